@@ -1,0 +1,132 @@
+"""One client's connection, as the exchange sees it: what it got, what it answered, and what is done to it.
+
+`websockets` does the handshake, the frames that come in, pings and the close. Market updates go past its `send`, as frames
+built once for all connections: thousands a second to several clients are then a few large writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event, State
+
+from .updates import Frames
+
+UNSENT_LIMIT = 64 * 2**20
+"""Bytes that may wait for a client that does not read, beyond what its socket holds; then it is cut, as Binance does."""
+PONG_TIMEOUT = 600.0
+"""Seconds without a pong after which Binance cuts a connection."""
+
+
+class ExchangeConnection(ServerConnection):
+    """A connection to either endpoint. Create it through `websockets.asyncio.server.serve(create_connection=...)`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.requested_at = time.monotonic()
+        self.opened_at = 0.0
+        self.frames_sent = 0
+        self.pings_received = 0
+        self.pongs: list[bytes] = []
+        self.streams: frozenset[str] = frozenset()
+        self.wrapped = False
+        self.unsent_limit = UNSENT_LIMIT
+        self.gets_data = True
+        self._is_silent = False
+        self._last_pong_at = 0.0
+        self._background: set[asyncio.Task[None]] = set()
+
+    @property
+    def path(self) -> str:
+        """The path asked for at the handshake, with its query."""
+        return "" if self.request is None else self.request.path
+
+    @property
+    def is_open(self) -> bool:
+        return self.state is State.OPEN
+
+    def push(self, frames: Frames) -> None:
+        """Send frames without waiting. A reader too slow for the stream loses its connection, not the exchange its memory."""
+        if not self.is_open or not self.gets_data or not frames.frames:
+            return
+        self.transport.write(frames.data)
+        self.frames_sent += frames.frames
+        if self.transport.get_write_buffer_size() > self.unsent_limit:
+            self.transport.abort()
+
+    # What is done to it: see faults.py.
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that takes its time, such as a closing handshake. The set keeps the task from being collected."""
+        task = self.loop.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def fall_silent(self) -> None:
+        """Leave the socket open, but neither send nor answer anything from now on."""
+        self.gets_data = False
+        self._is_silent = True
+
+    async def reset(self) -> None:
+        """End with a TCP reset: closing a socket that lingers for zero seconds sends RST, and discards what is unsent."""
+        self.gets_data = False
+        tcp: socket.socket = self.transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+        await self.wait_closed()
+
+    async def finish(self) -> None:
+        """End with a FIN after what was sent, and without a close frame."""
+        self.gets_data = False
+        self._is_silent = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            # A client that closes its side ends the connection; one that does not is not waited for.
+            self.loop.call_later(1.0, self.transport.close)
+        else:
+            self.transport.close()
+
+    async def flush(self, timeout: float) -> None:
+        """Wait until the operating system has taken everything, at most `timeout` seconds."""
+        deadline = self.loop.time() + timeout
+        while self.transport.get_write_buffer_size() and self.loop.time() < deadline:
+            await asyncio.sleep(0.005)
+
+    # What `websockets` calls.
+
+    async def keepalive(self) -> None:
+        """Ping with a millisecond timestamp every `ping_interval` seconds, and cut a client that never answers."""
+        assert self.ping_interval is not None
+        while True:
+            await asyncio.sleep(self.ping_interval)
+            if self._is_silent or not self.is_open:
+                return
+            self.protocol.send_ping(str(time.time_ns() // 1_000_000).encode())
+            self.send_data()
+            if time.monotonic() - self._last_pong_at > PONG_TIMEOUT:
+                self.transport.abort()
+
+    def start_keepalive(self) -> None:
+        self.opened_at = self._last_pong_at = time.monotonic()
+        super().start_keepalive()
+
+    def process_event(self, event: Event) -> None:
+        if isinstance(event, Frame) and event.opcode is Opcode.PING:
+            self.pings_received += 1
+        elif isinstance(event, Frame) and event.opcode is Opcode.PONG:
+            self._last_pong_at = time.monotonic()
+            self.pongs.append(bytes(event.data))
+        super().process_event(event)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._is_silent:
+            super().data_received(data)

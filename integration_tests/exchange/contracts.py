@@ -1,0 +1,106 @@
+"""Which contracts the local exchange lists, with prices, tick sizes and decimals in the manner of September 2026.
+
+Tick sizes are often coarser than the printed decimals ("85999.90" moves in steps of 0.10), which is why Binance's prices
+carry padding zeros: a reader that turns them into numbers and back loses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+USDS_MARGINED = 1
+COIN_MARGINED = 2
+"""The values of `st`, the symbol type that frames carry since 2026-06."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One listed contract.
+
+    `price` is where its random walk starts, as printed, so that it also gives the number of decimals; `tick_size` is in the
+    same currency. `quantity_decimals` is 0 for COIN-M, whose quantities count contracts.
+    """
+
+    symbol: str
+    price: str
+    tick_size: str
+    quantity_decimals: int
+    symbol_type: int
+
+    @property
+    def pair(self) -> str:
+        """`ps`: the symbol without its expiry, BTCUSD for BTCUSD_PERP and BTCUSDT for BTCUSDT_260626."""
+        return self.symbol.partition("_")[0]
+
+    @property
+    def decimals(self) -> int:
+        return len(self.price.partition(".")[2])
+
+    @property
+    def price_units(self) -> int:
+        """The first price in units of its last decimal."""
+        return int(Decimal(self.price).scaleb(self.decimals))
+
+    @property
+    def tick_units(self) -> int:
+        """The tick size in units of the price's last decimal."""
+        return int(Decimal(self.tick_size).scaleb(self.decimals))
+
+
+_COIN_M = {
+    "BTCUSD_PERP": ("86135.4", "0.1"),
+    "BTCUSD_260626": ("86704.2", "0.1"),
+    "BTCUSD_260925": ("87310.5", "0.1"),
+    "ETHUSD_PERP": ("3142.17", "0.01"),
+    "ETHUSD_260626": ("3166.40", "0.01"),
+    "BNBUSD_PERP": ("901.350", "0.010"),
+    "SOLUSD_PERP": ("141.920", "0.010"),
+    "XRPUSD_PERP": ("2.0311", "0.0001"),
+    "LINKUSD_PERP": ("13.846", "0.001"),
+    "DOGEUSD_PERP": ("0.142310", "0.000010"),
+}
+
+_USDS_M = {
+    "BTCUSDT": ("85999.90", "0.10", 3),
+    "BTCUSDT_260626": ("86590.2", "0.1", 3),
+    "BTCUSDC": ("86004.1", "0.1", 3),
+    "ETHUSDT": ("3139.26", "0.01", 3),
+    "ETHUSDC": ("3139.40", "0.01", 3),
+    "BNBUSDT": ("900.640", "0.010", 2),
+    "SOLUSDT": ("141.7800", "0.0100", 2),
+    "XRPUSDT": ("2.0297", "0.0001", 1),
+    "DOGEUSDT": ("0.142180", "0.000010", 0),
+    "ADAUSDT": ("0.41830", "0.00010", 0),
+    "LINKUSDT": ("13.836", "0.001", 2),
+    "LTCUSDT": ("84.71", "0.01", 3),
+    "BCHUSDT": ("541.83", "0.01", 3),
+    "DOTUSDT": ("2.317", "0.001", 1),
+    "AVAXUSDT": ("13.4210", "0.0010", 0),
+    "TRXUSDT": ("0.27640", "0.00001", 0),
+    "NEARUSDT": ("1.8420", "0.0010", 0),
+    "AAVEUSDT": ("172.840", "0.010", 1),
+    "UNIUSDT": ("6.1230", "0.0010", 0),
+    "1000SATSUSDT": ("0.0000187", "0.0000001", 0),
+    "1000PEPEUSDT": ("0.0046130", "0.0000010", 0),
+    "1000SHIBUSDT": ("0.008012", "0.000001", 0),
+    "币安人生USDT": ("0.13270", "0.00010", 0),
+    "1INCHUSDT": ("0.1846000", "0.0001000", 0),
+    "WIFUSDT": ("0.3721000", "0.0001000", 1),
+}
+
+DELISTED_PRICES = {"LUNAUSDT": "2.0210", "SRMUSDT": "0.16400000", "BTCUSDT_260327": "81234.5"}
+"""USDⓈ-M symbols that no longer trade but stay in the answer of `ticker.price`, with a `time` months old."""
+
+
+def coin_m_contracts(symbols: Iterable[str] | None) -> list[Contract]:
+    """The COIN-M contracts of the given symbols, or the ten that are listed by default."""
+    chosen = _COIN_M if symbols is None else symbols
+    return [Contract(symbol, *_COIN_M.get(symbol, ("10.000", "0.001")), 0, COIN_MARGINED) for symbol in chosen]
+
+
+def usds_m_contracts(symbols: Iterable[str] | None) -> list[Contract]:
+    """The USDⓈ-M contracts of the given symbols, or the 25 that are listed by default."""
+    chosen = _USDS_M if symbols is None else symbols
+    return [Contract(symbol, *_USDS_M.get(symbol, ("10.0000", "0.0010", 0)), USDS_MARGINED) for symbol in chosen]

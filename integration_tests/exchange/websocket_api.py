@@ -1,0 +1,198 @@
+"""The USDⓈ-M WebSocket API: `ticker.price` with its weights and limits, and whatever a test scripted instead.
+
+Facts: binance-protocol section 3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from websockets.exceptions import ConnectionClosed
+
+from .answers import Answer, CloseConnection, Delayed, DropConnection, Fragmented, NoAnswer
+from .connection import ExchangeConnection
+from .contracts import DELISTED_PRICES, Contract
+
+PATH = "/ws-fapi/v1"
+_HANDSHAKE_WEIGHT = 5
+_WEIGHT_PER_MINUTE = 2400
+_DELISTED_AGE = 200 * 86_400_000
+_SPREAD_OF_TIMES = 45_000
+
+
+class Weight:
+    """The request weight of one IP address. The window is the UTC clock minute."""
+
+    def __init__(self) -> None:
+        self.spent = 0
+        self._used = 0
+        self._minute = _this_minute()
+
+    @property
+    def used(self) -> int:
+        """The weight used in the present minute."""
+        if self._minute != _this_minute():
+            self._minute, self._used = _this_minute(), 0
+        return self._used
+
+    @used.setter
+    def used(self, weight: int) -> None:
+        self._minute, self._used = _this_minute(), weight
+
+    @property
+    def is_exceeded(self) -> bool:
+        return self.used > _WEIGHT_PER_MINUTE
+
+    def charge(self, weight: int) -> None:
+        self.used += weight
+        self.spent += weight
+
+    def rate_limits(self) -> list[dict[str, Any]]:
+        """The `rateLimits` that come with every answer."""
+        return [
+            {
+                "rateLimitType": "REQUEST_WEIGHT",
+                "interval": "MINUTE",
+                "intervalNum": 1,
+                "limit": _WEIGHT_PER_MINUTE,
+                "count": self.used,
+            }
+        ]
+
+
+class WebSocketApi:
+    """Answers requests. `prices` maps a symbol to its price and `time` (ms), and may be changed at any time."""
+
+    def __init__(self, contracts: Iterable[Contract]) -> None:
+        self.prices = _listed_prices(contracts)
+        self.weight = Weight()
+        self.requests: list[dict[str, Any]] = []
+        self.script: deque[Answer] = deque()
+        self.connections: list[ExchangeConnection] = []
+
+    async def serve(self, connection: ExchangeConnection) -> None:
+        """Answer each request in a task of its own: a delayed answer holds up no other."""
+        self.weight.charge(_HANDSHAKE_WEIGHT)
+        self.connections.append(connection)
+        answering: set[asyncio.Task[None]] = set()
+        try:
+            async for message in connection:
+                task = asyncio.create_task(self._answer(connection, message))
+                answering.add(task)
+                task.add_done_callback(answering.discard)
+        finally:
+            self.connections.remove(connection)
+            for task in answering:
+                task.cancel()
+
+    async def _answer(self, connection: ExchangeConnection, message: str | bytes) -> None:
+        try:
+            request = orjson.loads(message)
+        except orjson.JSONDecodeError:
+            request = None
+        if not isinstance(request, dict):
+            await self._send(connection, {}, self._error(400, -1135, "Invalid JSON Request"))
+            return
+        self.requests.append(request)
+        # Charged before it is answered, also where the answer is scripted: a refused request counts at Binance too.
+        answer: Answer = self._true_answer(request)
+        if request.get("method") == "ticker.price" and self.script:
+            answer = self.script.popleft()
+        await self._send(connection, request, answer)
+
+    async def _send(self, connection: ExchangeConnection, request: dict[str, Any], answer: Answer) -> None:
+        """Carry out one answer. A client that has left meanwhile misses it."""
+        try:
+            if callable(answer):
+                await self._send(connection, request, answer(request))
+            elif answer is NoAnswer or not connection.gets_data:
+                return
+            elif answer is DropConnection:
+                await connection.reset()
+            elif isinstance(answer, CloseConnection):
+                await connection.close(answer.code, answer.reason)
+            elif isinstance(answer, Delayed):
+                await asyncio.sleep(answer.seconds)
+                await self._send(connection, request, answer.answer)
+            elif isinstance(answer, Fragmented):
+                await connection.send(_pieces(_payload(answer.answer, request), answer.pieces), text=True)
+            elif isinstance(answer, (str, bytes, Mapping)):
+                await connection.send(_payload(answer, request), text=True)
+            elif isinstance(answer, (list, tuple)):
+                for item in answer:
+                    await self._send(connection, request, item)
+            else:
+                raise TypeError(f"not an answer: {answer!r}")
+        except ConnectionClosed:
+            return
+
+    def _true_answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request.get("method") != "ticker.price":
+            return self._error(400, -1020, "This operation is not supported.")
+        params = request.get("params", {})
+        if not isinstance(params, dict) or set(params) - {"symbol"}:
+            return self._error(400, -1101, "Too many parameters sent for this endpoint.")
+        self.weight.charge(1 if "symbol" in params else 2)
+        if self.weight.is_exceeded:
+            return self._limit_exceeded()
+        if "symbol" not in params:
+            rows = [_row(symbol, price, time_) for symbol, (price, time_) in list(self.prices.items())]
+            return {"status": 200, "result": rows, "rateLimits": self.weight.rate_limits()}
+        symbol = params["symbol"]
+        if not isinstance(symbol, str) or symbol not in self.prices:
+            return self._error(400, -1121, "Invalid symbol.")
+        row = _row(symbol, *self.prices[symbol])
+        return {"status": 200, "result": row, "rateLimits": self.weight.rate_limits()}
+
+    def _limit_exceeded(self) -> dict[str, Any]:
+        answer = self._error(
+            429,
+            -1003,
+            f"Too many requests; current limit of IP is {_WEIGHT_PER_MINUTE} requests per minute. "
+            "Please use WebSocket Streams for live updates to avoid polling the API.",
+        )
+        now = time.time_ns() // 1_000_000
+        answer["error"]["data"] = {"serverTime": now, "retryAfter": (_this_minute() + 1) * 60_000}
+        return answer
+
+    def _error(self, status: int, code: int, message: str) -> dict[str, Any]:
+        return {"status": status, "error": {"code": code, "msg": message}, "rateLimits": self.weight.rate_limits()}
+
+
+def _this_minute() -> int:
+    """Minutes since 1970, UTC."""
+    return int(time.time() // 60)
+
+
+def _row(symbol: str, price: str, time_: int) -> dict[str, Any]:
+    return {"symbol": symbol, "price": price, "time": time_}
+
+
+def _payload(answer: Mapping[str, Any] | str | bytes, request: dict[str, Any]) -> bytes:
+    if isinstance(answer, bytes):
+        return answer
+    if isinstance(answer, str):
+        return answer.encode()
+    return orjson.dumps({"id": request.get("id"), **answer})
+
+
+def _pieces(payload: bytes, count: int) -> list[bytes]:
+    """The payload cut into `count` pieces of nearly the same length."""
+    return [payload[len(payload) * i // count : len(payload) * (i + 1) // count] for i in range(count)]
+
+
+def _listed_prices(contracts: Iterable[Contract]) -> dict[str, tuple[str, int]]:
+    """Prices of the listed contracts, with times spread over the last 45 seconds, and of delisted ones, months old."""
+    now = time.time_ns() // 1_000_000
+    contracts = list(contracts)
+    prices = {
+        contract.symbol: (contract.price, now - _SPREAD_OF_TIMES * i // len(contracts))
+        for i, contract in enumerate(contracts)
+    }
+    delisted = {symbol: (price, now - _DELISTED_AGE) for symbol, price in DELISTED_PRICES.items()}
+    return prices | delisted
