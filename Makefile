@@ -1,0 +1,148 @@
+# `make` alone lists what there is. Every target sets up what it needs first; a second run finds it there.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# Another interpreter: make test PYTHON=python3.12   (and PYAIRBYTE_BASE=... for PyAirbyte's environment)
+PYTHON ?= $(call first_python,python3.11 python3.12 python3.13 python3.10 python3,(3, 14))
+PYAIRBYTE_BASE ?= $(call first_python,python3.11 python3.12 python3.10 python3,(3, 13))
+
+# The demo's exchange (local, production or testnet); how long a soak or a chaos run lasts; the image's name.
+ENVIRONMENT ?= local
+MINUTES ?= 10
+IMAGE ?= airbyte/source-binance-futures:dev
+
+VENV := .venv
+PYAIRBYTE_VENV := .venv-pyairbyte
+LOCK_VENV := .venv-lock
+BIN := $(VENV)/bin
+export PYAIRBYTE_PYTHON ?= $(CURDIR)/$(PYAIRBYTE_VENV)/bin/python
+# What the person typed, for the messages of the makes below this one.
+export GOAL ?= $(MAKECMDGOALS)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+CODE := $(wildcard source_binance_futures unit_tests integration_tests benchmarks demo scripts)
+
+# The first of the commands $(1) that runs and is a Python from 3.10 up to, not including, $(2). It is started, not
+# just looked for: a pyenv shim is there for every version, also for one that is not.
+first_python = $(firstword $(foreach python,$(1),$(shell \
+	$(python) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < $(2))' 2>/dev/null && echo $(python))))
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------------------------------------- use
+
+.PHONY: demo
+demo: environments ## Load both streams into DuckDB (ENVIRONMENT=local, production or testnet)
+	@test -x $(PYAIRBYTE_PYTHON) || { echo "make demo needs PyAirbyte's environment; see above." >&2; exit 1; }
+	@$(PYAIRBYTE_PYTHON) -m demo $(ENVIRONMENT)
+
+# ---------------------------------------------------------------------------------------------- develop
+
+.PHONY: test
+test: environments ## Run every test
+	@$(BIN)/python -m pytest unit_tests integration_tests
+
+.PHONY: lint
+lint: $(VENV)/.ready ## Check style, types, imports between modules and declared dependencies
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/lint-imports
+	@$(MAKE) deptry
+
+.PHONY: format
+format: $(VENV)/.ready ## Bring the code into shape
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+.PHONY: coverage
+coverage: environments ## Measure how much the tests reach: branches, the connector's own processes too
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest unit_tests integration_tests
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+.PHONY: bench
+bench: $(VENV)/.ready ## Measure throughput and memory
+	@$(BIN)/python -m benchmarks
+
+.PHONY: profile
+profile: $(VENV)/.ready ## Draw where the time goes, as flame graphs
+	@$(BIN)/python -m benchmarks.profile
+
+.PHONY: soak
+soak: $(VENV)/.ready ## Run under steady load for MINUTES=10
+	@MINUTES=$(MINUTES) $(BIN)/python -m integration_tests.soak
+
+.PHONY: chaos
+chaos: $(VENV)/.ready ## Run against a failing exchange for MINUTES=10
+	@$(BIN)/python -m integration_tests.chaos --minutes $(MINUTES)
+
+# ---------------------------------------------------------------------------------------------- ship
+
+.PHONY: image
+image: ## Build the image for Airbyte (needs Docker)
+	@docker info >/dev/null 2>&1 || { echo "make image needs a running Docker daemon, and 'docker info' finds none." >&2; exit 1; }
+	docker build --tag $(IMAGE) .
+
+.PHONY: audit
+audit: $(VENV)/.ready deptry ## Ask for known vulnerabilities, and check the declared dependencies
+	@$(BIN)/python scripts/audit.py requirements/runtime.txt
+
+.PHONY: deptry
+deptry: $(VENV)/.ready
+	@$(BIN)/deptry source_binance_futures
+# For the code around it: what it imports is declared. What is declared for its tools, no code imports.
+	@$(BIN)/deptry $(filter-out source_binance_futures,$(CODE)) --ignore DEP002,DEP004
+
+.PHONY: lock
+lock: $(LOCK_VENV)/.ready ## Pin the newest allowed versions of every dependency
+	@$(LOCK) pyproject.toml --output-file requirements/runtime.txt
+	@$(LOCK) pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	@$(LOCK) --group pyairbyte --output-file requirements/pyairbyte.txt
+	@echo uv | $(LOCK) - --output-file requirements/lock.txt
+
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_VENV)/bin/uv pip compile --quiet --upgrade --universal \
+	--python-version 3.10 --generate-hashes --no-emit-index-url --no-emit-find-links --system-certs --no-python-downloads
+
+.PHONY: clean
+clean: ## Remove environments, caches and what was built
+	@rm -rf .venv .venv-pyairbyte .venv-lock build dist htmlcov .coverage .coverage.* .hypothesis \
+		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------------------------------------- set-up
+
+# Both at once: one waits for the network while the other unpacks.
+.PHONY: environments
+environments:
+	@$(MAKE) --jobs 2 $(VENV)/.ready $(PYAIRBYTE_VENV)/.ready
+
+# The connector itself is installed as a link to this folder, so that a change is there at once.
+# What users install, the wheel, has a test of its own: integration_tests/test_package.py.
+$(VENV)/.ready: $(VENV)/.packages pyproject.toml
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.packages: requirements/dev.txt
+	@python="$(PYTHON)"; if [ -z "$$python" ]; then \
+		echo "No Python from 3.10 to 3.13 was found. Install one, or name it: make $(GOAL) PYTHON=/path/to/python3.11" >&2; \
+		exit 1; \
+	fi; "$$python" scripts/environment.py $(VENV) requirements/dev.txt
+	@touch $@
+
+# Without a Python that PyAirbyte runs on, the tests that need it are skipped and say so; everything else runs.
+$(PYAIRBYTE_VENV)/.ready: requirements/pyairbyte.txt
+	@python="$(PYAIRBYTE_BASE)"; if [ -z "$$python" ]; then \
+		echo "PyAirbyte needs Python 3.10, 3.11 or 3.12, and none was found. The demo and the warehouse tests need it," \
+			"everything else works without. Install Python 3.11, or name one: make $(GOAL) PYAIRBYTE_BASE=/path/to/python3.11" >&2; \
+	else "$$python" scripts/environment.py $(PYAIRBYTE_VENV) requirements/pyairbyte.txt && touch $@; fi
+
+$(LOCK_VENV)/.ready: requirements/lock.txt
+	@"$(PYTHON)" scripts/environment.py $(LOCK_VENV) requirements/lock.txt
+	@touch $@
