@@ -1,32 +1,48 @@
-"""`python -m integration_tests.exchange --port 8765 --rate 6 --recording FILE`: the local exchange by hand, until Ctrl-C."""
+"""The local exchange by hand: `python -m integration_tests.exchange --port 8765 --rate 6`, until Ctrl-C."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import signal
+import sys
 import threading
 from pathlib import Path
 
 from .local_exchange import LocalExchange
 
 
-def main() -> None:
+def main() -> int:
     arguments = _parser().parse_args()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with LocalExchange(
-        port=arguments.port,
-        rate=arguments.rate,
-        recording=arguments.recording,
-        speed=arguments.speed,
-        keep_pushed=False,
-    ) as exchange:
-        print(_where_to_connect(exchange), flush=True)
-        while not stop.wait(1.0):
-            pass
+    try:
+        exchange = LocalExchange(
+            port=arguments.port,
+            rate=arguments.rate,
+            recording=arguments.recording,
+            speed=arguments.speed,
+            keep_pushed=False,
+        )
+        with exchange:
+            print(_where_to_connect(exchange), flush=True)
+            _wait(stop, exchange)
+    except OSError as error:
+        print(f"The exchange cannot open: {error}. Choose another --port or --recording.", file=sys.stderr)
+        return 1
     print("The exchange is closed.", flush=True)
+    return 0
+
+
+def _wait(stop: threading.Event, exchange: LocalExchange) -> None:
+    """Until the user ends it; the end of the recording is told, and connections stay open."""
+    told = False
+    # A signal's handler runs only between two waits.
+    while not stop.wait(0.5):
+        if exchange.finished.is_set() and not told:
+            print("The recording is over; connections stay open. Ctrl-C ends the exchange.", flush=True)
+            told = True
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,9 +55,13 @@ def _parser() -> argparse.ArgumentParser:
         "--rate", type=float, default=50.0, help="updates a second over all symbols (default: %(default)s)"
     )
     parser.add_argument(
-        "--recording", type=Path, help="a file of recorded frames, played from the first connection on, in place of --rate"
+        "--recording",
+        type=Path,
+        help="a file of recorded frames, played from the first connection on instead of --rate",
     )
-    parser.add_argument("--speed", type=float, default=1.0, help="times the pace of the recording (default: %(default)s)")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, help="times the pace of the recording (default: %(default)s)"
+    )
     return parser
 
 
@@ -56,4 +76,4 @@ def _where_to_connect(exchange: LocalExchange) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 
 class _Act(enum.Enum):
@@ -43,16 +43,16 @@ class Delayed:
     seconds: float
 
 
-Answer = Union[
-    Mapping[str, Any],
-    str,
-    bytes,
-    _Act,
-    CloseConnection,
-    Fragmented,
-    Delayed,
-    Sequence["Answer"],
-    Callable[[dict[str, Any]], "Answer"],
-]
-"""A mapping is sent as JSON with the request's `id`, unless it brings its own; text and bytes are one text frame as they are;
-a sequence is sent in order; a callable is asked with the request."""
+Answer = (
+    Mapping[str, Any]
+    | str
+    | bytes
+    | _Act
+    | CloseConnection
+    | Fragmented
+    | Delayed
+    | Sequence["Answer"]
+    | Callable[[dict[str, Any]], "Answer"]
+)
+"""A mapping is sent as JSON with the request's `id`, unless it brings its own; text and bytes are one text frame as
+they are; a sequence is sent in order; a callable is asked with the request."""

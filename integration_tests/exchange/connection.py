@@ -1,7 +1,7 @@
 """One client's connection, as the exchange sees it: what it got, what it answered, and what is done to it.
 
-`websockets` does the handshake, the frames that come in, pings and the close. Market updates go past its `send`, as frames
-built once for all connections: thousands a second to several clients are then a few large writes.
+`websockets` does the handshake, the frames that come in, pings and the close. Market updates go past its `send`, as
+frames built once for all connections: thousands a second to several clients are then a few large writes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from websockets.protocol import Event, State
 from .updates import Frames
 
 UNSENT_LIMIT = 64 * 2**20
-"""Bytes that may wait for a client that does not read, beyond what its socket holds; then it is cut, as Binance does."""
+"""Bytes that may wait for a client that does not read, beyond what its socket holds. Then it is cut, as by Binance."""
 PONG_TIMEOUT = 600.0
 """Seconds without a pong after which Binance cuts a connection."""
 
@@ -40,6 +40,7 @@ class ExchangeConnection(ServerConnection):
         self.wrapped = False
         self.unsent_limit = UNSENT_LIMIT
         self.gets_data = True
+        self.faults: list[str] = []
         self._is_silent = False
         self._last_pong_at = 0.0
         self._background: set[asyncio.Task[None]] = set()
@@ -54,7 +55,7 @@ class ExchangeConnection(ServerConnection):
         return self.state is State.OPEN
 
     def push(self, frames: Frames) -> None:
-        """Send frames without waiting. A reader too slow for the stream loses its connection, not the exchange its memory."""
+        """Send frames without waiting. A reader too slow for them loses its connection, not the exchange its memory."""
         if not self.is_open or not self.gets_data or not frames.frames:
             return
         self.transport.write(frames.data)
@@ -65,7 +66,7 @@ class ExchangeConnection(ServerConnection):
     # What is done to it: see faults.py.
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something that takes its time, such as a closing handshake. The set keeps the task from being collected."""
+        """Run what takes its time, such as a closing handshake. The set keeps the task from being collected."""
         task = self.loop.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -76,7 +77,7 @@ class ExchangeConnection(ServerConnection):
         self._is_silent = True
 
     async def reset(self) -> None:
-        """End with a TCP reset: closing a socket that lingers for zero seconds sends RST, and discards what is unsent."""
+        """End with a TCP reset: a socket that lingers for zero seconds closes with RST, and what is unsent is lost."""
         self.gets_data = False
         tcp: socket.socket = self.transport.get_extra_info("socket")
         with contextlib.suppress(OSError):

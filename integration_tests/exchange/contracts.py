@@ -1,7 +1,7 @@
 """Which contracts the local exchange lists, with prices, tick sizes and decimals in the manner of September 2026.
 
-Tick sizes are often coarser than the printed decimals ("85999.90" moves in steps of 0.10), which is why Binance's prices
-carry padding zeros: a reader that turns them into numbers and back loses them.
+Tick sizes are often coarser than the printed decimals ("85999.90" moves in steps of 0.10), which is why Binance's
+prices carry padding zeros: a reader that turns them into numbers and back loses them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ COIN_MARGINED = 2
 class Contract:
     """One listed contract.
 
-    `price` is where its random walk starts, as printed, so that it also gives the number of decimals; `tick_size` is in the
-    same currency. `quantity_decimals` is 0 for COIN-M, whose quantities count contracts.
+    `price` is where its random walk starts, as printed, so that it also gives the number of decimals; `tick_size` is in
+    the same currency. `quantity_decimals` is 0 for COIN-M, whose quantities count contracts.
     """
 
     symbol: str

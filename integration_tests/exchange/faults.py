@@ -22,7 +22,7 @@ _FLUSH_TIMEOUT = 2.0
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault and what some kinds need: `code` and `reason` of a close frame, `data` to write, `after` seconds to wait."""
+    """What some kinds need: `code` and `reason` of a close frame, `data` to write, `after` how long to close."""
 
     code: int = 1001
     reason: str = ""
@@ -32,6 +32,7 @@ class Fault:
 
 async def inject(kind: FaultKind, connection: ExchangeConnection, fault: Fault) -> None:
     """Let it happen; what takes longer, such as a closing handshake, goes on in the background."""
+    connection.faults.append(kind)
     await _KINDS[kind](connection, fault)
 
 

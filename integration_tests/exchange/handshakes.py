@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Literal, Optional, Union
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from websockets.asyncio.server import ServerConnection
@@ -54,14 +54,14 @@ class EndlessHeaders:
     """The answer begins and never ends: header lines until the client goes away, 60 s or 64 MiB."""
 
 
-HandshakeFault = Union[Refusal, SlowHandshake, EndlessHeaders]
+HandshakeFault = Refusal | SlowHandshake | EndlessHeaders
 
 
 @dataclass
 class _Rule:
     fault: HandshakeFault
-    endpoint: Optional[Endpoint]
-    times: Optional[int]
+    endpoint: Endpoint | None
+    times: int | None
     """How often it still applies; None for always."""
 
 
@@ -77,6 +77,7 @@ class Door:
     def __init__(self) -> None:
         self.handshakes: list[tuple[float, str, int]] = []
         self._rules: list[_Rule] = []
+        self._kept_waiting: set[ExchangeConnection] = set()
 
     def add(self, fault: HandshakeFault, *, endpoint: Endpoint | None, times: int | None) -> None:
         """Let the next handshakes meet this fault. One handshake meets one fault, the oldest that applies to it."""
@@ -84,6 +85,11 @@ class Door:
 
     def clear(self) -> None:
         self._rules.clear()
+
+    def close(self) -> None:
+        """Turn away whoever still waits for an answer."""
+        for connection in self._kept_waiting:
+            connection.transport.abort()
 
     async def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Called by `websockets` when the request is there: a response to give, or None to open the connection."""
@@ -94,10 +100,14 @@ class Door:
         fault = self._next_fault(endpoint)
         if isinstance(fault, Refusal):
             return fault.response()
-        if isinstance(fault, SlowHandshake):
-            await asyncio.sleep(fault.seconds)
-        elif isinstance(fault, EndlessHeaders):
-            await _send_endless_headers(connection)
+        self._kept_waiting.add(connection)
+        try:
+            if isinstance(fault, SlowHandshake):
+                await asyncio.wait([connection.connection_lost_waiter], timeout=fault.seconds)
+            elif isinstance(fault, EndlessHeaders):
+                await _send_endless_headers(connection)
+        finally:
+            self._kept_waiting.discard(connection)
         return None
 
     def process_response(self, connection: ServerConnection, request: Request, response: Response) -> None:

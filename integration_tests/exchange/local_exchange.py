@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
-
 from .answers import Answer
-from .connection import ExchangeConnection
+from .connection import UNSENT_LIMIT, ExchangeConnection
 from .contracts import coin_m_contracts, usds_m_contracts
 from .engine import Engine
 from .faults import Fault, FaultKind, inject
-from .handshakes import Door, EndlessHeaders, Endpoint, HandshakeFault, Refusal, SlowHandshake, endpoint_of
+from .handshakes import Door, EndlessHeaders, Endpoint, HandshakeFault, Refusal, SlowHandshake
+from .loop_thread import LoopThread
 from .market_stream import MarketStream
 from .recording import Recording
+from .server import Server, ServerOptions
 from .updates import update_from
 from .websocket_api import PATH, WebSocketApi
 
 T = TypeVar("T")
 
-_START_TIMEOUT = 10.0
-_CALL_TIMEOUT = 10.0
-_CLOSE_TIMEOUT = 1.0
-_BEFORE_THE_RECORDING = 0.05
-"""Seconds between the first market connection's handshake and the recording: its client has returned from connecting."""
-
 
 class LocalExchange:
     """A Binance look-alike on loopback. Every method may be called from any thread while the exchange is open.
 
-    `rate`: updates a second over all symbols; 0 pushes nothing by itself. `recording` takes the place of the synthetic
-    COIN-M traffic, at `speed` times its pace. `mix_usds_margined` adds USDⓈ-M updates, as on the merged stream since 2026-06.
-    `ping_interval`: seconds, None for no pings. `first_update_id`: default is where Binance's counter stands by the clock, so
-    that an exchange started later continues above an earlier one. `unsent_limit`: bytes kept for a client that does not read.
+    `rate`: updates a second over all symbols; 0 pushes nothing by itself. `recording`: a file played in their place, at
+    `speed` times its pace, once somebody listens. `mix_usds_margined`: `!bookTicker` carries USDⓈ-M updates too, as it
+    does since 2026-06. `ping_interval`: seconds, None for no pings. `first_update_id`: by default where Binance's
+    counter stands now, so that an exchange started later continues above the ids of an earlier one. `unsent_limit`:
+    bytes kept for a client that does not read. `keep_pushed`: remember every update in `pushed` (6 MB a minute at
+    1,000 a second).
     """
 
     def __init__(
@@ -57,7 +50,7 @@ class LocalExchange:
         seed: int = 1,
         mix_usds_margined: bool = True,
         first_update_id: int | None = None,
-        unsent_limit: int = 64 * 2**20,
+        unsent_limit: int = UNSENT_LIMIT,
         keep_pushed: bool = True,
         port: int = 0,
     ) -> None:
@@ -71,36 +64,41 @@ class LocalExchange:
         self._market = MarketStream(self._recording or self._engine, keep_pushed=keep_pushed)
         self._api = WebSocketApi(usds_m)
         self._door = Door()
-        self._ssl_context = ssl_context
-        self._ping_interval = ping_interval
-        self._unsent_limit = unsent_limit
-        self.port = port
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="local-exchange", daemon=True)
-        self._started = threading.Event()
-        self._failure: BaseException | None = None
-        self._loop: asyncio.AbstractEventLoop
-        self._stop: asyncio.Event
+        self.finished = threading.Event()
+        """Set when the recording is over; never without a recording."""
+        self._server = Server(
+            ServerOptions(port, ssl_context, ping_interval, unsent_limit),
+            door=self._door,
+            market=self._market,
+            api=self._api,
+            recording=self._recording,
+            finished=self.finished,
+        )
+        self._thread = LoopThread(lambda: self._server.run(self._thread.ready.set))
 
     def __enter__(self) -> LocalExchange:
         self._thread.start()
-        if not self._started.wait(_START_TIMEOUT):
-            raise TimeoutError("the local exchange did not start")
-        if self._failure is not None:
-            raise self._failure
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(_CALL_TIMEOUT)
+        self._thread.stop(self._server.stop)
 
     # Where it is.
 
     @property
+    def port(self) -> int:
+        return self._server.port
+
+    @property
     def market_stream_url(self) -> str:
         """The base, to which `/ws/...` or `/stream?...` is appended."""
-        return f"ws://127.0.0.1:{self.port}" if self._ssl_context is None else f"wss://localhost:{self.port}"
+        return (
+            f"ws://127.0.0.1:{self.port}"
+            if self._server.options.ssl_context is None
+            else f"wss://localhost:{self.port}"
+        )
 
     @property
     def websocket_api_url(self) -> str:
@@ -146,11 +144,6 @@ class LocalExchange:
         """All the request weight charged: 5 for an API handshake, 1 or 2 for `ticker.price`."""
         return self._api.weight.spent
 
-    @property
-    def finished(self) -> threading.Event:
-        """Set when the recording is over; never without a recording."""
-        return threading.Event() if self._recording is None else self._recording.finished
-
     def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
         """Wait until `predicate()` is true and return it; TimeoutError after `timeout` seconds."""
         deadline = time.monotonic() + timeout
@@ -167,20 +160,20 @@ class LocalExchange:
         self._engine.rate = rate
 
     def pause(self) -> None:
-        """Push nothing until `resume()`; connections stay open and pings are answered. When it returns, the last is pushed."""
-        self._do(lambda: setattr(self._market, "paused", True))
+        """Push nothing by itself until `resume()`. Connections stay open and pings are answered."""
+        self._thread.call(self._market.pause)
 
     def resume(self) -> None:
-        self._do(lambda: setattr(self._market, "paused", False))
+        self._thread.call(self._market.resume)
 
     def push(self, payload: str | bytes) -> None:
-        """Push a text frame with this payload, valid or not, to every market connection. It is not noted in `pushed`."""
-        self._do(lambda: self._market.push_text(payload.encode() if isinstance(payload, str) else payload))
+        """Push a text frame with this payload, valid or not, to every market connection. `pushed` does not note it."""
+        self._thread.call(lambda: self._market.push_text(payload.encode() if isinstance(payload, str) else payload))
 
     def push_updates(self, book_tickers: Iterable[Mapping[str, Any]]) -> None:
         """Push these book tickers to those who listen to them, raw or wrapped; each needs `s` and `u`."""
         updates = [update_from(book_ticker) for book_ticker in book_tickers]
-        self._do(lambda: self._market.push(updates))
+        self._thread.call(lambda: self._market.push(updates))
 
     # The WebSocket API.
 
@@ -200,7 +193,7 @@ class LocalExchange:
 
     def script_answer(self, *answers: Answer) -> None:
         """Answer the next `ticker.price` requests with these, in turn."""
-        self._do(lambda: self._api.script.extend(answers))
+        self._thread.call(lambda: self._api.script.extend(answers))
 
     # Faults.
 
@@ -225,7 +218,7 @@ class LocalExchange:
 
     def accept_handshakes(self) -> None:
         """Forget what `refuse` and the others asked for."""
-        self._do(self._door.clear)
+        self._thread.call(self._door.clear)
 
     def fault(
         self,
@@ -237,86 +230,24 @@ class LocalExchange:
         data: bytes = b"",
         after: float = 3.0,
     ) -> ExchangeConnection:
-        """Let something happen to a connection, by default the oldest open market connection without a fault so far.
+        """Let something happen to a connection and return it: by default the oldest open one without a fault so far.
 
-        "rst", "fin", "close" (`code`, `reason`), "cut" (in a frame), "silence", "mute" (pings are answered), "shutdown"
-        (announced, closed `after` seconds), "raw" (`data` is written as it is). LookupError where no connection is open.
+        "rst": TCP reset. "fin": end of stream without a close frame. "close": close frame with `code` and `reason`.
+        "cut": half a frame, then a reset. "silence": nothing is sent or answered any more. "mute": no data any more,
+        pings go on. "shutdown": announced by `serverShutdown`, closed `after` seconds. "raw": `data` is written as is.
+        LookupError where no market connection is open.
         """
-        chosen = connection or self._oldest_healthy()
+        chosen = connection or self._oldest_connection()
         fault = Fault(code=code, reason=reason, data=data, after=after)
-        self._wait(lambda: inject(kind, chosen, fault))
+        self._thread.run(inject(kind, chosen, fault))
         return chosen
 
-    def _oldest_healthy(self) -> ExchangeConnection:
-        for connection in self.connections:
-            if connection.gets_data:
-                return connection
-        raise LookupError("no market connection is open")
+    def _oldest_connection(self) -> ExchangeConnection:
+        """Of those without a fault, else of all."""
+        opened = self.connections
+        if not opened:
+            raise LookupError("no market connection is open")
+        return next((connection for connection in opened if not connection.faults), opened[0])
 
     def _at_the_door(self, fault: HandshakeFault, times: int | None, endpoint: Endpoint | None) -> None:
-        self._do(lambda: self._door.add(fault, endpoint=endpoint, times=times))
-
-    # The event loop in its thread.
-
-    def _do(self, action: Callable[[], object]) -> None:
-        """Run `action` in the event loop, and wait until it has."""
-
-        async def call() -> None:
-            action()
-
-        self._wait(call)
-
-    def _wait(self, call: Callable[[], Awaitable[None]]) -> None:
-        async def run() -> None:
-            await call()
-
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result(_CALL_TIMEOUT)
-
-    async def _run(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            async with self._serving():
-                self._started.set()
-                await self._stop.wait()
-        except OSError as error:
-            self._failure = error
-            self._started.set()
-
-    @contextlib.asynccontextmanager
-    async def _serving(self) -> AsyncIterator[None]:
-        async with serve(
-            self._handle,
-            "127.0.0.1",
-            self.port,
-            create_connection=ExchangeConnection,
-            process_request=self._door.process_request,
-            process_response=self._door.process_response,
-            ssl=self._ssl_context,
-            compression=None,
-            open_timeout=None,
-            ping_interval=self._ping_interval,
-            close_timeout=_CLOSE_TIMEOUT,
-        ) as server:
-            self.port = next(iter(server.sockets)).getsockname()[1]
-            pushing = [asyncio.create_task(self._market.run()), asyncio.create_task(self._play())]
-            yield
-            for task in pushing:
-                task.cancel()
-
-    async def _play(self) -> None:
-        """Start the recording when somebody listens, and say when it is over."""
-        if self._recording is None:
-            return
-        await self._market.first_connection.wait()
-        await asyncio.sleep(_BEFORE_THE_RECORDING)
-        self._recording.start()
-        while not self._recording.is_over:
-            await asyncio.sleep(_BEFORE_THE_RECORDING)
-        self._recording.finished.set()
-
-    async def _handle(self, connection: ServerConnection) -> None:
-        assert isinstance(connection, ExchangeConnection)
-        connection.unsent_limit = self._unsent_limit
-        endpoint = self._api if endpoint_of(connection.path) == "api" else self._market
-        with contextlib.suppress(ConnectionClosed):
-            await endpoint.serve(connection)
+        self._thread.call(lambda: self._door.add(fault, endpoint=endpoint, times=times))

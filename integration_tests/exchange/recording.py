@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +29,6 @@ class Recording:
     """A source of updates like the engine, but read from a file. It waits for `start()` and ends once."""
 
     def __init__(self, path: Path, *, speed: float, usds_m: Engine | None, seed: int) -> None:
-        self.finished = threading.Event()
         self._speed = speed
         self._usds_m = usds_m
         self._random = random.Random(seed)
@@ -42,7 +40,7 @@ class Recording:
         self._started = True
 
     def due(self, elapsed: float) -> list[Update]:
-        """The updates of the last `elapsed` seconds; while the exchange is paused nobody asks, and the recording stands still."""
+        """The updates of the last `elapsed` seconds. Paused means that nobody asks: the recording then stands still."""
         if not self._started:
             return []
         self._position += elapsed * self._speed
@@ -66,7 +64,7 @@ class Recording:
 
 
 def read_recording(path: Path) -> Iterator[RecordedUpdate]:
-    """The updates of a file with lines such as `{"received":1618677480.077,"frame":"{...}"}`, the frame raw or wrapped."""
+    """The updates of a file with lines such as `{"received":1618677480.077,"frame":"{...}"}`, frames raw or wrapped."""
     first: float | None = None
     for line in path.read_bytes().splitlines():
         row = orjson.loads(line)
@@ -75,7 +73,7 @@ def read_recording(path: Path) -> Iterator[RecordedUpdate]:
 
 
 def _update_of(frame: str) -> Update:
-    """The update in a recorded frame. A wrapped frame's payload is cut out as text: parsing and printing might change a byte."""
+    """The update in a recorded frame. A wrapped payload is cut out as text: to parse and print might change a byte."""
     message: dict[str, Any] = orjson.loads(frame)
     if "data" in message:
         payload = frame[frame.index('"data":') + len('"data":') : frame.rindex("}")]

@@ -47,9 +47,10 @@ def encode(updates: Iterable[Update], streams: Collection[str], *, wrapped: bool
 
     A connection subscribed to the all-market stream and to a symbol of it gets the update twice, as from Binance.
     """
-    frames = []
-    for update in updates:
-        for stream in (ALL_BOOK_TICKERS, f"{update.symbol.lower()}@bookTicker"):
-            if stream in streams:
-                frames.append(text_frame(wrap(stream, update.payload) if wrapped else update.payload))
+    frames = [
+        text_frame(wrap(stream, update.payload) if wrapped else update.payload)
+        for update in updates
+        for stream in (ALL_BOOK_TICKERS, f"{update.symbol.lower()}@bookTicker")
+        if stream in streams
+    ]
     return Frames(b"".join(frames), len(frames))
