@@ -1,0 +1,196 @@
+"""From an address to an open, encrypted socket: names, proxies, certificates, each with its deadline and its sentence."""
+
+from __future__ import annotations
+
+import ipaddress
+import queue
+import select
+import socket
+import ssl
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment
+
+import certifi
+import python_socks
+import python_socks.sync
+
+from .errors import AddressForbidden, AddressNotFound, ConnectFailed, ProxyFailed, TlsFailed, Unreachable
+
+DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "socks5": 1080, "socks5h": 1080}
+PROXY_TYPES = {
+    "http": python_socks.ProxyType.HTTP,
+    "socks5": python_socks.ProxyType.SOCKS5,
+    "socks5h": python_socks.ProxyType.SOCKS5,
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """How addresses are reached.
+
+    `proxy_url` is the user's own choice and always wins; without it the environment's HTTPS_PROXY, HTTP_PROXY,
+    ALL_PROXY and NO_PROXY are honoured. With `public_only` (a shared cloud) private addresses are refused.
+    """
+
+    proxy_url: str | None = None
+    public_only: bool = False
+
+    def open_socket(self, url: str, deadline: float) -> socket.socket:
+        """Opens a connected, for `wss` verified and encrypted socket to the host of `url`.
+
+        `deadline` is a point on the monotonic clock, in seconds. Raises a `ConnectFailed`.
+        """
+        parts = urlsplit(url)
+        host = str(parts.hostname)
+        port = parts.port or DEFAULT_PORTS[parts.scheme]
+        proxy = self.proxy_url or _proxy_of_environment(parts.scheme, host)
+        if proxy:
+            sock = self._connect_through_proxy(proxy, host, port, deadline)
+        else:
+            sock = self._connect(host, port, deadline)
+        if parts.scheme == "wss":
+            return _encrypt(sock, host, deadline)
+        return sock
+
+    def _connect(self, host: str, port: int, deadline: float) -> socket.socket:
+        addresses = self._resolve(host, port, deadline)
+        failure: OSError | None = None
+        for position, address in enumerate(addresses):
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                break
+            try:
+                # A dead IPv6 route must not eat the time of the IPv4 address behind it.
+                return socket.create_connection(address, timeout=remaining / (len(addresses) - position))
+            except OSError as error:
+                failure = error
+        raise Unreachable(host, port, _reason(failure)) from None
+
+    def _connect_through_proxy(self, proxy_url: str, host: str, port: int, deadline: float) -> socket.socket:
+        proxy = urlsplit(proxy_url)
+        if proxy.scheme not in PROXY_TYPES:
+            raise ProxyFailed(
+                without_credentials(proxy_url), "only http://, socks5:// and socks5h:// proxies are known"
+            )
+        proxy_host, proxy_port = str(proxy.hostname), proxy.port or DEFAULT_PORTS[proxy.scheme]
+        if self.public_only:
+            # The resolved address itself is dialled, so that a second look-up cannot lead somewhere else.
+            proxy_host = str(self._resolve(proxy_host, proxy_port, deadline)[0][0])
+        connector = python_socks.sync.Proxy(
+            proxy_type=PROXY_TYPES[proxy.scheme],
+            host=proxy_host,
+            port=proxy_port,
+            username=unquote(proxy.username) if proxy.username else None,
+            password=unquote(proxy.password or "") if proxy.username else None,
+            rdns=proxy.scheme != "socks5",
+        )
+        try:
+            return connector.connect(host, port, timeout=max(deadline - time.monotonic(), 0.1))
+        except python_socks.ProxyTimeoutError:
+            why = "no answer in time"
+        except python_socks.ProxyConnectionError as error:
+            why = f"it could not be reached ({_reason(error)})"
+        except python_socks.ProxyError as error:
+            why = _refusal(error)
+        except OSError as error:
+            why = _reason(error)
+        raise ProxyFailed(without_credentials(proxy_url), why)
+
+    def _resolve(self, host: str, port: int, deadline: float) -> list[tuple[Any, ...]]:
+        """The socket addresses of a host. The resolver of the system takes no deadline, so a thread waits for it."""
+        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+        def resolve() -> None:
+            try:
+                answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            except (OSError, UnicodeError):
+                answers.put(None)
+
+        threading.Thread(target=resolve, name=f"resolve {host}", daemon=True).start()
+        try:
+            found = answers.get(timeout=max(deadline - time.monotonic(), 0))
+        except queue.Empty:
+            found = None
+        if not found:
+            raise AddressNotFound(host)
+        addresses = [entry[4] for entry in found]
+        if self.public_only and not all(_is_public(str(address[0])) for address in addresses):
+            raise AddressForbidden(host)
+        return addresses
+
+
+def without_credentials(url: str) -> str:
+    """The URL as it may be shown: user and password left out."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+
+
+def _proxy_of_environment(scheme: str, host: str) -> str | None:
+    proxies = getproxies_environment()
+    if proxy_bypass_environment(host, proxies):  # type: ignore[no-untyped-call]
+        return None
+    proxy = proxies.get("https" if scheme == "wss" else "http") or proxies.get("all")
+    if proxy and "://" not in proxy:
+        return f"http://{proxy}"
+    return proxy
+
+
+def _encrypt(sock: socket.socket, host: str, deadline: float) -> ssl.SSLSocket:
+    """TLS with the system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR; there is no way to switch it off."""
+    try:
+        encrypted = _tls_context().wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+        encrypted.settimeout(0)
+        while True:
+            try:
+                encrypted.do_handshake()
+                return encrypted
+            except ssl.SSLWantReadError:
+                waited_for = ([encrypted], [])
+            except ssl.SSLWantWriteError:
+                waited_for = ([], [encrypted])
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or not any(select.select(*waited_for, [], remaining)):
+                raise TimeoutError
+    except TimeoutError:
+        failure: ConnectFailed = TlsFailed(host, "the server did not finish the TLS handshake in time")
+    except ssl.SSLCertVerificationError as error:
+        failure = TlsFailed(host, f"its certificate was not accepted ({error.verify_message})")
+    except ssl.SSLError as error:
+        failure = TlsFailed(host, f"{error.reason or error}")
+    except OSError as error:
+        failure = TlsFailed(host, _reason(error))
+    sock.close()
+    raise failure from None
+
+
+def _tls_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    if not paths.cafile and not paths.capath:
+        context.load_verify_locations(certifi.where())  # a Python that was built without the system's authorities
+    return context
+
+
+def _is_public(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_global
+
+
+def _reason(error: OSError | None) -> str:
+    if error is None or isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection was refused"
+    if isinstance(error, socket.gaierror):
+        return "its address could not be found"
+    return (error.strerror or str(error)).lower()
+
+
+def _refusal(error: python_socks.ProxyError) -> str:
+    if error.error_code == 407:  # noqa: PLR2004 - HTTP: Proxy Authentication Required
+        return "it asks for a user and password, or does not accept these"
+    return str(error).lower() or "it broke off"

@@ -1,0 +1,220 @@
+"""What can go wrong between here and Binance, and whose turn it then is.
+
+    BinanceError
+    ├── ConnectFailed                no connection came about
+    │   ├── AddressNotFound              the name has no address (DNS)
+    │   ├── AddressForbidden             a private address, asked for from a shared cloud
+    │   ├── Unreachable                  refused, timed out, no route
+    │   ├── TlsFailed                    the certificate, or the talk before it
+    │   ├── ProxyFailed                  the proxy, or what lies behind it
+    │   ├── HandshakeFailed              an answer that is not a WebSocket's
+    │   └── HandshakeRefused             an HTTP status other than 101
+    │       └── LocationRefused              451: Binance does not serve this location
+    ├── ConnectionLost               it was open, and is no more
+    │   ├── ClosedByExchange             a close frame, with its code
+    │   ├── ConnectionStalled            silent, and no answer to a ping
+    │   └── ProtocolViolation            frames that RFC 6455 does not allow, or that are too large
+    ├── RateLimited                  418 or 429, at the handshake or in an answer
+    ├── RequestFailed                the WebSocket API answered, but not with prices
+    │   ├── ExchangeUnavailable          overloaded or in maintenance: worth another try
+    │   ├── NoAnswer                     nothing within the deadline
+    │   ├── UnknownSymbols               not listed
+    │   ├── RequestRefused               any other 4xx: a wrong request
+    │   └── UnreadableAnswer             not JSON, or not of the documented form
+    ├── NeverConnected               a whole window without a connection
+    ├── OnlyMalformedFrames          a whole window without one sound frame
+    └── Interrupted                  asked to stop before there was an answer
+
+Every message is a sentence for the person who reads it: what happened, and what to do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from enum import Enum
+
+LONGEST_BAN = 7 * 86400.0  # seconds; Binance bans for 3 days at most, so a later time is a mistake
+
+
+class Owner(Enum):
+    """Who has to act on a failure."""
+
+    USER = "user"  # a setting must change
+    EXCHANGE = "exchange"  # the exchange or the network; it may work on the next try
+    US = "us"  # this connector must change
+
+
+class BinanceError(Exception):
+    """Base of all; `owner` says who has to act, `str()` gives the sentence for a person."""
+
+    owner = Owner.EXCHANGE
+
+
+class ConnectFailed(BinanceError):
+    """No connection came about. `host` is the one that was asked for."""
+
+
+class AddressNotFound(ConnectFailed):
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"The address of {host} could not be found. "
+            "Check this machine's network and DNS, and the name if you typed it yourself."
+        )
+
+
+class AddressForbidden(ConnectFailed):
+    owner = Owner.USER
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"{host} leads to a private, loopback or link-local address, which Airbyte Cloud does not allow. "
+            "Use a public address, or run the connector on your own Airbyte."
+        )
+
+
+class Unreachable(ConnectFailed):
+    def __init__(self, host: str, port: int, why: str) -> None:
+        super().__init__(
+            f"{host} could not be reached on port {port}: {why}. "
+            "Check that this machine may connect to it; where only a proxy may, set `proxy_url`."
+        )
+
+
+class TlsFailed(ConnectFailed):
+    def __init__(self, host: str, why: str) -> None:
+        super().__init__(
+            f"The secure connection to {host} failed: {why}. If your network replaces certificates, "
+            "set SSL_CERT_FILE to your authority's certificate; also check this machine's clock."
+        )
+
+
+class ProxyFailed(ConnectFailed):
+    def __init__(self, proxy: str, why: str) -> None:
+        super().__init__(
+            f"The proxy {proxy} did not let the connection through: {why}. "
+            "Check `proxy_url` (or HTTPS_PROXY) and its user and password."
+        )
+
+
+class HandshakeFailed(ConnectFailed):
+    def __init__(self, host: str, why: str) -> None:
+        super().__init__(f"{host} did not complete the WebSocket handshake: {why}. Check the address.")
+
+
+class HandshakeRefused(ConnectFailed):
+    """The handshake was answered with an HTTP status of its own; `status` is that number."""
+
+    advice = "If this lasts, wait some minutes, or connect from another network or through a proxy (`proxy_url`)."
+
+    def __init__(self, host: str, status: int) -> None:
+        self.status = status
+        super().__init__(f"{host} refused the connection with HTTP status {status}. {self.advice}")
+
+
+class LocationRefused(HandshakeRefused):
+    """HTTP 451 [binance-protocol 4]: do not retry, say so."""
+
+    owner = Owner.USER
+    advice = (
+        "Binance does not serve the country or network that this machine is in. "
+        "Run the connector where Binance allows it, or reach it through a proxy there (`proxy_url`)."
+    )
+
+
+class ConnectionLost(BinanceError):
+    """An open connection ended. The sentence is short: it becomes the cause of a reported gap."""
+
+
+class ClosedByExchange(ConnectionLost):
+    """A close frame came (RFC 6455 section 5.5.1); `code` is its status code, 1005 for none."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        self.code = code
+        super().__init__(f"the exchange closed the connection with code {code}" + (f" ({reason})" if reason else ""))
+
+
+class ConnectionStalled(ConnectionLost):
+    pass
+
+
+class ProtocolViolation(ConnectionLost):
+    """What came breaks RFC 6455 or a limit of ours; `close_code` is what the server is told (1002 or 1009)."""
+
+    def __init__(self, close_code: int, why: str) -> None:
+        self.close_code = close_code
+        super().__init__(f"the server broke the WebSocket protocol: {why} (closed with code {close_code})")
+
+
+class RateLimited(BinanceError):
+    """418 or 429; `retry_at` is the epoch time in seconds after which Binance listens again."""
+
+    def __init__(self, host: str, status: int, retry_at: float) -> None:
+        self.status = status
+        self.retry_at = min(retry_at, time.time() + LONGEST_BAN)
+        until = datetime.fromtimestamp(self.retry_at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+        what = "banned this IP address" if status == 418 else "received too many requests from this IP address"  # noqa: PLR2004
+        super().__init__(
+            f"{host} has {what} and answers again after {until}. "
+            "Run fewer syncs, or use fewer programs on this address, and try again then."
+        )
+
+
+class RequestFailed(BinanceError):
+    """`ticker.price` was asked and gave no prices."""
+
+
+class ExchangeUnavailable(RequestFailed):
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"Binance could not answer ticker.price just now ({detail}). Try again in a few minutes.")
+
+
+class NoAnswer(RequestFailed):
+    def __init__(self, host: str, seconds: float) -> None:
+        super().__init__(f"{host} gave no answer to ticker.price within {seconds:g} seconds. Try again later.")
+
+
+class UnknownSymbols(RequestFailed):
+    """`symbols` are the ones, in upper case, that Binance does not list."""
+
+    owner = Owner.USER
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        self.symbols = tuple(symbols)
+        super().__init__(
+            f"`price_symbols`: Binance does not list {', '.join(symbols)} among its USDⓈ-M futures. "
+            "Correct or remove the names, or leave the list empty for all symbols."
+        )
+
+
+class RequestRefused(RequestFailed):
+    owner = Owner.US
+
+    def __init__(self, status: int, code: object, text: str) -> None:
+        super().__init__(f"Binance refused ticker.price with status {status}, code {code}: {text}")
+
+
+class UnreadableAnswer(RequestFailed):
+    owner = Owner.US
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Binance answered ticker.price in a form that this connector does not know: {why}")
+
+
+class NeverConnected(BinanceError):
+    def __init__(self, seconds: float, cause: str) -> None:
+        super().__init__(f"No connection came about in the whole listening window of {seconds:g} seconds. {cause}")
+
+
+class OnlyMalformedFrames(BinanceError):
+    def __init__(self, host: str, count: int) -> None:
+        super().__init__(
+            f"{host} sent {count} frames and not one of them was a sound book ticker; the log quotes the first ones. "
+            "Check the address, and whether something in between changes the traffic."
+        )
+
+
+class Interrupted(BinanceError):
+    def __init__(self) -> None:
+        super().__init__("The sync was asked to stop before Binance had answered. Start it again.")

@@ -1,0 +1,117 @@
+"""One connection as the market stream sees it: its clocks, and the tape of what it heard lately."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from .errors import ConnectionLost, ConnectionStalled
+from .handover import Batch
+from .messages import SHUTDOWN_NOTICE, is_shutdown_notice, may_be_book_ticker
+from .websocket import Connection
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Every deadline of a market stream, in seconds; tests make them shorter."""
+
+    connect: float = 10.0
+    ping_after: float = 20.0  # of silence; any frame is a sign of life
+    pong_within: float = 10.0
+    first_data_within: float = 30.0  # of the handshake; a five-second cadence is normal
+    rotate_after: float = 23 * 3600.0  # Binance cuts at 24 h
+    overlap: float = 2.0  # both are read for so long when one replaces the other
+    takeover_after: float = 2.0  # of silence here while the standby hears data
+    tape: float = 30.0
+
+
+TAPE_BYTES = 32 * 1024 * 1024
+SUBSCRIBED_WITHIN = 1.0  # seconds
+
+
+class Line:
+    """An open connection with its clocks (monotonic seconds) and its tape.
+
+    The tape keeps what a standby heard in the last seconds, unparsed, so that it can take over from the last update
+    of each symbol: the cursor skips what the lost line had already delivered.
+    """
+
+    def __init__(self, connection: Connection, opened_at: float, timing: Timing) -> None:
+        self.connection = connection
+        self.opened_at = opened_at
+        self.last_heard = opened_at
+        self.first_data_at: float | None = None
+        self.retiring = False  # the server announced its end
+        self.stays_silent = False  # the fresh connection after a silent one: silence is accepted now
+        self._timing = timing
+        self._pinged_at: float | None = None
+        self._tape: deque[Batch] = deque()
+        self._tape_bytes = 0
+        self._dropped_until: float | None = None
+
+    def receive(self, now: float) -> Batch | None:
+        """What has arrived, if any."""
+        payloads = self.connection.receive()
+        if self.connection.frames_heard:
+            self.last_heard = now
+            self._pinged_at = None
+        if not payloads:
+            return None
+        if self.first_data_at is None and any(map(may_be_book_ticker, payloads)):
+            self.first_data_at = now
+        joined = b"".join(payloads)  # one look at all of them costs less than one at each
+        if SHUTDOWN_NOTICE in joined and any(map(is_shutdown_notice, payloads)):
+            self.retiring = True
+        return Batch(payloads, len(joined), now)
+
+    def keep(self, batch: Batch) -> None:
+        """Puts a batch on the tape and drops what is too old or too much."""
+        self._tape.append(batch)
+        self._tape_bytes += batch.size
+        oldest_kept = batch.received_at - self._timing.tape
+        while self._tape and (self._tape[0].received_at < oldest_kept or self._tape_bytes > TAPE_BYTES):
+            dropped = self._tape.popleft()
+            self._tape_bytes -= dropped.size
+            self._dropped_until = dropped.received_at
+
+    def unwind(self) -> list[Batch]:
+        """Hands out the tape, oldest first, and empties it."""
+        batches = list(self._tape)
+        self._tape.clear()
+        self._tape_bytes = 0
+        return batches
+
+    def covered_since(self) -> float | None:
+        """From when on this line has heard and kept everything; None as long as no data proves it alive.
+
+        Once data came, the handshake counts as the beginning, with a second for the server to subscribe us: at a
+        five-second cadence the first frame comes late without anything being lost.
+        """
+        if self.first_data_at is None or self._dropped_until is not None:
+            return self._dropped_until
+        return min(self.first_data_at, self.opened_at + SUBSCRIBED_WITHIN)
+
+    def wants_replacement(self, now: float) -> str | None:
+        """Why this line should be replaced by a fresh one although it is open; None if it need not."""
+        if self.retiring:
+            return "the server announced its shutdown"
+        if now - self.opened_at >= self._timing.rotate_after:
+            return f"it has been open for {(now - self.opened_at) / 3600:.1f} hours"
+        if self.is_mute(now) and not self.stays_silent:
+            return f"no update came within {self._timing.first_data_within:g} seconds of connecting"
+        return None
+
+    def is_mute(self, now: float) -> bool:
+        """Open for long enough, and still without data. A dead route looks like that, and so does a quiet testnet."""
+        return self.first_data_at is None and now - self.opened_at >= self._timing.first_data_within
+
+    def watch(self, now: float) -> ConnectionLost | None:
+        """Pings after long silence; the loss of the line where it is broken, or where the ping stays unanswered."""
+        if now - self.last_heard >= self._timing.ping_after:
+            if self._pinged_at is None:
+                self._pinged_at = now
+                self.connection.ping()
+            elif now - self._pinged_at >= self._timing.pong_within:
+                silence = f"nothing was heard for {now - self.last_heard:.0f} seconds and a ping was not answered"
+                return ConnectionStalled(silence)
+        return self.connection.loss

@@ -1,0 +1,322 @@
+"""Keeps one or two connections to the market stream alive and hands over what counts, in the order of each symbol.
+
+Binance never replays: what is pushed while nobody listens is gone. So a connection is replaced before it is left
+(at 23 hours, when the server announces its end), and with a standby a second one is always there to take over.
+All of that is one mechanism: a *spare* line is read onto a tape, and promoted.
+
+One thread reads all sockets. It never logs and never waits for the consumer: what it has to say goes through the same
+queue as the data, since a blocked reader of stdout would otherwise block it too, and the exchange would cut it off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import random
+import selectors
+import socket
+import threading
+import time
+from typing import Union
+
+from .dialing import Route
+from .endpoints import host_of
+from .errors import BinanceError, ConnectionLost, NeverConnected, Owner, RateLimited
+from .handover import Failed, Gap, Handover, Item, Noted, Warned
+from .line import Line, Timing
+from .redial import Redial
+from .websocket import Connection
+
+MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
+TICK = 0.25  # seconds between looks at the clocks
+STANDBY_REFUSED_PAUSE = 300.0  # seconds, where a standby is refused for good but the first connection lives
+
+
+class MarketStream:
+    """A capture of one market stream address.
+
+    `start`, then `take` until the window ends, then `stop`. `window_ends` is a point on the monotonic clock; it is
+    only used to judge whether waiting for the exchange makes sense.
+    """
+
+    def __init__(
+        self, url: str, route: Route, *, standby: bool, window_ends: float, timing: Timing | None = None
+    ) -> None:
+        self.reconnects = 0  # how often the connection in use was lost and replaced
+        self._url = url
+        self._route = route
+        self._standby = standby
+        self._window_ends = window_ends
+        self._timing = timing or Timing()
+        self._items = Handover()
+        self._redial = Redial(random.random)
+        self._active: Line | None = None
+        self._spare: Line | None = None
+        self._replacing: str | None = None
+        self._spare_alone_since: float | None = None  # the spare hears data since then, and the active line nothing
+        self._paused = False
+        self._pause_was_told = False
+        self._outage: tuple[float, str] | None = None  # monotonic beginning, cause
+        self._ever_opened = False
+        self._last_failure: BinanceError | None = None
+        self._failures_in_a_row = 0
+        self._dialling = False
+        self._dialled: queue.SimpleQueue[Union[Connection, Exception]] = queue.SimpleQueue()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="market stream", daemon=True)
+
+    # --- for the consumer's thread ---
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+        self._selector = selectors.DefaultSelector()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._thread.start()
+
+    def take(self, seconds: float) -> Item | None:
+        """The next item, in order; None if none comes within so many seconds."""
+        return self._items.take(seconds)
+
+    def stop(self) -> None:
+        """Stops reading and leaves the connections; what has arrived can still be taken. Returns within a second."""
+        self._stopping = True
+        if self._thread.ident is not None:
+            self._wake()
+            self._thread.join(timeout=1.0)
+
+    def failure_of_window(self) -> NeverConnected | None:
+        """After `stop`: the failure of a window in which no connection ever came about."""
+        if self._ever_opened:
+            return None
+        cause = str(self._last_failure or f"{host_of(self._url)} has not answered yet.")
+        return NeverConnected(round(time.monotonic() - self._started), cause)
+
+    # --- the reading thread ---
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._dial_if_wanted(time.monotonic())
+                for line in self._lines_to_read():
+                    self._read(line, time.monotonic())
+                self._meet_new_connections(time.monotonic())
+                self._look_after_lines(time.monotonic())
+            if self._outage and self._ever_opened:
+                self._report_gap(self._outage, time.monotonic())
+        except Exception as error:  # whatever it is, the consumer must hear of it
+            self._items.put(Failed(error))
+        finally:
+            for line in self._lines():
+                line.connection.close()
+            self._selector.close()
+            self._wake_reader.close()
+            self._wake_writer.close()
+
+    def _lines(self) -> list[Line]:
+        return [line for line in (self._active, self._spare) if line is not None]
+
+    def _lines_to_read(self) -> list[Line]:
+        """Waits for data, at most a tick. While the consumer is far behind, the active line is left unread."""
+        self._pause_or_resume()
+        pending = [line for line in self._lines() if line.connection.has_decrypted_bytes()]
+        events = self._selector.select(0 if pending else TICK)
+        ready: list[Line] = [key.data for key, _ in events if key.data is not None]
+        if len(events) > len(ready):
+            self._wake_reader.recv(64)
+        ready += [line for line in pending if line not in ready]
+        return [line for line in ready if not (self._paused and line is self._active)]
+
+    def _pause_or_resume(self) -> None:
+        line = self._active
+        if line is None or self._paused == self._items.is_full():
+            return
+        self._paused = not self._paused
+        if self._paused:
+            self._selector.unregister(line.connection)
+            if not self._pause_was_told:
+                self._pause_was_told = True
+                self._items.put(
+                    Warned(
+                        f"{self._items.waiting_bytes / 2**20:.0f} MiB of updates wait for the destination, which reads "
+                        "too slowly. Reading from the exchange pauses; it may cut the connection."
+                    )
+                )
+        else:
+            line.last_heard = time.monotonic()  # nobody listened: its silence proves nothing
+            self._spare_alone_since = None
+            self._selector.register(line.connection, selectors.EVENT_READ, line)
+
+    def _read(self, line: Line, now: float) -> None:
+        had_data = line.first_data_at is not None
+        batch = line.receive(now)
+        if batch is not None and line is self._active:
+            self._spare_alone_since = None
+            self._items.put(batch)
+        elif batch is not None:
+            line.keep(batch)
+            if self._spare_alone_since is None:
+                self._spare_alone_since = now
+        if not had_data and line.first_data_at is not None:
+            self._redial.proven()
+            covered = line.covered_since()
+            if line is self._active and self._outage and covered is not None:
+                self._report_gap(self._outage, covered)
+                self._outage = None
+        if line.connection.loss is not None:
+            self._lose(line, line.connection.loss)
+
+    def _look_after_lines(self, now: float) -> None:
+        for line in self._lines():
+            if self._paused and line is self._active:
+                continue
+            loss = line.watch(now)
+            if loss is not None:
+                self._lose(line, loss)
+        spare = self._spare
+        if spare is not None and (spare.retiring or now - spare.opened_at >= self._timing.rotate_after):
+            self._leave(spare)
+        if self._active is not None:
+            self._replace_active_if_due(self._active, now)
+
+    def _replace_active_if_due(self, active: Line, now: float) -> None:
+        replacing = active.wants_replacement(now)
+        if replacing and not self._replacing:
+            self._items.put(
+                (Warned if active.is_mute(now) else Noted)(f"A fresh connection replaces the one in use: {replacing}.")
+            )
+        self._replacing = replacing
+        spare = self._spare
+        if spare is None:
+            return
+        if not self._paused and spare.first_data_at is not None:
+            alone_since = self._spare_alone_since
+            if alone_since is not None and now - alone_since >= self._timing.takeover_after:
+                silence = f"the connection in use was silent for {now - active.last_heard:.1f} seconds"
+                self._leave(active)
+                self._promote(spare, active.last_heard, silence)
+                self.reconnects += 1
+                return
+        if replacing and spare.first_data_at is not None and now - spare.first_data_at >= self._timing.overlap:
+            self._leave(active)
+            self._promote(spare, now, replacing)
+        elif replacing and active.is_mute(now) and spare.is_mute(now):
+            self._items.put(
+                Warned("The fresh connection is silent too, so there may be nothing to send. Staying on it.")
+            )
+            spare.stays_silent = True
+            self._leave(active)
+            self._promote(spare, now, replacing)
+        elif not replacing and not self._standby:
+            self._leave(spare)
+
+    def _lose(self, line: Line, loss: ConnectionLost) -> None:
+        was_active = line is self._active
+        self._leave(line)
+        if not was_active:
+            self._items.put(Warned(f"The standby connection is missing, another is being opened. Cause: {loss}."))
+            return
+        self.reconnects += 1
+        if self._spare is not None:
+            self._promote(self._spare, line.last_heard, str(loss))
+        else:
+            self._items.put(Noted(f"The connection was lost: {loss}. Connecting again."))
+            self._outage = self._outage or (line.last_heard, str(loss))
+
+    def _promote(self, line: Line, heard_until: float, cause: str) -> None:
+        """The spare becomes the line in use. What its tape holds goes first; the cursor skips what is known."""
+        self._active, self._spare = line, None
+        self._spare_alone_since = None
+        for batch in line.unwind():
+            self._items.put(batch)
+        covered = line.covered_since()
+        if covered is None:
+            self._outage = self._outage or (heard_until, cause)
+        elif self._outage or covered > heard_until:
+            self._report_gap(self._outage or (heard_until, cause), covered)
+            self._outage = None
+        else:
+            self._items.put(Noted(f"Another connection took over without a gap: {cause}."))
+
+    def _leave(self, line: Line) -> None:
+        if not (self._paused and line is self._active):
+            self._selector.unregister(line.connection)
+        line.connection.close()
+        if line is self._active:
+            self._active = None
+            self._paused = False
+        else:
+            self._spare = None
+            self._spare_alone_since = None
+
+    def _report_gap(self, outage: tuple[float, str], until: float) -> None:
+        since, cause = outage
+        to_epoch = time.time() - time.monotonic()
+        self._items.put(Gap(since + to_epoch, until + to_epoch, max(until - since, 0.0), cause))
+
+    # --- connecting ---
+
+    def _dial_if_wanted(self, now: float) -> None:
+        spare_wanted = (self._standby or self._replacing) and self._spare is None
+        if self._dialling or not (self._active is None or spare_wanted) or now < self._redial.next_attempt_at():
+            return
+        self._redial.attempted(now)
+        self._dialling = True
+        threading.Thread(target=self._dial, args=(now + self._timing.connect,), name="dial", daemon=True).start()
+
+    def _dial(self, deadline: float) -> None:
+        try:
+            connection = Connection.open(self._url, self._route, deadline, MAX_MESSAGE_BYTES)
+        except Exception as error:
+            self._dialled.put(error)
+        else:
+            self._dialled.put(connection)
+            if self._stopping:
+                connection.close()
+        self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # the reading thread may just have ended
+            self._wake_writer.send(b"\0")
+
+    def _meet_new_connections(self, now: float) -> None:
+        while self._dialling and not self._dialled.empty():
+            self._dialling = False
+            outcome = self._dialled.get()
+            if isinstance(outcome, Connection):
+                self._welcome(outcome, now)
+            elif isinstance(outcome, BinanceError):
+                self._refused(outcome, now)
+            else:
+                raise outcome
+
+    def _welcome(self, connection: Connection, now: float) -> None:
+        self._ever_opened = True
+        self._failures_in_a_row = 0
+        line = Line(connection, now, self._timing)
+        self._selector.register(connection, selectors.EVENT_READ, line)
+        if self._active is None:
+            self._active = line
+            self._items.put(Noted(f"Connected to {host_of(self._url)}."))
+        else:
+            self._spare = line
+
+    def _refused(self, failure: BinanceError, now: float) -> None:
+        """An attempt failed: give up where trying again makes no sense, else say so and let `Redial` choose the moment."""
+        self._last_failure = failure
+        alive = self._active is not None
+        if isinstance(failure, RateLimited):
+            self._redial.wait_until(now + failure.retry_at - time.time())
+            if not alive and self._redial.next_attempt_at() >= self._window_ends:
+                raise failure
+        elif failure.owner is Owner.USER:
+            if not alive:
+                raise failure
+            self._redial.wait_until(now + STANDBY_REFUSED_PAUSE)
+        self._failures_in_a_row += 1
+        if not alive and self._outage is None:
+            self._outage = (self._started, str(failure).rstrip("."))
+        if self._failures_in_a_row & (self._failures_in_a_row - 1) == 0:  # the 1st, 2nd, 4th, 8th... in a row
+            what = "The standby connection is missing" if alive else "Connecting failed"
+            self._items.put(Warned(f"{what} (attempt {self._failures_in_a_row} in a row): {failure}"))

@@ -1,0 +1,144 @@
+"""What the answers to `ticker.price` say: pure functions from bytes to rows, or to the exception that fits."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from .errors import BinanceError, ExchangeUnavailable, RateLimited, RequestRefused, UnknownSymbols, UnreadableAnswer
+
+METHOD = "ticker.price"
+RETRYABLE_CODES = (-1000, -1001, -1006, -1007, -1008, -1016)
+INVALID_SYMBOL = -1121
+MAINTENANCE_KEY = "239999"
+RATE_LIMIT_STATUSES = (418, 429)
+BANNED_UNTIL = re.compile(r"banned until (\d{10,})")
+EPOCH_MS_FROM = 1e11  # a `retryAfter` above this is a time in ms, below it a number of seconds
+DEFAULT_PAUSE = 60.0  # seconds, where no time is named: the weight window is a minute
+QUOTED = 200  # characters
+
+
+@dataclass(frozen=True)
+class WeightUsed:
+    """How much of the request weight of this minute the IP address has used, this connector's own included."""
+
+    count: int
+    limit: int
+
+    @property
+    def share(self) -> float:
+        return self.count / self.limit if self.limit > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: `rows` where there are any, else `error`; `weight` where the answer tells it."""
+
+    rows: tuple[dict[str, Any], ...]
+    error: BinanceError | None
+    weight: WeightUsed | None
+
+
+def request(request_id: str, symbol: str | None) -> str:
+    """The text of a request: one symbol (weight 1), or all (weight 2) [binance-protocol 3].
+
+    {"id":"c0ffee","method":"ticker.price","params":{"symbol":"BTCUSDT"}}
+    """
+    content: dict[str, Any] = {"id": request_id, "method": METHOD}
+    if symbol is not None:
+        content["params"] = {"symbol": symbol}
+    return orjson.dumps(content).decode()
+
+
+def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str) -> Answer | None:
+    """The answer to the request `request_id`; None for frames that answer somebody else, or nothing.
+
+    An error with `id: null` counts as ours: one request at a time is under way on a connection, and that is how the
+    API answers what it could not read. Payloads [binance-protocol 3]:
+
+        {"id":"a","status":200,"result":{"symbol":"BTCUSDT","price":"6000.01","time":1589437530011},"rateLimits":[...]}
+        {"id":"a","status":200,"result":[{"symbol":"BTCUSDT","price":"6000.01","time":1589437530011}]}
+        {"id":"a","status":400,"error":{"code":-1121,"msg":"Invalid symbol."}}
+
+    `price` is a decimal string in quote currency, `time` in ms since 1970 UTC. Raises `UnreadableAnswer`.
+    """
+    try:
+        answer = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        raise UnreadableAnswer(f"not JSON: {quoted(payload)}") from None
+    if not isinstance(answer, dict):
+        raise UnreadableAnswer(f"not an object: {quoted(payload)}")
+    if MAINTENANCE_KEY in answer:
+        return Answer((), ExchangeUnavailable(str(answer[MAINTENANCE_KEY])), None)
+    anonymous_error = answer.get("id") is None and "error" in answer
+    if answer.get("id") != request_id and not anonymous_error:
+        return None
+    weight = _weight(answer.get("rateLimits"))
+    status, error = answer.get("status"), answer.get("error")
+    if isinstance(error, dict) or status != 200:  # noqa: PLR2004
+        return Answer((), _failure(status, error if isinstance(error, dict) else {}, symbol, host), weight)
+    return Answer(_rows(answer.get("result"), symbol, payload), None, weight)
+
+
+def _rows(result: Any, symbol: str | None, payload: bytes) -> tuple[dict[str, Any], ...]:
+    rows = result if isinstance(result, list) else [result]
+    if symbol is None and not isinstance(result, list):
+        raise UnreadableAnswer(f"no list of prices: {quoted(payload)}")
+    for row in rows:
+        if not isinstance(row, dict):
+            raise UnreadableAnswer(f"no price in {quoted(payload)}")
+        for field in ("symbol", "price"):
+            if not isinstance(row.get(field), str) or not row[field]:
+                raise UnreadableAnswer(f"`{field}` is missing in {quoted(orjson.dumps(row))}")
+    return tuple(rows)
+
+
+def price_record(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of one row, strings and integers exactly as sent; `time` is null where it is missing."""
+    return {"symbol": row["symbol"], "price": row["price"], "time": row.get("time")}
+
+
+def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: str) -> BinanceError:
+    code, text = error.get("code"), str(error.get("msg", ""))[:QUOTED]
+    status = status if isinstance(status, int) else 0
+    if status in RATE_LIMIT_STATUSES:
+        return RateLimited(host, status, _retry_at(error))
+    if code in RETRYABLE_CODES or status >= 500:  # noqa: PLR2004
+        return ExchangeUnavailable(f"status {status}, code {code}: {text}")
+    if code == INVALID_SYMBOL and symbol is not None:
+        return UnknownSymbols([symbol])
+    return RequestRefused(status, code, text)
+
+
+def _retry_at(error: Mapping[str, Any]) -> float:
+    """Epoch seconds: from `retryAfter` (documented for Spot, in ms), from the text, or a minute from now."""
+    data = error.get("data")
+    value = data.get("retryAfter") if isinstance(data, dict) else None
+    try:
+        number = float(value)  # type: ignore[arg-type]  # None and other kinds are what TypeError is for
+    except (TypeError, ValueError):
+        found = BANNED_UNTIL.search(str(error.get("msg", "")))
+        number = float(found.group(1)) if found else DEFAULT_PAUSE
+    if number != number or number < 0:
+        number = DEFAULT_PAUSE
+    return number / 1000 if number > EPOCH_MS_FROM else time.time() + number
+
+
+def _weight(rate_limits: Any) -> WeightUsed | None:
+    """From `[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":2400,"count":2}]`."""
+    for limit in rate_limits if isinstance(rate_limits, list) else []:
+        if isinstance(limit, dict) and limit.get("rateLimitType") == "REQUEST_WEIGHT":
+            count, ceiling = limit.get("count"), limit.get("limit")
+            if isinstance(count, int) and isinstance(ceiling, int):
+                return WeightUsed(count, ceiling)
+    return None
+
+
+def quoted(payload: bytes) -> str:
+    """The beginning of a frame as it may stand in a log."""
+    return payload[: QUOTED * 4].decode(errors="replace")[:QUOTED]

@@ -1,0 +1,49 @@
+"""Whether the market stream can be reached and really sends: a data frame is the only proof."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from .dialing import Route
+from .endpoints import market_stream_address
+from .market_stream import MAX_MESSAGE_BYTES
+from .messages import MalformedFrame, parse_book_ticker
+from .stop import LOOK_EVERY, Stop
+from .websocket import Connection
+
+CONNECT_WITHIN, FIRST_UPDATE_WITHIN = 4.0, 10.0  # seconds; together they leave room in the 15 of a check
+
+
+def symbols_heard(base: str, symbols: Sequence[str], route: Route, stop: Stop) -> frozenset[str]:
+    """The symbols of the first book tickers that come within ten seconds of connecting; it ends early once it can.
+
+    With `symbols` it waits for one update of each. Raises a `ConnectFailed`, `RateLimited` or `ConnectionLost`.
+    """
+    address = market_stream_address(base, symbols)
+    connection = Connection.open(address, route, time.monotonic() + CONNECT_WITHIN, MAX_MESSAGE_BYTES)
+    deadline = time.monotonic() + FIRST_UPDATE_WITHIN
+    heard: set[str] = set()
+    try:
+        while time.monotonic() < deadline and not stop.requested:
+            heard.update(_symbols_in(connection.receive()))
+            if heard and heard.issuperset(symbols):
+                break
+            if connection.loss is not None:
+                raise connection.loss
+            connection.wait(min(deadline - time.monotonic(), LOOK_EVERY))
+        return frozenset(heard)
+    finally:
+        connection.close()
+
+
+def _symbols_in(payloads: Sequence[bytes]) -> set[str]:
+    symbols = set()
+    for payload in payloads:
+        try:
+            book_ticker = parse_book_ticker(payload)
+        except MalformedFrame:
+            continue
+        if book_ticker is not None:
+            symbols.add(book_ticker["s"])
+    return symbols

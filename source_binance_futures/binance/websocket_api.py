@@ -1,0 +1,173 @@
+"""The WebSocket API of USDⓈ-M futures: one request, its answer, within Binance's limits."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import tenacity
+
+from .dialing import Route
+from .endpoints import host_of
+from .errors import (
+    BinanceError,
+    ConnectFailed,
+    ConnectionLost,
+    ExchangeUnavailable,
+    Interrupted,
+    NoAnswer,
+    Owner,
+    RateLimited,
+)
+from .prices import Answer, WeightUsed, parse_answer, request
+from .stop import LOOK_EVERY, Stop
+from .websocket import Connection
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # all prices are 60 kB in 2026
+CONNECT_TIMEOUT = 10.0
+ANSWER_TIMEOUT = 10.0
+ATTEMPTS = 4  # one, and three more
+LONGEST_WAIT = 60.0  # seconds for Binance's limits; beyond that the next sync is the better place
+HANDSHAKE_WEIGHT, ONE_SYMBOL_WEIGHT, ALL_SYMBOLS_WEIGHT = 5, 1, 2
+WEIGHT_INTERVAL = 60.0  # seconds; the window is the minute of the UTC clock
+CAREFUL_ABOVE = 0.9  # of the limit of the IP address
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0  # seconds between tries
+
+
+class WebSocketApi:
+    """Asks `ticker.price`. Every call opens a connection of its own and leaves it.
+
+    `window` is how long it may wait for Binance's limits, in seconds; with `attempts=1` nothing is tried twice.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        route: Route,
+        stop: Stop,
+        *,
+        window: float,
+        logger: logging.Logger,
+        attempts: int = ATTEMPTS,
+        timeout: float = ANSWER_TIMEOUT,
+    ) -> None:
+        self._url = url
+        self._host = host_of(url)
+        self._route = route
+        self._stop = stop
+        self._longest_wait = min(window, LONGEST_WAIT)
+        self._logger = logger
+        self._attempts = attempts
+        self._timeout = timeout
+        self._weight: WeightUsed | None = None
+        self._weight_minute = 0
+        self._connection: Connection | None = None
+
+    def latest_prices(self, symbol: str | None) -> tuple[dict[str, Any], ...]:
+        """The rows of all symbols (weight 2), or of one (weight 1); the handshake costs 5 more.
+
+        Raises a `BinanceError` whose owner says who must act; temporary failures only after the tries are used up.
+        """
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._attempts),
+            wait=self._pause,
+            retry=tenacity.retry_if_exception(self._is_worth_another_try),
+            sleep=self._sleep,
+            before_sleep=self._tell,
+            reraise=True,
+        )
+        try:
+            return retrying(self._ask, symbol)
+        finally:
+            self._leave()
+
+    def _ask(self, symbol: str | None) -> tuple[dict[str, Any], ...]:
+        cost = ONE_SYMBOL_WEIGHT if symbol else ALL_SYMBOLS_WEIGHT
+        self._mind_the_weight(cost if self._connection else cost + HANDSHAKE_WEIGHT)
+        if self._connection is None:
+            self._connection = Connection.open(
+                self._url, self._route, time.monotonic() + min(CONNECT_TIMEOUT, self._timeout), MAX_MESSAGE_BYTES
+            )
+        try:
+            answer = self._exchange(self._connection, symbol)
+        except BinanceError:
+            self._leave()
+            raise
+        if answer.weight is not None:
+            self._weight, self._weight_minute = answer.weight, _minute()
+            self._logger.info(
+                f"Request weight used by this IP address in this minute: {answer.weight.count} of {answer.weight.limit}."
+            )
+        if answer.error is not None:
+            raise answer.error
+        return answer.rows
+
+    def _exchange(self, connection: Connection, symbol: str | None) -> Answer:
+        request_id = uuid.uuid4().hex
+        deadline = time.monotonic() + self._timeout
+        connection.send_text(request(request_id, symbol))
+        while True:
+            for payload in connection.receive():
+                answer = parse_answer(payload, request_id, symbol, self._host)
+                if answer is not None:
+                    return answer
+                self._logger.debug("A frame that answers another request was ignored.")
+            if connection.loss is not None:
+                raise connection.loss
+            if self._stop.requested:
+                raise Interrupted
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise NoAnswer(self._host, self._timeout)
+            connection.wait(min(remaining, LOOK_EVERY))
+
+    def _leave(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _mind_the_weight(self, cost: int) -> None:
+        """Waits for the next minute of the UTC clock where this request would bring the IP address near its limit."""
+        used = self._weight
+        if used is None or self._weight_minute != _minute() or (used.count + cost) <= CAREFUL_ABOVE * used.limit:
+            return
+        wait = WEIGHT_INTERVAL - time.time() % WEIGHT_INTERVAL
+        if wait > self._longest_wait:
+            return
+        self._logger.warning(
+            f"This IP address has used {used.count} of {used.limit} request weight in this minute. "
+            f"Waiting {wait:.0f} seconds for the next one."
+        )
+        self._sleep(wait)
+
+    # --- trying again ---
+
+    def _is_worth_another_try(self, error: BaseException) -> bool:
+        if isinstance(error, RateLimited):
+            return error.retry_at - time.time() <= self._longest_wait
+        temporary = (ConnectFailed, ConnectionLost, ExchangeUnavailable, NoAnswer)
+        return isinstance(error, temporary) and error.owner is Owner.EXCHANGE
+
+    def _pause(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, RateLimited):
+            return max(error.retry_at - time.time(), 0.0)
+        backoff: Callable[[tenacity.RetryCallState], float] = tenacity.wait_exponential_jitter(
+            initial=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=FIRST_PAUSE
+        )
+        return backoff(state)
+
+    def _tell(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        self._logger.warning(f"Asking for prices failed (try {state.attempt_number} of {self._attempts}): {error}")
+
+    def _sleep(self, seconds: float) -> None:
+        if not self._stop.sleep_until(time.monotonic() + seconds):
+            raise Interrupted
+
+
+def _minute() -> int:
+    return int(time.time() // WEIGHT_INTERVAL)

@@ -1,0 +1,188 @@
+"""The user's configuration: read once, understood or answered in a sentence that names the option."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from .binance.dialing import PROXY_TYPES, Route
+from .binance.endpoints import PRODUCTION, TESTNET, Environment, fault_of_address
+
+DAY = 86400  # seconds
+DEFAULT_LISTEN_SECONDS = 60
+MAX_BOOK_TICKER_SYMBOLS = 200  # streams of one connection, by the older and smaller of Binance's two figures
+CUSTOM_ADDRESSES = ("market_stream_url", "websocket_api_url")
+
+
+class ConfigurationError(ValueError):
+    """A setting that the user must change; `str()` names the option and the mend."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a user asked for. Symbols are in upper case, each once."""
+
+    listen_seconds: int = DEFAULT_LISTEN_SECONDS
+    max_book_tickers: int | None = None
+    book_ticker_symbols: tuple[str, ...] = ()
+    include_usds_margined: bool = False
+    price_symbols: tuple[str, ...] = ()
+    standby_connection: bool = False
+    environment: Environment = PRODUCTION
+    proxy_url: str | None = None
+
+    @property
+    def route(self) -> Route:
+        """How addresses are reached; on Airbyte Cloud, a shared place, private ones are not."""
+        return Route(self.proxy_url, public_only=os.environ.get("DEPLOYMENT_MODE", "").lower() == "cloud")
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The configuration as a user could have written it, cleaned of spaces, duplicates and unknown options."""
+        environment: dict[str, Any] = {"name": self.environment.name}
+        if self.environment.name == "custom":
+            environment |= {name: getattr(self.environment, name) for name in CUSTOM_ADDRESSES}
+        mapping = {
+            "listen_seconds": self.listen_seconds,
+            "max_book_tickers": self.max_book_tickers,
+            "book_ticker_symbols": list(self.book_ticker_symbols),
+            "include_usds_margined": self.include_usds_margined,
+            "price_symbols": list(self.price_symbols),
+            "standby_connection": self.standby_connection,
+            "environment": environment,
+            "proxy_url": self.proxy_url,
+        }
+        return {option: value for option, value in mapping.items() if value is not None}
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Config:
+        """Reads a user's configuration. Raises `ConfigurationError` for the first option that makes no sense.
+
+        Unknown options are left out; `unknown_options` names them.
+        """
+        symbols = _symbols(mapping, "book_ticker_symbols")
+        if len(symbols) > MAX_BOOK_TICKER_SYMBOLS:
+            raise ConfigurationError(
+                f"`book_ticker_symbols` has {len(symbols)} symbols; one connection takes {MAX_BOOK_TICKER_SYMBOLS}. "
+                "Leave the list empty to capture all COIN-M contracts, or share the symbols among several sources."
+            )
+        return cls(
+            listen_seconds=_whole_number(mapping, "listen_seconds", DAY) or DEFAULT_LISTEN_SECONDS,
+            max_book_tickers=_whole_number(mapping, "max_book_tickers", None),
+            book_ticker_symbols=symbols,
+            include_usds_margined=_switch(mapping, "include_usds_margined"),
+            price_symbols=_symbols(mapping, "price_symbols"),
+            standby_connection=_switch(mapping, "standby_connection"),
+            environment=_environment(mapping.get("environment")),
+            proxy_url=_proxy_url(mapping.get("proxy_url")),
+        )
+
+
+def unknown_options(mapping: Mapping[str, Any]) -> list[str]:
+    """The options of a configuration that this connector does not have, as `name` or `environment.name`."""
+    known = Config.__dataclass_fields__
+    unknown = [option for option in mapping if option not in known and not option.startswith("__")]
+    environment = mapping.get("environment")
+    if isinstance(environment, Mapping):
+        unknown += [f"environment.{key}" for key in environment if key not in ("name", *CUSTOM_ADDRESSES)]
+    return unknown
+
+
+def _whole_number(mapping: Mapping[str, Any], option: str, most: int | None) -> int | None:
+    value = mapping.get(option)
+    if value is None:
+        return None
+    bounds = f"a whole number from 1 to {most}" if most else "a whole number of 1 or more"
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole:
+        raise ConfigurationError(f"`{option}` is {_shown(value)}; write {bounds}.")
+    if value < 1 or (most is not None and value > most):
+        raise ConfigurationError(f"`{option}` is {value:g}; it must be {bounds}.")
+    return int(value)
+
+
+def _switch(mapping: Mapping[str, Any], option: str) -> bool:
+    value = mapping.get(option)
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"`{option}` is {_shown(value)}; write true or false.")
+    return value
+
+
+def _symbols(mapping: Mapping[str, Any], option: str) -> tuple[str, ...]:
+    """The symbols of a list in upper case, in their order, each once."""
+    value = mapping.get(option)
+    if value is None:
+        return ()
+    if not isinstance(value, (list, tuple)):
+        raise ConfigurationError(f'`{option}` is {_shown(value)}; write a list of symbols, such as ["BTCUSD_PERP"].')
+    symbols: dict[str, None] = {}
+    for item in value:
+        symbol = item.strip().upper() if isinstance(item, str) else ""
+        if not symbol or any(character.isspace() or character in ",;/@?&#" for character in symbol):
+            raise ConfigurationError(
+                f"`{option}` contains {_shown(item)}; each entry is one symbol without spaces or commas, such as BTCUSD_PERP."
+            )
+        symbols[symbol] = None
+    return tuple(symbols)
+
+
+def _environment(value: Any) -> Environment:
+    if value is None:
+        return PRODUCTION
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(
+            f'`environment` is {_shown(value)}; write an object, such as {{"name": "production"}}.'
+        )
+    name = value.get("name", PRODUCTION.name)
+    if name == PRODUCTION.name:
+        return PRODUCTION
+    if name == TESTNET.name:
+        return TESTNET
+    if name != "custom":
+        raise ConfigurationError(f"`environment.name` is {_shown(name)}; write production, testnet or custom.")
+    addresses = []
+    for option in CUSTOM_ADDRESSES:
+        address = value.get(option)
+        if not isinstance(address, str) or not address.strip():
+            raise ConfigurationError(f"`environment.{option}` is missing; a custom environment needs both addresses.")
+        address = address.strip()
+        fault = fault_of_address(address)
+        if fault:
+            raise ConfigurationError(f"`environment.{option}` {fault}.")
+        addresses.append(address)
+    if "?" in addresses[0]:
+        raise ConfigurationError(
+            "`environment.market_stream_url` has a ? part; write only its beginning, such as wss://host, "
+            "since /ws/... or /stream?... is appended."
+        )
+    return Environment("custom", addresses[0].rstrip("/"), addresses[1])
+
+
+def _proxy_url(value: Any) -> str | None:
+    """The value may hold a password, so no message shows it."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ConfigurationError("`proxy_url` is not a text; write it like http://user:password@host:3128.")
+    value = value.strip()
+    if not value:
+        return None
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in PROXY_TYPES and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(
+            "`proxy_url` is not the address of a proxy; write it like http://host:3128, socks5://host:1080 or "
+            "socks5h://host:1080, with user:password@ before the host where the proxy asks for them."
+        )
+    return value
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:100]

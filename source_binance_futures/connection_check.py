@@ -1,0 +1,82 @@
+"""What `check` tells: both endpoints tried side by side, each answered for in a sentence, within 15 seconds."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from .binance.errors import BinanceError
+from .binance.probe import symbols_heard
+from .binance.stop import Stop
+from .binance.websocket_api import WebSocketApi
+from .config import Config
+from .failures import reported
+from .streams.symbol_prices import requested_prices
+
+API_TIMEOUT = 6.0  # seconds to connect, and as many for the answer
+CHECK_TIMEOUT = 14.5
+
+Probe = Callable[[Config, Stop, logging.Logger], None]
+
+
+def failures_of(config: Config, stop: Stop, logger: logging.Logger) -> list[str]:
+    """One sentence for each thing that does not work; empty where both endpoints do."""
+    deadline = time.monotonic() + CHECK_TIMEOUT
+    probes: dict[str, Probe] = {"book_tickers": _probe_market_stream, "symbol_prices": _probe_websocket_api}
+    outcomes: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
+
+    def attempt(name: str, probe: Probe) -> None:
+        try:
+            probe(config, stop, logger)
+            outcomes.put((name, None))
+        except BinanceError as error:
+            outcomes.put((name, str(reported(error))))
+        except Exception as error:
+            logger.exception(f"{name} could not be checked")
+            outcomes.put((name, f"This connector failed while checking {name}: {error!r}. Please report it."))
+
+    for name, probe in probes.items():
+        threading.Thread(target=attempt, args=(name, probe), name=f"check {name}", daemon=True).start()
+    sentences: dict[str, str | None] = dict.fromkeys(probes, "It gave no answer in time. Try again later.")
+    for _ in probes:
+        try:
+            name, sentence = outcomes.get(timeout=max(deadline - time.monotonic(), 0))
+        except queue.Empty:
+            break
+        sentences[name] = sentence
+    found = {name: sentence for name, sentence in sentences.items() if sentence}
+    if len(found) == len(probes) and len(set(found.values())) == 1:
+        return [next(iter(found.values()))]
+    return [f"{name}: {sentence}" for name, sentence in found.items()]
+
+
+def _probe_market_stream(config: Config, stop: Stop, logger: logging.Logger) -> None:
+    asked = config.book_ticker_symbols
+    heard = symbols_heard(config.environment.market_stream_url, asked, config.route, stop)
+    silent = [symbol for symbol in asked if symbol not in heard]
+    if not heard:
+        logger.warning("book_tickers: connected, but no book ticker came within 10 seconds. The market may be quiet.")
+    elif silent:
+        logger.warning(
+            f"book_tickers: no book ticker of {', '.join(silent)} came within 10 seconds. Check the spelling in "
+            "`book_ticker_symbols`: Binance accepts wrong names and stays silent."
+        )
+    else:
+        logger.info("book_tickers: connected, and the first book ticker came.")
+
+
+def _probe_websocket_api(config: Config, stop: Stop, logger: logging.Logger) -> None:
+    api = WebSocketApi(
+        config.environment.websocket_api_url,
+        config.route,
+        stop,
+        window=0,
+        logger=logger,
+        attempts=1,
+        timeout=API_TIMEOUT,
+    )
+    rows = requested_prices(api, config.price_symbols)
+    logger.info(f"symbol_prices: ticker.price answered with {len(rows)} prices.")

@@ -1,0 +1,57 @@
+"""From what went wrong to what Airbyte shows: one sentence, and whose turn it is."""
+
+from __future__ import annotations
+
+import logging
+
+from airbyte_cdk.models import AirbyteMessage, FailureType, StreamDescriptor
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from .binance.errors import BinanceError, ConnectionLost, Owner
+from .config import ConfigurationError
+
+FAILURE_TYPES = {
+    Owner.USER: FailureType.config_error,
+    Owner.EXCHANGE: FailureType.transient_error,
+    Owner.US: FailureType.system_error,
+}
+
+
+class ReportedFailure(AirbyteTracedException):
+    """A failure that is fully told by its sentence: what a user or the exchange did needs no stack trace."""
+
+    def __init__(self, message: str, failure_type: FailureType) -> None:
+        super().__init__(message=message, internal_message=message, failure_type=failure_type)
+
+    def __repr__(self) -> str:
+        return str(self)  # the CDK builds its closing sentence of a sync from this
+
+    def as_airbyte_message(self, stream_descriptor: StreamDescriptor | None = None) -> AirbyteMessage:
+        message = super().as_airbyte_message(stream_descriptor)
+        if message.trace and message.trace.error:
+            message.trace.error.stack_trace = None
+        return message
+
+
+def reported(error: BinanceError | ConfigurationError) -> ReportedFailure:
+    """What Airbyte is told of an error: `config_error` for the user, `transient_error` to try again, `system_error` for us."""
+    if isinstance(error, ConfigurationError):
+        return ReportedFailure(str(error), FailureType.config_error)
+    text = str(error)
+    if isinstance(error, ConnectionLost):
+        text = f"The connection to Binance was lost: {error}. Try again; if it stays so, look at the network."
+    return ReportedFailure(text, FAILURE_TYPES[error.owner])
+
+
+class WithoutStackTrace(logging.Filter):
+    """Takes the stack trace out of log lines about a reported failure, and puts its sentence there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, AirbyteTracedException) and error.failure_type is not FailureType.system_error:
+            said = record.getMessage()
+            record.msg = said if str(error) in said else f"{said}: {error}"
+            record.args = ()
+            record.exc_info = None
+            record.exc_text = None
+        return True

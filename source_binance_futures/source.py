@@ -1,0 +1,125 @@
+"""The source: what it is configured with, what it offers, what is read first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+
+from airbyte_cdk.models import (
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteStateMessage,
+    ConfiguredAirbyteCatalog,
+    FailureType,
+    Status,
+)
+from airbyte_cdk.sources import AbstractSource
+from airbyte_cdk.sources.message import MessageRepository
+from airbyte_cdk.sources.streams import Stream
+
+from .binance.stop import Stop
+from .config import Config, ConfigurationError, unknown_options
+from .connection_check import failures_of
+from .failures import ReportedFailure, reported
+from .streams.book_tickers import BookTickers
+from .streams.symbol_prices import SymbolPrices
+
+
+class SourceBinanceFutures(AbstractSource):
+    """Binance Futures market data: `book_tickers` (COIN-M, pushed) and `symbol_prices` (USDⓈ-M, asked).
+
+    `stop` lets the process that runs it ask for an early end.
+    """
+
+    def __init__(self, stop: Stop | None = None) -> None:
+        self._stop = stop or Stop()
+
+    @property
+    def name(self) -> str:
+        return "source-binance-futures"
+
+    @property
+    def raise_exception_on_missing_stream(self) -> bool:
+        return True  # a stream that the source lacks must not end as an empty success
+
+    @property
+    def message_repository(self) -> MessageRepository | None:
+        return None  # nothing is queued beside the records, and the CDK would ask for it after each of them
+
+    def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
+        """The user's configuration, cleaned; told off in a sentence where the CDK would quote its JSON schema."""
+        try:
+            cleaned = Config.from_mapping(config).as_mapping()
+        except ConfigurationError as error:
+            raise reported(error) from None
+        unknown = unknown_options(config)
+        if unknown:
+            logging.getLogger("airbyte").warning(
+                f"The configuration has options that this connector does not know: {', '.join(unknown)}. They have no effect."
+            )
+        return cleaned
+
+    def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
+        failures = failures_of(Config.from_mapping(config), self._stop, logger)
+        return not failures, " ".join(failures) or None
+
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        """Always a status: the CDK would show the text in quotes, and leave the status out where the failure is transient."""
+        succeeded, failure = self.check_connection(logger, config)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=failure)
+
+    def streams(self, config: Mapping[str, Any]) -> list[Stream]:
+        try:
+            known = Config.from_mapping(config)
+        except ConfigurationError as error:
+            raise reported(error) from None
+        return [SymbolPrices(known, self._stop), BookTickers(known, self._stop)]
+
+    def read(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterator[AirbyteMessage]:
+        """Reads `book_tickers` last, whatever the catalog's order: prices should not wait for the listening window."""
+        catalog.streams.sort(key=lambda configured: configured.stream.name == "book_tickers")
+        return super().read(logger, config, catalog, state)
+
+    # --- files that a person wrote ---
+
+    @staticmethod
+    def read_config(config_path: str) -> MutableMapping[str, Any]:
+        with _told_of("configuration", config_path):
+            return AbstractSource.read_config(config_path)
+
+    @classmethod
+    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+        with _told_of("catalog", catalog_path):
+            return super().read_catalog(catalog_path)
+
+    @classmethod
+    def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
+        with _told_of("state", state_path):
+            return super().read_state(state_path)
+
+
+class _told_of:  # noqa: N801 - reads as a phrase
+    """Turns a failure to read a file into a sentence that names it."""
+
+    def __init__(self, what: str, path: str) -> None:
+        self._what = what
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
+        if isinstance(error, FileNotFoundError):
+            sentence = f"There is no {self._what} file {self._path}."
+        elif isinstance(error, Exception):
+            sentence = f"The {self._what} file {self._path} could not be read as what Airbyte writes there: {error}"
+        else:
+            return
+        raise ReportedFailure(sentence, FailureType.config_error) from None

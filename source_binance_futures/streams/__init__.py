@@ -1,0 +1,1 @@
+"""The two streams of the source: what Binance sends, as Airbyte's messages. Nothing here touches a socket."""

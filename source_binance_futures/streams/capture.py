@@ -1,0 +1,211 @@
+"""One sync of `book_tickers`: from the queue of the market stream to Airbyte's messages, within the window."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
+
+from ..binance.endpoints import host_of
+from ..binance.errors import OnlyMalformedFrames
+from ..binance.handover import Batch, Failed, Gap, Item, Noted, Warned, utc
+from ..binance.market_stream import MarketStream
+from ..binance.messages import MalformedFrame, book_ticker_record, is_coin_m, parse_book_ticker
+from ..binance.stop import LOOK_EVERY, Stop
+from ..config import Config
+from .cursor import Cursor
+from .oddities import Oddities
+from .schema_drift import drift
+
+PROGRESS_EVERY = 10.0  # seconds
+DRAIN_AFTER_STOP = 0.5  # seconds; a stop signal wants an end within one
+LOOK_AT_CLOCK_EVERY = 64  # records, so that a slow destination does not hold back a checkpoint
+
+
+class Capture:
+    """Listens until the window ends and yields a record for each new update, and None whenever a look at the clock is due.
+
+    `market` is stopped before the generator of `messages` ends, however it ends.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        market: MarketStream,
+        cursor: Cursor,
+        stop: Stop,
+        logger: logging.Logger,
+        schema: Mapping[str, Any],
+        stream_name: str,
+    ) -> None:
+        self._config = config
+        self._market = market
+        self._cursor = cursor
+        self._stop = stop
+        self._logger = logger
+        self._schema = schema
+        self._stream_name = stream_name
+        self._oddities = Oddities(logger)
+        self._keep_all = config.include_usds_margined or bool(config.book_ticker_symbols)
+        self._emitted = 0
+        self._duplicates = 0
+        self._other_market = 0
+        self._restarts_told = 0
+        self._gap_seconds = 0.0
+        self._gaps = 0
+        self._not_emitted = 0
+        self._first_event_time: int | None = None
+        self._last_event_time: int | None = None
+        self._began = time.monotonic()
+        self._window_ends = self._began + config.listen_seconds
+
+    def messages(self) -> Iterator[AirbyteMessage | None]:
+        """The records of the window. Raises a `BinanceError` after everything that was received has been yielded."""
+        self._stop.window_ends = self._window_ends
+        next_progress = self._began + PROGRESS_EVERY
+        self._market.start()
+        try:
+            while not self._is_over():
+                now = time.monotonic()
+                if now >= next_progress:
+                    self._tell_progress(now)
+                    next_progress = now + PROGRESS_EVERY
+                item = self._market.take(min(self._window_ends - now, LOOK_EVERY))
+                if item is not None:
+                    yield from self._handle(item)
+                yield None
+            self._market.stop()
+            yield from self._drain()
+        finally:
+            self._market.stop()
+        failure = self._market.failure_of_window()
+        if failure is not None and not self._stop.requested:
+            raise failure
+        if self._oddities.malformed and not self._sound_frames():
+            raise OnlyMalformedFrames(host_of(self._config.environment.market_stream_url), self._oddities.malformed)
+
+    def _is_over(self) -> bool:
+        return self._stop.requested or self._has_enough() or time.monotonic() >= self._window_ends
+
+    def _has_enough(self) -> bool:
+        return self._emitted == self._config.max_book_tickers
+
+    def _drain(self) -> Iterator[AirbyteMessage | None]:
+        """What arrived within the window but waits in the queue; after a stop signal, as much as half a second allows."""
+        while not self._has_enough():
+            item = self._market.take(0)
+            if item is None:
+                return
+            if isinstance(item, Batch) and self._stop.requested and self._drain_is_over():
+                self._not_emitted += len(item.payloads)
+            else:
+                yield from self._handle(item)
+            yield None
+
+    def _drain_is_over(self) -> bool:
+        return time.monotonic() - (self._stop.requested_at or 0.0) > DRAIN_AFTER_STOP
+
+    def _handle(self, item: Item) -> Iterator[AirbyteMessage | None]:
+        if isinstance(item, Batch):
+            yield from self._records(item.payloads)
+        elif isinstance(item, Failed):
+            raise item.error
+        elif isinstance(item, Noted):
+            self._logger.info(item.text)
+        else:
+            if isinstance(item, Gap):
+                self._gaps += 1
+                self._gap_seconds += item.seconds
+            self._logger.warning(str(item.text if isinstance(item, Warned) else item))
+
+    def _records(self, payloads: Iterable[bytes]) -> Iterator[AirbyteMessage | None]:
+        """The hot path: a filter and the cursor before anything is built, one clock reading for a batch."""
+        advance, keep_all, stream_name = self._cursor.advance, self._keep_all, self._stream_name
+        emitted_at = int(time.time() * 1000)
+        book_ticker = None
+        for payload in payloads:
+            try:
+                book_ticker = parse_book_ticker(payload)
+            except MalformedFrame as fault:
+                self._oddities.count_malformed(payload, str(fault))
+                continue
+            if book_ticker is None:
+                self._oddities.count_other(payload)
+                continue
+            if not keep_all and not is_coin_m(book_ticker):
+                self._other_market += 1
+                continue
+            if not advance(book_ticker["s"], book_ticker["u"], book_ticker.get("T")):
+                self._duplicates += 1
+                continue
+            record = book_ticker_record(book_ticker)
+            if not self._emitted:
+                self._look_at_first(record)
+            self._emitted += 1
+            self._last_event_time = record["event_time"]
+            yield AirbyteMessage(
+                type=Type.RECORD,
+                record=AirbyteRecordMessage(stream=stream_name, data=record, emitted_at=emitted_at),
+            )
+            if self._emitted % LOOK_AT_CLOCK_EVERY == 0:
+                yield None
+                emitted_at = int(time.time() * 1000)
+            if self._has_enough():
+                return
+        self._tell_restarts()
+
+    def _look_at_first(self, record: dict[str, Any]) -> None:
+        self._first_event_time = record["event_time"]
+        for fault in drift(record, self._schema):
+            self._logger.warning(f"Binance's book tickers no longer fit the declared schema. {fault}")
+
+    def _sound_frames(self) -> int:
+        return self._emitted + self._duplicates + self._other_market + self._oddities.other
+
+    # --- what a person sees ---
+
+    def _tell_progress(self, now: float) -> None:
+        rate = self._emitted / max(now - self._began, 0.001)
+        self._logger.info(
+            f"{self._emitted} updates of {len(self._cursor.symbols_seen)} symbols, {rate:.0f} a second, "
+            f"{max(self._window_ends - now, 0):.0f} seconds left."
+        )
+
+    def _tell_restarts(self) -> None:
+        for restart in self._cursor.restarts[self._restarts_told :]:
+            self._logger.warning(
+                f"The exchange's counter of {restart.symbol} has restarted: update id {restart.after} after "
+                f"{restart.before} in the state. Its updates are taken as new."
+            )
+        self._restarts_told = len(self._cursor.restarts)
+
+    def tell_summary(self) -> None:
+        """The last words of a sync: what came, what was left out, what is missing."""
+        if self._not_emitted:
+            self._logger.warning(
+                f"The sync was stopped before {self._not_emitted} received frames could be written; they are lost."
+            )
+        if self._cursor.symbols_refused:
+            self._logger.warning(
+                f"{self._cursor.symbols_refused} updates of ever more symbols were left out; no exchange lists so many."
+            )
+        silent = [symbol for symbol in self._config.book_ticker_symbols if symbol not in self._cursor.symbols_seen]
+        if silent:
+            self._logger.warning(
+                f"`book_ticker_symbols`: no update came for {', '.join(silent)}. "
+                "Check the spelling (Binance accepts wrong names and stays silent); a quiet market looks the same."
+            )
+        oddities = self._oddities
+        line = (
+            f"Captured {self._emitted} updates of {len(self._cursor.symbols_seen)} symbols in "
+            f"{time.monotonic() - self._began:.1f} seconds. Duplicates skipped: {self._duplicates}. "
+            f"Updates of other markets left out: {self._other_market}. "
+            f"Other frames: {oddities.other}, malformed: {oddities.malformed}. Reconnects: {self._market.reconnects}. "
+            f"Gaps: {self._gaps}, seconds without connection: {self._gap_seconds:.1f}."
+        )
+        if isinstance(self._first_event_time, int) and isinstance(self._last_event_time, int):
+            line += f" Event times from {utc(self._first_event_time / 1000)} to {utc(self._last_event_time / 1000)}."
+        self._logger.info(line)

@@ -1,0 +1,70 @@
+"""`symbol_prices`: the latest price of each USDⓈ-M futures symbol, asked once a sync, full refresh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from airbyte_cdk.models import SyncMode
+from airbyte_cdk.sources.streams import Stream
+from airbyte_cdk.sources.streams.core import StreamData
+
+from ..binance.errors import BinanceError, Interrupted, UnknownSymbols
+from ..binance.prices import price_record
+from ..binance.stop import Stop
+from ..binance.websocket_api import WebSocketApi
+from ..config import Config
+from ..failures import reported
+from .schema_drift import drift
+
+
+class SymbolPrices(Stream):
+    """One record per symbol. It has no `state`: the CDK would read a stream with one again and again."""
+
+    primary_key = ["symbol"]
+
+    def __init__(self, config: Config, stop: Stop) -> None:
+        self._config = config
+        self._stop = stop
+
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Mapping[str, Any] | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[StreamData]:
+        """The rows that were asked for, all or none: a name that Binance does not list fails before the first record."""
+        api = WebSocketApi(
+            self._config.environment.websocket_api_url,
+            self._config.route,
+            self._stop,
+            window=self._config.listen_seconds,
+            logger=self.logger,
+        )
+        try:
+            if self._stop.requested:
+                raise Interrupted
+            rows = requested_prices(api, self._config.price_symbols)
+        except BinanceError as error:
+            raise reported(error) from None
+        records = [price_record(row) for row in rows]
+        for fault in drift(records[0], self.get_json_schema()) if records else ():
+            self.logger.warning(f"Binance's prices no longer fit the declared schema. {fault}")
+        yield from records
+
+
+def requested_prices(api: WebSocketApi, symbols: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of `symbols`, or all: by the cheapest request that answers the question.
+
+    One symbol: weight 1. None or several: one request for all, weight 2, filtered; never one request each.
+    Raises `UnknownSymbols` with all the names that Binance does not list, and what `latest_prices` raises.
+    """
+    if not symbols:
+        return list(api.latest_prices(None))
+    rows = api.latest_prices(symbols[0] if len(symbols) == 1 else None)
+    by_symbol = {row["symbol"]: row for row in rows}
+    unknown = [symbol for symbol in symbols if symbol not in by_symbol]
+    if unknown:
+        raise UnknownSymbols(unknown)
+    return [by_symbol[symbol] for symbol in symbols]
