@@ -1,0 +1,96 @@
+"""`metadata.yaml` is what Airbyte's registry reads; its own models say what may stand there."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any, cast
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 import ConnectorMetadataDefinitionV0
+from pydantic import ValidationError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def metadata() -> dict[str, Any]:
+    return cast("dict[str, Any]", yaml.safe_load((ROOT / "metadata.yaml").read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+def project() -> dict[str, Any]:
+    return cast("dict[str, Any]", tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"])
+
+
+def test_airbytes_model_accepts_it(metadata: dict[str, Any]) -> None:
+    assert ConnectorMetadataDefinitionV0.model_validate(metadata).data.connector_type.value == "source"
+
+
+def test_airbytes_model_would_refuse_an_unknown_key(metadata: dict[str, Any]) -> None:
+    metadata["data"]["licence"] = "MIT"
+
+    with pytest.raises(ValidationError, match="licence"):
+        ConnectorMetadataDefinitionV0.model_validate(metadata)
+
+
+def test_version_is_the_packages(metadata: dict[str, Any], project: dict[str, Any]) -> None:
+    assert metadata["data"]["dockerImageTag"] == project["version"]
+
+
+def test_the_changelog_knows_the_version(project: dict[str, Any]) -> None:
+    released = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert released[0] == project["version"]
+
+
+def test_names_are_the_packages(metadata: dict[str, Any], project: dict[str, Any]) -> None:
+    data = metadata["data"]
+
+    assert data["dockerRepository"].split("/")[-1] == project["name"]
+    assert data["remoteRegistries"]["pypi"]["packageName"] == project["name"]
+    assert data["license"] == project["license"]
+
+
+def test_the_image_is_built_on_the_base_image_it_names(metadata: dict[str, Any]) -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+    assert f"ARG BASE_IMAGE={metadata['data']['connectorBuildOptions']['baseImage']}\n" in dockerfile
+
+
+def test_allowed_hosts_hold_every_environment(metadata: dict[str, Any]) -> None:
+    hosts = metadata["data"]["allowedHosts"]["hosts"]
+
+    assert [host for host in hosts if not host.startswith("$")] == [
+        "dstream.binance.com",
+        "ws-fapi.binance.com",
+        "dstream.binancefuture.com",
+        "testnet.binancefuture.com",
+    ]
+
+
+def test_allowed_hosts_take_those_of_a_custom_environment_from_options_of_the_form(metadata: dict[str, Any]) -> None:
+    """The platform replaces `${a.b}` by the host in the option b of the object a, and drops what it does not find."""
+    hosts = metadata["data"]["allowedHosts"]["hosts"]
+    spec = yaml.safe_load((ROOT / "source_binance_futures" / "spec.yaml").read_text(encoding="utf-8"))
+    environments = spec["connectionSpecification"]["properties"]["environment"]["oneOf"]
+    options = {name for environment in environments for name in environment["properties"]}
+
+    from_options = {host[len("${environment.") : -1] for host in hosts if host.startswith("${environment.")}
+    assert from_options == {"market_stream_url", "websocket_api_url"}
+    assert from_options <= options
+
+
+def test_the_icon_is_a_drawing_without_outside_references(metadata: dict[str, Any]) -> None:
+    text = (ROOT / metadata["data"]["icon"]).read_text(encoding="utf-8")
+
+    assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+    assert "href" not in text
