@@ -105,6 +105,7 @@ lock: $(LOCK_VENV)/.ready ## Pin the newest allowed versions of every dependency
 	@$(LOCK) pyproject.toml --output-file requirements/runtime.txt
 	@$(LOCK) pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 	@$(LOCK) --group pyairbyte --output-file requirements/pyairbyte.txt
+	@echo "hatchling>=1.27" | $(LOCK) - --constraints requirements/dev.txt --output-file requirements/build.txt
 	@echo uv | $(LOCK) - --output-file requirements/lock.txt
 
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_VENV)/bin/uv pip compile --quiet --upgrade --universal \
@@ -121,7 +122,7 @@ clean: ## Remove environments, caches and what was built
 # Both at once: one waits for the network while the other unpacks.
 .PHONY: environments
 environments:
-	@$(MAKE) --jobs 2 $(VENV)/.ready $(PYAIRBYTE_VENV)/.ready
+	@$(MAKE) --silent --jobs 2 $(VENV)/.ready $(PYAIRBYTE_VENV)/.ready
 
 # The connector itself is installed as a link to this folder, so that a change is there at once.
 # What users install, the wheel, has a test of its own: integration_tests/test_package.py.

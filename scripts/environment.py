@@ -4,13 +4,14 @@ Run by the Makefile with the interpreter that the environment is to have: ``pyth
 requirements/dev.txt``. It uses nothing but the standard library, since at this point nothing else is there.
 
 pip's own lines, several screens of them, are shown only if it fails. ``--no-deps`` is safe because the file holds every
-package (``make lock`` writes it), and it spares pip the resolving; ``--no-compile`` leaves the byte code of the packages
-to their first import, as most modules of most packages are never imported.
+package (``make lock`` writes it), and it spares pip the resolving; ``--no-compile`` leaves the byte code of a module to
+its first import, as most modules of most packages are never imported.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -75,6 +76,9 @@ def install(python: Path, requirements: Path, label: str) -> int:
 
 
 def main(folder: str, requirements: str) -> int:
+    done = Path(folder, "requirements.txt")
+    if done.exists() and done.read_bytes() == Path(requirements).read_bytes():
+        return 0  # written anew with the same content, as by a checkout
     start = time.monotonic()
     version = ".".join(str(part) for part in sys.version_info[:3])
     print(f"{folder}: making it with Python {version} from {requirements}", flush=True)
@@ -82,13 +86,14 @@ def main(folder: str, requirements: str) -> int:
         venv.create(folder, clear=True, with_pip=True, symlinks=True)
     except subprocess.CalledProcessError:
         print(
-            f"{folder}: this Python cannot make virtual environments. "
-            "On Debian and Ubuntu the package python3-venv is missing: install it, then run the same make command again.",
+            f"{folder}: this Python cannot make virtual environments. On Debian and Ubuntu the package python3-venv "
+            "is missing: install it, then run the same make command again.",
             file=sys.stderr,
         )
         return 1
     code = install(Path(folder, "bin", "python"), Path(requirements), folder)
     if not code:
+        shutil.copyfile(requirements, done)
         print(f"{folder}: ready after {time.monotonic() - start:.0f} s", flush=True)
     return code
 
