@@ -38,7 +38,6 @@ def main() -> int:
 def _wait(stop: threading.Event, exchange: LocalExchange) -> None:
     """Until the user ends it; the end of the recording is told, and connections stay open."""
     told = False
-    # A signal's handler runs only between two waits.
     while not stop.wait(0.5):
         if exchange.finished.is_set() and not told:
             print("The recording is over; connections stay open. Ctrl-C ends the exchange.", flush=True)
