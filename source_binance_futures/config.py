@@ -124,7 +124,7 @@ def _symbols(mapping: Mapping[str, Any], option: str) -> tuple[str, ...]:
         symbol = item.strip().upper() if isinstance(item, str) else ""
         if not symbol or any(character.isspace() or character in ",;/@?&#" for character in symbol):
             raise ConfigurationError(
-                f"`{option}` contains {_shown(item)}; each entry is one symbol without spaces or commas, such as BTCUSD_PERP."
+                f"`{option}` contains {_shown(item)}; each entry is one symbol, such as BTCUSD_PERP."
             )
         symbols[symbol] = None
     return tuple(symbols)
@@ -162,7 +162,7 @@ def _environment(value: Any) -> Environment:
     return Environment("custom", addresses[0].rstrip("/"), addresses[1])
 
 
-def _proxy_url(value: Any) -> str | None:
+def _proxy_url(value: object) -> str | None:
     """The value may hold a password, so no message shows it."""
     if value is None:
         return None

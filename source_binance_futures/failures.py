@@ -34,7 +34,7 @@ class ReportedFailure(AirbyteTracedException):
 
 
 def reported(error: BinanceError | ConfigurationError) -> ReportedFailure:
-    """What Airbyte is told of an error: `config_error` for the user, `transient_error` to try again, `system_error` for us."""
+    """What Airbyte is told of an error: the user's turn, another try, or ours."""
     if isinstance(error, ConfigurationError):
         return ReportedFailure(str(error), FailureType.config_error)
     text = str(error)

@@ -56,7 +56,7 @@ class SourceBinanceFutures(AbstractSource):
         unknown = unknown_options(config)
         if unknown:
             logging.getLogger("airbyte").warning(
-                f"The configuration has options that this connector does not know: {', '.join(unknown)}. They have no effect."
+                f"The configuration has options that have no effect, since nobody knows them: {', '.join(unknown)}."
             )
         return cleaned
 
@@ -65,7 +65,7 @@ class SourceBinanceFutures(AbstractSource):
         return not failures, " ".join(failures) or None
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Always a status: the CDK would show the text in quotes, and leave the status out where the failure is transient."""
+        """Always a status: the CDK shows the text in quotes, and gives none where the failure is transient."""
         succeeded, failure = self.check_connection(logger, config)
         return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=failure)
 
@@ -105,7 +105,7 @@ class SourceBinanceFutures(AbstractSource):
             return super().read_state(state_path)
 
 
-class _told_of:  # noqa: N801 - reads as a phrase
+class _told_of:
     """Turns a failure to read a file into a sentence that names it."""
 
     def __init__(self, what: str, path: str) -> None:

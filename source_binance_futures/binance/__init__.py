@@ -1,1 +1,1 @@
-"""Everything that is known of Binance: where it is, what it sends, how its connections end. Nothing here imports Airbyte."""
+"""All that is known of Binance: where it is, what it sends, how connections end. Nothing here imports Airbyte."""

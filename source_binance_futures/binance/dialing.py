@@ -1,4 +1,4 @@
-"""From an address to an open, encrypted socket: names, proxies, certificates, each with its deadline and its sentence."""
+"""From an address to an open, encrypted socket: names, proxies, certificates, each with a deadline and a sentence."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import socket
 import ssl
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
 
 import certifi
 import python_socks
@@ -20,6 +20,7 @@ import python_socks.sync
 
 from .errors import AddressForbidden, AddressNotFound, ConnectFailed, ProxyFailed, TlsFailed, Unreachable
 
+PROXY_AUTHENTICATION_REQUIRED = 407
 DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "socks5": 1080, "socks5h": 1080}
 PROXY_TYPES = {
     "http": python_socks.ProxyType.HTTP,
@@ -73,9 +74,7 @@ class Route:
     def _connect_through_proxy(self, proxy_url: str, host: str, port: int, deadline: float) -> socket.socket:
         proxy = urlsplit(proxy_url)
         if proxy.scheme not in PROXY_TYPES:
-            raise ProxyFailed(
-                without_credentials(proxy_url), "only http://, socks5:// and socks5h:// proxies are known"
-            )
+            raise ProxyFailed(without_credentials(proxy_url), "only http, socks5 and socks5h proxies are known")
         proxy_host, proxy_port = str(proxy.hostname), proxy.port or DEFAULT_PORTS[proxy.scheme]
         if self.public_only:
             # The resolved address itself is dialled, so that a second look-up cannot lead somewhere else.
@@ -131,8 +130,8 @@ def without_credentials(url: str) -> str:
 
 
 def _proxy_of_environment(scheme: str, host: str) -> str | None:
-    proxies = getproxies_environment()
-    if proxy_bypass_environment(host, proxies):  # type: ignore[no-untyped-call]
+    proxies = urllib.request.getproxies_environment()
+    if urllib.request.proxy_bypass_environment(host, proxies):  # type: ignore[attr-defined]  # undocumented in typeshed
         return None
     proxy = proxies.get("https" if scheme == "wss" else "http") or proxies.get("all")
     if proxy and "://" not in proxy:
@@ -141,10 +140,11 @@ def _proxy_of_environment(scheme: str, host: str) -> str | None:
 
 
 def _encrypt(sock: socket.socket, host: str, deadline: float) -> ssl.SSLSocket:
-    """TLS with the system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR; there is no way to switch it off."""
+    """TLS with the system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR; nothing switches it off."""
     try:
         encrypted = _tls_context().wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
         encrypted.settimeout(0)
+        waited_for: tuple[list[ssl.SSLSocket], list[ssl.SSLSocket]]
         while True:
             try:
                 encrypted.do_handshake()
@@ -191,6 +191,6 @@ def _reason(error: OSError | None) -> str:
 
 
 def _refusal(error: python_socks.ProxyError) -> str:
-    if error.error_code == 407:  # noqa: PLR2004 - HTTP: Proxy Authentication Required
+    if error.error_code == PROXY_AUTHENTICATION_REQUIRED:
         return "it asks for a user and password, or does not accept these"
     return str(error).lower() or "it broke off"

@@ -35,6 +35,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from enum import Enum
 
+BANNED = 418
 LONGEST_BAN = 7 * 86400.0  # seconds; Binance bans for 3 days at most, so a later time is a mistake
 
 
@@ -154,7 +155,7 @@ class RateLimited(BinanceError):
         self.status = status
         self.retry_at = min(retry_at, time.time() + LONGEST_BAN)
         until = datetime.fromtimestamp(self.retry_at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-        what = "banned this IP address" if status == 418 else "received too many requests from this IP address"  # noqa: PLR2004
+        what = "banned this IP address" if status == BANNED else "received too many requests from this IP address"
         super().__init__(
             f"{host} has {what} and answers again after {until}. "
             "Run fewer syncs, or use fewer programs on this address, and try again then."

@@ -17,6 +17,7 @@ FIN = 0x80
 WHOLE_TEXT = FIN | TEXT
 PROTOCOL_ERROR = 1002
 MESSAGE_TOO_BIG = 1009
+SHORTEST_HEADER = 2
 LENGTH_16, LENGTH_64 = 126, 127
 MAX_CONTROL_PAYLOAD = 125
 MAX_FRAGMENTS = 10_000  # empty fragments cost memory too
@@ -65,12 +66,12 @@ class FrameCutter:
         return payloads
 
     def _cut_whole_frames(self, data: bytes, payloads: list[bytes]) -> int:
-        """Appends the payload of every complete message to `payloads`; returns where the first incomplete frame begins."""
+        """Appends the payload of every complete message; returns where the first incomplete frame begins."""
         append = payloads.append
         limit = self._max
         position = 0
         end = len(data)
-        while end - position >= 2:  # noqa: PLR2004 - the shortest header, RFC 6455 section 5.2
+        while end - position >= SHORTEST_HEADER:
             first = data[position]
             length = data[position + 1]
             start = position + 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Union
+from typing import TypeAlias
 
 QUEUE_BYTES = 64 * 1024 * 1024
 PAYLOAD_OVERHEAD = 64  # bytes that Python keeps for one payload besides its characters, list entry included
@@ -54,8 +54,8 @@ class Gap:
 
     def __str__(self) -> str:
         return (
-            f"Gap: updates pushed from {utc(self.since)} to {utc(self.until)} ({self.seconds:.1f} seconds) may be missing. "
-            f"Cause: {self.cause}."
+            f"Gap of {self.seconds:.1f} seconds: updates pushed from {utc(self.since)} to {utc(self.until)} "
+            f"may be missing. Cause: {self.cause}."
         )
 
 
@@ -66,7 +66,7 @@ class Failed:
     error: Exception
 
 
-Item = Union[Batch, Warned, Noted, Gap, Failed]
+Item: TypeAlias = "Batch | Warned | Noted | Gap | Failed"
 
 
 class Handover:

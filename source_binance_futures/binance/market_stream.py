@@ -17,7 +17,6 @@ import selectors
 import socket
 import threading
 import time
-from typing import Union
 
 from .dialing import Route
 from .endpoints import host_of
@@ -61,7 +60,7 @@ class MarketStream:
         self._last_failure: BinanceError | None = None
         self._failures_in_a_row = 0
         self._dialling = False
-        self._dialled: queue.SimpleQueue[Union[Connection, Exception]] = queue.SimpleQueue()
+        self._dialled: queue.SimpleQueue[Connection | Exception] = queue.SimpleQueue()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="market stream", daemon=True)
 
@@ -303,7 +302,7 @@ class MarketStream:
             self._spare = line
 
     def _refused(self, failure: BinanceError, now: float) -> None:
-        """An attempt failed: give up where trying again makes no sense, else say so and let `Redial` choose the moment."""
+        """An attempt failed: gives up where another makes no sense, else says so and lets `Redial` pace the next."""
         self._last_failure = failure
         alive = self._active is not None
         if isinstance(failure, RateLimited):

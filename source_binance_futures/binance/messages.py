@@ -1,4 +1,4 @@
-"""What Binance's frames say: pure functions from bytes to records. Every key of the wire stands here and nowhere else."""
+"""What Binance's frames say: pure functions from bytes to records. The keys of the market stream stand here only."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def parse_book_ticker(payload: bytes) -> dict[str, Any] | None:
 
 
 def is_coin_m(book_ticker: Mapping[str, Any]) -> bool:
-    """Whether a parsed book ticker is of a COIN-M contract: `st` says so, or the shape of the symbol where it is missing.
+    """Whether a parsed book ticker is of a COIN-M contract: by `st`, or where it is missing by the shape of the symbol.
 
     The all-market stream of either host carries both markets since 2026-06 [binance-protocol 2.2].
     COIN-M symbols are `<BASE>USD_PERP` or `<BASE>USD_<yymmdd>`: `BTCUSD_PERP`, `BTCUSD_260626`.
@@ -97,7 +97,7 @@ def book_ticker_record(book_ticker: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def may_be_book_ticker(payload: bytes) -> bool:
-    """A cheap look at an unparsed frame: only a data frame proves that a stream is alive, an acknowledgement does not."""
+    """A cheap look at an unparsed frame: only data proves that a stream is alive, an acknowledgement does not."""
     return b'"u"' in payload and b'"s"' in payload
 
 

@@ -80,7 +80,7 @@ def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str)
         return None
     weight = _weight(answer.get("rateLimits"))
     status, error = answer.get("status"), answer.get("error")
-    if isinstance(error, dict) or status != 200:  # noqa: PLR2004
+    if isinstance(error, dict) or status != 200:
         return Answer((), _failure(status, error if isinstance(error, dict) else {}, symbol, host), weight)
     return Answer(_rows(answer.get("result"), symbol, payload), None, weight)
 
@@ -108,7 +108,7 @@ def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: st
     status = status if isinstance(status, int) else 0
     if status in RATE_LIMIT_STATUSES:
         return RateLimited(host, status, _retry_at(error))
-    if code in RETRYABLE_CODES or status >= 500:  # noqa: PLR2004
+    if code in RETRYABLE_CODES or status >= 500:
         return ExchangeUnavailable(f"status {status}, code {code}: {text}")
     if code == INVALID_SYMBOL and symbol is not None:
         return UnknownSymbols([symbol])
@@ -124,7 +124,7 @@ def _retry_at(error: Mapping[str, Any]) -> float:
     except (TypeError, ValueError):
         found = BANNED_UNTIL.search(str(error.get("msg", "")))
         number = float(found.group(1)) if found else DEFAULT_PAUSE
-    if number != number or number < 0:
+    if not number >= 0:
         number = DEFAULT_PAUSE
     return number / 1000 if number > EPOCH_MS_FROM else time.time() + number
 

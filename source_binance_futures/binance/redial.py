@@ -1,4 +1,4 @@
-"""When the next connection may be tried: at once after a healthy one, then ever later. Pure: time and chance are handed in."""
+"""When the next connection may be tried: at once after a healthy one, then ever later. Pure: no clock, no dice."""
 
 from __future__ import annotations
 

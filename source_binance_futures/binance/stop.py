@@ -8,8 +8,9 @@ LOOK_EVERY = 0.2  # seconds
 
 
 class Stop:
-    """`requested` is set by a stop signal, `requested_at` then (monotonic seconds). `window_ends` is set by a capture (monotonic seconds), for the watchdog.
+    """The wish to end. `requested` is set by a stop signal, `requested_at` then (monotonic seconds).
 
+    A capture sets `window_ends` (monotonic seconds), for the watchdog of the process.
     Plain attributes on purpose: `threading.Event.set` takes a lock, and a signal handler that takes a lock which the
     interrupted thread holds never returns.
     """

@@ -61,7 +61,7 @@ class Connection:
         sock = route.open_socket(url, deadline)
         client = websocket.WebSocket(enable_multithread=False, skip_utf8_validation=True)
         try:
-            client.connect(
+            client.connect(  # type: ignore[no-untyped-call]
                 url,
                 socket=_HandshakeSocket(sock, deadline),
                 header=[f"User-Agent: {USER_AGENT}"],
@@ -151,7 +151,7 @@ class Connection:
             if opcode == PING:
                 newest_ping = payload  # one pong for several pings is enough, RFC 6455 section 5.5.3
             elif opcode == CLOSE:
-                code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else NO_STATUS  # noqa: PLR2004
+                code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else NO_STATUS
                 closed = ClosedByExchange(code, payload[2:].decode(errors="replace"))
                 self._end(closed, code if code != NO_STATUS else NORMAL_CLOSURE)
                 return

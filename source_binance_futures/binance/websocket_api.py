@@ -99,7 +99,7 @@ class WebSocketApi:
         if answer.weight is not None:
             self._weight, self._weight_minute = answer.weight, _minute()
             self._logger.info(
-                f"Request weight used by this IP address in this minute: {answer.weight.count} of {answer.weight.limit}."
+                f"Request weight used by this IP address this minute: {answer.weight.count} of {answer.weight.limit}."
             )
         if answer.error is not None:
             raise answer.error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, ClassVar
 
 from airbyte_cdk.models import (
     AirbyteMessage,
@@ -43,7 +43,7 @@ class BookTickers(Stream, CheckpointMixin):
     market would never reach the number.
     """
 
-    primary_key = ["symbol", "u"]
+    primary_key: ClassVar[list[str]] = ["symbol", "u"]
     cursor_field = "u"
 
     def __init__(self, config: Config, stop: Stop) -> None:
@@ -61,7 +61,7 @@ class BookTickers(Stream, CheckpointMixin):
     def state(self, value: MutableMapping[str, Any]) -> None:
         self._inherited = value
 
-    def read(  # type: ignore[override]  # the CDK leaves `state_manager` untyped
+    def read(
         self,
         configured_stream: ConfiguredAirbyteStream,
         logger: logging.Logger,
@@ -142,7 +142,7 @@ class BookTickers(Stream, CheckpointMixin):
             ) from None
         if is_of_other_environment(self._inherited, environment):
             self.logger.warning(
-                f"The state belongs to the environment {self._inherited['environment']!r}, this sync to {environment!r}. "
+                f"The state belongs to environment {self._inherited['environment']!r}, this sync to {environment!r}. "
                 "Each counts its update ids for itself, so the state is not applied."
             )
         return cursor

@@ -26,7 +26,7 @@ LOOK_AT_CLOCK_EVERY = 64  # records, so that a slow destination does not hold ba
 
 
 class Capture:
-    """Listens until the window ends and yields a record for each new update, and None whenever a look at the clock is due.
+    """Listens until the window ends and yields a record for each new update, None where a look at the clock is due.
 
     `market` is stopped before the generator of `messages` ends, however it ends.
     """
@@ -94,7 +94,7 @@ class Capture:
         return self._emitted == self._config.max_book_tickers
 
     def _drain(self) -> Iterator[AirbyteMessage | None]:
-        """What arrived within the window but waits in the queue; after a stop signal, as much as half a second allows."""
+        """What arrived within the window and still waits; after a stop signal, as much as half a second allows."""
         while not self._has_enough():
             item = self._market.take(0)
             if item is None:

@@ -96,7 +96,8 @@ class Cursor:
     def from_state(cls, state: Mapping[str, Any], environment: str) -> Cursor:
         """The cursor that a state describes; a fresh one where the state is empty or of another environment.
 
-            {"environment": "production", "u": {"BTCUSD_PERP": 11660059839759}, "newest_transaction_time": 1790373637547}
+            {"environment": "production", "u": {"BTCUSD_PERP": 11660059839759},
+             "newest_transaction_time": 1790373637547}
 
         Raises `UnreadableState`.
         """

@@ -21,7 +21,7 @@ from .schema_drift import drift
 class SymbolPrices(Stream):
     """One record per symbol. It has no `state`: the CDK would read a stream with one again and again."""
 
-    primary_key = ["symbol"]
+    primary_key = "symbol"
 
     def __init__(self, config: Config, stop: Stop) -> None:
         self._config = config
@@ -34,7 +34,7 @@ class SymbolPrices(Stream):
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """The rows that were asked for, all or none: a name that Binance does not list fails before the first record."""
+        """The rows that were asked for, all or none: an unlisted name fails before the first record."""
         api = WebSocketApi(
             self._config.environment.websocket_api_url,
             self._config.route,
