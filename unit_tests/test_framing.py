@@ -1,0 +1,239 @@
+"""The frame cutter against the `websockets` library: what one makes of a stream of bytes, the other must make of it."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol, Side, State
+
+from source_binance_futures.binance.framing import MAX_FRAGMENTS, FrameCutter
+
+LIMIT = 1024 * 1024
+CONTROL_OPCODES = (Opcode.PING, Opcode.PONG)
+# Lengths on both sides of each of the three encodings.
+LENGTHS = st.one_of(st.integers(0, 20), st.sampled_from([125, 126, 127, 65535, 65536]))
+
+
+def wire(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
+    return Frame(Opcode(opcode), payload, fin=final).serialize(mask=False)
+
+
+@st.composite
+def payloads(draw: st.DrawFn) -> bytes:
+    """Text that is valid UTF-8, since `websockets` checks it and Binance's streams are text."""
+    length = draw(LENGTHS)
+    return draw(st.binary(min_size=1, max_size=1).map(lambda byte: bytes([byte[0] & 0x7F]))) * length
+
+
+@st.composite
+def control_frames(draw: st.DrawFn) -> bytes:
+    return wire(draw(st.sampled_from(CONTROL_OPCODES)), draw(st.binary(max_size=125)))
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> list[bytes]:
+    """One message as its frames: whole or in fragments, with control frames in between, text or binary."""
+    opcode = draw(st.sampled_from([Opcode.TEXT, Opcode.BINARY]))
+    fragments = draw(st.lists(payloads(), min_size=1, max_size=4))
+    frames: list[bytes] = []
+    for position, fragment in enumerate(fragments):
+        final = position == len(fragments) - 1
+        frames.append(wire(opcode if position == 0 else Opcode.CONT, fragment, final=final))
+        if not final:
+            frames += draw(st.lists(control_frames(), max_size=2))
+    return frames
+
+
+streams = st.lists(st.one_of(messages(), control_frames().map(lambda frame: [frame])), max_size=8).map(
+    lambda parts: b"".join(frame for part in parts for frame in part)
+)
+
+
+@st.composite
+def split_streams(draw: st.DrawFn) -> list[bytes]:
+    """A stream of frames in any pieces, among them single bytes and cuts right behind a header."""
+    data = draw(streams)
+    near_the_start = st.integers(0, min(len(data), 40))
+    cuts = sorted(draw(st.lists(st.one_of(near_the_start, st.integers(0, len(data))), max_size=12)))
+    return [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+
+
+def cut(pieces: Sequence[bytes], limit: int = LIMIT) -> tuple[list[bytes], list[tuple[int, bytes]], FrameCutter]:
+    cutter = FrameCutter(limit)
+    found: list[bytes] = []
+    controls: list[tuple[int, bytes]] = []
+    for piece in pieces:
+        found += cutter.cut(piece)
+        controls += [(control.opcode, control.payload) for control in cutter.controls]
+    return found, controls, cutter
+
+
+def by_websockets(data: bytes) -> tuple[list[bytes], list[tuple[int, bytes]]]:
+    """Messages and control frames as `websockets` sees them, fragments put together."""
+    protocol = Protocol(Side.CLIENT, state=State.OPEN, max_size=LIMIT)
+    protocol.receive_data(data)
+    found: list[bytes] = []
+    controls: list[tuple[int, bytes]] = []
+    for frame in protocol.events_received():
+        assert isinstance(frame, Frame)
+        if frame.opcode in CONTROL_OPCODES:
+            controls.append((int(frame.opcode), bytes(frame.data)))
+        elif frame.opcode is Opcode.CONT:
+            found[-1] += bytes(frame.data)
+        else:
+            found.append(bytes(frame.data))
+    assert protocol.parser_exc is None
+    return found, controls
+
+
+@settings(deadline=None)
+@given(split_streams())
+def test_any_split_of_any_valid_stream_gives_what_websockets_gives(pieces: list[bytes]) -> None:
+    found, controls, cutter = cut(pieces)
+    assert cutter.violation is None
+    assert (found, controls) == by_websockets(b"".join(pieces))
+
+
+@settings(deadline=None)
+@given(st.lists(messages(), min_size=1, max_size=3).map(lambda parts: [f for part in parts for f in part]))
+def test_byte_by_byte_and_in_one_piece_are_the_same(frames: list[bytes]) -> None:
+    data = b"".join(frame for frame in frames if len(frame) < 1000)
+    whole, whole_controls, _ = cut([data])
+    single, single_controls, _ = cut([data[i : i + 1] for i in range(len(data))])
+    assert (whole, whole_controls) == (single, single_controls)
+
+
+def test_a_close_frame_is_handed_out_with_its_payload() -> None:
+    _, controls, cutter = cut([wire(Opcode.TEXT, b"last") + wire(Opcode.CLOSE, b"\x03\xe9gone")])
+    assert controls == [(Opcode.CLOSE, b"\x03\xe9gone")]
+    assert cutter.violation is None
+
+
+BEFORE = wire(Opcode.TEXT, b"one") + wire(Opcode.PING, b"p") + wire(Opcode.TEXT, b"two")
+MASKED_16 = Frame(Opcode.TEXT, b"x" * 200).serialize(mask=True)
+VIOLATIONS = {
+    "masked": (Frame(Opcode.TEXT, b"hello").serialize(mask=True), 1002, "masked"),
+    "masked, 16 bits": (MASKED_16, 1002, "masked"),
+    "masked and empty": (b"\x81\x80\x00\x00\x00\x00", 1002, "masked"),
+    "rsv1": (b"\xc1\x02hi", 1002, "compressed"),
+    "rsv2": (b"\xa1\x02hi", 1002, "compressed"),
+    "rsv3": (b"\x91\x02hi", 1002, "compressed"),
+    "rsv1 on a control frame": (b"\xc9\x00", 1002, "compressed"),
+    "rsv1 on the first fragment": (b"\x41\x02hi", 1002, "compressed"),
+    "continuation of nothing": (wire(Opcode.CONT, b"x"), 1002, "continuation"),
+    "message inside a message": (
+        wire(Opcode.TEXT, b"a", final=False) + wire(Opcode.TEXT, b"b"),
+        1002,
+        "inside a fragmented one",
+    ),
+    "binary inside a message": (
+        wire(Opcode.TEXT, b"a", final=False) + wire(Opcode.BINARY, b"b", final=False),
+        1002,
+        "inside a fragmented one",
+    ),
+    "reserved opcode": (b"\x83\x00", 1002, "unknown"),
+    "reserved control opcode": (b"\x8b\x00", 1002, "unknown"),
+    "fragmented ping": (b"\x09\x01p", 1002, "control frame"),
+    "long ping": (b"\x89\x7e\x00\x7e" + b"p" * 126, 1002, "control frame"),
+    "long close": (b"\x88\x7e\x00\x80" + b"p" * 128, 1002, "control frame"),
+    "one byte too many": (b"\x81\x7f" + (LIMIT + 1).to_bytes(8, "big"), 1009, str(LIMIT + 1)),
+    "2**40 bytes": (b"\x82\x7f" + (2**40).to_bytes(8, "big"), 1009, str(2**40)),
+    "2**64 - 1 bytes": (b"\x81\x7f" + b"\xff" * 8, 1009, str(2**64 - 1)),
+}
+
+
+@pytest.mark.parametrize("name", VIOLATIONS)
+@pytest.mark.parametrize("step", [1, 7, 10**9], ids=["byte by byte", "sevens", "whole"])
+def test_a_violation_is_named_and_what_came_before_it_counts(name: str, step: int) -> None:
+    bad, code, words = VIOLATIONS[name]
+    data = BEFORE + bad + wire(Opcode.TEXT, b"after")
+    found, controls, cutter = cut([data[i : i + step] for i in range(0, len(data), step)])
+    assert found == [b"one", b"two"]
+    assert controls == [(Opcode.PING, b"p")]
+    assert cutter.violation is not None
+    assert cutter.violation.close_code == code
+    assert words in str(cutter.violation)
+    assert f"code {code}" in str(cutter.violation)
+    assert cutter.cut(wire(Opcode.TEXT, b"more")) == []
+
+
+@pytest.mark.parametrize("name", [name for name in VIOLATIONS if "bytes" not in name and "byte " not in name])
+def test_websockets_refuses_what_we_refuse(name: str) -> None:
+    protocol = Protocol(Side.CLIENT, state=State.OPEN, max_size=LIMIT)
+    protocol.receive_data(VIOLATIONS[name][0])
+    assert protocol.parser_exc is not None
+
+
+@pytest.mark.parametrize("length", [125, 126, 65535, 65536])
+def test_lengths_in_longer_encodings_than_needed_are_read(length: int) -> None:
+    """Not minimal, so not allowed to send; but harmless to take, and no reason to lose a connection."""
+    assert cut([b"\x81\x7f" + length.to_bytes(8, "big") + b"x" * length])[0] == [b"x" * length]
+
+
+def test_the_largest_message_passes_whole_and_in_fragments() -> None:
+    whole = wire(Opcode.TEXT, b"x" * LIMIT)
+    half = b"x" * (LIMIT // 2)
+    fragmented = wire(Opcode.TEXT, half, final=False) + wire(Opcode.CONT, half)
+    found, _, cutter = cut([whole + fragmented])
+    assert found == [b"x" * LIMIT] * 2
+    assert cutter.violation is None
+
+
+def test_a_fragmented_message_may_not_be_larger_than_a_whole_one() -> None:
+    half = b"x" * (LIMIT // 2)
+    pieces = [wire(Opcode.TEXT, half, final=False), wire(Opcode.CONT, half, final=False), wire(Opcode.CONT, b"x")]
+    found, _, cutter = cut(pieces)
+    assert found == []
+    assert cutter.violation is not None
+    assert cutter.violation.close_code == 1009
+
+
+def test_the_size_of_one_message_does_not_count_for_the_next() -> None:
+    part = b"x" * (LIMIT // 3)
+    message = wire(Opcode.TEXT, part, final=False) + wire(Opcode.CONT, part)
+    found, _, cutter = cut([message] * 3)
+    assert found == [part * 2] * 3
+    assert cutter.violation is None
+
+
+def test_empty_fragments_without_end_are_refused() -> None:
+    pieces = [wire(Opcode.TEXT, b"", final=False)] + [wire(Opcode.CONT, b"", final=False)] * (MAX_FRAGMENTS + 1)
+    _, _, cutter = cut(pieces)
+    assert cutter.violation is not None
+    assert cutter.violation.close_code == 1009
+
+
+def test_a_frame_in_tiny_chunks_costs_bounded_memory_and_little_time() -> None:
+    """Two bytes are the smallest that cost an object each. One that joined at each chunk would copy gigabytes."""
+    limit = LIMIT // 8
+    frame = wire(Opcode.TEXT, b"xy" * (limit // 2))
+    cutter = FrameCutter(limit)
+    tracemalloc.start()
+    try:
+        found = [payload for start in range(0, len(frame), 2) for payload in cutter.cut(frame[start : start + 2])]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [len(payload) for payload in found] == [limit]
+    assert peak < 80 * limit
+
+
+def test_nothing_is_kept_of_frames_that_are_through() -> None:
+    cutter = FrameCutter(LIMIT)
+    data = wire(Opcode.TEXT, b"x" * 180) * 1000
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(10):
+            cutter.cut(data)
+            cutter.cut(data[:100])
+            cutter.cut(data[100:])
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < LIMIT // 4
