@@ -173,13 +173,16 @@ def _proxy_url(value: object) -> str | None:
         return None
     try:
         parts = urlsplit(value)
-        usable = parts.scheme in PROXY_TYPES and parts.hostname and (parts.port is None or parts.port > 0)
+        # A password with a bare / ? or # ends the host early: its beginning would pass for a host, and hosts are shown.
+        cut_short = "@" in parts.path + parts.query + parts.fragment
+        usable = parts.scheme in PROXY_TYPES and parts.hostname and parts.port != 0 and not cut_short
     except ValueError:
         usable = False
     if not usable:
         raise ConfigurationError(
             "`proxy_url` is not the address of a proxy; write it like http://host:3128, socks5://host:1080 or "
-            "socks5h://host:1080, with user:password@ before the host where the proxy asks for them."
+            "socks5h://host:1080, with user:password@ before the host where the proxy asks for them "
+            "(/ ? # @ in a password as %2F %3F %23 %40)."
         )
     return value
 
