@@ -1,0 +1,197 @@
+"""Every option: what is accepted, what it becomes, and what a person is told of the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from source_binance_futures.binance.endpoints import PRODUCTION, TESTNET
+from source_binance_futures.config import Config, ConfigurationError, unknown_options
+
+CUSTOM = {
+    "name": "custom",
+    "market_stream_url": "ws://127.0.0.1:8765",
+    "websocket_api_url": "ws://127.0.0.1:8765/ws-fapi/v1",
+}
+
+
+def refused(mapping: dict[str, Any]) -> str:
+    with pytest.raises(ConfigurationError) as error:
+        Config.from_mapping(mapping)
+    return str(error.value)
+
+
+def test_nothing_is_a_configuration() -> None:
+    config = Config.from_mapping({})
+    assert config == Config()
+    assert (config.listen_seconds, config.max_book_tickers, config.environment) == (60, None, PRODUCTION)
+    assert (config.book_ticker_symbols, config.price_symbols) == ((), ())
+    assert (config.include_usds_margined, config.standby_connection, config.proxy_url) == (False, False, None)
+
+
+def test_null_means_the_default() -> None:
+    assert Config.from_mapping(dict.fromkeys(Config.__dataclass_fields__)) == Config()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "becomes"),
+    [
+        ("listen_seconds", 1, 1),
+        ("listen_seconds", 86400, 86400),
+        ("listen_seconds", 5.0, 5),
+        ("max_book_tickers", 1, 1),
+        ("max_book_tickers", 10**12, 10**12),
+        ("book_ticker_symbols", [], ()),
+        ("book_ticker_symbols", ["btcusd_perp", " BTCUSD_PERP ", "BtcUsd_260626"], ("BTCUSD_PERP", "BTCUSD_260626")),
+        ("book_ticker_symbols", [f"X{number}USD_PERP" for number in range(200)], None),
+        ("price_symbols", ["ethusdt", "BTCUSDT", "ETHUSDT"], ("ETHUSDT", "BTCUSDT")),
+        ("price_symbols", ["币安人生usdt", "1000satsusdt", "btcusdt_260626"], None),
+        ("price_symbols", [f"X{number}USDT" for number in range(900)], None),
+        ("include_usds_margined", True, True),
+        ("standby_connection", True, True),
+        ("environment", {}, PRODUCTION),
+        ("environment", {"name": "production"}, PRODUCTION),
+        ("environment", {"name": "testnet"}, TESTNET),
+        ("proxy_url", "", None),
+        ("proxy_url", " http://host:3128 ", "http://host:3128"),
+        ("proxy_url", "http://user:p%40ss@host:3128", "http://user:p%40ss@host:3128"),
+        ("proxy_url", "socks5://host", "socks5://host"),
+        ("proxy_url", "socks5h://[::1]:1080", "socks5h://[::1]:1080"),
+    ],
+)
+def test_what_an_option_becomes(option: str, value: Any, becomes: Any) -> None:
+    if becomes is None and isinstance(value, list):
+        becomes = tuple(symbol.upper() for symbol in value)
+    config = Config.from_mapping({option: value})
+    assert getattr(config, option) == becomes
+    assert Config.from_mapping(config.as_mapping()) == config
+
+
+def test_a_custom_environment() -> None:
+    spaced = {**CUSTOM, "market_stream_url": " ws://127.0.0.1:8765/ "}
+    for written in (CUSTOM, spaced):
+        environment = Config.from_mapping({"environment": written}).environment
+        assert environment.market_stream_url == "ws://127.0.0.1:8765"
+        assert environment.websocket_api_url == "ws://127.0.0.1:8765/ws-fapi/v1"
+        assert environment.identity == "custom ws://127.0.0.1:8765"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "option", "mend"),
+    [
+        ({"listen_seconds": 0}, "listen_seconds", "from 1 to 86400"),
+        ({"listen_seconds": -5}, "listen_seconds", "from 1 to 86400"),
+        ({"listen_seconds": 86401}, "listen_seconds", "from 1 to 86400"),
+        ({"listen_seconds": 1.5}, "listen_seconds", "whole number"),
+        ({"listen_seconds": "60"}, "listen_seconds", "whole number"),
+        ({"listen_seconds": True}, "listen_seconds", "whole number"),
+        ({"listen_seconds": float("inf")}, "listen_seconds", "whole number"),
+        ({"listen_seconds": [60]}, "listen_seconds", "whole number"),
+        ({"max_book_tickers": 0}, "max_book_tickers", "1 or more"),
+        ({"max_book_tickers": "many"}, "max_book_tickers", "1 or more"),
+        ({"book_ticker_symbols": "BTCUSD_PERP"}, "book_ticker_symbols", "list"),
+        ({"book_ticker_symbols": {"a": 1}}, "book_ticker_symbols", "list"),
+        ({"book_ticker_symbols": [""]}, "book_ticker_symbols", "one symbol"),
+        ({"book_ticker_symbols": [5]}, "book_ticker_symbols", "one symbol"),
+        ({"book_ticker_symbols": [None]}, "book_ticker_symbols", "one symbol"),
+        ({"book_ticker_symbols": ["BTCUSD_PERP,ETHUSD_PERP"]}, "book_ticker_symbols", "one symbol"),
+        ({"book_ticker_symbols": ["BTC USD"]}, "book_ticker_symbols", "one symbol"),
+        ({"book_ticker_symbols": ["btcusd_perp@bookTicker"]}, "book_ticker_symbols", "one symbol"),
+        ({"book_ticker_symbols": ["a/b"]}, "book_ticker_symbols", "one symbol"),
+        ({"book_ticker_symbols": [f"X{n}" for n in range(201)]}, "book_ticker_symbols", "Leave the list empty"),
+        ({"price_symbols": "BTCUSDT"}, "price_symbols", "list"),
+        ({"price_symbols": ["BTCUSDT;ETHUSDT"]}, "price_symbols", "one symbol"),
+        ({"include_usds_margined": "yes"}, "include_usds_margined", "true or false"),
+        ({"include_usds_margined": 1}, "include_usds_margined", "true or false"),
+        ({"standby_connection": "false"}, "standby_connection", "true or false"),
+        ({"environment": "testnet"}, "environment", '{"name": "production"}'),
+        ({"environment": {"name": "mainnet"}}, "environment.name", "production, testnet or custom"),
+        ({"environment": {"name": None}}, "environment.name", "production, testnet or custom"),
+        ({"environment": {"name": "custom"}}, "environment.market_stream_url", "both addresses"),
+        ({"environment": {**CUSTOM, "websocket_api_url": " "}}, "environment.websocket_api_url", "both addresses"),
+        ({"environment": {**CUSTOM, "market_stream_url": 5}}, "environment.market_stream_url", "both addresses"),
+        ({"environment": {**CUSTOM, "market_stream_url": "http://h"}}, "environment.market_stream_url", "wss://host"),
+        ({"environment": {**CUSTOM, "websocket_api_url": "ws://h"}}, "environment.websocket_api_url", "wss://"),
+        (
+            {"environment": {**CUSTOM, "market_stream_url": "wss://h/stream?streams=x"}},
+            "environment.market_stream_url",
+            "only its beginning",
+        ),
+        ({"proxy_url": 5}, "proxy_url", "http://user:password@host:3128"),
+        ({"proxy_url": "host:3128"}, "proxy_url", "http://host:3128"),
+        ({"proxy_url": "https://host:3128"}, "proxy_url", "http://host:3128"),
+        ({"proxy_url": "http://"}, "proxy_url", "http://host:3128"),
+        ({"proxy_url": "http://host:0"}, "proxy_url", "http://host:3128"),
+        ({"proxy_url": "http://host:99999"}, "proxy_url", "http://host:3128"),
+    ],
+)
+def test_a_refusal_names_the_option_and_the_mend(mapping: dict[str, Any], option: str, mend: str) -> None:
+    sentence = refused(mapping)
+    assert f"`{option}`" in sentence
+    assert mend in sentence
+    assert len(sentence) < 400
+
+
+def test_duplicates_are_folded_before_they_are_counted() -> None:
+    symbols = [f"X{number}USD_PERP" for number in range(200)]
+    assert len(Config.from_mapping({"book_ticker_symbols": symbols + symbols}).book_ticker_symbols) == 200
+
+
+@pytest.mark.parametrize(
+    "proxy_url",
+    [
+        "ftp://user:hunter2@host:3128",
+        "user:hunter2@host:3128",
+        "http://user:hunter2@",
+        "http://user:hunter2@host:99999",
+        "http://user:hunter2@ho]st",
+        "http://user:7hunter2#x@host:3128",
+        # What stands before the first / ? or # is taken for the host, and a host is shown in messages.
+        "http://user:7/hunter2@host:3128",
+        "http://user:7?hunter2@host:3128",
+        "http://hunter2/user@host:3128",
+        ["http://user:hunter2@host:3128"],
+    ],
+)
+def test_a_proxy_password_is_never_shown(proxy_url: Any) -> None:
+    sentence = refused({"proxy_url": proxy_url})
+    assert "hunter2" not in sentence
+    assert "user:7" not in sentence
+
+
+def test_unknown_options_are_named() -> None:
+    mapping = {"listen_second": 5, "environment": {**CUSTOM, "url": "x"}, "__injected": 1, "listen_seconds": 5}
+    assert unknown_options(mapping) == ["listen_second", "environment.url"]
+    assert unknown_options({}) == []
+    assert unknown_options({"environment": "testnet"}) == []
+    Config.from_mapping(mapping)
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("cloud", True), ("CLOUD", True), ("oss", False), (None, False)])
+def test_private_addresses_are_forbidden_in_the_cloud(
+    mode: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if mode is None:
+        monkeypatch.delenv("DEPLOYMENT_MODE", raising=False)
+    else:
+        monkeypatch.setenv("DEPLOYMENT_MODE", mode)
+    route = Config.from_mapping({"proxy_url": "http://host:3128"}).route
+    assert (route.public_only, route.proxy_url) == (expected, "http://host:3128")
+
+
+def test_the_form_offers_exactly_the_options() -> None:
+    spec = yaml.safe_load((Path(__file__).parent.parent / "source_binance_futures" / "spec.yaml").read_text())
+    properties = spec["connectionSpecification"]["properties"]
+    assert properties.keys() == Config.__dataclass_fields__.keys()
+    defaults = {option: field["default"] for option, field in properties.items() if "default" in field}
+    assert Config.from_mapping(defaults) == Config()
+    assert spec["connectionSpecification"]["required"] == []
+    for option, field in properties.items():
+        assert field["description"], option
+        # The form fails on these [airbyte-facts].
+        assert not field.keys() & {"uniqueItems", "multipleOf", "format", "minLength"}, option
+        if field.get("airbyte_secret"):
+            assert "pattern" not in field

@@ -1,0 +1,259 @@
+"""The cursor's rules, over arbitrary interleavings of symbols, overlaps, duplicates and restarts of the connector."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from source_binance_futures.streams import cursor as module
+from source_binance_futures.streams.cursor import Cursor, Restart, UnreadableState, is_of_other_environment
+
+SYMBOLS = ["BTCUSD_PERP", "ETHUSD_PERP", "BTCUSD_260626", "币安人生USD_PERP"]
+NOW = 1790373637547  # a transaction time
+MINUTE = 60_000
+
+several = settings(max_examples=150, deadline=None)
+
+
+class Update(NamedTuple):
+    symbol: str
+    update_id: int
+    transaction_time: int
+
+
+class Window(NamedTuple):
+    """What one connection hears of what is pushed: from `begin` to before `end`, then `echoes`, heard once more."""
+
+    begin: int
+    end: int
+    echoes: list[int]
+    connector_restarts: bool
+
+
+@st.composite
+def pushes(draw: st.DrawFn) -> list[Update]:
+    """What an exchange pushes: ids and times rise within a symbol; across symbols they go to and fro."""
+    symbols = draw(st.lists(st.sampled_from(SYMBOLS), max_size=40))
+    ids = {symbol: draw(st.integers(1, 2**40)) for symbol in SYMBOLS}
+    times = {symbol: NOW + draw(st.integers(0, 200)) for symbol in SYMBOLS}
+    pushed = []
+    for symbol in symbols:
+        ids[symbol] += draw(st.integers(1, 3000))
+        times[symbol] += draw(st.sampled_from([0, 1, 90_000]))
+        pushed.append(Update(symbol, ids[symbol], times[symbol]))
+    return pushed
+
+
+@st.composite
+def captures(draw: st.DrawFn) -> tuple[list[Update], list[Window]]:
+    """Pushed updates, and the connections that hear them: with overlaps, with gaps, with repetitions."""
+    pushed = draw(pushes())
+    windows = []
+    begin = end = 0
+    while end < len(pushed):
+        begin = draw(st.integers(begin, len(pushed) - 1))
+        end = draw(st.integers(max(begin + 1, end), len(pushed)))
+        echoes = draw(st.lists(st.integers(begin, end - 1), max_size=5))
+        windows.append(Window(begin, end, echoes, draw(st.booleans())))
+    return pushed, windows
+
+
+def restarted(cursor: Cursor, environment: str = "production") -> Cursor:
+    """The cursor of the next sync: its state went through Airbyte as JSON."""
+    return Cursor.from_state(json.loads(json.dumps(cursor.state())), environment)
+
+
+@several
+@given(captures())
+def test_every_update_that_was_heard_leaves_once_and_in_order(capture: tuple[list[Update], list[Window]]) -> None:
+    pushed, windows = capture
+    cursor = Cursor("production")
+    emitted: list[int] = []
+    for window in windows:
+        heard = (*range(window.begin, window.end), *window.echoes)
+        emitted += [position for position in heard if cursor.advance(*pushed[position])]
+        if window.connector_restarts:
+            assert not cursor.restarts
+            cursor = restarted(cursor)
+    assert emitted == sorted({position for window in windows for position in range(window.begin, window.end)})
+    assert not cursor.restarts
+
+
+@several
+@given(st.lists(st.tuples(st.sampled_from(SYMBOLS), st.integers(1, 50), st.none() | st.integers(0, 10**6))))
+def test_whatever_comes_ids_rise_within_a_symbol(updates: list[tuple[str, int, int | None]]) -> None:
+    cursor = Cursor("production", {SYMBOLS[0]: 25, SYMBOLS[1]: 10}, newest_transaction_time=500_000)
+    emitted = [update[:2] for update in updates if cursor.advance(*update)]
+    for symbol in SYMBOLS:
+        ids = [update_id for of, update_id in emitted if of == symbol]
+        assert ids == sorted(set(ids))
+    # Each symbol's highest id is known afterwards, and lower ones are duplicates whatever their time says.
+    assert not any(cursor.advance(symbol, update_id, 10**9) for symbol, update_id, _ in updates)
+
+
+@several
+@given(pushes(), st.sampled_from(SYMBOLS))
+def test_a_symbol_is_judged_as_if_it_were_alone(pushed: list[Update], symbol: str) -> None:
+    together, alone = Cursor("production"), Cursor("production")
+    verdicts = [(update, together.advance(*update)) for update in pushed]
+    assert [verdict for update, verdict in verdicts if update.symbol == symbol] == [
+        alone.advance(*update) for update in pushed if update.symbol == symbol
+    ]
+
+
+@pytest.mark.parametrize(
+    ("update_id", "transaction_time", "is_new"),
+    [
+        (900, NOW + MINUTE + 1, True),
+        (1000, NOW + MINUTE + 1, True),
+        (1000, NOW + MINUTE, False),  # a minute, not more
+        (900, NOW, False),
+        (900, None, False),
+        (900, True, False),
+        (900, str(NOW + 2 * MINUTE), False),
+        (1001, NOW - 2 * MINUTE, True),  # no restart, just newer
+    ],
+)
+def test_a_counter_that_restarted_between_syncs(update_id: int, transaction_time: Any, is_new: bool) -> None:
+    cursor = Cursor("production", {"BTCUSD_PERP": 1000, "ETHUSD_PERP": 5}, NOW)
+    assert cursor.advance("BTCUSD_PERP", update_id, transaction_time) is is_new
+    expected = [Restart("BTCUSD_PERP", 1000, update_id)] if is_new and update_id <= 1000 else []
+    assert cursor.restarts == expected
+    assert cursor.state()["u"] == {"BTCUSD_PERP": update_id if is_new else 1000, "ETHUSD_PERP": 5}
+
+
+def test_within_a_sync_a_lower_id_is_never_a_restart() -> None:
+    cursor = Cursor("production", {"BTCUSD_PERP": 1000}, NOW)
+    assert cursor.advance("BTCUSD_PERP", 1001, NOW)
+    assert not cursor.advance("BTCUSD_PERP", 7, NOW + 10 * MINUTE)
+    assert not cursor.restarts
+
+
+def test_only_the_first_frame_of_a_sync_can_be_a_restart() -> None:
+    cursor = Cursor("production", {"BTCUSD_PERP": 1000}, NOW)
+    assert not cursor.advance("BTCUSD_PERP", 900, NOW)  # a duplicate; from here on the symbol is in this sync
+    assert not cursor.advance("BTCUSD_PERP", 901, NOW + 10 * MINUTE)
+    assert cursor.advance("BTCUSD_PERP", 1001, NOW + 10 * MINUTE)
+
+
+def test_after_a_restart_the_new_counter_counts() -> None:
+    cursor = Cursor("production", {"BTCUSD_PERP": 1000}, NOW)
+    later = NOW + 2 * MINUTE
+    assert [cursor.advance("BTCUSD_PERP", update_id, later) for update_id in (5, 5, 4, 6)] == [True, False, False, True]
+    following = restarted(cursor)
+    assert [following.advance("BTCUSD_PERP", update_id, later) for update_id in (6, 7)] == [False, True]
+
+
+@several
+@given(pushes(), st.dictionaries(st.sampled_from([*SYMBOLS, "SILENTUSD_PERP"]), st.integers(1, 2**40)))
+def test_the_state_keeps_silent_symbols_and_the_newest_time(pushed: list[Update], known: dict[str, int]) -> None:
+    cursor = Cursor("production", known, NOW - MINUTE)
+    for update in pushed:
+        cursor.advance(*update)
+    state = restarted(cursor).state()
+    assert state["environment"] == "production"
+    assert state["u"].keys() == known.keys() | {update.symbol for update in pushed}
+    for symbol, update_id in known.items():
+        if symbol not in cursor.symbols_seen:
+            assert state["u"][symbol] == update_id
+    taken = [update.transaction_time for update in pushed if state["u"][update.symbol] >= update.update_id]
+    assert state["newest_transaction_time"] == max(taken, default=NOW - MINUTE)
+
+
+def test_a_time_that_goes_back_across_symbols_does_not_lower_the_newest() -> None:
+    cursor = Cursor("production")
+    for symbol, transaction_time in (("A", NOW), ("B", NOW - 192), ("C", None), ("D", str(NOW + 5))):
+        assert cursor.advance(symbol, 1, transaction_time)
+    assert cursor.state()["newest_transaction_time"] == NOW
+
+
+@several
+@given(pushes())
+def test_the_state_of_another_environment_is_not_applied(pushed: list[Update]) -> None:
+    state = {"environment": "testnet", "u": dict.fromkeys(SYMBOLS, 2**60), "newest_transaction_time": NOW}
+    assert is_of_other_environment(state, "production")
+    cursor = Cursor.from_state(state, "production")
+    assert all(cursor.advance(*update) for update in pushed)
+    assert cursor.state()["environment"] == "production"
+    assert cursor.state()["u"] == {update.symbol: update.update_id for update in pushed}
+
+
+def test_no_state_is_a_fresh_start() -> None:
+    assert not is_of_other_environment({}, "production")
+    assert Cursor.from_state({}, "production").state() == {
+        "environment": "production",
+        "u": {},
+        "newest_transaction_time": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "named"),
+    [
+        ({"u": {"A": 1}}, "environment"),
+        ({"environment": "production"}, "`u`"),
+        ({"environment": 1, "u": {}}, "environment"),
+        ({"environment": None, "u": {}}, "environment"),
+        ({"environment": "production", "u": None}, "`u`"),
+        ({"environment": "production", "u": [["A", 1]]}, "`u`"),
+        ({"environment": "production", "u": 11660059839759}, "`u`"),
+        ({"environment": "production", "u": {"BTCUSD_PERP": "11660059839759"}}, "BTCUSD_PERP"),
+        ({"environment": "production", "u": {"BTCUSD_PERP": 1.5}}, "BTCUSD_PERP"),
+        ({"environment": "production", "u": {"BTCUSD_PERP": True}}, "BTCUSD_PERP"),
+        ({"environment": "production", "u": {"BTCUSD_PERP": None}}, "BTCUSD_PERP"),
+        ({"environment": "production", "u": {"BTCUSD_PERP": {"u": 1}}}, "BTCUSD_PERP"),
+        ({"environment": "testnet", "u": {"BTCUSD_PERP": "1"}}, "BTCUSD_PERP"),
+        ({"environment": "production", "u": {}, "newest_transaction_time": "now"}, "newest_transaction_time"),
+        ({"environment": "production", "u": {}, "newest_transaction_time": True}, "newest_transaction_time"),
+        ({"offset": 5}, "environment"),  # another connector's
+        ({"__ab_no_cursor_state_message": True}, "environment"),
+    ],
+)
+def test_an_unreadable_state_is_named(state: dict[str, Any], named: str) -> None:
+    with pytest.raises(UnreadableState) as refused:
+        Cursor.from_state(state, "production")
+    assert named in str(refused.value)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@example({"environment": "production", "u": {"A" * 10_000: "x"}, "newest_transaction_time": None})
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "environment": json_values | st.just("production"),
+            "u": json_values,
+            "newest_transaction_time": json_values,
+            "other": json_values,
+        },
+    )
+)
+def test_any_state_is_applied_or_refused_in_a_short_sentence(state: dict[str, Any]) -> None:
+    try:
+        cursor = Cursor.from_state(state, "production")
+    except UnreadableState as refused:
+        sentence = str(refused)
+    else:
+        sentence = ""
+        assert cursor.state()["u"] == (state.get("u", {}) if state.get("environment") == "production" else {})
+    assert len(sentence) < 200
+
+
+def test_ever_more_symbols_are_refused_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_SYMBOLS", 3)
+    cursor = Cursor("production")
+    assert [cursor.advance(f"X{number}USD_PERP", 1, NOW) for number in range(5)] == [True, True, True, False, False]
+    assert cursor.advance("X0USD_PERP", 2, NOW)
+    assert cursor.symbols_refused == 2
+    assert len(cursor.state()["u"]) == 3

@@ -1,0 +1,96 @@
+"""From what went wrong to what Airbyte shows."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+import time
+
+import pytest
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_binance_futures.binance import errors
+from source_binance_futures.config import ConfigurationError
+from source_binance_futures.failures import ReportedFailure, WithoutStackTrace, reported
+
+CONFIG, TRANSIENT, SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
+HOST = "ws-fapi.binance.com"
+
+
+@pytest.mark.parametrize(
+    ("error", "failure_type", "says"),
+    [
+        (ConfigurationError("`listen_seconds` is 0."), CONFIG, "`listen_seconds`"),
+        (errors.AddressNotFound(HOST), TRANSIENT, "DNS"),
+        (errors.AddressForbidden(HOST), CONFIG, "your own Airbyte"),
+        (errors.Unreachable(HOST, 443, "no answer in time"), TRANSIENT, "`proxy_url`"),
+        (errors.TlsFailed(HOST, "expired"), TRANSIENT, "SSL_CERT_FILE"),
+        (errors.ProxyFailed("http://proxy:3128", "no answer"), TRANSIENT, "`proxy_url`"),
+        (errors.HandshakeFailed(HOST, "no answer in time"), TRANSIENT, "Check the address"),
+        (errors.HandshakeRefused(HOST, 403), TRANSIENT, "HTTP status 403"),
+        (errors.LocationRefused(HOST, 451), CONFIG, "country"),
+        (errors.ConnectionLost("the connection broke"), TRANSIENT, "Try again"),
+        (errors.ClosedByExchange(1008, "Too many requests"), TRANSIENT, "code 1008 (Too many requests)"),
+        (errors.ConnectionStalled("silent"), TRANSIENT, "Try again"),
+        (errors.ProtocolViolation(1009, "a frame of 9 bytes"), TRANSIENT, "1009"),
+        (errors.RateLimited(HOST, 429, time.time()), TRANSIENT, "too many requests"),
+        (errors.RateLimited(HOST, 418, 1790373637.0), TRANSIENT, "banned this IP address"),
+        (errors.RateLimited(HOST, 418, 1790373637.0), TRANSIENT, "2026-09-25 22:00:37 UTC"),
+        (errors.ExchangeUnavailable("status 503"), TRANSIENT, "Try again in a few minutes"),
+        (errors.NoAnswer(HOST, 10.0), TRANSIENT, "within 10 seconds"),
+        (errors.UnknownSymbols(["A", "B"]), CONFIG, "A, B"),
+        (errors.RequestRefused(400, -1102, "Mandatory parameter"), SYSTEM, "code -1102: Mandatory parameter"),
+        (errors.UnreadableAnswer("not JSON"), SYSTEM, "not JSON"),
+        (errors.NeverConnected(60, "Cause."), TRANSIENT, "60 seconds. Cause."),
+        (errors.OnlyMalformedFrames(HOST, 5), TRANSIENT, "5 frames"),
+        (errors.Interrupted(), TRANSIENT, "Start it again"),
+    ],
+)
+def test_whose_turn_it_is(
+    error: errors.BinanceError | ConfigurationError, failure_type: FailureType, says: str
+) -> None:
+    failure = reported(error)
+    assert failure.failure_type is failure_type
+    assert says in str(failure.message)
+    trace = failure.as_airbyte_message().trace
+    assert trace is not None
+    assert trace.error is not None
+    assert (trace.error.message, trace.error.stack_trace) == (failure.message, None)
+
+
+def test_no_kind_of_error_is_forgotten_above() -> None:
+    kinds = {
+        kind
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.BinanceError)
+        and kind not in (errors.BinanceError, errors.ConnectFailed, errors.RequestFailed)
+    }
+    marks = test_whose_turn_it_is.pytestmark
+    assert kinds == {type(row[0]) for row in marks[0].args[1]} - {ConfigurationError}
+
+
+def test_no_ban_is_told_for_longer_than_binance_bans() -> None:
+    assert errors.RateLimited(HOST, 418, 1e15).retry_at < time.time() + 8 * 86400
+
+
+def logged(error: Exception, text: str) -> tuple[str, bool]:
+    """The line that is left of a log record about an error, and whether it carries a stack trace."""
+    try:
+        raise error
+    except Exception:
+        record = logging.LogRecord("airbyte", logging.ERROR, "", 0, text, (), sys.exc_info())
+    assert WithoutStackTrace().filter(record)
+    return record.getMessage(), record.exc_info is not None
+
+
+def test_what_is_told_needs_no_stack_trace() -> None:
+    told = ReportedFailure("Try 100 % later.", FailureType.transient_error)
+    assert logged(told, "Encountered an exception") == ("Encountered an exception: Try 100 % later.", False)
+    assert logged(told, "It says: Try 100 % later.") == ("It says: Try 100 % later.", False)
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), AirbyteTracedException("bug", failure_type=FailureType.system_error)])
+def test_a_bug_keeps_its_stack_trace(error: Exception) -> None:
+    assert logged(error, "Encountered an exception") == ("Encountered an exception", True)

@@ -1,0 +1,215 @@
+"""What the answers to `ticker.price` say, and which failure each refusal is."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from source_binance_futures.binance.errors import (
+    BinanceError,
+    ExchangeUnavailable,
+    Owner,
+    RateLimited,
+    RequestRefused,
+    UnknownSymbols,
+    UnreadableAnswer,
+)
+from source_binance_futures.binance.prices import Answer, WeightUsed, parse_answer, price_record, quoted, request
+
+ROW = {"symbol": "BTCUSDT", "price": "6000.01", "time": 1589437530011}
+WEIGHT = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400, "count": 7}
+
+
+def parsed(content: Any, symbol: str | None = None, request_id: str = "a") -> Answer | None:
+    payload = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return parse_answer(payload, request_id, symbol, "ws-fapi.binance.com")
+
+
+def answer(content: Any, symbol: str | None = None) -> Answer:
+    found = parsed(content, symbol)
+    assert found is not None
+    return found
+
+
+def failure(status: int, code: Any, text: str = "Some text.", symbol: str | None = None, **more: Any) -> BinanceError:
+    error = answer({"id": "a", "status": status, "error": {"code": code, "msg": text, **more}}, symbol).error
+    assert error is not None
+    return error
+
+
+def test_requests() -> None:
+    assert json.loads(request("c0ffee", None)) == {"id": "c0ffee", "method": "ticker.price"}
+    assert json.loads(request("c0ffee", "币安人生USDT")) == {
+        "id": "c0ffee",
+        "method": "ticker.price",
+        "params": {"symbol": "币安人生USDT"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("result", "symbol", "rows"),
+    [
+        (ROW, "BTCUSDT", (ROW,)),
+        ([ROW], None, (ROW,)),
+        ([ROW, {**ROW, "symbol": "1000SATSUSDT", "price": "0.00001870"}], None, None),
+        ([{"symbol": "币安人生USDT", "price": "0.13270"}], None, None),
+        ([{**ROW, "new": 1}], None, None),
+        ([], None, ()),
+    ],
+)
+def test_rows_are_taken_as_sent(result: Any, symbol: str | None, rows: Any) -> None:
+    found = answer({"id": "a", "status": 200, "result": result}, symbol)
+    assert found.rows == (tuple(result) if rows is None else rows)
+    assert found.error is None
+
+
+def test_the_record_of_a_row() -> None:
+    assert price_record({**ROW, "new": 1}) == ROW
+    assert price_record({"symbol": "BTCUSDT", "price": "6000.010"}) == {
+        "symbol": "BTCUSDT",
+        "price": "6000.010",
+        "time": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"id": "b", "status": 200, "result": [ROW]},
+        {"id": "b", "status": 400, "error": {"code": -1121, "msg": "Invalid symbol."}},
+        {"id": None, "status": 200, "result": [ROW]},
+        {"status": 200, "result": [ROW]},
+        {"e": "serverShutdown", "E": 1770123456789},
+        {"stream": "!serverShutdown", "data": {"e": "serverShutdown"}},
+        {"result": None, "id": 1},
+    ],
+)
+def test_frames_that_answer_somebody_else(content: dict[str, Any]) -> None:
+    assert parsed(content) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "symbol", "named"),
+    [
+        (b"<html>502 Bad Gateway</html>", None, "<html>502"),
+        (b"\xff\xfe", None, "not JSON"),
+        (b"", None, "not JSON"),
+        ([ROW], None, "not an object"),
+        ({"id": "a", "status": 200}, None, "no list"),
+        ({"id": "a", "status": 200, "result": ROW}, None, "no list"),
+        ({"id": "a", "status": 200}, "BTCUSDT", "no price"),
+        ({"id": "a", "status": 200, "result": "x"}, "BTCUSDT", "no price"),
+        ({"id": "a", "status": 200, "result": [ROW, 5]}, None, "no price"),
+        ({"id": "a", "status": 200, "result": [ROW, {"price": "1"}]}, None, "`symbol`"),
+        ({"id": "a", "status": 200, "result": [ROW, {"symbol": "", "price": "1"}]}, None, "`symbol`"),
+        ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT"}]}, None, "`price`"),
+        ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT", "price": None}]}, None, "`price`"),
+        ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT", "price": 6000.01}]}, None, "`price`"),
+    ],
+)
+def test_unreadable_answers(content: Any, symbol: str | None, named: str) -> None:
+    with pytest.raises(UnreadableAnswer, match=named) as refused:
+        parsed(content, symbol)
+    assert refused.value.owner is Owner.US
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "owner"),
+    [
+        *[(400, code, ExchangeUnavailable, Owner.EXCHANGE) for code in (-1000, -1001, -1006, -1007, -1008, -1016)],
+        *[(status, None, ExchangeUnavailable, Owner.EXCHANGE) for status in (500, 502, 503, 504)],
+        (429, -1003, RateLimited, Owner.EXCHANGE),
+        (418, -1003, RateLimited, Owner.EXCHANGE),
+        (400, -1102, RequestRefused, Owner.US),
+        (400, -1135, RequestRefused, Owner.US),
+        (401, -2015, RequestRefused, Owner.US),
+        (403, None, RequestRefused, Owner.US),
+        (400, -1121, RequestRefused, Owner.US),  # no symbol was asked for, so no user can mend it
+    ],
+)
+def test_whose_turn_a_refusal_is(status: int, code: int | None, kind: type[BinanceError], owner: Owner) -> None:
+    error = failure(status, code)
+    assert type(error) is kind
+    assert error.owner is owner
+    if kind is RequestRefused:
+        assert f"status {status}, code {code}: Some text." in str(error)
+
+
+def test_an_unknown_symbol_is_named() -> None:
+    error = failure(400, -1121, symbol="NOSUCHUSDT")
+    assert isinstance(error, UnknownSymbols)
+    assert error.symbols == ("NOSUCHUSDT",)
+    assert error.owner is Owner.USER
+
+
+def test_an_error_without_an_id_is_ours() -> None:
+    found = answer({"id": None, "status": 401, "error": {"code": -2015, "msg": "Invalid API-key."}})
+    assert isinstance(found.error, RequestRefused)
+
+
+def test_maintenance_in_its_own_form() -> None:
+    found = answer({"239999": "The system is under maintenance, please try again later."})
+    assert isinstance(found.error, ExchangeUnavailable)
+    assert "maintenance" in str(found.error)
+
+
+@pytest.mark.parametrize(
+    ("more", "text", "seconds"),
+    [
+        ({"data": {"retryAfter": "AT"}}, "x", 30),
+        ({"data": {"retryAfter": 30}}, "x", 30),
+        ({"data": {"retryAfter": "30"}}, "x", 30),
+        ({"data": {"retryAfter": 0}}, "x", 0),
+        ({}, "Way too much request weight used; IP banned until AT. Please use WebSocket Streams.", 30),
+        ({"data": {"retryAfter": None}}, "IP banned until AT.", 30),
+        ({"data": {"retryAfter": "soon"}}, "IP banned until AT.", 30),
+        ({"data": {"retryAfter": -5}}, "x", 60),
+        ({"data": {"retryAfter": "nan"}}, "x", 60),
+        ({"data": ["x"]}, "x", 60),
+        ({}, "Too many requests.", 60),
+    ],
+)
+def test_when_to_ask_again(more: dict[str, Any], text: str, seconds: float) -> None:
+    now = time.time()
+    at = int((now + 30) * 1000)
+    if more.get("data") == {"retryAfter": "AT"}:
+        more = {"data": {"retryAfter": at}}
+    error = failure(418, -1003, text.replace("AT", str(at)), **more)
+    assert isinstance(error, RateLimited)
+    assert error.retry_at == pytest.approx(now + seconds, abs=1)
+
+
+@pytest.mark.parametrize("value", [1e300, "inf", 10**18])
+def test_no_ban_lasts_for_ever(value: Any) -> None:
+    error = failure(418, -1003, data={"retryAfter": value})
+    assert isinstance(error, RateLimited)
+    assert error.retry_at < time.time() + 8 * 86400
+
+
+@pytest.mark.parametrize(
+    ("rate_limits", "weight"),
+    [
+        ([WEIGHT], WeightUsed(7, 2400)),
+        ([{**WEIGHT, "rateLimitType": "ORDERS", "count": 1}, WEIGHT], WeightUsed(7, 2400)),
+        ([5, None, WEIGHT], WeightUsed(7, 2400)),
+        ([{**WEIGHT, "count": "7"}], None),
+        ([{"rateLimitType": "REQUEST_WEIGHT"}], None),
+        ([], None),
+        (None, None),
+        ({}, None),
+        ("x", None),
+    ],
+)
+def test_the_weight_used(rate_limits: Any, weight: WeightUsed | None) -> None:
+    assert answer({"id": "a", "status": 200, "result": [ROW], "rateLimits": rate_limits}).weight == weight
+    refused = {"id": "a", "status": 429, "error": {"code": -1003, "msg": ""}, "rateLimits": rate_limits}
+    assert answer(refused).weight == weight
+
+
+@pytest.mark.parametrize("payload", [b"x" * 5000, "币".encode() * 5000, b"\xff" * 5000])
+def test_quotations_are_short(payload: bytes) -> None:
+    assert len(quoted(payload)) == 200
+    assert quoted(b"ab\xff") == "ab�"
