@@ -21,6 +21,7 @@ class Redial:
         self._attempts: deque[float] = deque(maxlen=MAX_ATTEMPTS)
         self._unproven = 0  # attempts since the last message
         self._not_before = 0.0
+        self._asked_to_wait_until = 0.0
 
     def attempted(self, now: float) -> None:
         """An attempt begins at `now` (monotonic seconds, as everywhere here)."""
@@ -35,10 +36,11 @@ class Redial:
         self._not_before = 0.0
 
     def wait_until(self, moment: float) -> None:
-        """The exchange named a moment before which it does not want to be asked."""
-        self._not_before = max(self._not_before, moment)
+        """The exchange named a moment before which it does not want to be asked; no message lifts that."""
+        self._asked_to_wait_until = max(self._asked_to_wait_until, moment)
 
     def next_attempt_at(self) -> float:
         """The earliest moment for the next attempt."""
         full = len(self._attempts) == MAX_ATTEMPTS
-        return max(self._not_before, self._attempts[0] + ATTEMPTS_WINDOW if full else 0.0)
+        not_before = max(self._not_before, self._asked_to_wait_until)
+        return max(not_before, self._attempts[0] + ATTEMPTS_WINDOW if full else 0.0)
