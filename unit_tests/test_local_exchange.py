@@ -30,6 +30,8 @@ from integration_tests.exchange import (
     NoAnswer,
     connection,
 )
+from integration_tests.exchange.contracts import coin_m_contracts
+from integration_tests.exchange.engine import Engine
 
 ROOT = Path(__file__).parent.parent
 RECORDING = ROOT.parent / "shared" / "recordings" / "coin_m_20210417.jsonl"
@@ -187,7 +189,7 @@ class TestMarketStream:
             sent_at = int(server_side.pongs[-1])
             assert abs(sent_at - time.time() * 1000) < 5000
             assert client.ping("hello").wait(WAIT)
-            assert server_side.pings_received == 1
+            exchange.wait_for(lambda: server_side.pings_received == 1, WAIT)
 
     def test_a_client_that_never_pongs_is_cut(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connection, "PONG_TIMEOUT", 0.1)
@@ -232,15 +234,17 @@ class TestTraffic:
             assert {symbol for symbol, _ in exchange.pushed} == {"A_PERP", "B_PERP"}
 
     def test_it_keeps_its_rate(self) -> None:
-        with (
-            LocalExchange(rate=5000) as exchange,
-            listening(exchange),
-            listening(exchange, "/stream?streams=!bookTicker"),
-        ):
+        with LocalExchange(rate=5000) as exchange, listening(exchange, "/stream?streams=!bookTicker"):
             before, started = len(exchange.pushed), time.monotonic()
-            time.sleep(1.0)
-            pushed, elapsed = len(exchange.pushed) - before, time.monotonic() - started
-        assert pushed == pytest.approx(5000 * elapsed, rel=0.1)
+            exchange.wait_for(lambda: len(exchange.pushed) >= before + 5000, WAIT)
+            # A busy machine may make the last tick late, but never early.
+            assert 0.95 < time.monotonic() - started < 2.0
+
+    @pytest.mark.parametrize("rate", [6, 1234.5, 5000])
+    def test_what_is_due_follows_the_time_that_has_passed(self, rate: float) -> None:
+        engine = Engine(coin_m_contracts(None), rate=rate, seed=1, first_update_id=None)
+        due = sum(len(engine.due(0.013)) for _ in range(1000))
+        assert due == pytest.approx(13 * rate, abs=1)
 
     def test_pause_resume_and_another_rate(self) -> None:
         with LocalExchange(rate=2000) as exchange:
@@ -395,7 +399,9 @@ class TestWebSocketApi:
             {"id": 1, "status": 200},
         ]
         api.send(json.dumps(price))
-        assert b"".join(api.recv_streaming(decode=False)).decode().endswith('币安人生"}')
+        pieces = list(api.recv_streaming(decode=False))
+        assert len(pieces) >= 7
+        assert json.loads(b"".join(pieces)) == {"id": 1, "text": "币安人生" * 100}
         started = time.monotonic()
         assert ask(api, price) == {"id": 1, "late": True}
         assert time.monotonic() - started >= 0.2
@@ -483,7 +489,7 @@ class TestFaults:
             assert isinstance(end.__cause__, ConnectionResetError)
             frames, end = read_to_the_end(finished)
             assert (frames, end.rcvd) == (["last"], None)
-            assert isinstance(end.__cause__, EOFError)
+            assert not isinstance(end.__cause__, ConnectionResetError)
             exchange.wait_for(lambda: not exchange.connections, WAIT)
 
     def test_close_frame(self, exchange: LocalExchange) -> None:
@@ -520,6 +526,7 @@ class TestFaults:
         with listening(exchange) as client:
             exchange.fault("mute")
             exchange.push("nothing")
+            client.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
             assert client.ping().wait(WAIT)
             with pytest.raises(TimeoutError):
                 client.recv(0.1)
@@ -628,10 +635,15 @@ class TestItself:
             pass
 
     def test_an_error_while_pushing_reaches_the_test(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        exchange = LocalExchange(rate=1000)
+        exchange = LocalExchange(rate=0)
         monkeypatch.setattr(exchange._engine, "_weights", [])
-        with pytest.raises(ValueError, match="weights"), exchange:
-            exchange.wait_for(lambda: not exchange._thread._thread.is_alive(), WAIT)
+        thread = exchange._thread._thread
+        exchange.__enter__()
+        exchange.set_rate(1000)
+        thread.join(WAIT)
+        assert not thread.is_alive()
+        with pytest.raises(ValueError, match="weights"):
+            exchange.__exit__(None, None, None)
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_the_command_line(self, number: signal.Signals) -> None:

@@ -18,8 +18,10 @@ from .market_stream import MarketStream
 from .recording import Recording
 from .websocket_api import WebSocketApi
 
-_CLOSE_TIMEOUT = 1.0
-"""Seconds that a client has to answer a close frame."""
+_CLOSE_TIMEOUT = 10.0
+"""Seconds that a client has to answer a close frame, with all that it must read before it."""
+_LAST_CLOSE_TIMEOUT = 1.0
+"""The same when the exchange itself ends: a client that a fault made deaf must not hold up a test."""
 _BEFORE_THE_RECORDING = 0.05
 """Seconds from the first market connection's handshake to the recording: its client has returned from connecting."""
 
@@ -80,6 +82,8 @@ class Server:
             ready()
             await self._stopped.wait()
             self._door.close()
+            for connection in server.connections:
+                connection.close_timeout = _LAST_CLOSE_TIMEOUT
             pushing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await pushing
