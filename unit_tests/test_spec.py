@@ -1,0 +1,307 @@
+"""`spec.yaml` is the form in Airbyte's UI: each rule of what that form can and cannot do, and what it lets through."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import jsonschema
+import pytest
+import yaml
+from airbyte_cdk.models import ConnectorSpecificationSerializer
+
+import source_binance_futures
+from source_binance_futures.config import DAY, DEFAULT_LISTEN_SECONDS, Config, ConfigurationError
+from source_binance_futures.source import SourceBinanceFutures
+
+Schema = dict[str, Any]
+
+OPTIONS = {
+    "listen_seconds": ("integer", 60),
+    "max_book_tickers": ("integer", None),
+    "book_ticker_symbols": ("array", None),
+    "include_usds_margined": ("boolean", False),
+    "price_symbols": ("array", None),
+    "environment": ("object", None),
+    "standby_connection": ("boolean", False),
+    "proxy_url": ("string", None),
+}
+"""Type and default of each option: users' configurations depend on the names."""
+
+STORED_SECRET = "**********"
+"""What Airbyte's form holds in place of a secret that was saved before."""
+
+
+def load() -> Schema:
+    text = (Path(source_binance_futures.__file__).parent / "spec.yaml").read_text(encoding="utf-8")
+    return cast("Schema", yaml.safe_load(text))
+
+
+SPEC: Schema = load()["connectionSpecification"]
+PROPERTIES: dict[str, Schema] = SPEC["properties"]
+
+
+def nodes(schema: Any, path: str = "") -> Iterator[tuple[str, Schema]]:
+    """Every schema in the form with its path, from the whole down to the items of a list."""
+    if not isinstance(schema, Mapping):
+        return
+    yield path, cast("Schema", schema)
+    for name, part in schema.get("properties", {}).items():
+        yield from nodes(part, f"{path}.{name}".lstrip("."))
+    for number, option in enumerate(schema.get("oneOf", ())):
+        yield from nodes(option, f"{path}[{number}]")
+    yield from nodes(schema.get("items"), f"{path}[]")
+
+
+NODES = dict(nodes(SPEC))
+FIELDS = {path: node for path, node in NODES.items() if path and not path.endswith("]") and "const" not in node}
+"""What a person sees as a field: options, and what stands below one of them."""
+
+
+def having(*keywords: str) -> dict[str, Schema]:
+    return {path: node for path, node in NODES.items() if any(keyword in node for keyword in keywords)}
+
+
+# --- what the options are ---
+
+
+def test_airbytes_model_knows_all_of_it() -> None:
+    specification = load()
+
+    known = ConnectorSpecificationSerializer.dump(ConnectorSpecificationSerializer.load(specification))
+    assert specification.items() <= known.items()
+
+
+def test_it_is_a_schema_of_draft_7() -> None:
+    jsonschema.Draft7Validator.check_schema(SPEC)
+
+
+def test_the_options_have_their_names_types_and_defaults() -> None:
+    assert {name: (node["type"], node.get("default")) for name, node in PROPERTIES.items()} == OPTIONS
+
+
+def test_the_connector_knows_the_same_options_and_defaults() -> None:
+    assert set(Config.__dataclass_fields__) == set(PROPERTIES)
+    defaults = {name: node["default"] for name, node in PROPERTIES.items() if "default" in node}
+    assert Config.from_mapping(defaults) == Config.from_mapping({}) == Config()
+
+
+def test_the_bounds_are_the_connectors() -> None:
+    listening = PROPERTIES["listen_seconds"]
+
+    assert (listening["minimum"], listening["maximum"], listening["default"]) == (1, DAY, DEFAULT_LISTEN_SECONDS)
+    assert PROPERTIES["max_book_tickers"]["minimum"] == 1
+    assert "maximum" not in PROPERTIES["max_book_tickers"]
+
+
+def test_an_untouched_form_is_a_working_source() -> None:
+    jsonschema.validate({}, SPEC)
+    assert SPEC["required"] == []
+    assert not [name for name, node in PROPERTIES.items() if "const" in node]
+    assert Config.from_mapping({}).environment.name == "production"
+
+
+def test_every_example_is_valid() -> None:
+    for path, node in having("examples").items():
+        items = node.get("items", node)
+        for example in node["examples"]:
+            jsonschema.validate(example, items if not isinstance(example, list) else node)
+            assert re.search(items.get("pattern", ""), str(example)), path
+
+
+# --- what the form cannot do ---
+
+
+def test_a_stored_secret_can_be_edited_again() -> None:
+    """A pattern would refuse the asterisks that stand for it, and the source could never be saved again."""
+    secrets = {path: node for path, node in NODES.items() if node.get("airbyte_secret")}
+
+    assert set(secrets) == {"proxy_url"}
+    for path, node in secrets.items():
+        refusing = {"pattern", "format", "minLength", "maxLength", "const", "enum", "default", "examples"}
+        assert not refusing & node.keys(), path
+        jsonschema.validate({path: STORED_SECRET}, SPEC)
+
+
+@pytest.mark.parametrize("keyword", ["uniqueItems", "multipleOf", "anyOf", "allOf", "$ref", "enum", "format"])
+def test_keywords_that_the_form_ignores_or_the_server_answers_with_a_dump_are_not_used(keyword: str) -> None:
+    assert not having(keyword)
+
+
+def test_no_field_has_two_types() -> None:
+    """Such a field becomes an unchecked text box that sends strings."""
+    assert not [path for path, node in NODES.items() if not isinstance(node.get("type", ""), str)]
+    assert not [path for path, node in FIELDS.items() if "type" not in node]
+
+
+def test_no_list_or_object_has_a_default() -> None:
+    """An empty list as default means the same as none, and an object as default is ignored."""
+    assert not [path for path, node in having("default").items() if isinstance(node["default"], (list, dict))]
+
+
+# --- how it is laid out ---
+
+
+def test_groups_are_ours_and_in_order() -> None:
+    assert [group["id"] for group in SPEC["groups"]] == ["capture", "connection"]  # `advanced` is Airbyte's own
+    assert all(group["title"] for group in SPEC["groups"])
+    assert {node["group"] for node in PROPERTIES.values()} == {group["id"] for group in SPEC["groups"]}
+
+
+@pytest.mark.parametrize("path", FIELDS)
+def test_every_field_tells_what_it_is(path: str) -> None:
+    node = FIELDS[path]
+
+    assert node["title"]
+    assert node["description"].endswith(".")
+    assert isinstance(node["order"], int)
+    assert ("group" in node) is ("." not in path), "options stand in a group, what is below them does not"
+
+
+def test_every_order_is_given_once() -> None:
+    for path, node in NODES.items():
+        orders = [part["order"] for part in node.get("properties", {}).values() if "order" in part]
+        assert len(orders) == len(set(orders)), path
+    assert [node["order"] for node in PROPERTIES.values()] == list(range(len(PROPERTIES)))
+
+
+def test_titles_are_short_and_plain() -> None:
+    for path, node in having("title").items():
+        assert "Ⓢ" not in node["title"], f"{path}: the sign falls out of the form's font"
+        assert len(node["title"]) <= 40, path
+
+
+def test_descriptions_are_without_markdown() -> None:
+    for path, node in having("description").items():
+        assert not re.search(r"`|\*\*|\]\(", node["description"]), f"{path}: the form shows the signs as they are"
+
+
+def test_optional_fields_say_what_leaving_them_does() -> None:
+    filled = {name for name, node in PROPERTIES.items() if node["type"] == "integer" and "default" in node}
+    for name, node in PROPERTIES.items():
+        if name not in filled:
+            assert re.search(r"\bLeave (empty|it (off|on)|as it is)\b", node["description"]), name
+
+
+def test_whole_numbers_are_called_so() -> None:
+    for path, node in NODES.items():
+        if node.get("type") == "integer":
+            assert "whole number" in node["description"].lower(), f"{path}: a fraction passes the form's box"
+
+
+def test_every_pattern_has_its_human_form() -> None:
+    assert having("pattern")
+    for path, node in having("pattern").items():
+        assert node.get("pattern_descriptor"), f"{path}: users would read the regular expression"
+
+
+def test_what_the_form_can_refuse_is_not_folded_away() -> None:
+    for name, node in PROPERTIES.items():
+        checked = {**node, **node.get("items", {})}.keys() & {"minimum", "maximum", "pattern"}
+        assert node.get("always_show", False) is bool(checked), f"{name}: a red dot is all that would show"
+
+
+@pytest.mark.parametrize("path", [path for path, node in NODES.items() if "oneOf" in node])
+def test_choices_have_a_first_one_that_is_the_default_and_one_discriminator(path: str) -> None:
+    options = NODES[path]["oneOf"]
+
+    for option in options:
+        assert option["title"]
+        assert option["description"].endswith(".")
+        discriminator = option["properties"]["name"]
+        assert discriminator["const"] == discriminator["default"]
+        assert set(option["required"]) == set(option["properties"])
+    assert [option["properties"]["name"]["const"] for option in options] == ["production", "testnet", "custom"]
+    assert "default" not in NODES[path]
+    assert Config().environment.name == options[0]["properties"]["name"]["const"]
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSD_PERP", "btcusd_perp", "BTCUSD_260626", "1000SATSUSDT", "币安人生USDT"])
+@pytest.mark.parametrize("option", ["book_ticker_symbols", "price_symbols"])
+def test_the_form_takes_every_kind_of_symbol(option: str, symbol: str) -> None:
+    jsonschema.validate({option: [symbol]}, SPEC)
+
+
+@pytest.mark.parametrize("symbols", ["A,B", "A;B", "A B", "A\tB", ""])
+@pytest.mark.parametrize("option", ["book_ticker_symbols", "price_symbols"])
+def test_the_form_refuses_several_symbols_in_one(option: str, symbols: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({option: [symbols]}, SPEC)
+
+
+# --- what it lets through is understood, or answered in a sentence ---
+
+
+@pytest.mark.parametrize(
+    ("sent", "understood"),
+    [
+        ({"listen_seconds": 60.0}, {"listen_seconds": 60}),
+        ({"listen_seconds": None}, {"listen_seconds": 60}),
+        ({"max_book_tickers": 1e5}, {"max_book_tickers": 100_000}),
+        ({"book_ticker_symbols": [" btcusd_perp "]}, {"book_ticker_symbols": ["BTCUSD_PERP"]}),
+        ({"book_ticker_symbols": ["ethusd_perp", "ETHUSD_PERP"]}, {"book_ticker_symbols": ["ETHUSD_PERP"]}),
+        ({"price_symbols": ["btcusdt", "BTCUSDT ", "币安人生usdt"]}, {"price_symbols": ["BTCUSDT", "币安人生USDT"]}),
+        ({"price_symbols": None}, {"price_symbols": []}),
+        ({"include_usds_margined": None}, {"include_usds_margined": False}),
+        ({"environment": {}}, {"environment": {"name": "production"}}),
+        ({"environment": None}, {"environment": {"name": "production"}}),
+        ({"proxy_url": " http://127.0.0.1:3128 "}, {"proxy_url": "http://127.0.0.1:3128"}),
+        ({"an_option_of_another_version": 1}, {}),
+    ],
+)
+def test_it_is_understood(sent: Schema, understood: Schema, tmp_path: Path) -> None:
+    cleaned = SourceBinanceFutures().configure(sent, str(tmp_path))
+
+    assert cleaned == Config().as_mapping() | understood
+    jsonschema.validate(cleaned, SPEC)  # as the CDK does with what `configure` returns
+
+
+@pytest.mark.parametrize("empty", ["", "   "])
+def test_an_emptied_proxy_is_none(empty: str) -> None:
+    assert Config.from_mapping({"proxy_url": empty}).proxy_url is None
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("listen_seconds", 1.5),
+        ("listen_seconds", 0),
+        ("listen_seconds", DAY + 1),
+        ("listen_seconds", "60"),
+        ("listen_seconds", True),
+        ("max_book_tickers", 0),
+        ("max_book_tickers", float("nan")),
+        ("max_book_tickers", float("inf")),
+        ("book_ticker_symbols", "BTCUSD_PERP"),
+        ("book_ticker_symbols", ["BTCUSD_PERP ETHUSD_PERP"]),
+        ("book_ticker_symbols", ["BTCUSD_PERP,ETHUSD_PERP"]),
+        ("book_ticker_symbols", [""]),
+        ("book_ticker_symbols", [f"A{number}USD_PERP" for number in range(201)]),
+        ("price_symbols", [None]),
+        ("include_usds_margined", "yes"),
+        ("standby_connection", 1),
+        ("environment", "testnet"),
+        ("environment.name", {"name": "Testnet"}),
+        ("environment.market_stream_url", {"name": "custom"}),
+        ("environment.websocket_api_url", {"name": "custom", "market_stream_url": "wss://localhost"}),
+        ("proxy_url", STORED_SECRET),
+        ("proxy_url", "host:3128"),
+        ("proxy_url", 3128),
+    ],
+)
+def test_it_is_answered_in_a_sentence_that_names_the_option(option: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"`{option}") as answer:
+        Config.from_mapping({option.partition(".")[0]: value})
+
+    assert str(answer.value).endswith(".")
+    assert "\n" not in str(answer.value)
+    assert len(str(answer.value)) < 350
+
+
+def test_no_sentence_shows_what_may_be_a_password() -> None:
+    with pytest.raises(ConfigurationError) as answer:
+        Config.from_mapping({"proxy_url": "ftp://trader:tiger@host:21"})
+
+    assert "tiger" not in str(answer.value)
