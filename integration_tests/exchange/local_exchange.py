@@ -89,16 +89,14 @@ class LocalExchange:
 
     @property
     def port(self) -> int:
+        """The port it listens on, on 127.0.0.1 only."""
         return self._server.port
 
     @property
     def market_stream_url(self) -> str:
         """The base, to which `/ws/...` or `/stream?...` is appended."""
-        return (
-            f"ws://127.0.0.1:{self.port}"
-            if self._server.options.ssl_context is None
-            else f"wss://localhost:{self.port}"
-        )
+        with_tls = self._server.options.ssl_context is not None
+        return f"wss://localhost:{self.port}" if with_tls else f"ws://127.0.0.1:{self.port}"
 
     @property
     def websocket_api_url(self) -> str:
