@@ -41,6 +41,7 @@ class Line:
         self.opened_at = opened_at
         self.last_heard = opened_at
         self.first_data_at: float | None = None
+        self.last_data_at = opened_at  # pings and acknowledgements go on where data has stopped
         self.retiring = False  # the server announced its end
         self.stays_silent = False  # the fresh connection after a silent one: silence is accepted now
         self._timing = timing
@@ -59,6 +60,8 @@ class Line:
             return None
         if self.first_data_at is None and any(map(may_be_book_ticker, payloads)):
             self.first_data_at = now
+        if self.first_data_at is not None:
+            self.last_data_at = now
         joined = b"".join(payloads)  # one look at all of them costs less than one at each
         if SHUTDOWN_NOTICE in joined and any(map(is_shutdown_notice, payloads)):
             self.retiring = True

@@ -28,6 +28,7 @@ from .websocket import Connection
 
 MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
 TICK = 0.25  # seconds between looks at the clocks
+IN_STEP = 0.5  # seconds by which the same update may come later over one connection than over the other
 STANDBY_REFUSED_PAUSE = 300.0  # seconds, where a standby is refused for good but the first connection lives
 
 
@@ -155,7 +156,8 @@ class MarketStream:
             self._items.put(batch)
         elif batch is not None:
             line.keep(batch)
-            if self._spare_alone_since is None:
+            # At a five-second cadence both hear the same updates and then nothing: that is not being alone.
+            if self._spare_alone_since is None and self._active and now - self._active.last_data_at >= IN_STEP:
                 self._spare_alone_since = now
         if not had_data and line.first_data_at is not None:
             self._redial.proven()
@@ -191,15 +193,16 @@ class MarketStream:
             return
         if not self._paused and spare.first_data_at is not None:
             alone_since = self._spare_alone_since
-            if alone_since is not None and now - alone_since >= self._timing.takeover_after:
-                silence = f"the connection in use was silent for {now - active.last_heard:.1f} seconds"
+            if alone_since is not None and now - alone_since >= self._timing.takeover_after - IN_STEP:
+                silence = f"the connection in use was silent for {now - active.last_data_at:.1f} seconds"
                 self._leave(active)
-                self._promote(spare, active.last_heard, silence)
+                self._promote(spare, active.last_data_at, silence)
                 self.reconnects += 1
                 return
         if replacing and spare.first_data_at is not None and now - spare.first_data_at >= self._timing.overlap:
             self._leave(active)
-            self._promote(spare, now, replacing)
+            # One that never brought anything while the fresh one does was a dead route.
+            self._promote(spare, active.opened_at if active.first_data_at is None else now, replacing)
         elif replacing and active.is_mute(now) and spare.is_mute(now):
             self._items.put(
                 Warned("The fresh connection is silent too, so there may be nothing to send. Staying on it.")
@@ -227,9 +230,12 @@ class MarketStream:
         """The spare becomes the line in use. What its tape holds goes first; the cursor skips what is known."""
         self._active, self._spare = line, None
         self._spare_alone_since = None
+        self._replacing = None
         for batch in line.unwind():
             self._items.put(batch)
         covered = line.covered_since()
+        if line.stays_silent:
+            return  # both are silent: most likely nothing was pushed
         if covered is None:
             self._outage = self._outage or (heard_until, cause)
         elif self._outage or covered > heard_until:
