@@ -1,0 +1,154 @@
+"""A market stream inside the test's own process, with what it hands over sorted by kind."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TypeVar
+
+import orjson
+
+from source_binance_futures.binance.dialing import Route
+from source_binance_futures.binance.endpoints import market_stream_address
+from source_binance_futures.binance.errors import NeverConnected
+from source_binance_futures.binance.handover import Batch, Failed, Gap, Item, Noted
+from source_binance_futures.binance.line import Timing
+from source_binance_futures.binance.market_stream import MarketStream
+
+from .accounts import Account
+from .exchange import LocalExchange
+
+T = TypeVar("T")
+PATIENCE = 20.0  # seconds that a busy machine may take for what is due at once
+
+
+class Listener:
+    """Takes everything from a `MarketStream`, skips known update ids as the cursor does, and sorts the rest."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pushed: list[tuple[str, int]] | None = None,
+        standby: bool = False,
+        window: float = 60.0,
+        timing: Timing | None = None,
+        route: Route | None = None,
+    ) -> None:
+        self.account = Account([] if pushed is None else pushed)
+        self.gaps: list[Gap] = []
+        self.warnings: list[str] = []
+        self.notes: list[str] = []
+        self.failure: Exception | None = None
+        self.payloads = 0
+        self.failure_of_window: NeverConnected | None = None
+        self.market = MarketStream(
+            market_stream_address(url, []),
+            route or Route(),
+            standby=standby,
+            window_ends=time.monotonic() + window,
+            timing=timing,
+        )
+        self._fault_of_test: BaseException | None = None
+        self._newest: dict[str, int] = {}
+        self._over = False
+        self._thread = threading.Thread(target=self._listen, name="listener", daemon=True)
+
+    def __enter__(self) -> Listener:
+        self.market.start()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        began = time.monotonic()
+        self.market.stop()
+        seconds = time.monotonic() - began
+        self._over = True
+        self._thread.join(PATIENCE)
+        self.failure_of_window = self.market.failure_of_window()
+        if kind is None:
+            assert self._fault_of_test is None, self._fault_of_test
+            assert seconds < 1.5, f"stopping took {seconds:.1f} seconds"
+
+    @property
+    def said(self) -> str:
+        return "\n".join([*self.warnings, *self.notes, *map(str, self.gaps)])
+
+    def wait_for(self, condition: Callable[[], T], seconds: float = PATIENCE) -> T:
+        """Waits until the condition holds and returns its value."""
+        deadline = time.monotonic() + seconds
+        while not (value := condition()):
+            assert self._fault_of_test is None, self._fault_of_test
+            assert time.monotonic() < deadline, f"not within {seconds} seconds: {self.said}"
+            time.sleep(0.01)
+        return value
+
+    def wait_for_updates(self, more: int = 1) -> None:
+        enough = self.account.received + more
+        self.wait_for(lambda: self.account.received >= enough)
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                item = self.market.take(0 if self._over else 0.05)
+                if item is not None:
+                    self._sort(item)
+                elif self._over:
+                    return
+        except BaseException as fault:
+            self._fault_of_test = fault
+
+    def _sort(self, item: Item) -> None:
+        if isinstance(item, Batch):
+            for payload in item.payloads:
+                self._take(payload)
+        elif isinstance(item, Gap):
+            self.gaps.append(item)
+        elif isinstance(item, Failed):
+            self.failure = item.error
+        elif isinstance(item, Noted):
+            self.notes.append(item.text)
+        else:
+            self.warnings.append(item.text)
+
+    def _take(self, payload: bytes) -> None:
+        self.payloads += 1
+        update = orjson.loads(payload)
+        symbol = update.get("s")
+        if symbol is None or update["u"] <= self._newest.get(symbol, -1):
+            return
+        self._newest[symbol] = update["u"]
+        self.account.receive((symbol, update["u"]))
+
+
+def listen_to(
+    exchange: LocalExchange,
+    *,
+    standby: bool = False,
+    window: float = 60.0,
+    timing: Timing | None = None,
+    route: Route | None = None,
+) -> Listener:
+    """A listener to everything that an exchange pushes."""
+    return Listener(
+        exchange.market_stream_url,
+        pushed=exchange.pushed,
+        standby=standby,
+        window=window,
+        timing=timing,
+        route=route,
+    )
+
+
+@contextmanager
+def free_port() -> Iterator[int]:
+    """A port of loopback that refuses connections as long as the context is open."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]
