@@ -1,0 +1,153 @@
+"""A second connection stays open: what it covers, and what is said while it is missing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from .exchange import ExchangeConnection, LocalExchange
+from .exchange.faults import FaultKind
+from .listening import Listener, listen_to
+from .test_market_stream import SHORT, UPDATE, handshakes, push
+
+
+@pytest.fixture
+def exchange() -> Iterator[LocalExchange]:
+    with LocalExchange(rate=1500) as exchange:
+        yield exchange
+
+
+def both_open(exchange: LocalExchange, listener: Listener) -> tuple[ExchangeConnection, ExchangeConnection]:
+    """The connection in use and the standby, once both bring updates and the second has proven itself."""
+    exchange.wait_for(lambda: len(exchange.connections) == 2, 20)
+    listener.wait_for_updates(500)
+    active, standby = exchange.connections
+    return active, standby
+
+
+def nothing_lost(listener: Listener) -> None:
+    account = listener.account
+    assert (account.lost, account.twice, account.out_of_order, listener.gaps) == (0, 0, 0, [])
+
+
+@pytest.mark.parametrize("kind", ["rst", "fin", "close", "cut"])
+def test_it_takes_over_where_the_connection_in_use_is_lost(exchange: LocalExchange, kind: FaultKind) -> None:
+    with listen_to(exchange, standby=True) as listener:
+        active, standby = both_open(exchange, listener)
+        exchange.fault(kind, active)
+        listener.wait_for(lambda: listener.market.reconnects == 1)
+        exchange.wait_for(lambda: len(exchange.connections) == 2, 20)
+        listener.wait_for_updates(500)
+        time.sleep(0.6)
+        assert handshakes(exchange) == 3, "one loss, one new connection"
+        assert standby.is_open
+    nothing_lost(listener)
+    assert any("took over without a gap" in note for note in listener.notes)
+    assert listener.warnings == []
+
+
+@pytest.mark.parametrize("kind", ["silence", "mute"])
+def test_it_takes_over_after_silence(exchange: LocalExchange, kind: FaultKind) -> None:
+    with listen_to(exchange, standby=True) as listener:
+        active, standby = both_open(exchange, listener)
+        exchange.fault(kind, active)
+        fell_silent = time.monotonic()
+        listener.wait_for(lambda: listener.market.reconnects == 1)
+        assert time.monotonic() - fell_silent >= 1.9
+        listener.wait_for_updates(500)
+        assert standby.is_open
+    nothing_lost(listener)
+    assert any("the connection in use was silent for 2." in note for note in listener.notes)
+
+
+def test_losing_the_standby_costs_nothing_and_is_told(exchange: LocalExchange) -> None:
+    with listen_to(exchange, standby=True) as listener:
+        active, standby = both_open(exchange, listener)
+        exchange.fault("rst", standby)
+        listener.wait_for(lambda: listener.warnings)
+        exchange.wait_for(lambda: len(exchange.connections) == 2, 20)
+        listener.wait_for_updates(500)
+        assert active.is_open
+    nothing_lost(listener)
+    assert listener.market.reconnects == 0
+    (warning,) = listener.warnings
+    assert "The standby connection is missing" in warning
+    assert "connection reset by peer" in warning
+
+
+def test_losing_both_at_once_is_a_gap_and_two_new_connections(exchange: LocalExchange) -> None:
+    with listen_to(exchange, standby=True) as listener:
+        lost = both_open(exchange, listener)
+        for connection in lost:
+            exchange.fault("rst", connection)
+        exchange.wait_for(lambda: len(exchange.connections) == 2, 20)
+        listener.wait_for_updates(500)
+        time.sleep(0.6)
+        assert handshakes(exchange) == 4
+    assert len(listener.gaps) == 1
+    assert listener.account.out_of_order == 0
+
+
+def test_without_a_standby_it_goes_on_with_one(exchange: LocalExchange) -> None:
+    with listen_to(exchange, standby=True) as listener:
+        exchange.wait_for(lambda: exchange.connections, 10)
+        both_open(exchange, listener)
+        exchange.refuse(503, times=None)
+        exchange.fault("rst", exchange.connections[1])
+        listener.wait_for(lambda: any("attempt 2 in a row" in warning for warning in listener.warnings))
+        listener.wait_for_updates(500)
+        exchange.accept_handshakes()
+        exchange.wait_for(lambda: len(exchange.connections) == 2, 20)
+    nothing_lost(listener)
+    assert "The standby connection is missing (attempt 1 in a row)" in listener.said
+    assert "HTTP status 503" in listener.said
+
+
+def test_a_refusal_for_good_of_the_standby_does_not_end_the_capture(exchange: LocalExchange) -> None:
+    with listen_to(exchange, standby=True) as listener:
+        both_open(exchange, listener)
+        exchange.refuse(451, times=None)
+        exchange.fault("rst", exchange.connections[1])
+        listener.wait_for(lambda: any("451" in warning for warning in listener.warnings))
+        time.sleep(1.5)
+        assert handshakes(exchange) == 3, "not tried again soon"
+        listener.wait_for_updates(500)
+    nothing_lost(listener)
+    assert listener.failure is None
+
+
+def test_retry_after_of_the_standby_is_kept_whatever_the_first_connection_hears() -> None:
+    with LocalExchange(rate=0, ping_interval=None) as exchange, listen_to(exchange, standby=True) as listener:
+        exchange.wait_for(lambda: exchange.connections, 10)
+        exchange.refuse(429, {"Retry-After": "3"})
+        listener.wait_for(lambda: any("too many requests" in warning for warning in listener.warnings))
+        push(exchange, 1)
+        listener.wait_for_updates(0)
+        exchange.wait_for(lambda: handshakes(exchange) == 3, 20)
+        assert exchange.handshakes[2][0] - exchange.handshakes[1][0] >= 2.9
+
+
+def test_a_five_second_cadence_is_no_silence() -> None:
+    """Both hear the same updates at the same moments, and then nothing for longer than a take-over waits."""
+    with LocalExchange(rate=0, ping_interval=None) as exchange, listen_to(exchange, standby=True) as listener:
+        exchange.wait_for(lambda: exchange.connections, 10)
+        push(exchange, 1)
+        exchange.wait_for(lambda: len(exchange.connections) == 2, 10)
+        for update_id in range(2, 5):
+            exchange.push_updates([{**UPDATE, "u": update_id, "s": f"COIN{i}USD_PERP"} for i in range(30)])
+            time.sleep(2.6)
+    assert handshakes(exchange) == 2
+    assert listener.market.reconnects == 0
+    nothing_lost(listener)
+    assert listener.warnings == []
+
+
+def test_both_connections_age_and_nothing_is_lost(exchange: LocalExchange) -> None:
+    timing = type(SHORT)(rotate_after=1.5, overlap=0.3)
+    with listen_to(exchange, standby=True, timing=timing) as listener:
+        exchange.wait_for(lambda: handshakes(exchange) >= 6, 30)
+        listener.wait_for_updates(500)
+        assert len(exchange.connections) <= 3
+    nothing_lost(listener)
