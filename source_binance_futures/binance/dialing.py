@@ -143,6 +143,7 @@ def _encrypt(sock: socket.socket, host: str, deadline: float) -> ssl.SSLSocket:
     """TLS with the system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR; nothing switches it off."""
     try:
         encrypted = _tls_context().wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+        sock = encrypted  # it has taken over the descriptor, so it is what must be closed on failure
         encrypted.settimeout(0)
         waited_for: tuple[list[ssl.SSLSocket], list[ssl.SSLSocket]]
         while True:
