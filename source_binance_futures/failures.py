@@ -48,7 +48,8 @@ class WithoutStackTrace(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, AirbyteTracedException) and error.failure_type is not FailureType.system_error:
+        known = isinstance(error, AirbyteTracedException) and error.failure_type is not FailureType.system_error
+        if known or isinstance(error, ReportedFailure):
             said = record.getMessage()
             record.msg = said if str(error) in said else f"{said}: {error}"
             record.args = ()

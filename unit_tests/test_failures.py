@@ -85,8 +85,9 @@ def logged(error: Exception, text: str) -> tuple[str, bool]:
     return record.getMessage(), record.exc_info is not None
 
 
-def test_what_is_told_needs_no_stack_trace() -> None:
-    told = ReportedFailure("Try 100 % later.", FailureType.transient_error)
+@pytest.mark.parametrize("failure_type", FailureType)
+def test_what_is_told_needs_no_stack_trace(failure_type: FailureType) -> None:
+    told = ReportedFailure("Try 100 % later.", failure_type)
     assert logged(told, "Encountered an exception") == ("Encountered an exception: Try 100 % later.", False)
     assert logged(told, "It says: Try 100 % later.") == ("It says: Try 100 % later.", False)
 
