@@ -13,12 +13,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -91,6 +93,11 @@ class Output:
         """STARTED, RUNNING, then COMPLETE or INCOMPLETE."""
         told = [trace["stream_status"] for trace in self.of_type("TRACE") if trace["type"] == "STREAM_STATUS"]
         return [status["status"] for status in told if status["stream_descriptor"]["name"] == stream]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a person reads no stack trace anywhere."""
+        return not any(sign in self.stdout + self.stderr for sign in ("Traceback", 'File \\"', 'File "', ".py"))
 
     @property
     def status(self) -> tuple[str, str]:
@@ -176,6 +183,7 @@ class Connector:
     def __init__(self, folder: Path, command: Sequence[str] = COMMAND) -> None:
         self._folder = folder
         self._command = command
+        self._numbers = itertools.count()
         self._started: list[Running] = []
 
     def __enter__(self) -> Connector:
@@ -202,7 +210,7 @@ class Connector:
 
         `variables` are added to this process' environment, of which the proxies are left out.
         """
-        folder = self._folder / f"{len(self._started)}-{command}"
+        folder = self._folder / f"{next(self._numbers)}-{command}"
         folder.mkdir(parents=True)
         arguments = [*self._command, command]
         for option, content in (("config", config), ("catalog", catalog), ("state", state)):
@@ -226,6 +234,14 @@ class Connector:
     def read(self, config: Any, *, seconds: float = DEADLINE, **options: Any) -> Output:
         """Runs a sync to its end; the options are those of `start_read`."""
         return self.start_read(config, **options).finish(seconds)
+
+
+def side_by_side(jobs: Mapping[str, Callable[[], T]], at_once: int = 3) -> dict[str, Future[T]]:
+    """Begins all jobs, some at a time: most of a run is the start of its process, or a wait."""
+    pool = ThreadPoolExecutor(at_once)
+    futures = {name: pool.submit(job) for name, job in jobs.items()}
+    pool.shutdown(wait=False)
+    return futures
 
 
 def catalog(book_tickers: str = "", symbol_prices: str = "") -> dict[str, Any]:

@@ -1,0 +1,257 @@
+"""`symbol_prices` through the real process: each answer and refusal, the requests it took and the weight it cost."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .connector import FULL_REFRESH, Connector, Output, side_by_side
+from .exchange import Answer, CloseConnection, Delayed, DropConnection, Fragmented, LocalExchange, NoAnswer
+from .price_answers import (
+    ALL,
+    HANDSHAKE,
+    MAINTENANCE,
+    ONE,
+    Arrangement,
+    answers,
+    limited,
+    nothing,
+    refusal,
+    refused,
+    together,
+    weighty,
+)
+
+MANY_ROWS: list[dict[str, Any]] = [
+    {"symbol": f"币安{number}USDT", "price": f"{number}.010", "time": number} for number in range(5000)
+]
+ROWS = [{"symbol": "BTCUSDT", "price": "6000.010", "time": 1589437530011}]
+
+
+@dataclass
+class Case:
+    """One sync of `symbol_prices`: what the exchange does, and what is expected.
+
+    `says` is the failure's type and what its sentence contains; without it the sync succeeds.
+    """
+
+    arrange: Arrangement
+    requests: int = 1
+    handshakes: int = 1
+    says: tuple[str, str] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    rows: list[dict[str, Any]] | None = None
+    weight: int | None = None
+    lasts: float = 0.0
+    """Seconds that the sync waits at least."""
+
+
+SOMEBODY_ELSES: list[Answer] = [
+    {"id": "somebody-else", "status": 200, "result": [{"symbol": "WRONG", "price": "1", "time": 1}]},
+    {"id": "somebody-else", "status": 400, "error": {"code": -1121, "msg": "Invalid symbol."}},
+    {"id": 17, "result": None},
+    '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}',
+    {"id": None, "status": 200, "result": ROWS},
+]
+
+CASES = {
+    "all": Case(nothing, weight=HANDSHAKE + ALL),
+    "one": Case(nothing, options={"price_symbols": ["btcUSDT"]}, weight=HANDSHAKE + ONE),
+    "several": Case(
+        nothing,
+        options={"price_symbols": ["ethusdt", "币安人生usdt", "1000SATSUSDT", "EthUsdt", "btcusdt_260626"]},
+        weight=HANDSHAKE + ALL,
+    ),
+    "unknown, one": Case(
+        nothing,
+        options={"price_symbols": ["nosuchusdt"]},
+        says=("config_error", "`price_symbols`: Binance does not list NOSUCHUSDT among"),
+        weight=HANDSHAKE + ONE,
+    ),
+    "unknown, two of three": Case(
+        nothing,
+        options={"price_symbols": ["NOSUCHUSDT", "BTCUSDT", "币USDT"]},
+        says=("config_error", "`price_symbols`: Binance does not list NOSUCHUSDT, 币USDT among"),
+        weight=HANDSHAKE + ALL,
+    ),
+    "other frames, then 5,000 rows in fragments": Case(
+        answers([*SOMEBODY_ELSES, Delayed(Fragmented({"status": 200, "result": MANY_ROWS}, pieces=997), 1.0)]),
+        rows=MANY_ROWS,
+        lasts=1.0,
+    ),
+    "limited, told in three forms": Case(
+        answers(limited(ms=2), limited(seconds=2), limited(text=2)), requests=4, weight=HANDSHAKE + 4 * ALL, lasts=5.5
+    ),
+    "banned for an hour": Case(
+        answers(limited(text=3600)), says=("transient_error", "has banned this IP address and answers")
+    ),
+    "limited for longer than it listens": Case(
+        answers(limited(seconds=20)),
+        options={"listen_seconds": 5},
+        says=("transient_error", "too many requests from this IP"),
+    ),
+    "banned at the door": Case(
+        refused("api", 418, retry_after=7200),
+        requests=0,
+        says=("transient_error", "has banned this IP address and answers"),
+        weight=0,
+    ),
+    "limited at the door, then no answer": Case(
+        together(refused("api", 429, retry_after=1, times=1), answers(NoAnswer)),
+        requests=2,
+        handshakes=3,
+        lasts=11,
+    ),
+    # The weight is below nine tenths of the limit in the one, and the window too short to wait in the other.
+    "four temporary failures": Case(
+        answers(weighty(2100), *[refusal(400, code) for code in (-1000, -1001, -1006)]),
+        requests=4,
+        says=("transient_error", "Try again in a few minutes."),
+        weight=HANDSHAKE + 4 * ALL,
+        lasts=3.5,  # 0.5, 1 and 2 seconds of back-off, and chance
+    ),
+    "three temporary failures": Case(
+        answers(refusal(400, -1007), refusal(400, -1016), weighty(2399)),
+        options={"listen_seconds": 1},
+        requests=4,
+        weight=HANDSHAKE + 4 * ALL,
+    ),
+    "lost twice, then maintenance": Case(
+        answers(DropConnection, CloseConnection(1008, "Too many requests"), MAINTENANCE),
+        requests=4,
+        handshakes=3,
+        weight=3 * HANDSHAKE + 4 * ALL,
+    ),
+    "refused": Case(
+        answers(refusal(400, -1102, "Mandatory parameter was not sent.")),
+        says=("system_error", "status 400, code -1102: Mandatory parameter was not sent."),
+    ),
+    "refused without an id": Case(
+        answers({"id": None, **refusal(401, -2015, "Invalid API-key, IP, or permissions for action.")}),
+        says=("system_error", "code -2015"),
+    ),
+    "not JSON": Case(
+        answers("<html>502 Bad Gateway</html>"), says=("system_error", "not JSON: <html>502 Bad Gateway</html>")
+    ),
+    "a row without a price": Case(
+        answers({"status": 200, "result": [*ROWS, {"symbol": "ETHUSDT", "time": 1}]}),
+        says=("system_error", '`price` is missing in {"symbol":"ETHUSDT"'),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    output: Output
+    requests: list[dict[str, Any]]
+    api_handshakes: int
+    weight_spent: int
+    prices: dict[str, tuple[str, int]]
+
+
+def run(case: Case, folder: Path) -> Outcome:
+    with LocalExchange(rate=0) as exchange, Connector(folder) as connector:
+        case.arrange(exchange)
+        config = {"environment": exchange.environment(), **case.options}
+        output = connector.read(config, symbol_prices=FULL_REFRESH)
+        handshakes = [path for _, path, _ in exchange.handshakes if path.startswith("/ws-fapi")]
+        return Outcome(output, exchange.requests, len(handshakes), exchange.weight_spent, dict(exchange.prices))
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Outcome]]]:
+    def job(case: Case) -> Callable[[], Outcome]:
+        folder = tmp_path_factory.mktemp("prices")
+        return lambda: run(case, folder)
+
+    futures = side_by_side({name: job(case) for name, case in CASES.items()})
+    yield futures
+    for future in futures.values():
+        future.cancel()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_answer_and_refusal(name: str, outcomes: dict[str, Future[Outcome]]) -> None:
+    case, outcome = CASES[name], outcomes[name].result(180)
+    output = outcome.output
+    assert (len(outcome.requests), outcome.api_handshakes) == (case.requests, case.handshakes)
+    assert len({request["id"] for request in outcome.requests}) == len(outcome.requests)
+    assert {request["method"] for request in outcome.requests} <= {"ticker.price"}
+    if case.weight is not None:
+        assert outcome.weight_spent == case.weight
+    assert output.seconds >= case.lasts
+    assert output.is_plain
+    if case.says is None:
+        assert output.exit_code == 0
+        assert output.statuses("symbol_prices")[-1] == "COMPLETE"
+        assert not output.errors
+        assert output.records("symbol_prices")
+    else:
+        assert output.exit_code == 1
+        assert output.statuses("symbol_prices")[-1] == "INCOMPLETE"
+        assert not output.records("symbol_prices")  # nothing half
+        failure_type, part = case.says
+        assert (output.errors[0]["failure_type"], part in output.errors[0]["message"]) == (failure_type, True)
+    if case.rows is not None:
+        assert output.records("symbol_prices") == case.rows
+
+
+def test_all_rows_are_emitted_exactly_as_sent(outcomes: dict[str, Future[Outcome]]) -> None:
+    outcome = outcomes["all"].result(180)
+    rows = outcome.output.records("symbol_prices")
+    assert {row["symbol"]: (row["price"], row["time"]) for row in rows} == outcome.prices
+    assert len(rows) == len(outcome.prices)
+    assert "params" not in outcome.requests[0]
+    # Padded with zeros, months old, digits first, an underscore, Chinese: all of them are there.
+    assert outcome.prices["BTCUSDT"][0] == "85999.90"
+    assert outcome.prices["LUNAUSDT"][1] < (time.time() - 100 * 86400) * 1000
+    assert {"1000SATSUSDT", "BTCUSDT_260626", "币安人生USDT"} <= outcome.prices.keys()
+    weight = "Request weight used by this IP address this minute: 7 of 2400."
+    assert weight in outcome.output.logs("INFO")
+
+
+def test_the_cheapest_request_that_answers_the_question(outcomes: dict[str, Future[Outcome]]) -> None:
+    one, several = outcomes["one"].result(180), outcomes["several"].result(180)
+    assert [request["params"] for request in one.requests] == [{"symbol": "BTCUSDT"}]
+    assert [row["symbol"] for row in one.output.records("symbol_prices")] == ["BTCUSDT"]
+    assert "params" not in several.requests[0]
+    symbols = ["ETHUSDT", "币安人生USDT", "1000SATSUSDT", "BTCUSDT_260626"]
+    assert [row["symbol"] for row in several.output.records("symbol_prices")] == symbols
+    assert all(several.prices[row["symbol"]][0] == row["price"] for row in several.output.records("symbol_prices"))
+
+
+def test_a_ban_names_the_time(outcomes: dict[str, Future[Outcome]]) -> None:
+    for name, hours in (("banned for an hour", 1), ("banned at the door", 2)):
+        output = outcomes[name].result(180).output
+        # The day and the hour at least: when exactly the answer came is not known here.
+        moments = [time.strftime("%Y-%m-%d %H:", time.gmtime(time.time() + hours * 3600 - ago)) for ago in (0, 180)]
+        assert any(f"answers again after {moment}" in output.errors[0]["message"] for moment in moments)
+
+
+def test_each_try_is_told(outcomes: dict[str, Future[Outcome]]) -> None:
+    warnings = outcomes["four temporary failures"].result(180).output.logs("WARN")
+    tries = [line for line in warnings if line.startswith("Asking for prices failed")]
+    assert [f"(try {number} of 4)" in line for number, line in enumerate(tries, 1)] == [True] * 3
+
+
+def test_an_address_near_its_limit_waits_for_the_next_minute(connector: Connector) -> None:
+    with LocalExchange(rate=0) as exchange:
+        while time.time() % 60 > 50:  # the minute must not change while the process starts
+            time.sleep(0.5)
+        exchange.script_answer(weighty(2159))
+        running = connector.start_read({"environment": exchange.environment()}, symbol_prices=FULL_REFRESH)
+        running.wait_for_text("has used 2159 of 2400 request weight")
+        time.sleep(1.5)  # longer than any back-off after a first failure
+        assert len(exchange.requests) == 1
+        running.process.send_signal(signal.SIGTERM)
+        output = running.finish(5)
+    assert any(line.endswith("seconds for the next one.") for line in output.logs("WARN"))
+    assert not output.records("symbol_prices")
+    assert output.is_plain
