@@ -22,6 +22,11 @@ export PYAIRBYTE_PYTHON ?= $(CURDIR)/$(PYAIRBYTE_VENV)/bin/python
 # What the person typed, for the messages of the makes below this one.
 export GOAL ?= $(MAKECMDGOALS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Byte code is written at the first import: without it every start of the connector would compile its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
+# PyAirbyte looks for its registry and reports its use when it is imported, unless told not to.
+export AIRBYTE_OFFLINE_MODE := 1
+export DO_NOT_TRACK := 1
 
 CODE := $(wildcard source_binance_futures unit_tests integration_tests benchmarks demo scripts)
 
@@ -38,7 +43,7 @@ help: ## List the targets
 
 .PHONY: demo
 demo: environments ## Load both streams into DuckDB (ENVIRONMENT=local, production or testnet)
-	@test -x $(PYAIRBYTE_PYTHON) || { echo "make demo needs PyAirbyte's environment; see above." >&2; exit 1; }
+	@test -x $(PYAIRBYTE_PYTHON) || { echo "make demo needs PyAirbyte: see above." >&2; exit 1; }
 	@$(PYAIRBYTE_PYTHON) -m demo $(ENVIRONMENT)
 
 # ---------------------------------------------------------------------------------------------- develop
@@ -134,7 +139,7 @@ $(VENV)/.packages: requirements/dev.txt
 	@python="$(PYTHON)"; if [ -z "$$python" ]; then \
 		echo "No Python from 3.10 to 3.13 was found. Install one, or name it: make $(GOAL) PYTHON=/path/to/python3.11" >&2; \
 		exit 1; \
-	fi; "$$python" scripts/environment.py $(VENV) requirements/dev.txt
+	fi; "$$python" scripts/environment.py $(VENV) requirements/dev.txt airbyte_cdk.entrypoint
 	@touch $@
 
 # Without a Python that PyAirbyte runs on, the tests that need it are skipped and say so; everything else runs.
@@ -142,7 +147,7 @@ $(PYAIRBYTE_VENV)/.ready: requirements/pyairbyte.txt
 	@python="$(PYAIRBYTE_BASE)"; if [ -z "$$python" ]; then \
 		echo "PyAirbyte needs Python 3.10, 3.11 or 3.12, and none was found. The demo and the warehouse tests need it," \
 			"everything else works without. Install Python 3.11, or name one: make $(GOAL) PYAIRBYTE_BASE=/path/to/python3.11" >&2; \
-	else "$$python" scripts/environment.py $(PYAIRBYTE_VENV) requirements/pyairbyte.txt && touch $@; fi
+	else "$$python" scripts/environment.py $(PYAIRBYTE_VENV) requirements/pyairbyte.txt airbyte && touch $@; fi
 
 $(LOCK_VENV)/.ready: requirements/lock.txt
 	@"$(PYTHON)" scripts/environment.py $(LOCK_VENV) requirements/lock.txt

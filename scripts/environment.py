@@ -1,11 +1,12 @@
 """Make a virtual environment from a pinned requirements file, showing that something happens.
 
 Run by the Makefile with the interpreter that the environment is to have: ``python3.11 scripts/environment.py .venv
-requirements/dev.txt``. It uses nothing but the standard library, since at this point nothing else is there.
+requirements/dev.txt airbyte_cdk``. It uses nothing but the standard library, since at this point nothing else is there.
 
 pip's own lines, several screens of them, are shown only if it fails. ``--no-deps`` is safe because the file holds every
-package (``make lock`` writes it), and it spares pip the resolving; ``--no-compile`` leaves the byte code of a module to
-its first import, as most modules of most packages are never imported.
+package (``make lock`` writes it), and it spares pip the resolving. ``--no-compile`` leaves the byte code of a module to
+its first import, as most modules of most packages are never imported; the module named last is imported here, so that
+the next command need not wait for it.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ LINES_SHOWN_ON_FAILURE = 30
 
 
 class Progress:
-    """What pip has said so far."""
+    """What the command has said so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, phase: str) -> None:
         self.fetched = 0
-        self.phase = "fetching packages"
+        self.phase = phase
         self.last_lines: deque[str] = deque(maxlen=LINES_SHOWN_ON_FAILURE)
 
     def read(self, lines: Iterable[str]) -> None:
@@ -51,51 +52,61 @@ def ended(process: subprocess.Popen[str]) -> bool:
     return True
 
 
-def install(python: Path, requirements: Path, label: str) -> int:
-    command = [str(python), "-m", "pip", "install", "--progress-bar", "off", "--no-deps", "--no-compile"]
-    command += ["--require-hashes", "--requirement", str(requirements)]
+def run(folder: str, phase: str, arguments: list[str]) -> bool:
+    """Run the environment's Python, with a line every few seconds; its own lines only if it fails."""
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PYTHONUNBUFFERED": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as pip:
-        assert pip.stdout is not None
-        progress = Progress()
-        reader = threading.Thread(target=progress.read, args=(pip.stdout,))
+        [str(Path(folder, "bin", "python")), *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        progress = Progress(phase)
+        reader = threading.Thread(target=progress.read, args=(process.stdout,))
         reader.start()
-        while not ended(pip):
-            print(f"{label}: {progress.phase}", flush=True)
+        while not ended(process):
+            print(f"{folder}: {progress.phase}", flush=True)
         reader.join()
-    if pip.returncode:
+    if process.returncode:
         print("\n".join(progress.last_lines), file=sys.stderr)
-        print(
-            f"{label}: pip could not install {requirements}; its last lines are above. "
-            "Check that this machine reaches its package registry, then run the same make command again.",
-            file=sys.stderr,
-        )
-    return pip.returncode
+    return process.returncode == 0
 
 
-def main(folder: str, requirements: str) -> int:
+def pins(requirements: Path) -> list[str]:
+    """Its lines without the comments, which tell why a package is there."""
+    return [line for line in requirements.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("#")]
+
+
+def main(folder: str, requirements: str, module: str | None = None) -> str | None:
+    """The sentence that says what went wrong, or None."""
     done = Path(folder, "requirements.txt")
-    if done.exists() and done.read_bytes() == Path(requirements).read_bytes():
-        return 0  # written anew with the same content, as by a checkout
+    if done.exists() and pins(done) == pins(Path(requirements)):
+        return None  # written anew with the same pins, as by a checkout
     start = time.monotonic()
     version = ".".join(str(part) for part in sys.version_info[:3])
     print(f"{folder}: making it with Python {version} from {requirements}", flush=True)
     try:
         venv.create(folder, clear=True, with_pip=True, symlinks=True)
     except subprocess.CalledProcessError:
-        print(
+        return (
             f"{folder}: this Python cannot make virtual environments. On Debian and Ubuntu the package python3-venv "
-            "is missing: install it, then run the same make command again.",
-            file=sys.stderr,
+            "is missing: install it, then run the same make command again."
         )
-        return 1
-    code = install(Path(folder, "bin", "python"), Path(requirements), folder)
-    if not code:
-        shutil.copyfile(requirements, done)
-        print(f"{folder}: ready after {time.monotonic() - start:.0f} s", flush=True)
-    return code
+    pip = ["-m", "pip", "install", "--progress-bar", "off", "--no-deps", "--no-compile"]
+    if not run(folder, "fetching packages", [*pip, "--require-hashes", "--requirement", requirements]):
+        return (
+            f"{folder}: pip could not install {requirements}; its last lines are above. Check that this machine "
+            "reaches its package registry, then run the same make command again."
+        )
+    if module and not run(folder, f"importing {module} for the first time", ["-W", "ignore", "-c", f"import {module}"]):
+        return f"{folder}: {module} cannot be imported; the last lines are above."
+    shutil.copyfile(requirements, done)
+    print(f"{folder}: ready after {time.monotonic() - start:.0f} s", flush=True)
+    return None
 
 
 if __name__ == "__main__":

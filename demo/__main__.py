@@ -1,0 +1,103 @@
+"""`python -m demo local|production|testnet`, run by `make demo`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from .exchange import ExchangeDidNotStart, local_exchange
+from .progress import step
+from .report import Rows, show_latest_prices, show_rows, show_top_of_book
+from .warehouse import LoadingFailed, Warehouse
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = Path("build")
+CONNECTOR_ENVIRONMENT = ROOT / ".venv" / "bin"
+
+ENVIRONMENTS: dict[str, dict[str, Any]] = {
+    "local": {"listen_seconds": 6},
+    "production": {"listen_seconds": 15},
+    "testnet": {"listen_seconds": 15, "environment": {"name": "testnet"}},
+}
+
+
+def main() -> int:
+    # A fixed width where the output is no terminal: the tables of a CI log are not squeezed into 80 columns.
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
+    environment = _environment()
+    try:
+        demonstrate(console, environment)
+    except (ExchangeDidNotStart, LoadingFailed) as error:
+        console.print(f"[red]✗[/red] {error}", soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        return 130
+    return 0
+
+
+def demonstrate(console: Console, environment: str) -> None:
+    database, logs = _fresh_files(environment)
+    warehouse = Warehouse(database, logs)
+    with _exchange(console, environment, logs) as config:
+        seconds = config["listen_seconds"]
+        with step(console, "Loading PyAirbyte"):
+            warehouse.open(config, CONNECTOR_ENVIRONMENT / "source-binance-futures")
+        with step(
+            console, f"Checking the connection to {'the local exchange' if environment == 'local' else 'Binance'}"
+        ):
+            warehouse.check()
+        syncs = []
+        for number in (1, 2):
+            with step(console, f"Sync {number}: symbol_prices"):
+                warehouse.load_symbol_prices()
+            with step(console, f"Sync {number}: book_tickers, listening for {seconds} s"):
+                warehouse.load_book_tickers()
+            syncs.append(Rows.of(warehouse))
+    console.print()
+    show_rows(console, syncs)
+    show_top_of_book(console, warehouse)
+    show_latest_prices(console, warehouse)
+    console.print(f"Both tables are in {database}, main.book_tickers and main.symbol_prices.")
+
+
+def _environment() -> str:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("environment", choices=ENVIRONMENTS)
+    return str(parser.parse_args().environment)
+
+
+def _fresh_files(environment: str) -> tuple[Path, Path]:
+    """The local exchange starts anew each time, and so does its file. From Binance the rows add up, run by run."""
+    database = BUILD / f"demo-{environment}.duckdb"
+    logs = (BUILD / "demo-logs").resolve()
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir(parents=True)
+    if environment == "local":
+        for file in BUILD.glob(f"{database.name}*"):
+            file.unlink()
+    return database, logs
+
+
+@contextmanager
+def _exchange(console: Console, environment: str, logs: Path) -> Iterator[dict[str, Any]]:
+    config = ENVIRONMENTS[environment]
+    if environment != "local":
+        yield config
+        return
+    with ExitStack() as stack:
+        with step(console, "Starting a local exchange, a Binance look-alike"):
+            log = logs / "exchange.log"
+            addresses = stack.enter_context(local_exchange(CONNECTOR_ENVIRONMENT / "python", log))
+        yield {**config, **addresses}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""A line for every step while it goes on, so that no silence lasts longer than a few seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+SECONDS_BETWEEN_SIGNS = {True: 0.5, False: 2.5}
+"""In a terminal one line is drawn again and again; in a file or a CI log every sign is a line of its own."""
+
+
+@contextmanager
+def step(console: Console, text: str) -> Iterator[None]:
+    """Show `text` and the seconds that it takes. An error is left to the caller, the line just ends."""
+    ended = threading.Event()
+    start = time.monotonic()
+
+    def sign() -> str:
+        return f"{text}: {time.monotonic() - start:.0f} s"
+
+    def give_signs() -> None:
+        while not ended.wait(SECONDS_BETWEEN_SIGNS[console.is_terminal]):
+            if console.is_terminal:
+                status.update(sign())
+            else:
+                console.print(f"  … {sign()}")
+
+    status = console.status(text)
+    if console.is_terminal:
+        status.start()
+    signs = threading.Thread(target=give_signs)
+    signs.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        signs.join()
+        status.stop()
+    console.print(f"[green]✓[/green] {text} [dim]({time.monotonic() - start:.1f} s)[/dim]")

@@ -1,0 +1,88 @@
+"""PyAirbyte: the connector as a source, DuckDB as the warehouse."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import airbyte
+
+
+class LoadingFailed(Exception):
+    """What went wrong, in the connector's own words where it had any."""
+
+
+class Warehouse:
+    """The two tables, `main.book_tickers` and `main.symbol_prices`, and the way into them.
+
+    The streams are read one at a time, each with the sync mode that fits it: prices are overwritten, book tickers are
+    appended and begin where the state of the last sync ends.
+    """
+
+    def __init__(self, database: Path, logs: Path) -> None:
+        self.database = database
+        self._logs = logs
+        self._source: airbyte.Source
+        self._cache: airbyte.DuckDBCache
+
+    def open(self, config: dict[str, Any], connector: Path) -> None:
+        """Import PyAirbyte, which takes seconds, and point it at the connector."""
+        # It reads them when it is imported, and would look for a registry and report its use otherwise.
+        os.environ.update(AIRBYTE_OFFLINE_MODE="1", DO_NOT_TRACK="1", NO_LIVE_PROGRESS="1")
+        os.environ["AIRBYTE_LOGGING_ROOT"] = str(self._logs)
+        with self._quietly():
+            import airbyte
+
+            self._source = airbyte.get_source("source-binance-futures", config=config, local_executable=connector)
+            self._cache = airbyte.DuckDBCache(db_path=self.database, cache_dir=self.database.parent / "demo-cache")
+
+    def check(self) -> None:
+        with self._quietly():
+            self._source.check()
+
+    def load_symbol_prices(self) -> None:
+        with self._quietly():
+            self._source.read(
+                self._cache,
+                streams=["symbol_prices"],
+                write_strategy="replace",
+                force_full_refresh=True,
+                skip_validation=True,
+            )
+
+    def load_book_tickers(self) -> None:
+        with self._quietly():
+            self._source.read(self._cache, streams=["book_tickers"], write_strategy="append", skip_validation=True)
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        with self._quietly():
+            rows: list[dict[str, Any]] = self._cache.run_sql_query(sql)
+        return rows
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """What PyAirbyte and its libraries print goes to a file; what failed comes out as one sentence."""
+        with (self._logs / "pyairbyte.log").open("a", encoding="utf-8") as log:
+            try:
+                with redirect_stdout(log), redirect_stderr(log):
+                    yield
+            except Exception as error:
+                if "airbyte" not in sys.modules or not _is_pyairbytes(error):
+                    raise
+                raise LoadingFailed(_in_words(error, self._logs)) from error
+
+
+def _is_pyairbytes(error: Exception) -> bool:
+    from airbyte.exceptions import PyAirbyteError
+
+    return isinstance(error, PyAirbyteError)
+
+
+def _in_words(error: Any, logs: Path) -> str:
+    reason = (error.context or {}).get("failure_reason")
+    return str(reason) if reason else f"{error.get_message()} What the connector said is in {logs}."
