@@ -1,4 +1,4 @@
-"""Ask pip-audit whether pinned packages have known vulnerabilities: ``python scripts/audit.py requirements/runtime.txt``.
+"""Ask pip-audit whether packages have known vulnerabilities: ``python scripts/audit.py requirements/runtime.txt``.
 
 The advisories are a service on the internet. Where it cannot be reached, that is said in a sentence and is no failure:
 nobody is helped by a build that breaks because a network has a firewall. A mirror that has the packages but not the

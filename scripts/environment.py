@@ -88,9 +88,13 @@ def main(folder: str, requirements: str, module: str | None = None) -> str | Non
         return None  # written anew with the same pins, as by a checkout
     start = time.monotonic()
     version = ".".join(str(part) for part in sys.version_info[:3])
-    print(f"{folder}: making it with Python {version} from {requirements}", flush=True)
+    print(
+        f"{folder}: {'updating' if done.exists() else 'making'} it with Python {version} from {requirements}",
+        flush=True,
+    )
     try:
-        venv.create(folder, clear=True, with_pip=True, symlinks=True)
+        if not done.exists():
+            venv.create(folder, clear=True, with_pip=True, symlinks=True)
     except subprocess.CalledProcessError:
         return (
             f"{folder}: this Python cannot make virtual environments. On Debian and Ubuntu the package python3-venv "
