@@ -1,0 +1,46 @@
+"""Scaling out: sources that share the symbols among them capture exactly what one source of all symbols does."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from .connector import INCREMENTAL, Connector, Output
+from .exchange import LocalExchange
+
+SHARDS = (
+    ["BTCUSD_PERP", "BTCUSD_260626", "XRPUSD_PERP", "LINKUSD_PERP", "DOGEUSD_PERP"],
+    ["BTCUSD_260925", "ETHUSD_PERP", "ETHUSD_260626", "BNBUSD_PERP", "SOLUSD_PERP"],
+)
+"""All that the local exchange lists of COIN-M, each once."""
+
+RATE = 500.0
+LISTEN_SECONDS = 5
+
+
+def test_two_shards_give_what_one_whole_does(connector: Connector) -> None:
+    """The same exchange at the same time: the whole on the all-market stream, the shards on those of their symbols."""
+    with LocalExchange(rate=RATE) as exchange:
+        options = {"environment": exchange.environment(), "listen_seconds": LISTEN_SECONDS}
+        started = [
+            connector.start_read(options | {"book_ticker_symbols": symbols}, book_tickers=INCREMENTAL)
+            for symbols in ([], *SHARDS)
+        ]
+        whole, *shards = [running.finish() for running in started]
+        pushed = exchange.pushed
+    position = {update: at for at, update in enumerate(pushed)}
+    first = max(min(position[update] for update in output.updates) for output in (whole, *shards))
+    last = min(max(position[update] for update in output.updates) for output in (whole, *shards))
+    coin_m = set(chain(*SHARDS))
+    expected = [update for update in pushed[first : last + 1] if update[0] in coin_m]
+
+    def of_window(output: Output) -> list[tuple[str, int]]:
+        """The updates between the moment when the last of them had begun and the moment when the first ended."""
+        return [update for update in output.updates if first <= position[update] <= last]
+
+    assert len(expected) > RATE, "the windows share seconds"
+    assert of_window(whole) == expected
+    assert sorted(chain(*map(of_window, shards)), key=position.__getitem__) == expected
+    for shard, symbols in zip(shards, SHARDS, strict=True):
+        assert {symbol for symbol, _ in shard.updates} == set(symbols)
+        assert of_window(shard) == [update for update in expected if update[0] in symbols]
+        assert set(shard.last_state["u"]) == set(symbols), "each shard keeps a state of its own symbols"

@@ -1,0 +1,193 @@
+"""The load: two syncs of both streams into each warehouse, by the code of the docs, while a local exchange pushes.
+
+Among the updates it draws are some of our own, of which every value is known: with digits that only text keeps, an
+update id near the end of int64, a Chinese symbol, and keys that are missing.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..connector import PROXY_VARIABLES
+from ..exchange import LocalExchange
+from ..local_command import ROOT, write
+from ..markdown import blocks_of
+from .databases import Warehouse, duckdb_warehouse, postgres_warehouse
+from .postgres import DATABASE, HOST, USER, postgres_server
+
+DUCKDB, POSTGRES = "DuckDB", "PostgreSQL"
+CACHES = {DUCKDB: "DuckDBCache", POSTGRES: "PostgresCache"}
+RATE = 400.0
+LISTEN_SECONDS = 3
+DEADLINE = 100.0
+
+CHINESE, LEAN = "币安人生USDT_991231", "BTCUSD_991231"
+FIRST_ID = 2**63 - 1_000_000
+FIRST_PRICES = {"BTCUSDT": ("86000.10", 1_790_373_637_547), "龙虾USDT": ("0.00000100", 1_790_373_637_000)}
+SECOND_PRICES = {"龙虾USDT": ("0.00000090", 1_790_373_700_001), "1000SATSUSDT": ("0.0000187", 1_790_373_700_002)}
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was pushed by the exchange, and where it went. `own`: the records of our own updates, by (symbol, u)."""
+
+    warehouses: Mapping[str, Warehouse]
+    pushed: list[tuple[str, int]]
+    own: Mapping[tuple[str, int], Record]
+
+
+@contextmanager
+def load(python: Path, folder: Path) -> Iterator[Loaded]:
+    """Loads both warehouses with `python`, PyAirbyte's interpreter. `folder` gets the files of all this."""
+    with ExitStack() as stack:
+        port = stack.enter_context(postgres_server())
+        with LocalExchange(rate=RATE) as exchange:
+            own = _load_both(exchange, python, folder, port)
+        warehouses = {
+            DUCKDB: stack.enter_context(duckdb_warehouse(python, folder / DUCKDB / "market.duckdb")),
+            POSTGRES: stack.enter_context(postgres_warehouse(port)),
+        }
+        yield Loaded(warehouses, exchange.pushed, own)
+
+
+def _load_both(exchange: LocalExchange, python: Path, folder: Path, port: int) -> Mapping[tuple[str, int], Record]:
+    """Both at once, each in its process: they wait most of the time."""
+    write(
+        folder / "bin",
+        {"environment": exchange.environment(), "listen_seconds": LISTEN_SECONDS, "include_usds_margined": True},
+    )
+    own: dict[tuple[str, int], Record] = {}
+    _set_prices(exchange, FIRST_PRICES)
+    loads = [_Load(name, python, folder, port) for name in CACHES]
+    try:
+        for number, until_then in enumerate((1, 2)):
+            if number:
+                _set_prices(exchange, SECOND_PRICES)
+                for load in loads:
+                    load.go_on()
+            deadline = time.monotonic() + DEADLINE
+            while not all(load.has_done(until_then) for load in loads):
+                assert time.monotonic() < deadline, "".join(load.told for load in loads)
+                _push_own(exchange, own)
+                time.sleep(0.1)
+    finally:
+        for load in loads:
+            load.end()
+    return own
+
+
+class _Load:
+    """One process of PyAirbyte: it runs the code of the docs for one warehouse twice."""
+
+    def __init__(self, name: str, python: Path, folder: Path, port: int) -> None:
+        self._folder = folder / name
+        self._folder.mkdir()
+        (self._folder / "load.py").write_text(code_of_docs(name), encoding="utf-8")
+        inherited = {name: value for name, value in os.environ.items() if name.upper() not in PROXY_VARIABLES}
+        variables = {
+            "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
+            "AIRBYTE_OFFLINE_MODE": "1",
+            "DO_NOT_TRACK": "1",
+            "PGHOST": HOST,
+            "PGPORT": str(port),
+            "PGUSER": USER,
+            "PGPASSWORD": "not asked for",
+            "PGDATABASE": DATABASE,
+        }
+        with (self._folder / "output").open("wb") as output:
+            self._process = subprocess.Popen(
+                [str(python), str(Path(__file__).with_name("two_syncs.py")), "load.py", "done"],
+                cwd=self._folder,
+                env=inherited | variables,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def told(self) -> str:
+        return (self._folder / "output").read_text(encoding="utf-8", errors="replace")[-6000:]
+
+    def has_done(self, syncs: int) -> bool:
+        done = self._folder / "done"
+        if done.exists() and len(done.read_text().splitlines()) >= syncs:
+            return True
+        assert self._process.poll() is None, self.told
+        return False
+
+    def go_on(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+        self._process.stdin.flush()
+
+    def end(self) -> None:
+        """Waits a little for its end, since it may hold its database open, then ends it."""
+        try:
+            self._process.wait(10 if self.has_done(2) else 0)
+        except (subprocess.TimeoutExpired, AssertionError):
+            self._process.kill()
+            self._process.wait(10)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+
+def code_of_docs(name: str) -> str:
+    """The Python block of docs/warehouse.md that loads this warehouse."""
+    (code,) = [
+        block.code
+        for block in blocks_of(ROOT / "docs" / "warehouse.md")
+        if block.language == "python" and CACHES[name] in block.code
+    ]
+    return code
+
+
+def _set_prices(exchange: LocalExchange, prices: Mapping[str, tuple[str, int]]) -> None:
+    exchange.prices.update(prices)
+    for symbol in exchange.prices.keys() - prices.keys():
+        del exchange.prices[symbol]
+
+
+def _push_own(exchange: LocalExchange, own: dict[tuple[str, int], Record]) -> None:
+    """The next pair of our own updates; what they become is noted before they are pushed."""
+    u = FIRST_ID + len(own)
+    sent: list[Record] = [
+        {
+            "e": "bookTicker",
+            "u": u,
+            "s": CHINESE,
+            "ps": "币安人生USDT",
+            "b": "0.00001870",
+            "B": "9007199254740993.000",
+            "a": "00.1000000000000000000000000001",
+            "A": "0",
+            "T": 1_790_373_637_547,
+            "E": 1_790_373_637_548,
+            "st": 1,
+        },
+        {"u": u, "s": LEAN, "b": "86135.40", "B": "680", "a": "86135.50", "A": "2458", "E": 0},
+    ]
+    keys = {
+        "event_type": "e",
+        "u": "u",
+        "symbol": "s",
+        "pair": "ps",
+        "best_bid_price": "b",
+        "best_bid_qty": "B",
+        "best_ask_price": "a",
+        "best_ask_qty": "A",
+        "transaction_time": "T",
+        "event_time": "E",
+        "symbol_type": "st",
+    }
+    for book_ticker in sent:
+        own[book_ticker["s"], u] = {column: book_ticker.get(key) for column, key in keys.items()}
+    exchange.push_updates(sent)
