@@ -6,7 +6,7 @@ FROM ${BASE_IMAGE} AS builder
 WORKDIR /build
 COPY requirements/build.txt requirements/build.txt
 RUN python -m pip install --no-cache-dir --no-deps --require-hashes --requirement requirements/build.txt
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY source_binance_futures source_binance_futures
 RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
