@@ -42,6 +42,7 @@ class Line:
         self.last_heard = opened_at
         self.first_data_at: float | None = None
         self.last_data_at = opened_at  # pings and acknowledgements go on where data has stopped
+        self.alone_since: float | None = None  # data comes here since then, and none over the other connection
         self.retiring = False  # the server announced its end
         self.stays_silent = False  # the fresh connection after a silent one: silence is accepted now
         self._timing = timing

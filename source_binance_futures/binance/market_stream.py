@@ -53,7 +53,6 @@ class MarketStream:
         self._active: Line | None = None
         self._spare: Line | None = None
         self._replacing: str | None = None
-        self._spare_alone_since: float | None = None  # the spare hears data since then, and the active line nothing
         self._paused = False
         self._pause_was_told = False
         self._outage: tuple[float, str] | None = None  # monotonic beginning, cause
@@ -145,20 +144,18 @@ class MarketStream:
                 )
         else:
             line.last_heard = time.monotonic()  # nobody listened: its silence proves nothing
-            self._spare_alone_since = None
+            self._forget_who_was_alone()
             self._selector.register(line.connection, selectors.EVENT_READ, line)
 
     def _read(self, line: Line, now: float) -> None:
         had_data = line.first_data_at is not None
         batch = line.receive(now)
-        if batch is not None and line is self._active:
-            self._spare_alone_since = None
-            self._items.put(batch)
-        elif batch is not None:
-            line.keep(batch)
-            # At a five-second cadence both hear the same updates and then nothing: that is not being alone.
-            if self._spare_alone_since is None and self._active and now - self._active.last_data_at >= IN_STEP:
-                self._spare_alone_since = now
+        if batch is not None:
+            if line is self._active:
+                self._items.put(batch)
+            else:
+                line.keep(batch)
+            self._compare_with_other(line, now)
         if not had_data and line.first_data_at is not None:
             self._redial.proven()
             covered = line.covered_since()
@@ -191,14 +188,15 @@ class MarketStream:
         spare = self._spare
         if spare is None:
             return
-        if not self._paused and spare.first_data_at is not None:
-            alone_since = self._spare_alone_since
-            if alone_since is not None and now - alone_since >= self._timing.takeover_after - IN_STEP:
-                silence = f"the connection in use was silent for {now - active.last_data_at:.1f} seconds"
-                self._leave(active)
-                self._promote(spare, active.last_data_at, silence)
-                self.reconnects += 1
-                return
+        if self._is_alone(spare, now):
+            silence = f"the connection in use was silent for {now - active.last_data_at:.1f} seconds"
+            self._leave(active)
+            self._promote(spare, active.last_data_at, silence)
+            self.reconnects += 1
+            return
+        if self._is_alone(active, now) and (spare.first_data_at is not None or spare.is_mute(now)):
+            self._lose(spare, ConnectionLost(f"it was silent for {now - spare.last_data_at:.1f} seconds"))
+            return
         if replacing and spare.first_data_at is not None and now - spare.first_data_at >= self._timing.overlap:
             self._leave(active)
             # One that never brought anything while the fresh one does was a dead route.
@@ -212,6 +210,26 @@ class MarketStream:
             self._promote(spare, now, replacing)
         elif not replacing and not self._standby:
             self._leave(spare)
+
+    def _compare_with_other(self, line: Line, now: float) -> None:
+        """Notes whether data comes over one line only.
+
+        At a five-second cadence both hear the same updates and then nothing: that is not being alone.
+        """
+        other = self._spare if line is self._active else self._active
+        if other is None:
+            return
+        other.alone_since = None
+        if line.alone_since is None and now - other.last_data_at >= IN_STEP:
+            line.alone_since = now
+
+    def _is_alone(self, line: Line, now: float) -> bool:
+        since = line.alone_since
+        return not self._paused and since is not None and now - since >= self._timing.takeover_after - IN_STEP
+
+    def _forget_who_was_alone(self) -> None:
+        for line in self._lines():
+            line.alone_since = None
 
     def _lose(self, line: Line, loss: ConnectionLost) -> None:
         was_active = line is self._active
@@ -229,7 +247,6 @@ class MarketStream:
     def _promote(self, line: Line, heard_until: float, cause: str) -> None:
         """The spare becomes the line in use. What its tape holds goes first; the cursor skips what is known."""
         self._active, self._spare = line, None
-        self._spare_alone_since = None
         self._replacing = None
         for batch in line.unwind():
             self._items.put(batch)
@@ -253,7 +270,7 @@ class MarketStream:
             self._paused = False
         else:
             self._spare = None
-            self._spare_alone_since = None
+        self._forget_who_was_alone()
 
     def _report_gap(self, outage: tuple[float, str], until: float) -> None:
         since, cause = outage
