@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import tenacity
@@ -155,10 +154,8 @@ class WebSocketApi:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, RateLimited):
             return max(error.retry_at - time.time(), 0.0)
-        backoff: Callable[[tenacity.RetryCallState], float] = tenacity.wait_exponential_jitter(
-            initial=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=FIRST_PAUSE
-        )
-        return backoff(state)
+        growing = tenacity.wait_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)
+        return growing(state) + tenacity.wait_random(0, FIRST_PAUSE)(state)
 
     def _tell(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
