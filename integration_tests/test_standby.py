@@ -77,6 +77,24 @@ def test_losing_the_standby_costs_nothing_and_is_told(exchange: LocalExchange) -
     assert "connection reset by peer" in warning
 
 
+def test_a_standby_that_falls_silent_is_replaced_before_it_is_needed(exchange: LocalExchange) -> None:
+    """It still answers pings. Promoted later, it would bring nothing and claim that nothing was lost."""
+    with listen_to(exchange, standby=True) as listener:
+        active, standby = both_open(exchange, listener)
+        exchange.fault("mute", standby)
+        listener.wait_for(lambda: listener.warnings)
+        exchange.wait_for(lambda: not standby.is_open, 10)
+        exchange.wait_for(lambda: len(exchange.connections) == 2, 10)
+        listener.wait_for_updates(500)
+        exchange.fault("rst", active)
+        listener.wait_for(lambda: listener.market.reconnects == 1)
+        listener.wait_for_updates(500)
+    nothing_lost(listener)
+    (warning,) = listener.warnings
+    assert "The standby connection is missing" in warning
+    assert "it was silent for 2." in warning
+
+
 def test_losing_both_at_once_is_a_gap_and_two_new_connections(exchange: LocalExchange) -> None:
     with listen_to(exchange, standby=True) as listener:
         lost = both_open(exchange, listener)
