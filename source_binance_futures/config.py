@@ -14,6 +14,7 @@ from .binance.endpoints import PRODUCTION, TESTNET, Environment, fault_of_addres
 DAY = 86400  # seconds
 DEFAULT_LISTEN_SECONDS = 60
 MAX_BOOK_TICKER_SYMBOLS = 200  # streams of one connection, by the older and smaller of Binance's two figures
+SYMBOL_EXAMPLES = {"book_ticker_symbols": "BTCUSD_PERP", "price_symbols": "BTCUSDT"}
 CUSTOM_ADDRESSES = ("market_stream_url", "websocket_api_url")
 
 
@@ -114,17 +115,17 @@ def _switch(mapping: Mapping[str, Any], option: str) -> bool:
 
 def _symbols(mapping: Mapping[str, Any], option: str) -> tuple[str, ...]:
     """The symbols of a list in upper case, in their order, each once."""
-    value = mapping.get(option)
+    value, example = mapping.get(option), SYMBOL_EXAMPLES[option]
     if value is None:
         return ()
     if not isinstance(value, (list, tuple)):
-        raise ConfigurationError(f'`{option}` is {_shown(value)}; write a list of symbols, such as ["BTCUSD_PERP"].')
+        raise ConfigurationError(f'`{option}` is {_shown(value)}; write a list of symbols, such as ["{example}"].')
     symbols: dict[str, None] = {}
     for item in value:
         symbol = item.strip().upper() if isinstance(item, str) else ""
         if not symbol or any(character.isspace() or character in ",;/@?&#" for character in symbol):
             raise ConfigurationError(
-                f"`{option}` contains {_shown(item)}; each entry is one symbol, such as BTCUSD_PERP."
+                f"`{option}` contains {_shown(item)}; each entry is one symbol, such as {example}."
             )
         symbols[symbol] = None
     return tuple(symbols)

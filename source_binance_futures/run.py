@@ -32,7 +32,7 @@ WRITE_OUT_WITHIN = 60.0  # seconds after the window for what waits in memory
 
 def run(args: list[str] | None = None) -> None:
     """Runs one command of the Airbyte protocol: spec, check, discover or read."""
-    args = sys.argv[1:] if args is None else args
+    args = (sys.argv[1:] if args is None else args) or ["--help"]
     stop = Stop()
     command = next((arg for arg in args if not arg.startswith("-")), "")
     if command == "read":

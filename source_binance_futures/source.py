@@ -11,7 +11,6 @@ from airbyte_cdk.models import (
     AirbyteMessage,
     AirbyteStateMessage,
     ConfiguredAirbyteCatalog,
-    FailureType,
     Status,
 )
 from airbyte_cdk.sources import AbstractSource
@@ -21,7 +20,8 @@ from airbyte_cdk.sources.streams import Stream
 from .binance.stop import Stop
 from .config import Config, ConfigurationError, unknown_options
 from .connection_check import failures_of
-from .failures import ReportedFailure, reported
+from .failures import reported
+from .files import read_catalog_file, read_config_file, read_state_file
 from .streams.book_tickers import BookTickers
 from .streams.symbol_prices import SymbolPrices
 
@@ -56,7 +56,7 @@ class SourceBinanceFutures(AbstractSource):
         unknown = unknown_options(config)
         if unknown:
             logging.getLogger("airbyte").warning(
-                f"The configuration has options that have no effect, since nobody knows them: {', '.join(unknown)}."
+                f"This connector has no option {', '.join(unknown)}; what the configuration says there has no effect."
             )
         return cleaned
 
@@ -91,35 +91,12 @@ class SourceBinanceFutures(AbstractSource):
 
     @staticmethod
     def read_config(config_path: str) -> MutableMapping[str, Any]:
-        with _told_of("configuration", config_path):
-            return AbstractSource.read_config(config_path)
+        return read_config_file(config_path)
 
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
-        with _told_of("catalog", catalog_path):
-            return super().read_catalog(catalog_path)
+        return read_catalog_file(catalog_path)
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
-        with _told_of("state", state_path):
-            return super().read_state(state_path)
-
-
-class _told_of:
-    """Turns a failure to read a file into a sentence that names it."""
-
-    def __init__(self, what: str, path: str) -> None:
-        self._what = what
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
-        if isinstance(error, FileNotFoundError):
-            sentence = f"There is no {self._what} file {self._path}."
-        elif isinstance(error, Exception):
-            sentence = f"The {self._what} file {self._path} could not be read as what Airbyte writes there: {error}"
-        else:
-            return
-        raise ReportedFailure(sentence, FailureType.config_error) from None
+        return read_state_file(state_path)

@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from operator import itemgetter
 from typing import Any
 
-import orjson
+from orjson import JSONDecodeError, loads
 
-# The wire's keys and the words that a warehouse gets, since `b`/`B`, `a`/`A` and `e`/`E` become one column there.
-BOOK_TICKER_FIELDS = {
-    "event_type": "e",
-    "u": "u",  # order book update id
-    "symbol": "s",
-    "pair": "ps",
-    "best_bid_price": "b",
-    "best_bid_qty": "B",
-    "best_ask_price": "a",
-    "best_ask_qty": "A",
-    "transaction_time": "T",
-    "event_time": "E",
-    "symbol_type": "st",  # 1 = USDⓈ-M, 2 = COIN-M
-}
-SYMBOL_KEY, UPDATE_ID_KEY, TRANSACTION_TIME_KEY, EVENT_TIME_KEY = "s", "u", "T", "E"
-PRICE_FIELDS = ("symbol", "price", "time")
+WIRE_KEYS = ("e", "u", "s", "ps", "b", "B", "a", "A", "T", "E", "st")
 COIN_M_SYMBOL_TYPE = 2
 COIN_M_SYMBOL = re.compile(r"[A-Z0-9]+USD_(?:PERP|\d{6})\Z")
 SHUTDOWN_NOTICE = b"serverShutdown"
 MAX_UPDATE_ID = 2**63 - 1  # what an integer column of a warehouse holds
 MAX_SYMBOL_LENGTH = 100  # characters; the longest symbol seen has 22
 
-_wire_values = itemgetter(*BOOK_TICKER_FIELDS.values())
+_ALL_MISSING: Mapping[str, None] = dict.fromkeys(WIRE_KEYS)
 
 
 class MalformedFrame(ValueError):
@@ -55,19 +39,27 @@ def parse_book_ticker(payload: bytes) -> dict[str, Any] | None:
     strings; `T` is the transaction time and `E` the event time, in ms since 1970 UTC.
     """
     try:
-        frame = orjson.loads(payload)
-    except orjson.JSONDecodeError:
+        frame = loads(payload)
+        if "stream" in frame:
+            frame = frame["data"]
+        symbol, update_id = frame["s"], frame["u"]
+        usable = type(symbol) is str and type(update_id) is int and 0 < update_id <= MAX_UPDATE_ID
+        if usable and frame["e"] == "bookTicker" and 0 < len(symbol) <= MAX_SYMBOL_LENGTH:
+            return frame  # type: ignore[no-any-return]  # only a dict of string keys comes so far
+    except JSONDecodeError:
         raise MalformedFrame("not JSON in UTF-8") from None
-    if type(frame) is not dict:
-        raise MalformedFrame("not an object")
-    if "stream" in frame:
-        frame = frame.get("data")
-        if type(frame) is not dict:
-            raise MalformedFrame("a wrapped frame without data")
-    event = frame.get("e")
-    if event != "bookTicker" and (event is not None or "u" not in frame or "s" not in frame):
+    except (KeyError, TypeError):
+        pass
+    return _judge_rare_frame(frame)
+
+
+def _judge_rare_frame(frame: Any) -> dict[str, Any] | None:
+    """What `parse_book_ticker` says of everything but the usual frame."""
+    if not isinstance(frame, dict) or "stream" in frame:
+        raise MalformedFrame("not an object, or a wrapped one without data")
+    symbol, update_id, event = frame.get("s"), frame.get("u"), frame.get("e")
+    if event != "bookTicker" and (event is not None or symbol is None or update_id is None):
         return None
-    symbol, update_id = frame.get("s"), frame.get("u")
     if type(symbol) is not str or not 0 < len(symbol) <= MAX_SYMBOL_LENGTH:
         raise MalformedFrame("a book ticker without a usable symbol (s)")
     if type(update_id) is not int or not 0 < update_id <= MAX_UPDATE_ID:
@@ -88,12 +80,26 @@ def is_coin_m(book_ticker: Mapping[str, Any]) -> bool:
 
 
 def book_ticker_record(book_ticker: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of a parsed book ticker: strings and integers exactly as sent, a missing key is null."""
+    """The record of a parsed book ticker: strings and integers exactly as sent, a missing key is null.
+
+    Every key but `u`, which users quote, gets a word: `b`/`B`, `a`/`A` and `e`/`E` are one column in a warehouse.
+    """
     try:
-        values = _wire_values(book_ticker)
+        return {
+            "event_type": book_ticker["e"],
+            "u": book_ticker["u"],
+            "symbol": book_ticker["s"],
+            "pair": book_ticker["ps"],
+            "best_bid_price": book_ticker["b"],
+            "best_bid_qty": book_ticker["B"],
+            "best_ask_price": book_ticker["a"],
+            "best_ask_qty": book_ticker["A"],
+            "transaction_time": book_ticker["T"],
+            "event_time": book_ticker["E"],
+            "symbol_type": book_ticker["st"],
+        }
     except KeyError:
-        values = tuple(map(book_ticker.get, BOOK_TICKER_FIELDS.values()))
-    return dict(zip(BOOK_TICKER_FIELDS, values))  # noqa: B905 - as long as each other by construction, and hot
+        return book_ticker_record({**_ALL_MISSING, **book_ticker})
 
 
 def may_be_book_ticker(payload: bytes) -> bool:
@@ -109,8 +115,8 @@ def is_shutdown_notice(payload: bytes) -> bool:
     if SHUTDOWN_NOTICE not in payload:
         return False
     try:
-        frame = orjson.loads(payload)
-    except orjson.JSONDecodeError:
+        frame = loads(payload)
+    except JSONDecodeError:
         return False
     if isinstance(frame, dict) and isinstance(frame.get("data"), dict):
         frame = frame["data"]

@@ -25,6 +25,7 @@ from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 
 from ..binance.endpoints import market_stream_address
 from ..binance.errors import BinanceError
+from ..binance.handover import utc
 from ..binance.market_stream import MarketStream
 from ..binance.stop import Stop
 from ..config import Config, ConfigurationError
@@ -144,6 +145,11 @@ class BookTickers(Stream, CheckpointMixin):
             self.logger.warning(
                 f"The state belongs to environment {self._inherited['environment']!r}, this sync to {environment!r}. "
                 "Each counts its update ids for itself, so the state is not applied."
+            )
+        elif cursor.listened_until is not None:
+            self.logger.info(
+                f"The state ends with an update of {utc(cursor.listened_until / 1000)}. "
+                "What Binance pushed since then, while nothing listened, cannot be had any more."
             )
         return cursor
 

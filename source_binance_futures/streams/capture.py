@@ -148,7 +148,7 @@ class Capture:
             self._last_event_time = record["event_time"]
             yield AirbyteMessage(
                 type=Type.RECORD,
-                record=AirbyteRecordMessage(stream=stream_name, data=record, emitted_at=emitted_at),
+                record=AirbyteRecordMessage(stream_name, record, emitted_at),
             )
             if self._emitted % LOOK_AT_CLOCK_EVERY == 0:
                 yield None
@@ -193,7 +193,7 @@ class Capture:
                 f"{self._cursor.symbols_refused} updates of ever more symbols were left out; no exchange lists so many."
             )
         silent = [symbol for symbol in self._config.book_ticker_symbols if symbol not in self._cursor.symbols_seen]
-        if silent:
+        if silent and not self._has_enough():
             self._logger.warning(
                 f"`book_ticker_symbols`: no update came for {', '.join(silent)}. "
                 "Check the spelling (Binance accepts wrong names and stays silent); a quiet market looks the same."

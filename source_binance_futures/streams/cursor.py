@@ -80,6 +80,11 @@ class Cursor:
         return transaction_time - self._inherited_time > RESTART_AFTER_MS
 
     @property
+    def listened_until(self) -> int | None:
+        """The newest transaction time of the state that this cursor continues; None where there is none."""
+        return self._inherited_time
+
+    @property
     def symbols_seen(self) -> frozenset[str]:
         """The symbols of which this sync had an update, new or not."""
         return frozenset(self._seen)

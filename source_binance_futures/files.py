@@ -1,0 +1,77 @@
+"""The files that a person hands to the commands: configuration, catalog, state; unusable ones told in a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from airbyte_cdk.models import (
+    AirbyteStateMessage,
+    AirbyteStateMessageSerializer,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteCatalogSerializer,
+    FailureType,
+)
+
+from .failures import ReportedFailure
+
+Loaded = TypeVar("Loaded")
+
+
+def read_config_file(path: str) -> dict[str, Any]:
+    """The configuration, not yet judged. Raises `ReportedFailure`."""
+    content = _read_json("configuration", path)
+    if not isinstance(content, dict):
+        raise _unusable("configuration", path, 'it is not an object; write {} or {"listen_seconds": 60}')
+    return content
+
+
+def read_catalog_file(path: str) -> ConfiguredAirbyteCatalog:
+    """The configured catalog. Raises `ReportedFailure`, also for the catalog that `discover` prints."""
+    content = _read_json("catalog", path)
+    streams = content.get("streams") if isinstance(content, dict) else None
+    if not isinstance(streams, list) or any(not isinstance(item, dict) or "stream" not in item for item in streams):
+        raise _unusable(
+            "catalog",
+            path,
+            'it is not a configured catalog; each of its "streams" is {"stream": ..., "sync_mode": ..., '
+            '"destination_sync_mode": ...}, where "stream" is what discover prints',
+        )
+    return _load("catalog", path, ConfiguredAirbyteCatalogSerializer.load, content)
+
+
+def read_state_file(path: str | None) -> list[AirbyteStateMessage]:
+    """The states of the streams: a list, as Airbyte writes it; one state or one STATE message is understood as well."""
+    content = _read_json("state", path) if path else []
+    states = content if isinstance(content, list) else [content] if content else []
+    states = [item.get("state", item) if isinstance(item, dict) else item for item in states]
+    if any(not isinstance(item, dict) or not (item.get("stream") or item.get("global")) for item in states):
+        raise _unusable("state", path, 'it is not a list of states as in [{"type": "STREAM", "stream": {...}}]')
+    return [_load("state", path, AirbyteStateMessageSerializer.load, item) for item in states]
+
+
+def _read_json(what: str, path: str) -> Any:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        raise ReportedFailure(f"There is no {what} file {path}.", FailureType.config_error) from None
+    except json.JSONDecodeError as error:
+        why = f"it is not JSON (line {error.lineno}, column {error.colno}: {error.msg})"
+    except UnicodeDecodeError:
+        why = "it is not text in UTF-8"
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+    raise _unusable(what, path, why)
+
+
+def _load(what: str, path: str | None, load: Callable[[Any], Loaded], content: Any) -> Loaded:
+    try:
+        return load(content)
+    except Exception as error:  # whatever the CDK's serializer says of a file that a person wrote
+        raise _unusable(what, path, " ".join(str(error).split())[:300]) from None
+
+
+def _unusable(what: str, path: str | None, why: str) -> ReportedFailure:
+    return ReportedFailure(f"The {what} file {path} cannot be used: {why}.", FailureType.config_error)
