@@ -119,13 +119,13 @@ class MarketStream:
     def _lines_to_read(self) -> list[Line]:
         """Waits for data, at most a tick. While the consumer is far behind, the active line is left unread."""
         self._pause_or_resume()
-        pending = [line for line in self._lines() if line.connection.has_decrypted_bytes()]
+        wanted = [line for line in self._lines() if not (self._paused and line is self._active)]
+        pending = [line for line in wanted if line.connection.has_decrypted_bytes()]
         events = self._selector.select(0 if pending else TICK)
-        ready: list[Line] = [key.data for key, _ in events if key.data is not None]
-        if len(events) > len(ready):
+        ready = [key.data for key, _ in events]
+        if None in ready:
             self._wake_reader.recv(64)
-        ready += [line for line in pending if line not in ready]
-        return [line for line in ready if not (self._paused and line is self._active)]
+        return [line for line in wanted if line in ready or line in pending]
 
     def _pause_or_resume(self) -> None:
         line = self._active
