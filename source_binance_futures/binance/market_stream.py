@@ -11,25 +11,21 @@ queue as the data, since a blocked reader of stdout would otherwise block it too
 from __future__ import annotations
 
 import contextlib
-import queue
-import random
 import selectors
 import socket
 import threading
 import time
 
 from .dialing import Route
+from .dialler import Dialler
 from .endpoints import host_of
-from .errors import BinanceError, ConnectionLost, NeverConnected, Owner, RateLimited
+from .errors import BinanceError, ConnectionLost, NeverConnected
 from .handover import Failed, Gap, Handover, Item, Noted, Warned
 from .line import Line, Timing
-from .redial import Redial
 from .websocket import Connection
 
-MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
 TICK = 0.25  # seconds between looks at the clocks
 IN_STEP = 0.5  # seconds by which the same update may come later over one connection than over the other
-STANDBY_REFUSED_PAUSE = 300.0  # seconds, where a standby is refused for good but the first connection lives
 
 
 class MarketStream:
@@ -44,23 +40,16 @@ class MarketStream:
     ) -> None:
         self.reconnects = 0  # how often the connection in use was lost and replaced
         self._url = url
-        self._route = route
         self._standby = standby
-        self._window_ends = window_ends
         self._timing = timing or Timing()
         self._items = Handover()
-        self._redial = Redial(random.random)
+        self._dialler = Dialler(url, route, self._timing.connect, window_ends, self._wake)
         self._active: Line | None = None
         self._spare: Line | None = None
         self._replacing: str | None = None
         self._paused = False
         self._pause_was_told = False
         self._outage: tuple[float, str] | None = None  # monotonic beginning, cause
-        self._ever_opened = False
-        self._last_failure: BinanceError | None = None
-        self._failures_in_a_row = 0
-        self._dialling = False
-        self._dialled: queue.SimpleQueue[Connection | Exception] = queue.SimpleQueue()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="market stream", daemon=True)
 
@@ -87,26 +76,25 @@ class MarketStream:
 
     def failure_of_window(self) -> NeverConnected | None:
         """After `stop`: the failure of a window in which no connection ever came about."""
-        if self._ever_opened:
-            return None
-        cause = str(self._last_failure or f"{host_of(self._url)} has not answered yet.")
-        return NeverConnected(round(time.monotonic() - self._started), cause)
+        return self._dialler.failure_of_window()
 
     # --- the reading thread ---
 
     def _run(self) -> None:
         try:
             while not self._stopping:
-                self._dial_if_wanted(time.monotonic())
+                if self._wants_connection():
+                    self._dialler.dial_if_due(time.monotonic())
                 for line in self._lines_to_read():
                     self._read(line, time.monotonic())
-                self._meet_new_connections(time.monotonic())
+                self._meet_new_connection(time.monotonic())
                 self._look_after_lines(time.monotonic())
-            if self._outage and self._ever_opened:
+            if self._outage and self._dialler.ever_opened:
                 self._report_gap(self._outage, time.monotonic())
         except Exception as error:  # whatever it is, the consumer must hear of it
             self._items.put(Failed(error))
         finally:
+            self._dialler.close()
             for line in self._lines():
                 line.connection.close()
             self._selector.close()
@@ -157,7 +145,7 @@ class MarketStream:
                 line.keep(batch)
             self._compare_with_other(line, now)
         if not had_data and line.first_data_at is not None:
-            self._redial.proven()
+            self._dialler.proven()
             covered = line.covered_since()
             if line is self._active and self._outage and covered is not None:
                 self._report_gap(self._outage, covered)
@@ -279,66 +267,31 @@ class MarketStream:
 
     # --- connecting ---
 
-    def _dial_if_wanted(self, now: float) -> None:
-        spare_wanted = (self._standby or self._replacing) and self._spare is None
-        if self._dialling or not (self._active is None or spare_wanted) or now < self._redial.next_attempt_at():
-            return
-        self._redial.attempted(now)
-        self._dialling = True
-        threading.Thread(target=self._dial, args=(now + self._timing.connect,), name="dial", daemon=True).start()
-
-    def _dial(self, deadline: float) -> None:
-        try:
-            connection = Connection.open(self._url, self._route, deadline, MAX_MESSAGE_BYTES)
-        except Exception as error:
-            self._dialled.put(error)
-        else:
-            self._dialled.put(connection)
-            if self._stopping:
-                connection.close()
-        self._wake()
+    def _wants_connection(self) -> bool:
+        return self._active is None or (self._spare is None and bool(self._standby or self._replacing))
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):  # the reading thread may just have ended
             self._wake_writer.send(b"\0")
 
-    def _meet_new_connections(self, now: float) -> None:
-        while self._dialling and not self._dialled.empty():
-            self._dialling = False
-            outcome = self._dialled.get()
-            if isinstance(outcome, Connection):
-                self._welcome(outcome, now)
-            elif isinstance(outcome, BinanceError):
-                self._refused(outcome, now)
+    def _meet_new_connection(self, now: float) -> None:
+        outcome = self._dialler.take(now, alive=self._active is not None)
+        if isinstance(outcome, Connection):
+            line = Line(outcome, now, self._timing)
+            self._selector.register(outcome, selectors.EVENT_READ, line)
+            if self._active is None:
+                self._active = line
+                self._items.put(Noted(f"Connected to {host_of(self._url)}."))
             else:
-                raise outcome
+                self._spare = line
+        elif outcome is not None:
+            self._tell_refusal(outcome)
 
-    def _welcome(self, connection: Connection, now: float) -> None:
-        self._ever_opened = True
-        self._failures_in_a_row = 0
-        line = Line(connection, now, self._timing)
-        self._selector.register(connection, selectors.EVENT_READ, line)
-        if self._active is None:
-            self._active = line
-            self._items.put(Noted(f"Connected to {host_of(self._url)}."))
-        else:
-            self._spare = line
-
-    def _refused(self, failure: BinanceError, now: float) -> None:
-        """An attempt failed: gives up where another makes no sense, else says so and lets `Redial` pace the next."""
-        self._last_failure = failure
+    def _tell_refusal(self, failure: BinanceError) -> None:
         alive = self._active is not None
-        if isinstance(failure, RateLimited):
-            self._redial.wait_until(now + failure.retry_at - time.time())
-            if not alive and self._redial.next_attempt_at() >= self._window_ends:
-                raise failure
-        elif failure.owner is Owner.USER:
-            if not alive:
-                raise failure
-            self._redial.wait_until(now + STANDBY_REFUSED_PAUSE)
-        self._failures_in_a_row += 1
         if not alive and self._outage is None:
             self._outage = (self._started, str(failure).rstrip("."))
-        if self._failures_in_a_row & (self._failures_in_a_row - 1) == 0:  # the 1st, 2nd, 4th, 8th... in a row
+        failures = self._dialler.failures_in_a_row
+        if failures & (failures - 1) == 0:  # the 1st, 2nd, 4th, 8th... in a row
             what = "The standby connection is missing" if alive else "Connecting failed"
-            self._items.put(Warned(f"{what} (attempt {self._failures_in_a_row} in a row): {failure}"))
+            self._items.put(Warned(f"{what} (attempt {failures} in a row): {failure}"))

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 
 from .dialing import Route
+from .dialler import MAX_MESSAGE_BYTES
 from .endpoints import market_stream_address
-from .market_stream import MAX_MESSAGE_BYTES
 from .messages import MalformedFrame, parse_book_ticker
 from .stop import LOOK_EVERY, Stop
 from .websocket import Connection

@@ -1,0 +1,108 @@
+"""Opens connections in the background, one at a time, at the pace of `Redial`; knows when a try makes no sense."""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from .dialing import Route
+from .endpoints import host_of
+from .errors import BinanceError, NeverConnected, Owner, RateLimited
+from .redial import Redial
+from .websocket import Connection
+
+MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
+STANDBY_REFUSED_PAUSE = 300.0  # seconds, where a standby is refused for good but the first connection lives
+
+
+class Dialler:
+    """Connects to one market stream address.
+
+    `wake` is called from another thread when there is something to `take`. `window_ends` (monotonic seconds) is the
+    moment until which waiting for the exchange makes sense.
+    """
+
+    def __init__(self, url: str, route: Route, connect_within: float, window_ends: float, wake: Callable[[], None]):
+        self.failures_in_a_row = 0
+        self._url = url
+        self._route = route
+        self._connect_within = connect_within
+        self._window_ends = window_ends
+        self._wake = wake
+        self._redial = Redial(random.random)
+        self._began = time.monotonic()
+        self._under_way = False
+        self._over = False
+        self._outcomes: queue.SimpleQueue[Connection | Exception] = queue.SimpleQueue()
+        self._ever_opened = False
+        self._last_failure: BinanceError | None = None
+
+    def dial_if_due(self, now: float) -> None:
+        """Begins an attempt, unless one is under way or the next one is not yet due."""
+        if self._under_way or now < self._redial.next_attempt_at():
+            return
+        self._redial.attempted(now)
+        self._under_way = True
+        threading.Thread(target=self._dial, args=(now + self._connect_within,), name="dial", daemon=True).start()
+
+    def take(self, now: float, *, alive: bool) -> Connection | BinanceError | None:
+        """The outcome of an attempt that has ended, if any.
+
+        Raises the failure where another attempt makes no sense: what the user must mend, or a ban beyond the window.
+        While a connection is `alive` such a failure only means that there is no second one.
+        """
+        if self._outcomes.empty():
+            return None
+        outcome = self._outcomes.get()
+        self._under_way = False
+        if isinstance(outcome, Connection):
+            self._ever_opened = True
+            self.failures_in_a_row = 0
+            return outcome
+        if not isinstance(outcome, BinanceError):
+            raise outcome
+        self._last_failure = outcome
+        self.failures_in_a_row += 1
+        if isinstance(outcome, RateLimited):
+            self._redial.wait_until(now + outcome.retry_at - time.time())
+            hopeless = self._redial.next_attempt_at() >= self._window_ends
+        else:
+            hopeless = outcome.owner is Owner.USER
+        if hopeless and not alive:
+            raise outcome
+        if hopeless:
+            self._redial.wait_until(now + STANDBY_REFUSED_PAUSE)
+        return outcome
+
+    def proven(self) -> None:
+        """A message came over the newest connection: the next attempt may be made at once."""
+        self._redial.proven()
+
+    def failure_of_window(self) -> NeverConnected | None:
+        """The failure of a window in which no connection ever came about."""
+        if self._ever_opened:
+            return None
+        cause = str(self._last_failure or f"{host_of(self._url)} has not answered yet.")
+        return NeverConnected(round(time.monotonic() - self._began), cause)
+
+    @property
+    def ever_opened(self) -> bool:
+        return self._ever_opened
+
+    def close(self) -> None:
+        """No connection is wanted any more: one that is still being opened is left at once."""
+        self._over = True
+
+    def _dial(self, deadline: float) -> None:
+        try:
+            connection = Connection.open(self._url, self._route, deadline, MAX_MESSAGE_BYTES)
+        except Exception as error:  # whatever it is, the thread that waits must hear of it
+            self._outcomes.put(error)
+        else:
+            self._outcomes.put(connection)
+            if self._over:
+                connection.close()
+        self._wake()
