@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 
-from .connector import INCREMENTAL, Connector, Output
+from .connector import INCREMENTAL, ROOT, Connector, Output
 from .exchange import LocalExchange
 
 SHARDS = (
@@ -44,3 +45,14 @@ def test_two_shards_give_what_one_whole_does(connector: Connector) -> None:
         assert {symbol for symbol, _ in shard.updates} == set(symbols)
         assert of_window(shard) == [update for update in expected if update[0] in symbols]
         assert set(shard.last_state["u"]) == set(symbols), "each shard keeps a state of its own symbols"
+    _check_the_size_of_a_record(whole)
+
+
+def _check_the_size_of_a_record(output: Output) -> None:
+    """docs/scaling.md counts with it."""
+    lines = [len(line.encode()) + 1 for line in output.stdout.splitlines() if line.startswith('{"type":"RECORD"')]
+    told = re.search(
+        r"\| a RECORD line .*\| (\d+) bytes \|", (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    )
+    assert told is not None
+    assert abs(sum(lines) / len(lines) - int(told[1])) < 10

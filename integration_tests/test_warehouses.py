@@ -170,6 +170,19 @@ def test_pauses(examples: Warehouse) -> None:
     assert examples.query(_sql("pauses")) == [(120_000, 180_001, 60_001)]
 
 
+def test_shards_are_read_as_one(examples: Warehouse) -> None:
+    """Each row of two tables with prefixes; the view takes the place of the one table."""
+    for prefix, condition in (("btc_", "= 'BTCUSD_PERP'"), ("others_", "<> 'BTCUSD_PERP'")):
+        examples.query(f"CREATE TABLE {prefix}book_tickers AS SELECT * FROM book_tickers WHERE symbol {condition}")
+    before = examples.query("SELECT * FROM book_tickers")
+    examples.query("DROP VIEW quotes")
+    examples.query("DROP TABLE book_tickers")
+
+    examples.query(_sql("shards"))
+
+    assert sorted(examples.query("SELECT * FROM book_tickers"), key=str) == sorted(before, key=str)
+
+
 def test_sql_runs_over_what_was_loaded(warehouse: Warehouse) -> None:
     """Over the loaded tables themselves, against the same sums in Python."""
     warehouse.query(_sql("quotes"))
@@ -196,7 +209,7 @@ def test_sql_runs_over_what_was_loaded(warehouse: Warehouse) -> None:
 
 
 def test_every_sql_file_is_tested() -> None:
-    tested = {"quotes", "spread", "bars", "latest_book", "duplicates", "remove_duplicates", "pauses"}
+    tested = {"quotes", "spread", "bars", "latest_book", "duplicates", "remove_duplicates", "pauses", "shards"}
     assert {path.stem for path in SQL.glob("*")} == tested
 
 
