@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -33,6 +34,7 @@ WRITE_OUT_WITHIN = 60.0  # seconds after the window for what waits in memory
 def run(args: list[str] | None = None) -> None:
     """Runs one command of the Airbyte protocol: spec, check, discover or read."""
     args = (sys.argv[1:] if args is None else args) or ["--help"]
+    _buffer_stdout()
     stop = Stop()
     command = next((arg for arg in args if not arg.startswith("-")), "")
     if command == "read":
@@ -52,6 +54,18 @@ def run(args: list[str] | None = None) -> None:
         # Nobody reads any more, as with `read | head`. What Python still wants to flush goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
         sys.exit(1)
+
+
+def _buffer_stdout() -> None:
+    """Puts a buffer under stdout where there is none, as with PYTHONUNBUFFERED=1, which many images set.
+
+    A stop signal interrupts a write that waits for its reader. A buffer writes the rest, an unbuffered stream drops it:
+    the records of a tenth of a second, which the state would then vouch for.
+    """
+    stdout = sys.__stdout__
+    if stdout is not None and isinstance(stdout.buffer, io.RawIOBase):
+        buffered = io.BufferedWriter(io.FileIO(stdout.fileno(), "w", closefd=False))
+        sys.stdout = sys.__stdout__ = io.TextIOWrapper(buffered, encoding="utf-8")  # type: ignore[misc]
 
 
 def _stop_on_signals(stop: Stop) -> None:
