@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, TypeVar, cast
 
@@ -32,21 +32,36 @@ T = TypeVar("T")
 class Capture:
     """A sync under way whose messages are counted as they come. Leaving it stops the process in good order."""
 
-    def __init__(self, connector: Connector, exchange: LocalExchange, *, standby: bool, seconds: int = 3600) -> None:
+    def __init__(
+        self,
+        connector: Connector,
+        exchange: LocalExchange,
+        *,
+        standby: bool,
+        seconds: int = 3600,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         config = {"environment": exchange.environment(), "listen_seconds": seconds, "standby_connection": standby}
         self.account = Account(exchange.pushed)
         self.logs: list[tuple[str, str]] = []
         self.errors: list[dict[str, Any]] = []
+        self.last_state: dict[str, Any] = {}
+        self.newest: dict[str, int] = {}  # update id of each symbol
         self.longest_pause = 0.0  # seconds between two updates
         self.exit_code: int | None = None
-        self.running: Running = connector.start_read(config, book_tickers=INCREMENTAL, blocked=True)
+        self.running: Running = connector.start_read(
+            config, book_tickers=INCREMENTAL, blocked=True, variables=variables
+        )
         self._last_update_at: float | None = None
         self._fault_of_test: BaseException | None = None
         self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
 
     def __enter__(self) -> Capture:
-        self._thread.start()
+        self.begin_to_read()
         return self
+
+    def begin_to_read(self) -> None:
+        self._thread.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -54,6 +69,10 @@ class Capture:
         if kind is not None:
             return
         self.running.process.send_signal(signal.SIGTERM)
+        self.end()
+
+    def end(self) -> None:
+        """Waits for the end of the process, and of what it has written."""
         self._thread.join(PATIENCE)
         self.exit_code = self.running.process.wait(PATIENCE)
         assert self._fault_of_test is None, self._fault_of_test
@@ -88,7 +107,11 @@ class Capture:
         assert stdout is not None
         try:
             for line in stdout:
-                self._take(orjson.loads(line))
+                try:
+                    message = orjson.loads(line)
+                except orjson.JSONDecodeError:
+                    raise AssertionError(f"no message: {line!r}") from None
+                self._take(message)
         except BaseException as fault:
             self._fault_of_test = fault
             self.running.process.kill()
@@ -101,7 +124,10 @@ class Capture:
                 self.longest_pause = max(self.longest_pause, now - self._last_update_at)
             self._last_update_at = now
             data = message["record"]["data"]
+            self.newest[data["symbol"]] = data["u"]
             self.account.receive((data["symbol"], data["u"]))
+        elif kind == "STATE":
+            self.last_state = message["state"]["stream"]["stream_state"]
         elif kind == "LOG":
             self.logs.append((message["log"]["level"], message["log"]["message"]))
         elif kind == "TRACE" and message["trace"]["type"] == "ERROR":

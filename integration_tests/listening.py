@@ -38,7 +38,9 @@ class Listener:
         window: float = 60.0,
         timing: Timing | None = None,
         route: Route | None = None,
+        takes_at_once: bool = True,
     ) -> None:
+        self._takes_at_once = takes_at_once
         self.account = Account([] if pushed is None else pushed)
         self.gaps: list[Gap] = []
         self.warnings: list[str] = []
@@ -60,8 +62,12 @@ class Listener:
 
     def __enter__(self) -> Listener:
         self.market.start()
-        self._thread.start()
+        if self._takes_at_once:
+            self.begin_to_take()
         return self
+
+    def begin_to_take(self) -> None:
+        self._thread.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -134,6 +140,7 @@ def listen_to(
     window: float = 60.0,
     timing: Timing | None = None,
     route: Route | None = None,
+    takes_at_once: bool = True,
 ) -> Listener:
     """A listener to everything that an exchange pushes."""
     return Listener(
@@ -143,6 +150,7 @@ def listen_to(
         window=window,
         timing=timing,
         route=route,
+        takes_at_once=takes_at_once,
     )
 
 

@@ -1,0 +1,137 @@
+"""A server that breaks the protocol: it is left with the right code, named, and costs no memory."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from source_binance_futures.binance.dialing import Route
+from source_binance_futures.binance.errors import HandshakeFailed, ProtocolViolation
+from source_binance_futures.binance.stop import Stop
+from source_binance_futures.binance.websocket_api import WebSocketApi
+
+from .connector import Connector
+from .exchange import LocalExchange
+from .failing import Capture
+from .listening import listen_to
+
+MIB = 2**20
+FRAGMENT = b"\x01\x7f" + (512 * 1024).to_bytes(8, "big") + b"x" * 512 * 1024
+MORE = b"\x00" + FRAGMENT[1:]
+HOSTILE = {
+    "a frame of 1 MiB and one byte": (b"\x81\x7f" + (MIB + 1).to_bytes(8, "big"), 1009, "a frame of 1048577 bytes"),
+    "a frame of 2**63 bytes": (b"\x81\x7f\x80" + b"\x00" * 7, 1009, "a frame of 9223372036854775808 bytes"),
+    "fragments without end": (FRAGMENT + MORE * 3, 1009, "a fragmented message of more than 1048576 bytes"),
+    "masked": (b"\x81\x82\x01\x02\x03\x04hi", 1002, "a masked frame"),
+    "compressed": (b"\xc1\x02hi", 1002, "a compressed frame"),
+    "a continuation of nothing": (b"\x80\x01x", 1002, "a continuation of nothing"),
+    "a message inside another": (b"\x01\x01a\x81\x01b", 1002, "a new message inside a fragmented one"),
+    "a fragmented ping": (b"\x09\x01p", 1002, "a control frame that is fragmented or too long"),
+}
+
+
+@pytest.fixture
+def exchange() -> Iterator[LocalExchange]:
+    with LocalExchange(rate=500, mix_usds_margined=False) as exchange:
+        yield exchange
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_it_is_left_with_the_right_code_and_the_capture_goes_on(exchange: LocalExchange, name: str) -> None:
+    data, code, words = HOSTILE[name]
+    with listen_to(exchange) as listener:
+        listener.wait_for_updates(50)
+        hostile = exchange.fault("raw", data=data)
+        exchange.wait_for(lambda: not hostile.is_open, 10)
+        listener.wait_for(lambda: listener.gaps)
+        listener.wait_for_updates(50)
+    assert hostile.close_code == code
+    assert len(exchange.handshakes) == 2
+    assert f"the server broke the WebSocket protocol: {words}" in listener.gaps[0].cause
+    assert f"closed with code {code}" in listener.gaps[0].cause
+    assert listener.account.out_of_order == 0
+
+
+def test_headers_without_end_are_cut_off_and_named(exchange: LocalExchange) -> None:
+    exchange.endless_handshake_headers()
+    began = time.monotonic()
+    with listen_to(exchange) as listener:
+        listener.wait_for_updates(50)
+    assert time.monotonic() - began < 9, "the limit in bytes, not the deadline of ten seconds"
+    assert "its headers are longer than 65536 bytes" in listener.warnings[0]
+
+
+def api(exchange: LocalExchange) -> WebSocketApi:
+    return WebSocketApi(
+        exchange.websocket_api_url, Route(), Stop(), window=0, logger=logging.getLogger("test"), attempts=1
+    )
+
+
+def test_an_answer_of_more_than_16_mib_is_refused(exchange: LocalExchange) -> None:
+    exchange.script_answer(b"x" * (16 * MIB + 1))
+    seen: list[int | None] = []
+
+    def watch() -> None:
+        connection = exchange.wait_for(lambda: exchange.api_connections, 10)[0]
+        exchange.wait_for(lambda: not connection.is_open, 10)
+        exchange.wait_for(lambda: connection.close_code, 10)
+        seen.append(connection.close_code)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with pytest.raises(ProtocolViolation, match=f"a frame of {16 * MIB + 1} bytes, more than {16 * MIB}") as raised:
+        api(exchange).latest_prices(None)
+    watcher.join(20)
+    assert raised.value.close_code == 1009
+    assert seen == [1009]
+
+
+def test_an_answer_of_16_mib_is_read(exchange: LocalExchange) -> None:
+    row = '{"symbol":"BTCUSDT","price":"1","time":1}'
+    exchange.script_answer(lambda request: f'{{"id":"{request["id"]}","status":200,"result":[{row}]}}'.ljust(16 * MIB))
+    assert api(exchange).latest_prices(None) == ({"symbol": "BTCUSDT", "price": "1", "time": 1},)
+
+
+def test_headers_without_end_at_the_api(exchange: LocalExchange) -> None:
+    exchange.endless_handshake_headers(endpoint="api")
+    with pytest.raises(HandshakeFailed, match="its headers are longer than 65536 bytes"):
+        api(exchange).latest_prices(None)
+
+
+def test_the_memory_of_the_process_stays_bounded(connector: Connector, exchange: LocalExchange) -> None:
+    """Some hundred MiB are thrown at it: half frames, fragments, announced sizes, headers."""
+    with Capture(connector, exchange, standby=False) as capture:
+        capture.wait_for_updates(500)
+        process = psutil.Process(capture.running.process.pid)
+        before = highest = process.memory_info().rss
+        over = threading.Event()
+
+        def watch() -> None:
+            nonlocal highest
+            while not over.wait(0.01):
+                highest = max(highest, process.memory_info().rss)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        barrage = [
+            b"\x81\x7f" + (2**40).to_bytes(8, "big") + b"x" * 48 * MIB,
+            FRAGMENT + MORE * 96,
+            b"\x01\x00" + b"\x00\x00" * 8 * MIB,
+            b"\x89\x00" * 100_000,
+        ]
+        for position, data in enumerate(barrage):
+            connection = exchange.wait_for(lambda: exchange.connections, 30)[0]
+            if position == 0:
+                exchange.endless_handshake_headers()
+            exchange.fault("raw", connection, data=data)
+            capture.wait_for_updates(500)
+        over.set()
+        watcher.join()
+    assert highest - before < 48 * MIB
+    assert len(capture.gaps) >= 3
+    assert (capture.exit_code, capture.account.twice, capture.account.out_of_order) == (0, 0, 0)

@@ -1,0 +1,195 @@
+"""Through real proxies: which one is used, what is said where it refuses, and that no password ever shows."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import json
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+
+from source_binance_futures.binance.dialing import Route
+
+from .connector import INCREMENTAL, Connector, Output
+from .exchange import LocalExchange
+from .listening import Listener, free_port, listen_to
+from .proxies import Proxy, http_proxy, socks5_proxy
+
+USER = "us er"
+PASSWORD = "p@ss/w:rd%1-Geheim"
+CREDENTIALS = f"{quote(USER)}:{quote(PASSWORD, safe='')}"
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture
+def exchange(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalExchange]:
+    """And an environment without proxies of its own."""
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with LocalExchange(rate=300) as exchange:
+        yield exchange
+
+
+@pytest.fixture(scope="module")
+def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    with http_proxy(tmp_path_factory.mktemp("http")) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def guarded_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    with http_proxy(tmp_path_factory.mktemp("guarded"), f"{USER}:{PASSWORD}") as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def socks() -> Iterator[Proxy]:
+    with socks5_proxy() as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def guarded_socks() -> Iterator[Proxy]:
+    with socks5_proxy(USER, PASSWORD) as proxy:
+        yield proxy
+
+
+def hide_and_seek(output: Output) -> None:
+    """No form of the credentials stands in anything that the process wrote."""
+    written = output.stdout + output.stderr
+    basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    forms = [PASSWORD, quote(PASSWORD), quote(PASSWORD, safe=""), json.dumps(PASSWORD), basic, "Geheim", quote(USER)]
+    assert [form for form in forms if form in written] == []
+
+
+def config(exchange: LocalExchange, proxy_url: str | None) -> dict[str, object]:
+    environment = {"environment": exchange.environment(), "listen_seconds": 20, "max_book_tickers": 20}
+    return environment | ({"proxy_url": proxy_url} if proxy_url else {})
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
+def test_both_streams_come_through_a_proxy_with_credentials(
+    connector: Connector, exchange: LocalExchange, guarded_http: Proxy, guarded_socks: Proxy, scheme: str
+) -> None:
+    proxy = guarded_http if scheme == "http" else guarded_socks
+    asked = len(proxy.asked)
+    url = f"{scheme}://{CREDENTIALS}@127.0.0.1:{proxy.port}"
+    output = connector.read(config(exchange, url), book_tickers=INCREMENTAL, symbol_prices="full_refresh", debug=True)
+    assert output.exit_code == 0
+    assert len(output.updates) == 20
+    assert output.records("symbol_prices")
+    exchange.wait_for(lambda: len(proxy.asked) >= asked + 2, 10)
+    assert set(proxy.asked[asked:]) == {f"127.0.0.1:{exchange.port}"}
+    hide_and_seek(output)
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_a_wrong_password_is_told_and_not_shown(
+    connector: Connector, exchange: LocalExchange, guarded_http: Proxy, guarded_socks: Proxy, scheme: str
+) -> None:
+    port = (guarded_http if scheme == "http" else guarded_socks).port
+    wrong = f"{quote(USER)}:{quote(PASSWORD + 'x', safe='')}"
+    output = connector.run("check", config(exchange, f"{scheme}://{wrong}@127.0.0.1:{port}"), debug=True)
+    status, sentence = output.status
+    assert status == "FAILED"
+    assert f"The proxy {scheme}://127.0.0.1:{port} did not let the connection through" in sentence
+    assert "user and password" in sentence
+    if scheme == "http":
+        assert "it asks for a user and password, or does not accept these" in sentence
+    assert exchange.handshakes == []
+    hide_and_seek(output)
+
+
+def test_a_dead_proxy_of_the_environment_is_told_and_not_shown(connector: Connector, exchange: LocalExchange) -> None:
+    with free_port() as port:
+        variables = {"ALL_PROXY": f"http://{CREDENTIALS}@127.0.0.1:{port}"}
+        settings = config(exchange, None) | {"listen_seconds": 2}
+        output = connector.read(settings, book_tickers=INCREMENTAL, debug=True, variables=variables)
+    assert output.exit_code == 1
+    (error, *_) = output.errors
+    assert error["failure_type"] == "transient_error"
+    assert f"The proxy http://127.0.0.1:{port} did not let the connection through" in error["message"]
+    assert "could not be reached" in error["message"]
+    hide_and_seek(output)
+
+
+def test_a_proxy_url_that_is_none_does_not_show_its_password(connector: Connector, exchange: LocalExchange) -> None:
+    output = connector.run("check", config(exchange, f"ftp://{CREDENTIALS}@127.0.0.1:1"), debug=True)
+    assert output.status[0] == "FAILED"
+    assert "`proxy_url` is not the address of a proxy" in output.status[1]
+    hide_and_seek(output)
+
+
+def listens(exchange: LocalExchange, route: Route | None = None) -> None:
+    with listen_to(exchange, route=route) as listener:
+        listener.wait_for_updates(10)
+    assert listener.warnings == []
+
+
+def test_no_proxy_is_used_where_none_is_named(exchange: LocalExchange, http: Proxy) -> None:
+    listens(exchange)
+    assert f"127.0.0.1:{exchange.port}" not in http.asked
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_the_environments_proxy_is_used(
+    exchange: LocalExchange, http: Proxy, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{http.port}")
+    listens(exchange)
+    exchange.wait_for(lambda: f"127.0.0.1:{exchange.port}" in http.asked, 10)
+
+
+def test_https_proxy_is_for_encrypted_addresses(
+    exchange: LocalExchange, socks: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"socks5h://127.0.0.1:{socks.port}")
+    listens(exchange)
+    assert f"127.0.0.1:{exchange.port}" not in socks.asked
+    with Listener(f"wss://127.0.0.1:{exchange.port}") as listener:  # no TLS there, but asked for through the proxy
+        listener.wait_for(lambda: listener.warnings)
+    assert f"127.0.0.1:{exchange.port}" in socks.asked
+
+
+@pytest.mark.parametrize("exempt", ["127.0.0.1", "*", "example.com,127.0.0.1"])
+def test_no_proxy_exempts(exchange: LocalExchange, socks: Proxy, monkeypatch: pytest.MonkeyPatch, exempt: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{socks.port}")
+    monkeypatch.setenv("NO_PROXY", exempt)
+    listens(exchange)
+    assert f"127.0.0.1:{exchange.port}" not in socks.asked
+
+
+def test_the_users_own_proxy_wins_over_the_environment(
+    exchange: LocalExchange, http: Proxy, socks: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{http.port}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{http.port}")
+    monkeypatch.setenv("NO_PROXY", "*")
+    listens(exchange, Route(f"socks5://127.0.0.1:{socks.port}"))
+    assert f"127.0.0.1:{exchange.port}" in socks.asked
+    assert f"127.0.0.1:{exchange.port}" not in http.asked
+
+
+def test_socks5_finds_the_address_here_and_socks5h_there(exchange: LocalExchange, socks: Proxy) -> None:
+    def asked_for(scheme: str) -> str:
+        count = len(socks.asked)
+        url = f"ws://localhost:{exchange.port}"
+        with Listener(url, pushed=exchange.pushed, route=Route(f"{scheme}://127.0.0.1:{socks.port}")) as listener:
+            listener.wait_for(lambda: len(socks.asked) > count)
+        return socks.asked[count].rpartition(":")[0]
+
+    assert asked_for("socks5h") == "localhost"
+    assert ipaddress.ip_address(asked_for("socks5").strip("[]")).is_loopback
+
+
+def test_a_connection_through_a_proxy_is_lost_and_comes_back(exchange: LocalExchange, socks: Proxy) -> None:
+    with listen_to(exchange, standby=True, route=Route(f"socks5h://127.0.0.1:{socks.port}")) as listener:
+        exchange.wait_for(lambda: len(exchange.connections) == 2, 10)
+        listener.wait_for_updates(100)
+        exchange.fault("rst")
+        exchange.wait_for(lambda: len(exchange.handshakes) == 3, 10)
+        listener.wait_for_updates(100)
+    assert (listener.account.lost, listener.gaps) == (0, [])
