@@ -57,7 +57,7 @@ lint: $(VENV)/.ready ## Check style, types, imports between modules and declared
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy $(CODE)
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(MAKE) deptry
 
 .PHONY: format

@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
-SECONDS_BETWEEN_LINES = 3.0
+SECONDS_BETWEEN_LINES = 5.0
 LINES_SHOWN_ON_FAILURE = 30
 
 
