@@ -66,7 +66,7 @@ class Route:
                 break
             try:
                 # A dead IPv6 route must not eat the time of the IPv4 address behind it.
-                return socket.create_connection(address, timeout=remaining / (len(addresses) - position))
+                return socket.create_connection(address[:2], timeout=remaining / (len(addresses) - position))
             except OSError as error:
                 failure = error
         raise Unreachable(host, port, _reason(failure)) from None
