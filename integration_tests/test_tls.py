@@ -1,0 +1,182 @@
+"""Certificates are verified always, a private authority is named by SSL_CERT_FILE, and some addresses are refused."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+from source_binance_futures.binance.dialing import Route, _is_public
+from source_binance_futures.binance.errors import AddressForbidden
+
+from .connector import INCREMENTAL, Connector
+from .exchange import LocalExchange
+from .listening import listen_to
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("authority") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+@contextmanager
+def encrypted_exchange(certificate: trustme.LeafCert) -> Iterator[LocalExchange]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    with LocalExchange(rate=500, mix_usds_margined=False, ssl_context=context) as exchange:
+        yield exchange
+
+
+@pytest.fixture
+def exchange(authority: trustme.CA) -> Iterator[LocalExchange]:
+    with encrypted_exchange(authority.issue_cert("localhost")) as exchange:
+        yield exchange
+
+
+def first_warning(exchange: LocalExchange) -> str:
+    with listen_to(exchange) as listener:
+        listener.wait_for(lambda: listener.warnings)
+    assert exchange.handshakes == []
+    return listener.warnings[0]
+
+
+def test_a_private_authority_is_accepted_through_ssl_cert_file(
+    exchange: LocalExchange, authority_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
+    with listen_to(exchange, standby=True) as listener:
+        exchange.wait_for(lambda: len(exchange.connections) == 2, 20)
+        listener.wait_for_updates(200)
+        exchange.fault("rst")
+        listener.wait_for(lambda: listener.market.reconnects == 1)
+        listener.wait_for_updates(200)
+    assert (listener.warnings, listener.gaps, listener.account.lost) == ([], [], 0)
+
+
+def test_without_it_the_authority_is_unknown(exchange: LocalExchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    told = first_warning(exchange)
+    assert "The secure connection to localhost failed: its certificate was not accepted" in told
+    assert "set SSL_CERT_FILE to your authority's certificate" in told
+
+
+def test_the_certificate_must_be_of_this_host(
+    authority: trustme.CA, authority_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
+    with encrypted_exchange(authority.issue_cert("exchange.example")) as exchange:
+        told = first_warning(exchange)
+    assert "its certificate was not accepted" in told
+    assert "ostname mismatch" in told
+
+
+def test_the_certificate_must_be_of_this_time(
+    authority: trustme.CA, authority_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
+    expired = authority.issue_cert("localhost", not_after=datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc))
+    with encrypted_exchange(expired) as exchange:
+        assert "certificate has expired" in first_warning(exchange)
+
+
+def test_the_process_takes_both_streams_over_tls(
+    connector: Connector, exchange: LocalExchange, authority_file: Path
+) -> None:
+    config = {"environment": exchange.environment(), "listen_seconds": 30, "max_book_tickers": 100}
+    variables = {"SSL_CERT_FILE": str(authority_file)}
+    output = connector.read(config, book_tickers=INCREMENTAL, symbol_prices="full_refresh", variables=variables)
+    assert output.exit_code == 0
+    assert len(output.updates) == 100
+    assert output.records("symbol_prices")
+
+
+def test_check_tells_of_the_unknown_authority(connector: Connector, exchange: LocalExchange) -> None:
+    output = connector.run("check", {"environment": exchange.environment()})
+    status, sentence = output.status
+    assert status == "FAILED"
+    assert "The secure connection to localhost failed: its certificate was not accepted" in sentence
+
+
+@pytest.mark.parametrize("host", ["example.com", "10.0.0.1", "192.168.1.1", "localhost.example.com", "0.0.0.0"])
+def test_plain_addresses_are_for_this_machine_only(host: str) -> None:
+    from source_binance_futures.config import Config, ConfigurationError
+
+    addresses = {"market_stream_url": f"ws://{host}:1", "websocket_api_url": "wss://example.com/api"}
+    with pytest.raises(ConfigurationError, match=r"`environment.market_stream_url` is not encrypted; write wss://"):
+        Config.from_mapping({"environment": {"name": "custom", **addresses}})
+
+
+PRIVATE = [
+    "127.0.0.1",
+    "localhost",
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",
+    "2130706433",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[fe80::1]",
+    "[fd00::1]",
+]
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+@pytest.mark.parametrize("as_proxy", [False, True])
+def test_in_the_cloud_no_private_address_is_dialled(host: str, as_proxy: bool) -> None:
+    route = Route(f"http://{host}:3128" if as_proxy else None, public_only=True)
+    with pytest.raises(AddressForbidden, match="which Airbyte Cloud does not allow"):
+        route.open_socket("wss://example.com" if as_proxy else f"wss://{host}:9443", time.monotonic() + 5)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111"])
+def test_public_addresses_are_public(address: str) -> None:
+    assert _is_public(address)
+
+
+def test_an_address_of_ipv6_is_dialled() -> None:
+    with socket.socket(socket.AF_INET6) as server:
+        try:
+            server.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        server.listen()
+        url = f"ws://[::1]:{server.getsockname()[1]}"
+        with Route().open_socket(url, time.monotonic() + 10) as client:
+            assert client.getpeername()[:2] == server.getsockname()[:2]
+
+
+@pytest.mark.parametrize("command", ["check", "read"])
+def test_in_the_cloud_a_custom_exchange_on_this_machine_is_a_configuration_error(
+    connector: Connector, command: str
+) -> None:
+    with LocalExchange(rate=100) as exchange:
+        config = {"environment": exchange.environment(), "listen_seconds": 20}
+        variables = {"DEPLOYMENT_MODE": "cloud"}
+        if command == "check":
+            status, sentence = connector.run("check", config, variables=variables).status
+            assert status == "FAILED"
+        else:
+            output = connector.read(config, book_tickers=INCREMENTAL, variables=variables)
+            assert output.exit_code == 1
+            assert output.seconds < 19, "at once, not after the window"
+            assert output.errors[0]["failure_type"] == "config_error"
+            sentence = output.errors[0]["message"]
+        assert "127.0.0.1 leads to a private, loopback or link-local address" in sentence
+        assert exchange.handshakes == []
