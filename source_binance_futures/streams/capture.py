@@ -184,6 +184,7 @@ class Capture:
 
     def tell_summary(self) -> None:
         """The last words of a sync: what came, what was left out, what is missing."""
+        self._tell_restarts()  # of the last batch, where it was cut short
         if self._not_emitted:
             self._logger.warning(
                 f"The sync was stopped before {self._not_emitted} received frames could be written; they are lost."
