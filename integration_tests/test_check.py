@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -56,28 +57,21 @@ CHECKS: dict[str, tuple[Arrangement, dict[str, Any], str, list[str]]] = {
 }
 
 
+def check(name: str, connector: Connector) -> tuple[Output, float]:
+    """What the check said, and the seconds from the connector's first connection to its end."""
+    arrange, options, _, _ = CHECKS[name]
+    with LocalExchange(rate=500) as exchange:
+        arrange(exchange)
+        output = connector.run("check", {"environment": exchange.environment(), **options})
+        ended = time.monotonic()
+        return output, ended - exchange.handshakes[0][0] if exchange.handshakes else 0.0
+
+
 @pytest.fixture(scope="module")
 def checks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[tuple[Output, float]]]]:
-    """What each check said, and the seconds from the connector's first connection to its end."""
-
-    def job(arrange: Arrangement, options: dict[str, Any]) -> Callable[[], tuple[Output, float]]:
-        folder = tmp_path_factory.mktemp("check")
-
-        def check() -> tuple[Output, float]:
-            with LocalExchange(rate=500) as exchange, Connector(folder) as connector:
-                arrange(exchange)
-                running = connector.start("check", {"environment": exchange.environment(), **options})
-                running.wait_for(lambda: exchange.handshakes or running.process.poll() is not None)
-                began = time.monotonic()
-                output = running.finish()
-                return output, time.monotonic() - min([began, *[at for at, _, _ in exchange.handshakes]])
-
-        return check
-
-    futures = side_by_side({name: job(arrange, options) for name, (arrange, options, _, _) in CHECKS.items()})
-    yield futures
-    for future in futures.values():
-        future.cancel()
+    jobs = {name: functools.partial(check, name) for name in CHECKS}
+    with side_by_side(tmp_path_factory.mktemp("checks"), jobs) as futures:
+        yield futures
 
 
 @pytest.mark.parametrize("name", CHECKS)

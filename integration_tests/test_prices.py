@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,8 +156,8 @@ class Outcome:
     prices: dict[str, tuple[str, int]]
 
 
-def run(case: Case, folder: Path) -> Outcome:
-    with LocalExchange(rate=0) as exchange, Connector(folder) as connector:
+def run(case: Case, connector: Connector) -> Outcome:
+    with LocalExchange(rate=0) as exchange:
         case.arrange(exchange)
         config = {"environment": exchange.environment(), **case.options}
         output = connector.read(config, symbol_prices=FULL_REFRESH)
@@ -167,14 +167,9 @@ def run(case: Case, folder: Path) -> Outcome:
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Outcome]]]:
-    def job(case: Case) -> Callable[[], Outcome]:
-        folder = tmp_path_factory.mktemp("prices")
-        return lambda: run(case, folder)
-
-    futures = side_by_side({name: job(case) for name, case in CASES.items()})
-    yield futures
-    for future in futures.values():
-        future.cancel()
+    jobs = {name: functools.partial(run, case) for name, case in CASES.items()}
+    with side_by_side(tmp_path_factory.mktemp("prices"), jobs) as futures:
+        yield futures
 
 
 @pytest.mark.parametrize("name", CASES)

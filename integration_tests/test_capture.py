@@ -1,0 +1,221 @@
+"""`book_tickers` through the real process: each update once, a state that can be trusted, an end in good order."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .connector import FULL_REFRESH, INCREMENTAL, Connector, Output, state_message
+from .exchange import LocalExchange
+
+NOW = 1795000000000
+"""A transaction time, in ms; before the ones that the local exchange sends."""
+
+
+@pytest.fixture
+def exchange() -> Iterator[LocalExchange]:
+    with LocalExchange(rate=1000) as exchange:
+        yield exchange
+
+
+@pytest.fixture
+def quiet() -> Iterator[LocalExchange]:
+    """An exchange that sends only what a test pushes."""
+    with LocalExchange(rate=0) as exchange:
+        yield exchange
+
+
+def config_for(exchange: LocalExchange, **options: Any) -> dict[str, Any]:
+    return {"environment": exchange.environment(), **options}
+
+
+def update(symbol: str, update_id: int, transaction_time: int | None = NOW, **more: Any) -> dict[str, Any]:
+    book_ticker = {"e": "bookTicker", "u": update_id, "s": symbol, "b": "1", "B": "2", "a": "3", "A": "4", "st": 2}
+    return {**book_ticker, "T": transaction_time, "E": transaction_time, **more}
+
+
+def state_for(exchange: LocalExchange, update_ids: dict[str, int], newest: int | None = NOW) -> list[dict[str, Any]]:
+    identity = f"custom {exchange.market_stream_url}"
+    return [state_message({"environment": identity, "u": update_ids, "newest_transaction_time": newest})]
+
+
+def coin_m(pushed: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    return [update for update in pushed if "USD_" in update[0]]
+
+
+def positions(emitted: list[tuple[str, int]], pushed: list[tuple[str, int]]) -> range:
+    """Where in what was pushed the emitted updates are; fails unless they are a piece of it, whole and in order."""
+    start = pushed.index(emitted[0])
+    assert emitted == pushed[start : start + len(emitted)]
+    return range(start, start + len(emitted))
+
+
+def line_of(output: Output, beginning: str, level: str = "INFO") -> str:
+    (line,) = [line for line in output.logs(level) if line.startswith(beginning)]
+    return line
+
+
+def test_two_syncs_on_a_running_exchange(connector: Connector, exchange: LocalExchange) -> None:
+    config = config_for(exchange, listen_seconds=2)
+    first = connector.read(config, book_tickers=INCREMENTAL)
+    second = connector.read(config, book_tickers=INCREMENTAL, state=first.states[-1:])
+    pushed = coin_m(exchange.pushed)
+    for output in (first, second):
+        assert output.exit_code == 0
+        assert output.statuses("book_tickers")[-1] == "COMPLETE"
+        assert sum(output.record_counts) == len(output.updates) > 500
+    assert positions(first.updates, pushed)[-1] < positions(second.updates, pushed)[0]
+    newest: dict[str, int] = dict(first.updates + second.updates)
+    assert second.last_state["u"] == newest
+    times = [record["transaction_time"] for record in second.records("book_tickers")]
+    assert second.last_state["newest_transaction_time"] == max(times)
+    assert not second.logs("WARN")
+
+
+def test_checkpoints_come_by_time_and_progress_is_told(connector: Connector, exchange: LocalExchange) -> None:
+    exchange.set_rate(100)
+    running = connector.start_read(config_for(exchange, listen_seconds=13), book_tickers=INCREMENTAL)
+    exchange.wait_for(lambda: exchange.connections, 60)
+    began = time.monotonic()
+    running.wait_for_text('"type":"STATE"', 15)
+    assert time.monotonic() - began > 5  # it stays cheap with a thousand symbols
+    output = running.finish()
+    assert len(output.states) == 2
+    assert all(count > 0 for count in output.record_counts)
+    assert sum(output.record_counts) == len(output.updates)
+    # A state vouches for the records before it and for nothing after it.
+    emitted: dict[str, int] = {}
+    for message in output.messages:
+        if message["type"] == "RECORD":
+            emitted[message["record"]["data"]["symbol"]] = message["record"]["data"]["u"]
+        elif message["type"] == "STATE":
+            assert message["state"]["stream"]["stream_state"]["u"] == emitted
+    progress = [line for line in output.logs("INFO") if "seconds left" in line]
+    assert len(progress) == 1
+    assert " updates of 10 symbols, " in progress[0]
+    assert " a second, 3 seconds left." in progress[0]
+
+
+def test_what_a_state_does(connector: Connector, quiet: LocalExchange) -> None:
+    """Silent symbols are kept, known ids are skipped, a restarted counter is accepted, in one sync."""
+    state = state_for(quiet, {"SILENTUSD_PERP": 7, "BTCUSD_PERP": 1000, "ETHUSD_PERP": 1000, "BNBUSD_PERP": 1000})
+    config = config_for(quiet, listen_seconds=60, max_book_tickers=5)
+    running = connector.start_read(config, book_tickers=INCREMENTAL, state=state)
+    quiet.wait_for(lambda: quiet.connections, 60)
+    later = NOW + 60_001
+    quiet.push_updates(
+        [
+            update("BTCUSD_PERP", 999, later - 1),  # known
+            update("BTCUSD_PERP", 1001, later),
+            update("ETHUSD_PERP", 3, later),  # restarted
+            update("ETHUSD_PERP", 2, later + 60_001),  # within a sync never a restart
+            update("ETHUSD_PERP", 4, later),
+            update("BNBUSD_PERP", 1000, NOW + 60_000),  # not more than a minute
+            update("NEWUSD_PERP", 5, NOW - 10**6),
+            update("BTCUSD_PERP", 1001, later),  # again
+            update("BTCUSD_PERP", 1003, None),
+        ]
+    )
+    output = running.finish()
+    assert output.exit_code == 0
+    assert output.updates == [
+        ("BTCUSD_PERP", 1001),
+        ("ETHUSD_PERP", 3),
+        ("ETHUSD_PERP", 4),
+        ("NEWUSD_PERP", 5),
+        ("BTCUSD_PERP", 1003),
+    ]
+    assert output.last_state["u"] == {
+        "SILENTUSD_PERP": 7,
+        "BTCUSD_PERP": 1003,
+        "ETHUSD_PERP": 4,
+        "BNBUSD_PERP": 1000,
+        "NEWUSD_PERP": 5,
+    }
+    assert output.last_state["newest_transaction_time"] == later
+    restart = line_of(output, "The exchange's counter of ETHUSD_PERP has restarted", "WARN")
+    assert "update id 3 after 1000 in the state" in restart
+    assert "Duplicates skipped: 4." in line_of(output, "Captured 5 updates of 4 symbols")
+
+
+@pytest.mark.parametrize("mode", [INCREMENTAL, FULL_REFRESH])
+def test_a_state_that_is_not_applied(mode: str, connector: Connector, exchange: LocalExchange) -> None:
+    """That of another environment, and any state in a full refresh."""
+    known = dict.fromkeys(["BTCUSD_PERP", "ETHUSD_PERP", "SILENTUSD_PERP"], 2**62)
+    state = state_for(exchange, known, NOW * 2)
+    if mode == INCREMENTAL:
+        state[0]["stream"]["stream_state"]["environment"] = "production"
+    output = connector.read(config_for(exchange, listen_seconds=1), book_tickers=mode, state=state)
+    assert output.exit_code == 0
+    positions(output.updates, coin_m(exchange.pushed))
+    assert output.last_state["u"] == dict(output.updates)
+    assert output.last_state["environment"] == f"custom {exchange.market_stream_url}"
+    told = [line for line in output.logs("WARN") if "belongs to environment 'production'" in line]
+    assert len(told) == (1 if mode == INCREMENTAL else 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_signal_ends_it_in_good_order(number: int, connector: Connector, exchange: LocalExchange) -> None:
+    running = connector.start_read(config_for(exchange, listen_seconds=3600), book_tickers=INCREMENTAL)
+    running.wait_for_text('"RECORD"')
+    time.sleep(0.5)
+    stopped_at = time.monotonic()
+    running.process.send_signal(number)
+    output = running.finish(10)
+    assert time.monotonic() - stopped_at < 1.0 + 0.5  # a second; the rest is the end of a Python process under load
+    assert output.exit_code == 0
+    assert output.statuses("book_tickers")[-1] == "COMPLETE"
+    assert sum(output.record_counts) == len(output.updates)
+    assert output.last_state["u"] == dict(output.updates)
+    positions(output.updates, coin_m(exchange.pushed))
+    assert not output.errors
+    assert output.is_plain
+    assert not exchange.connections
+
+
+def test_a_second_signal_ends_it_at_once(connector: Connector, exchange: LocalExchange) -> None:
+    """Even where nobody reads what it writes."""
+    exchange.set_rate(3000)
+    running = connector.start_read(config_for(exchange, listen_seconds=3600), book_tickers=INCREMENTAL, blocked=True)
+    exchange.wait_for(lambda: exchange.connections, 60)
+    exchange.wait_for(lambda: exchange.connections[0].frames_sent > 4000, 20)
+    time.sleep(0.5)
+    running.process.send_signal(signal.SIGTERM)
+    time.sleep(1)
+    assert running.process.poll() is None  # blocked: it cannot write its state
+    running.process.send_signal(signal.SIGINT)
+    running.process.wait(2)
+    assert running.process.returncode in (-signal.SIGINT, -signal.SIGTERM)
+
+
+def test_max_book_tickers_and_the_other_market(connector: Connector, exchange: LocalExchange) -> None:
+    config = config_for(exchange, listen_seconds=60, max_book_tickers=700, include_usds_margined=True)
+    output = connector.read(config, book_tickers=INCREMENTAL)
+    assert output.exit_code == 0
+    assert len(output.updates) == 700
+    assert output.record_counts == [700]
+    positions(output.updates, exchange.pushed)
+    assert {record["symbol_type"] for record in output.records("book_tickers")} == {1, 2}
+    assert [path for _, path, _ in exchange.handshakes] == ["/ws/!bookTicker"]
+    assert "Updates of other markets left out: 0." in line_of(output, "Captured 700 updates of")
+
+
+def test_chosen_symbols_are_named_in_the_url(connector: Connector) -> None:
+    """In any case and any margin type, each once; a wrong name stays silent and is named at the end."""
+    asked = ["btcusd_perp", "BTCUSD_PERP", "EthUsd_Perp", "BTCUSDT", "NOSUCHUSD_PERP", "币安人生usdt"]
+    with LocalExchange(rate=2000) as exchange:
+        config = config_for(exchange, listen_seconds=3, book_ticker_symbols=asked)
+        output = connector.read(config, book_tickers=INCREMENTAL)
+        ((_, path, _),) = exchange.handshakes
+        chosen = ("BTCUSD_PERP", "ETHUSD_PERP", "BTCUSDT", "币安人生USDT")
+        positions(output.updates, [update for update in exchange.pushed if update[0] in chosen])
+    streams = ["btcusd_perp", "ethusd_perp", "btcusdt", "nosuchusd_perp", "%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9Fusdt"]
+    assert path == "/stream?streams=" + "/".join(f"{symbol}@bookTicker" for symbol in streams)
+    assert output.exit_code == 0
+    assert {symbol for symbol, _ in output.updates} == set(chosen)
+    warning = line_of(output, "`book_ticker_symbols`", "WARN")
+    assert "no update came for NOSUCHUSD_PERP. Check the spelling" in warning

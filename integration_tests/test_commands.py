@@ -1,0 +1,167 @@
+"""The four commands of the protocol as a person, or Airbyte, types them."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from .connector import COMMAND, FULL_REFRESH, INCREMENTAL, ROOT, Connector, Output, catalog, discovered, side_by_side
+from .exchange import LocalExchange
+
+
+def test_spec(connector: Connector) -> None:
+    output = connector.run("spec")
+    assert output.exit_code == 0
+    (spec,) = output.of_type("SPEC")
+    written = yaml.safe_load((ROOT / "source_binance_futures" / "spec.yaml").read_text())
+    assert spec["connectionSpecification"] == written["connectionSpecification"]
+
+
+def test_what_discover_declares() -> None:
+    streams = discovered()
+    assert streams.keys() == {"book_tickers", "symbol_prices"}
+    book_tickers, symbol_prices = streams["book_tickers"], streams["symbol_prices"]
+    assert sorted(book_tickers["supported_sync_modes"]) == ["full_refresh", "incremental"]
+    assert book_tickers["source_defined_cursor"] is True
+    assert book_tickers["default_cursor_field"] == ["u"]
+    assert book_tickers["source_defined_primary_key"] == [["symbol"], ["u"]]
+    assert symbol_prices["supported_sync_modes"] == ["full_refresh"]
+    assert symbol_prices["source_defined_primary_key"] == [["symbol"]]
+    assert "default_cursor_field" not in symbol_prices
+    for name, stream in streams.items():
+        assert stream["json_schema"] == orjson.loads((ROOT / "schemas" / f"{name}.json").read_bytes())
+        assert stream["json_schema"]["additionalProperties"] is True
+        for field in stream["json_schema"]["properties"].values():
+            assert field["type"] in (["null", "string"], ["null", "integer"])  # decimals stay strings
+            assert field["description"]
+
+
+def test_both_streams_prices_first(connector: Connector) -> None:
+    """Whatever the order in the catalog, and with --debug, which shows no secret."""
+    with LocalExchange(rate=500) as exchange:
+        config = {"environment": exchange.environment(), "listen_seconds": 2, "unheard_of": 1, "proxy_url": ""}
+        output = connector.read(config, book_tickers=INCREMENTAL, symbol_prices=FULL_REFRESH, debug=True)
+    assert output.exit_code == 0
+    order = [record["stream"] for record in output.of_type("RECORD")]
+    assert order == sorted(order, reverse=True)
+    assert len(output.records("symbol_prices")) == len(exchange.prices)
+    assert len(output.updates) > 100
+    assert output.statuses("book_tickers") == output.statuses("symbol_prices") == ["STARTED", "RUNNING", "COMPLETE"]
+    (warning,) = output.logs("WARN")
+    assert "unheard_of" in warning
+
+
+def test_debug_shows_no_secret(connector: Connector) -> None:
+    config = {"proxy_url": "http://user:hunter2@127.0.0.1:9", "listen_seconds": 2}
+    output = connector.read(config, book_tickers=INCREMENTAL, symbol_prices=FULL_REFRESH, debug=True)
+    assert output.exit_code == 1
+    assert '"DEBUG"' in output.stdout
+    assert "The proxy http://127.0.0.1:9 did not let the connection through" in output.errors[0]["message"]
+    assert "hunter2" not in output.stdout + output.stderr
+    assert output.is_plain
+
+
+def test_without_a_network_production_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """`{}` means production. A proxy that is not there stands for a machine without a network."""
+    none = {"HTTPS_PROXY": "http://127.0.0.1:9"}
+    jobs: dict[str, Callable[[Connector], Output]] = {
+        "check": lambda connector: connector.run("check", {}, variables=none),
+        "prices": lambda connector: connector.read({}, symbol_prices=FULL_REFRESH, variables=none),
+        "listen": lambda connector: connector.read({"listen_seconds": 1}, book_tickers=INCREMENTAL, variables=none),
+    }
+    with side_by_side(tmp_path, jobs) as outputs:
+        check, prices, listen = (outputs[name].result(120) for name in jobs)
+    status, sentence = check.status
+    assert (status, check.exit_code) == ("FAILED", 0)
+    told = "The proxy http://127.0.0.1:9 did not let the connection through: it could not be reached"
+    assert sentence.startswith(told)
+    assert prices.errors[0]["message"].startswith(told)
+    assert listen.errors[0]["message"].startswith("No connection came about in the whole listening window of 1 seconds")
+    assert told in listen.errors[0]["message"]
+    for output in (prices, listen):
+        assert output.exit_code == 1
+        assert output.errors[0]["failure_type"] == "transient_error"
+        assert output.is_plain
+    assert check.is_plain
+
+
+MISSING = Path("no-such-file.json")
+FILES: dict[str, tuple[dict[str, Any], str]] = {
+    "no configuration": ({"config": MISSING, "catalog": {}}, "There is no configuration file no-such-file.json."),
+    "no catalog": ({"config": {}, "catalog": MISSING}, "There is no catalog file no-such-file.json."),
+    "no state": ({"config": {}, "state": MISSING}, "There is no state file no-such-file.json."),
+    "a configuration that is no JSON": ({"config": b"{", "catalog": {}}, "The configuration file"),
+    "a configuration that is no object": ({"config": b"[]", "catalog": {}}, "onfiguration"),
+    "a catalog that is no JSON": ({"config": {}, "catalog": b"streams"}, "The catalog file"),
+    "a catalog without streams": ({"config": {}, "catalog": {"a": 1}}, "The catalog file"),
+    "a stream that is not there": (
+        {
+            "config": {},
+            "catalog": {
+                "streams": [
+                    {
+                        "stream": {
+                            "name": "trades",
+                            "json_schema": {"type": "object"},
+                            "supported_sync_modes": ["full_refresh"],
+                        },
+                        "sync_mode": "full_refresh",
+                        "destination_sync_mode": "append",
+                    }
+                ]
+            },
+        },
+        "trades",
+    ),
+}
+
+
+def read_files(name: str, connector: Connector) -> Output:
+    return connector.run("read", **{"catalog": catalog(INCREMENTAL), **FILES[name][0]})
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Output]]]:
+    jobs = {name: functools.partial(read_files, name) for name in FILES}
+    with side_by_side(tmp_path_factory.mktemp("files"), jobs) as futures:
+        yield futures
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_that_a_person_wrote(name: str, outputs: dict[str, Future[Output]]) -> None:
+    output = outputs[name].result(120)
+    assert output.exit_code == 1
+    assert FILES[name][1] in output.errors[0]["message"] + " ".join(output.logs("ERROR"))
+    assert output.errors[0]["failure_type"] == "config_error"
+    # The CDK hangs a stack trace of its own on a stream that is not there.
+    assert output.is_plain or name == "a stream that is not there"
+    assert not output.of_type("RECORD")
+
+
+def test_nobody_reads_any_more(tmp_path: Path) -> None:
+    """`read | head -1` ends soon, and without a stack trace."""
+    with LocalExchange(rate=3000) as exchange:
+        for name, content in (
+            ("config", {"environment": exchange.environment(), "listen_seconds": 60}),
+            ("catalog", catalog(INCREMENTAL)),
+        ):
+            (tmp_path / name).write_bytes(orjson.dumps(content))
+        arguments = [*COMMAND, "read", "--config", str(tmp_path / "config"), "--catalog", str(tmp_path / "catalog")]
+        process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout
+        assert process.stdout.readline().startswith(b"{")
+        process.stdout.close()
+        try:
+            _, stderr = process.communicate(timeout=40)
+        finally:
+            process.kill()
+    assert process.returncode == 1
+    assert stderr == b""
