@@ -141,12 +141,11 @@ def test_silence_is_asked_about_and_no_answer_is_a_loss(quiet: LocalExchange) ->
     assert listener.gaps[0].seconds >= 1.5
 
 
-def test_five_silent_seconds_are_no_stall_where_pings_are_answered(quiet: LocalExchange) -> None:
+def test_silence_is_no_stall_where_pings_are_answered(quiet: LocalExchange) -> None:
     with listen_to(quiet, timing=SHORT) as listener:
         quiet.wait_for(lambda: quiet.connections, 10)
         push(quiet, 1)
-        time.sleep(5)
-        assert quiet.connections[0].pings_received >= 3
+        quiet.wait_for(lambda: quiet.connections[0].pings_received >= 3, 20)
         push(quiet, 2)
         listener.wait_for(lambda: listener.account.received == 2)
     assert handshakes(quiet) == 1
@@ -158,7 +157,7 @@ def test_without_a_first_update_one_fresh_connection_is_tried_and_kept(quiet: Lo
         quiet.wait_for(lambda: handshakes(quiet) == 2, 20)
         assert quiet.handshakes[1][0] - quiet.handshakes[0][0] >= 1.0
         listener.wait_for(lambda: len(listener.warnings) == 2)
-        time.sleep(3.5)
+        time.sleep(2.5)
         assert handshakes(quiet) == 2
         assert len(quiet.connections) == 1
         push(quiet, 1)
