@@ -11,14 +11,13 @@ import sysconfig
 import tarfile
 import venv
 import zipfile
-from collections.abc import Iterator
 from email import message_from_bytes
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from .connector import FULL_REFRESH, INCREMENTAL, ROOT, Connector, Output, side_by_side
+from .connector import FULL_REFRESH, INCREMENTAL, ROOT, Connector, Output
 from .exchange import LocalExchange
 
 NAME = "source-binance-futures"
@@ -68,20 +67,18 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outputs(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Output]]:
+def outputs(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Output]:
     """All four commands of the protocol, run by the installed console script against the local exchange."""
     command = [str(installed / NAME)]
     with LocalExchange(rate=200) as exchange, Connector(tmp_path_factory.mktemp("runs"), command) as connector:
         config = {"environment": exchange.environment(), "listen_seconds": 2}
-        jobs = side_by_side(
-            {
-                "spec": lambda: connector.run("spec"),
-                "check": lambda: connector.run("check", config),
-                "discover": lambda: connector.run("discover", config),
-                "read": lambda: connector.read(config, book_tickers=INCREMENTAL, symbol_prices=FULL_REFRESH),
-            }
-        )
-        yield {name: job.result() for name, job in jobs.items()}
+        running = {
+            "spec": connector.start("spec"),
+            "check": connector.start("check", config),
+            "discover": connector.start("discover", config),
+            "read": connector.start_read(config, book_tickers=INCREMENTAL, symbol_prices=FULL_REFRESH),
+        }
+        return {name: process.finish() for name, process in running.items()}
 
 
 def run(*command: str, cwd: Path | None = None) -> str:
