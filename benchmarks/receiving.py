@@ -15,7 +15,7 @@ from typing import Any
 
 import websocket
 
-from source_binance_futures.binance.dialing import Route
+from source_binance_futures.binance.route import Route
 from source_binance_futures.binance.messages import book_ticker_record, parse_book_ticker
 from source_binance_futures.binance.websocket import READ_BYTES, Connection
 

@@ -12,12 +12,12 @@ from typing import TypeVar
 
 import orjson
 
-from source_binance_futures.binance.dialing import Route
 from source_binance_futures.binance.endpoints import market_stream_address
 from source_binance_futures.binance.errors import NeverConnected
 from source_binance_futures.binance.handover import Batch, Failed, Gap, Item, Noted
 from source_binance_futures.binance.line import Timing
 from source_binance_futures.binance.market_stream import MarketStream
+from source_binance_futures.binance.route import Route
 
 from .accounts import Account
 from .exchange import LocalExchange

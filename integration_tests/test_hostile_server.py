@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from source_binance_futures.binance.dialing import Route
 from source_binance_futures.binance.errors import HandshakeFailed, ProtocolViolation
+from source_binance_futures.binance.route import Route
 from source_binance_futures.binance.stop import Stop
 from source_binance_futures.binance.websocket_api import WebSocketApi
 

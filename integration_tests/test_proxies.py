@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from source_binance_futures.binance.dialing import Route
+from source_binance_futures.binance.route import Route
 
 from .connector import INCREMENTAL, Connector, Output
 from .exchange import LocalExchange

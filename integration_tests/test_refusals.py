@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from source_binance_futures.binance.dialing import Route
 from source_binance_futures.binance.errors import LocationRefused, Owner, RateLimited
 from source_binance_futures.binance.line import Timing
+from source_binance_futures.binance.route import Route
 
 from .exchange import LocalExchange
 from .listening import Listener, free_port, listen_to

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from source_binance_futures.binance.dialing import Route, _is_public
 from source_binance_futures.binance.errors import AddressForbidden
+from source_binance_futures.binance.route import Route, _is_public
 
 from .connector import INCREMENTAL, Connector
 from .exchange import LocalExchange

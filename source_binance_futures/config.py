@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .binance.dialing import PROXY_TYPES, Route
 from .binance.endpoints import PRODUCTION, TESTNET, Environment, fault_of_address
+from .binance.route import PROXY_TYPES, Route
 
 DAY = 86400  # seconds
 DEFAULT_LISTEN_SECONDS = 60

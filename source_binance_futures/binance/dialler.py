@@ -8,10 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from .dialing import Route
 from .endpoints import host_of
 from .errors import BinanceError, NeverConnected, Owner, RateLimited
 from .redial import Redial
+from .route import Route
 from .websocket import Connection
 
 MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
@@ -25,7 +25,9 @@ class Dialler:
     moment until which waiting for the exchange makes sense.
     """
 
-    def __init__(self, url: str, route: Route, connect_within: float, window_ends: float, wake: Callable[[], None]):
+    def __init__(
+        self, url: str, route: Route, connect_within: float, window_ends: float, wake: Callable[[], None]
+    ) -> None:
         self.failures_in_a_row = 0
         self._url = url
         self._route = route

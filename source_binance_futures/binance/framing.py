@@ -39,9 +39,8 @@ class FrameCutter:
         self.controls: list[ControlFrame] = []
         self.violation: ProtocolViolation | None = None
         self._max = max_message_bytes
-        self._chunks: list[bytes] = []  # an incomplete frame, in the pieces in which it came
-        self._held = 0
-        self._needed = 2  # bytes that the incomplete frame is known to need before it is worth looking again
+        self._held = bytearray()  # an incomplete frame
+        self._needed = SHORTEST_HEADER  # bytes of it that must be there before it is worth looking again
         self._fragments: list[bytes] | None = None  # an unfinished fragmented message
         self._fragments_size = 0
 
@@ -51,18 +50,15 @@ class FrameCutter:
         payloads: list[bytes] = []
         if self.violation is not None:
             return payloads
-        if self._chunks:
-            self._chunks.append(data)
-            self._held += len(data)
-            if self._held < self._needed:
+        if self._held:
+            self._held += data
+            if len(self._held) < self._needed:
                 return payloads
-            data = b"".join(self._chunks)
-            self._chunks = []
+            data = bytes(self._held)
+            self._held = bytearray()
         position = self._cut_whole_frames(data, payloads)
-        rest = len(data) - position
-        if rest and self.violation is None:
-            self._chunks = [data[position:]]
-        self._held = rest
+        if position < len(data) and self.violation is None:
+            self._held += memoryview(data)[position:]
         return payloads
 
     def _cut_whole_frames(self, data: bytes, payloads: list[bytes]) -> int:
@@ -100,7 +96,7 @@ class FrameCutter:
             elif not self._take_rare_frame(first, data[start:stop], payloads):
                 return position
             position = stop
-        self._needed = 2
+        self._needed = SHORTEST_HEADER
         return position
 
     def _take_rare_frame(self, first: int, payload: bytes, payloads: list[bytes]) -> bool:

@@ -16,12 +16,12 @@ import socket
 import threading
 import time
 
-from .dialing import Route
 from .dialler import Dialler
 from .endpoints import host_of
 from .errors import BinanceError, ConnectionLost, NeverConnected
 from .handover import Failed, Gap, Handover, Item, Noted, Warned
 from .line import Line, Timing
+from .route import Route
 from .websocket import Connection
 
 TICK = 0.25  # seconds between looks at the clocks

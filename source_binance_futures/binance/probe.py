@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from .dialing import Route
 from .dialler import MAX_MESSAGE_BYTES
 from .endpoints import market_stream_address
 from .messages import MalformedFrame, parse_book_ticker
+from .route import Route
 from .stop import LOOK_EVERY, Stop
 from .websocket import Connection
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import websocket
 
-from .dialing import Route
 from .endpoints import host_of
 from .errors import (
     ClosedByExchange,
@@ -26,6 +25,7 @@ from .errors import (
     RateLimited,
 )
 from .framing import CLOSE, PING, FrameCutter
+from .route import Route
 
 READ_BYTES = 256 * 1024
 MAX_HANDSHAKE_BYTES = 64 * 1024

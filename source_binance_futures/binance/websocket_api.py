@@ -9,7 +9,6 @@ from typing import Any
 
 import tenacity
 
-from .dialing import Route
 from .endpoints import host_of
 from .errors import (
     BinanceError,
@@ -22,6 +21,7 @@ from .errors import (
     RateLimited,
 )
 from .prices import Answer, WeightUsed, parse_answer, request
+from .route import Route
 from .stop import LOOK_EVERY, Stop
 from .websocket import Connection
 

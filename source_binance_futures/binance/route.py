@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import queue
 import select
 import socket
@@ -92,7 +93,7 @@ class Route:
         except python_socks.ProxyTimeoutError:
             why = "no answer in time"
         except python_socks.ProxyConnectionError as error:
-            why = f"it could not be reached ({_reason(error)})"
+            why = f"it could not be reached ({os.strerror(error.errno).lower() if error.errno else 'no answer'})"
         except python_socks.ProxyError as error:
             why = _refusal(error)
         except OSError as error:
