@@ -15,7 +15,7 @@ SECONDS_BETWEEN_SIGNS = {True: 0.5, False: 2.5}
 
 @contextmanager
 def step(console: Console, text: str) -> Iterator[None]:
-    """Show `text` and the seconds that it takes. An error is left to the caller, the line just ends."""
+    """Show `text` and the seconds that it takes, then whether it succeeded. What an error says is the caller's."""
     ended = threading.Event()
     start = time.monotonic()
 
@@ -34,10 +34,12 @@ def step(console: Console, text: str) -> Iterator[None]:
         status.start()
     signs = threading.Thread(target=give_signs)
     signs.start()
+    outcome = "[red]✗[/red]"
     try:
         yield
+        outcome = "[green]✓[/green]"
     finally:
         ended.set()
         signs.join()
         status.stop()
-    console.print(f"[green]✓[/green] {text} [dim]({time.monotonic() - start:.1f} s)[/dim]")
+        console.print(f"{outcome} {text} [dim]({time.monotonic() - start:.1f} s)[/dim]")

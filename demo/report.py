@@ -70,7 +70,7 @@ def show_top_of_book(console: Console, warehouse: Warehouse) -> None:
             f"{ask - bid:f}",
             f"{(ask - bid) / (ask + bid) * 20_000:.2f}" if ask + bid else "",
             f"{row['updates']:,}",
-            _clock(row["event_time"]),
+            _utc(row["event_time"]),
         )
     console.print(table)
     _and_more(console, len(rows) - SYMBOLS_SHOWN)
@@ -82,7 +82,7 @@ def show_latest_prices(console: Console, warehouse: Warehouse) -> None:
     for heading in ("symbol", "price", "UTC"):
         table.add_column(heading, justify="left" if heading == "symbol" else "right")
     for row in rows[:PRICES_SHOWN]:
-        table.add_row(row["symbol"], row["price"], _clock(row["time"]))
+        table.add_row(row["symbol"], row["price"], _utc(row["time"]))
     console.print(table)
     _and_more(console, len(rows) - PRICES_SHOWN)
 
@@ -91,7 +91,8 @@ def _and_more(console: Console, count: int) -> None:
     console.print(f"… and {count:,} more\n" if count > 0 else "")
 
 
-def _clock(milliseconds: int | None) -> str:
+def _utc(milliseconds: int | None) -> str:
+    """With the date: the price of a contract that no longer trades can be months old."""
     if milliseconds is None:
         return ""
-    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%H:%M:%S.%f")[:-3]
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
