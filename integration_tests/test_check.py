@@ -15,19 +15,20 @@ from .exchange import DropConnection, LocalExchange, NoAnswer
 from .price_answers import Arrangement, answers, limited, nothing, refused, together
 
 CHECKS: dict[str, tuple[Arrangement, dict[str, Any], str, list[str]]] = {
-    "both work": (nothing, {"price_symbols": ["btcusdt"], "book_ticker_symbols": ["btcusd_perp"]}, "SUCCEEDED", []),
+    # What waits longest begins first.
     "a wrong book ticker symbol": (nothing, {"book_ticker_symbols": ["BTCUSD_PERP", "NOSUCH"]}, "SUCCEEDED", []),
-    "unknown price symbols": (
-        nothing,
-        {"price_symbols": ["NOSUCHUSDT", "BTCUSDT", "币USDT"]},
-        "FAILED",
-        ["symbol_prices: `price_symbols`: Binance does not list NOSUCHUSDT, 币USDT among"],
-    ),
     "banned at the API's door, and a quiet market": (
         together(refused("api", 418, retry_after=7200), lambda exchange: exchange.set_rate(0)),
         {},
         "FAILED",
         ["symbol_prices: 127.0.0.1", "has banned this IP address"],
+    ),
+    "both work": (nothing, {"price_symbols": ["btcusdt"], "book_ticker_symbols": ["btcusd_perp"]}, "SUCCEEDED", []),
+    "unknown price symbols": (
+        nothing,
+        {"price_symbols": ["NOSUCHUSDT", "BTCUSDT", "币USDT"]},
+        "FAILED",
+        ["symbol_prices: `price_symbols`: Binance does not list NOSUCHUSDT, 币USDT among"],
     ),
     "prices limited, and the market stream refused": (
         together(refused("market", 403), answers(limited(seconds=30))),

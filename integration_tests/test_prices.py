@@ -62,6 +62,16 @@ SOMEBODY_ELSES: list[Answer] = [
 ]
 
 CASES = {
+    # What waits longest begins first.
+    "limited at the door, then no answer": Case(
+        together(refused("api", 429, retry_after=1, times=1), answers(NoAnswer)),
+        requests=2,
+        handshakes=3,
+        lasts=11,
+    ),
+    "limited, told in three forms": Case(
+        answers(limited(ms=2), limited(seconds=2), limited(text=2)), requests=4, weight=HANDSHAKE + 4 * ALL, lasts=5.5
+    ),
     "all": Case(nothing, weight=HANDSHAKE + ALL),
     "one": Case(nothing, options={"price_symbols": ["btcUSDT"]}, weight=HANDSHAKE + ONE),
     "several": Case(
@@ -86,9 +96,6 @@ CASES = {
         rows=MANY_ROWS,
         lasts=1.0,
     ),
-    "limited, told in three forms": Case(
-        answers(limited(ms=2), limited(seconds=2), limited(text=2)), requests=4, weight=HANDSHAKE + 4 * ALL, lasts=5.5
-    ),
     "banned for an hour": Case(
         answers(limited(text=3600)), says=("transient_error", "has banned this IP address and answers")
     ),
@@ -102,12 +109,6 @@ CASES = {
         requests=0,
         says=("transient_error", "has banned this IP address and answers"),
         weight=0,
-    ),
-    "limited at the door, then no answer": Case(
-        together(refused("api", 429, retry_after=1, times=1), answers(NoAnswer)),
-        requests=2,
-        handshakes=3,
-        lasts=11,
     ),
     # The weight is below nine tenths of the limit in the one, and the window too short to wait in the other.
     "four temporary failures": Case(
