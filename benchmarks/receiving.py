@@ -15,8 +15,8 @@ from typing import Any
 
 import websocket
 
-from source_binance_futures.binance.route import Route
 from source_binance_futures.binance.messages import book_ticker_record, parse_book_ticker
+from source_binance_futures.binance.route import Route
 from source_binance_futures.binance.websocket import READ_BYTES, Connection
 
 MAX_MESSAGE_BYTES = 1 << 20
