@@ -16,6 +16,7 @@ from .processes import ROOT, flood, read_command, run
 
 MEGABYTE = 1 << 20
 WHOLE, NAIVE, CDK = "whole read (updates/s)", "naive source (updates/s)", "CDK alone (records/s)"
+POLLED = "whole read through the CDK's Stream.read (updates/s)"
 LIBRARY = "websocket-client behind a read buffer (updates/s)"
 SPARE = 20_000  # more than is asked for, so that the flood never ends first
 
@@ -45,7 +46,9 @@ def throughput(folder: Path, updates: int) -> dict[str, float]:
     """The connector, the naive source and the CDK alone in turn; the naive one gets a quarter of the work."""
     rivals = [sys.executable, "-m", "benchmarks.rivals"]
     with flood(updates + SPARE) as url:
-        whole = run(read_command(url, folder, updates))
+        command = read_command(url, folder, updates)
+        whole = run(command)
+        polled = run([*rivals, "polled", *command[3:]])
         naive = run([*rivals, "naive", f"{url}/ws/!bookTicker", str(updates // 4)])
         cdk = run([*rivals, "cdk", url, str(updates)])
         started = run(read_command(url, folder, 1))
@@ -53,8 +56,10 @@ def throughput(folder: Path, updates: int) -> dict[str, float]:
         WHOLE: whole.records_per_second,
         NAIVE: naive.records_per_second,
         CDK: cdk.records_per_second,
+        POLLED: polled.records_per_second,
         "whole read / naive source": whole.records_per_second / naive.records_per_second,
         "whole read / CDK alone": whole.records_per_second / cdk.records_per_second,
+        "whole read / through the CDK's Stream.read": whole.records_per_second / polled.records_per_second,
         "CPU seconds per million updates": (whole.cpu_seconds - started.cpu_seconds) / updates * 1e6,
     }
 

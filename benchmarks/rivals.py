@@ -2,6 +2,8 @@
 
 - `naive`: the source that one would write first: `recv()` in `read_records`, a dict for each update.
 - `cdk`: the CDK alone: the same records, made in memory.
+
+`python -m benchmarks.rivals polled read ...` is the connector as it would be with the CDK's own `Stream.read`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
 
 from source_binance_futures.binance.messages import book_ticker_record
+from source_binance_futures.run import run
+from source_binance_futures.streams.book_tickers import BookTickers
 
 from .flood import FIRST_UPDATE_ID, SYMBOLS
 from .processes import CATALOG
@@ -85,6 +89,10 @@ class RivalSource(AbstractSource):
 
 
 def main() -> None:
+    if sys.argv[1] == "polled":
+        BookTickers.read = Stream.read  # type: ignore[method-assign]
+        run(sys.argv[2:])
+        return
     name, url, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     stream = {"naive": Naive, "cdk": CdkAlone}[name](url, count)
     with tempfile.TemporaryDirectory() as folder:

@@ -257,3 +257,4 @@ def test_ever_more_symbols_are_refused_and_counted(monkeypatch: pytest.MonkeyPat
     assert cursor.advance("X0USD_PERP", 2, NOW)
     assert cursor.symbols_refused == 2
     assert len(cursor.state()["u"]) == 3
+    assert not Cursor.from_state(cursor.state(), "production").advance("X9USD_PERP", 1, NOW)

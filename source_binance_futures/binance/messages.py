@@ -68,15 +68,15 @@ def _judge_rare_frame(frame: Any) -> dict[str, Any] | None:
 
 
 def is_coin_m(book_ticker: Mapping[str, Any]) -> bool:
-    """Whether a parsed book ticker is of a COIN-M contract: by `st`, or where it is missing by the shape of the symbol.
+    """Whether a parsed book ticker is of a COIN-M contract: by `st`, or where that is no number by the symbol's shape.
 
     The all-market stream of either host carries both markets since 2026-06 [binance-protocol 2.2].
     COIN-M symbols are `<BASE>USD_PERP` or `<BASE>USD_<yymmdd>`: `BTCUSD_PERP`, `BTCUSD_260626`.
     """
     symbol_type = book_ticker.get("st")
-    if symbol_type is None:
-        return COIN_M_SYMBOL.match(book_ticker["s"]) is not None
-    return bool(symbol_type == COIN_M_SYMBOL_TYPE)
+    if type(symbol_type) is int:
+        return symbol_type == COIN_M_SYMBOL_TYPE
+    return COIN_M_SYMBOL.match(book_ticker["s"]) is not None
 
 
 def book_ticker_record(book_ticker: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Cursor:
         self._inherited_time = newest_transaction_time
         self._newest_time = newest_transaction_time or 0
         self._seen: dict[str, int] = {}
+        self._symbols = len(self._inherited)  # inherited or seen
 
     def advance(self, symbol: str, update_id: int, transaction_time: Any) -> bool:
         """Takes the next update of a capture; True if it is new, False if it was there before.
@@ -62,10 +63,12 @@ class Cursor:
 
     def _begin(self, symbol: str, update_id: int, transaction_time: Any) -> bool:
         """The first update of a symbol in this sync."""
-        if len(self._seen) >= MAX_SYMBOLS:
-            self.symbols_refused += 1
-            return False
         known = self._inherited.get(symbol)
+        if known is None:
+            if self._symbols >= MAX_SYMBOLS:
+                self.symbols_refused += 1
+                return False
+            self._symbols += 1
         if known is not None and update_id <= known:
             if not self._is_restart(transaction_time):
                 self._seen[symbol] = known
