@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,7 +33,7 @@ class Config:
     price_symbols: tuple[str, ...] = ()
     standby_connection: bool = False
     environment: Environment = PRODUCTION
-    proxy_url: str | None = None
+    proxy_url: str | None = field(default=None, repr=False)  # it may hold a password
 
     @property
     def route(self) -> Route:

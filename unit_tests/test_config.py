@@ -162,6 +162,11 @@ def test_a_proxy_password_is_never_shown(proxy_url: Any) -> None:
     assert "user:7" not in sentence
 
 
+def test_a_proxy_password_stands_in_no_repr() -> None:
+    config = Config.from_mapping({"proxy_url": "http://user:hunter2@host:3128"})
+    assert "hunter2" not in f"{config!r} {config.route!r}"
+
+
 def test_unknown_options_are_named() -> None:
     mapping = {"listen_second": 5, "environment": {**CUSTOM, "url": "x"}, "__injected": 1, "listen_seconds": 5}
     assert unknown_options(mapping) == ["listen_second", "environment.url"]

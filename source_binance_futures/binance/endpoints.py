@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 ALL_MARKET_STREAM = "!bookTicker"
-MARKET_STREAM_HOST = "market stream"
-WEBSOCKET_API_HOST = "WebSocket API"
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ from datetime import datetime, timezone
 from enum import Enum
 
 BANNED = 418
+RATE_LIMIT_STATUSES = (BANNED, 429)
+DEFAULT_PAUSE = 60.0  # seconds, where a limit comes without a time: the weight window is a minute
 LONGEST_BAN = 7 * 86400.0  # seconds; Binance bans for 3 days at most, so a later time is a mistake
 
 
@@ -54,7 +56,7 @@ class BinanceError(Exception):
 
 
 class ConnectFailed(BinanceError):
-    """No connection came about. `host` is the one that was asked for."""
+    """No connection came about."""
 
 
 class AddressNotFound(ConnectFailed):

@@ -10,16 +10,23 @@ from typing import Any
 
 import orjson
 
-from .errors import BinanceError, ExchangeUnavailable, RateLimited, RequestRefused, UnknownSymbols, UnreadableAnswer
+from .errors import (
+    DEFAULT_PAUSE,
+    RATE_LIMIT_STATUSES,
+    BinanceError,
+    ExchangeUnavailable,
+    RateLimited,
+    RequestRefused,
+    UnknownSymbols,
+    UnreadableAnswer,
+)
 
 METHOD = "ticker.price"
 RETRYABLE_CODES = (-1000, -1001, -1006, -1007, -1008, -1016)
 INVALID_SYMBOL = -1121
 MAINTENANCE_KEY = "239999"
-RATE_LIMIT_STATUSES = (418, 429)
 BANNED_UNTIL = re.compile(r"banned until (\d{10,})")
 EPOCH_MS_FROM = 1e11  # a `retryAfter` above this is a time in ms, below it a number of seconds
-DEFAULT_PAUSE = 60.0  # seconds, where no time is named: the weight window is a minute
 QUOTED = 200  # characters
 
 
@@ -29,10 +36,6 @@ class WeightUsed:
 
     count: int
     limit: int
-
-    @property
-    def share(self) -> float:
-        return self.count / self.limit if self.limit > 0 else 0.0
 
 
 @dataclass(frozen=True)

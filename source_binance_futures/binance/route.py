@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -38,7 +38,7 @@ class Route:
     ALL_PROXY and NO_PROXY are honoured. With `public_only` (a shared cloud) private addresses are refused.
     """
 
-    proxy_url: str | None = None
+    proxy_url: str | None = field(default=None, repr=False)  # it may hold a password
     public_only: bool = False
 
     def open_socket(self, url: str, deadline: float) -> socket.socket:

@@ -8,14 +8,17 @@ import select
 import socket
 import ssl
 import struct
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import websocket
 
 from .endpoints import host_of
 from .errors import (
+    DEFAULT_PAUSE,
+    RATE_LIMIT_STATUSES,
     ClosedByExchange,
     ConnectFailed,
     ConnectionLost,
@@ -32,9 +35,7 @@ MAX_HANDSHAKE_BYTES = 64 * 1024
 SEND_TIMEOUT = 5.0  # seconds; our frames are tiny, so only a dead peer makes them wait
 NORMAL_CLOSURE, NO_STATUS = 1000, 1005
 USER_AGENT = "source-binance-futures"
-DEFAULT_RETRY_AFTER = 60.0  # seconds, where 418 or 429 comes without Retry-After: the weight window is a minute
 LOCATION_REFUSED = 451
-RATE_LIMIT_STATUSES = (418, 429)
 
 
 class Connection:
@@ -46,6 +47,7 @@ class Connection:
     def __init__(self, client: websocket.WebSocket, sock: socket.socket, max_message_bytes: int) -> None:
         self.loss: ConnectionLost | None = None
         self.frames_heard = False  # whether the last `receive` heard anything, control frames included
+        self.drained = True  # whether the last `receive` took everything that had arrived
         self._client = client
         self._socket = sock
         self._cutter = FrameCutter(max_message_bytes)
@@ -143,6 +145,7 @@ class Connection:
             size += len(chunk)
             if not self.has_decrypted_bytes():
                 break
+        self.drained = size < READ_BYTES
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _answer_control_frames(self) -> None:
@@ -167,6 +170,21 @@ class Connection:
             self._socket.settimeout(0)
         except (OSError, websocket.WebSocketException) as error:
             self.loss = ConnectionLost(f"the connection broke while sending ({error})")
+
+
+def open_in_background(
+    url: str, route: Route, deadline: float, max_message_bytes: int, hand_over: Callable[[Connection | Exception], None]
+) -> None:
+    """Opens a connection in a thread of its own, which calls `hand_over` with it, or with what `open` raised."""
+
+    def attempt() -> None:
+        try:
+            outcome: Connection | Exception = Connection.open(url, route, deadline, max_message_bytes)
+        except Exception as error:  # whatever it is, the thread that waits must hear of it
+            outcome = error
+        hand_over(outcome)
+
+    threading.Thread(target=attempt, name=f"connect to {host_of(url)}", daemon=True).start()
 
 
 class _HandshakeSocket:
@@ -214,7 +232,7 @@ def retry_after(headers: Mapping[str, Any]) -> float:
     try:
         return max(email.utils.parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
     except ValueError:
-        return DEFAULT_RETRY_AFTER
+        return DEFAULT_PAUSE
 
 
 def _refusal(host: str, status: int, headers: Mapping[str, Any]) -> ConnectFailed | RateLimited:
