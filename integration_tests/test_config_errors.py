@@ -43,6 +43,11 @@ FAULTS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
 RUNS = [(option, command) for option, (_, commands, _) in FAULTS.items() for command in commands]
 
 
+# Configurations that are no object of options, as they stand in the file.
+FILES: dict[str, tuple[bytes, str]] = {
+    "a long number": (b'{"listen_seconds": 1' + b"0" * 4400 + b"}", "it contains a number of too many digits"),
+}
+
 STATES: dict[str, tuple[Any, str]] = {
     "of another connector": ([state_message({"offset": 5})], "was not written by this connector"),
     "with a text for an id": (
@@ -59,6 +64,10 @@ def run(option: str, command: str, connector: Connector) -> Output:
     return connector.run(command, mapping, catalog=chosen, debug=True)
 
 
+def check_file(name: str, connector: Connector) -> Output:
+    return connector.run("check", FILES[name][0])
+
+
 def read_with_state(name: str, connector: Connector) -> Output:
     return connector.read({"listen_seconds": 1}, book_tickers=INCREMENTAL, state=STATES[name][0])
 
@@ -66,6 +75,7 @@ def read_with_state(name: str, connector: Connector) -> Output:
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Output]]]:
     jobs = {f"{option} {command}": functools.partial(run, option, command) for option, command in RUNS}
+    jobs |= {name: functools.partial(check_file, name) for name in FILES}
     jobs |= {name: functools.partial(read_with_state, name) for name in STATES}
     with side_by_side(tmp_path_factory.mktemp("errors"), jobs) as futures:
         yield futures
@@ -87,6 +97,16 @@ def test_an_error_names_the_option_and_the_mend(option: str, command: str, outpu
     assert output.is_plain
     assert not output.of_type("RECORD")
     assert not output.of_type("CATALOG")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_unreadable_configuration(name: str, outputs: dict[str, Future[Output]]) -> None:
+    output = outputs[name].result(180)
+    sentences = [error["message"] for error in output.errors] + [
+        answer["message"] for answer in output.of_type("CONNECTION_STATUS")
+    ]
+    assert any(FILES[name][1] in sentence for sentence in sentences), output.stdout
+    assert output.is_plain
 
 
 @pytest.mark.parametrize("name", STATES)

@@ -13,6 +13,7 @@ from .binance.route import PROXY_TYPES, Route
 
 DAY = 86400  # seconds
 DEFAULT_LISTEN_SECONDS = 60
+SHOWN = 100  # characters of a value in a sentence
 MAX_BOOK_TICKER_SYMBOLS = 200  # streams of one connection, by the older and smaller of Binance's two figures
 SYMBOL_EXAMPLES = {"book_ticker_symbols": "BTCUSD_PERP", "price_symbols": "BTCUSDT"}
 CUSTOM_ADDRESSES = ("market_stream_url", "websocket_api_url")
@@ -100,7 +101,7 @@ def _whole_number(mapping: Mapping[str, Any], option: str, most: int | None) -> 
     if isinstance(value, bool) or not whole:
         raise ConfigurationError(f"`{option}` is {_shown(value)}; write {bounds}.")
     if value < 1 or (most is not None and value > most):
-        raise ConfigurationError(f"`{option}` is {value:g}; it must be {bounds}.")
+        raise ConfigurationError(f"`{option}` is {_shown(value)}; it must be {bounds}.")
     return int(value)
 
 
@@ -189,4 +190,8 @@ def _proxy_url(value: object) -> str | None:
 
 
 def _shown(value: Any) -> str:
-    return repr(value)[:100]
+    """The value as it was written, as far as it belongs in a sentence."""
+    try:
+        return repr(value)[:SHOWN]
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return "a number of too many digits"

@@ -61,6 +61,8 @@ def _read_json(what: str, path: str) -> Any:
         why = f"it is not JSON (line {error.lineno}, column {error.colno}: {error.msg})"
     except UnicodeDecodeError:
         why = "it is not text in UTF-8"
+    except ValueError:  # Python reads no integer of more than 4300 digits
+        why = "it contains a number of too many digits"
     except OSError as error:
         why = (error.strerror or str(error)).lower()
     raise _unusable(what, path, why)

@@ -135,6 +135,20 @@ def test_a_refusal_names_the_option_and_the_mend(mapping: dict[str, Any], option
     assert len(sentence) < 400
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (123456789, "123456789"),
+        (-123456789.0, "-123456789.0"),
+        (10**400, f"1{'0' * 99};"),
+        (10**5000, "a number of too many digits"),
+    ],
+    ids=["whole", "float", "long", "too long for Python"],
+)
+def test_a_number_is_shown_as_it_was_written(value: float, shown: str) -> None:
+    assert f"`listen_seconds` is {shown}" in refused({"listen_seconds": value})
+
+
 def test_duplicates_are_folded_before_they_are_counted() -> None:
     symbols = [f"X{number}USD_PERP" for number in range(200)]
     assert len(Config.from_mapping({"book_ticker_symbols": symbols + symbols}).book_ticker_symbols) == 200
