@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import io
 import logging
 import os
+import select
 import signal
 import sys
 import threading
@@ -35,6 +38,7 @@ def run(args: list[str] | None = None) -> None:
     """Runs one command of the Airbyte protocol: spec, check, discover or read."""
     args = (sys.argv[1:] if args is None else args) or ["--help"]
     _buffer_stdout()
+    _collect_garbage_less()
     stop = Stop()
     command = next((arg for arg in args if not arg.startswith("-")), "")
     if command == "read":
@@ -54,6 +58,15 @@ def run(args: list[str] | None = None) -> None:
         # Nobody reads any more, as with `read | head`. What Python still wants to flush goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
         sys.exit(1)
+
+
+def _collect_garbage_less() -> None:
+    """Leaves what the imports made out of garbage collection, and collects less often: 7 % of a read.
+
+    Records hold no cycles, so counting references frees them.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 def _buffer_stdout() -> None:
@@ -90,7 +103,9 @@ def _end_with_window(stop: Stop) -> None:
         over = [moment for moment in (stop.window_ends, stop.requested_at) if moment is not None]
         if over and time.monotonic() > min(over) + WRITE_OUT_WITHIN:
             text = f"The output was not read for {WRITE_OUT_WITHIN:g} seconds after the end of the sync. Ending it now."
-            os.write(2, orjson.dumps({"type": "LOG", "log": {"level": "FATAL", "message": text}}) + b"\n")
+            with contextlib.suppress(OSError, ValueError):  # stderr may be closed, or the same blocked pipe
+                if select.select([], [2], [], 0)[1]:
+                    os.write(2, orjson.dumps({"type": "LOG", "log": {"level": "FATAL", "message": text}}) + b"\n")
             os._exit(1)
 
 

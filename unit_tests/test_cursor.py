@@ -258,3 +258,10 @@ def test_ever_more_symbols_are_refused_and_counted(monkeypatch: pytest.MonkeyPat
     assert cursor.symbols_refused == 2
     assert len(cursor.state()["u"]) == 3
     assert not Cursor.from_state(cursor.state(), "production").advance("X9USD_PERP", 1, NOW)
+
+
+def test_a_time_in_another_unit_does_not_become_the_newest() -> None:
+    cursor = Cursor("production")
+    assert cursor.advance("BTCUSD_PERP", 1, NOW)
+    assert cursor.advance("BTCUSD_PERP", 2, NOW * 1000)
+    assert cursor.state()["newest_transaction_time"] == NOW

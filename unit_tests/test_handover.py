@@ -75,3 +75,8 @@ def test_times_are_told_in_utc_whatever_the_machine_thinks(monkeypatch: pytest.M
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize("seconds", [1_790_373_637_547.0, -1e18, 1e300])
+def test_a_number_that_is_no_time_stays_a_number(seconds: float) -> None:
+    assert utc(seconds) == f"{seconds:.0f} seconds since 1970"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import random
-import threading
 import time
 from collections.abc import Callable
 
@@ -12,7 +11,7 @@ from .endpoints import host_of
 from .errors import BinanceError, NeverConnected, Owner, RateLimited
 from .redial import Redial
 from .route import Route
-from .websocket import Connection
+from .websocket import Connection, open_in_background
 
 MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
 STANDBY_REFUSED_PAUSE = 300.0  # seconds, where a standby is refused for good but the first connection lives
@@ -41,14 +40,21 @@ class Dialler:
         self._outcomes: queue.SimpleQueue[Connection | Exception] = queue.SimpleQueue()
         self._ever_opened = False
         self._last_failure: BinanceError | None = None
+        self._ban: RateLimited | None = None  # it lasts beyond the window
+        self._no_standby_before = 0.0
 
-    def dial_if_due(self, now: float) -> None:
-        """Begins an attempt, unless one is under way or the next one is not yet due."""
-        if self._under_way or now < self._redial.next_attempt_at():
+    def dial_if_due(self, now: float, *, alive: bool) -> None:
+        """Begins an attempt, unless one is under way or the next one is not yet due.
+
+        Raises the ban that lasts beyond the window once no connection is `alive` any more.
+        """
+        if self._ban is not None and not alive:
+            raise self._ban
+        if self._under_way or now < self._redial.next_attempt_at() or (alive and now < self._no_standby_before):
             return
         self._redial.attempted(now)
         self._under_way = True
-        threading.Thread(target=self._dial, args=(now + self._connect_within,), name="dial", daemon=True).start()
+        open_in_background(self._url, self._route, now + self._connect_within, MAX_MESSAGE_BYTES, self._opened)
 
     def take(self, now: float, *, alive: bool) -> Connection | BinanceError | None:
         """The outcome of an attempt that has ended, if any.
@@ -76,7 +82,8 @@ class Dialler:
         if hopeless and not alive:
             raise outcome
         if hopeless:
-            self._redial.wait_until(now + STANDBY_REFUSED_PAUSE)
+            self._no_standby_before = now + STANDBY_REFUSED_PAUSE
+            self._ban = outcome if isinstance(outcome, RateLimited) else None
         return outcome
 
     def proven(self) -> None:
@@ -98,13 +105,8 @@ class Dialler:
         """No connection is wanted any more: one that is still being opened is left at once."""
         self._over = True
 
-    def _dial(self, deadline: float) -> None:
-        try:
-            connection = Connection.open(self._url, self._route, deadline, MAX_MESSAGE_BYTES)
-        except Exception as error:  # whatever it is, the thread that waits must hear of it
-            self._outcomes.put(error)
-        else:
-            self._outcomes.put(connection)
-            if self._over:
-                connection.close()
+    def _opened(self, outcome: Connection | Exception) -> None:
+        self._outcomes.put(outcome)
+        if self._over and isinstance(outcome, Connection):
+            outcome.close()
         self._wake()

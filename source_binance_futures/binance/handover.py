@@ -70,7 +70,7 @@ Item: TypeAlias = "Batch | Warned | Noted | Gap | Failed"
 
 
 class Handover:
-    """An unblocking queue between two threads.
+    """A queue between two threads; putting never waits.
 
     The reader asks `is_full` before it reads a socket. Each side keeps its own counter, so no lock is needed.
     """
@@ -105,5 +105,9 @@ class Handover:
 
 
 def utc(epoch_seconds: float) -> str:
-    """`2026-11-21 20:35:00.123 UTC`"""
-    return datetime.fromtimestamp(epoch_seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
+    """`2026-11-21 20:35:00.123 UTC`; a number that is no time of this kind stays a number."""
+    try:
+        moment = datetime.fromtimestamp(epoch_seconds, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return f"{epoch_seconds:.0f} seconds since 1970"
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"

@@ -27,6 +27,7 @@ class Timing:
 
 TAPE_BYTES = 32 * 1024 * 1024
 SUBSCRIBED_WITHIN = 1.0  # seconds
+CAUGHT_UP_AFTER = 1.0  # seconds of reading everything that comes
 
 
 class Line:
@@ -40,6 +41,8 @@ class Line:
         self.connection = connection
         self.opened_at = opened_at
         self.last_heard = opened_at
+        self._unread_since: float | None = None  # reading was paused then, and has not caught up yet
+        self._drained_since: float | None = None
         self.first_data_at: float | None = None
         self.last_data_at = opened_at  # pings and acknowledgements go on where data has stopped
         self.alone_since: float | None = None  # data comes here since then, and none over the other connection
@@ -57,6 +60,7 @@ class Line:
         if self.connection.frames_heard:
             self.last_heard = now
             self._pinged_at = None
+        self._note_catching_up(now)
         if not payloads:
             return None
         if self.first_data_at is None and any(map(may_be_book_ticker, payloads)):
@@ -67,6 +71,35 @@ class Line:
         if SHUTDOWN_NOTICE in joined and any(map(is_shutdown_notice, payloads)):
             self.retiring = True
         return Batch(payloads, len(joined), now)
+
+    @property
+    def heard_until(self) -> float:
+        """Until when everything that was pushed has been read; what came later may be lost with the connection."""
+        return self.last_heard if self._unread_since is None else self._unread_since
+
+    def read_until(self, now: float) -> float:
+        """The same for a connection that is alive: until now, unless reading lags behind."""
+        return now if self._unread_since is None else self._unread_since
+
+    def pause(self, now: float) -> None:
+        """Nobody reads from now on: what arrives may be lost, if the server tires of waiting."""
+        self._unread_since = self._unread_since or now
+        self._drained_since = None
+
+    def resume(self, now: float) -> None:
+        """It is read again; its silence until now proves nothing."""
+        self.last_heard = now
+
+    def _note_catching_up(self, now: float) -> None:
+        """One that was cut while nobody read ends right after what had still arrived; one that lives on was not cut."""
+        if self._unread_since is None:
+            return
+        if not self.connection.drained:
+            self._drained_since = None
+        elif self._drained_since is None:
+            self._drained_since = now
+        elif now - self._drained_since >= CAUGHT_UP_AFTER:
+            self._unread_since = None
 
     def keep(self, batch: Batch) -> None:
         """Puts a batch on the tape and drops what is too old or too much."""

@@ -38,7 +38,7 @@ class MarketStream:
     def __init__(
         self, url: str, route: Route, *, standby: bool, window_ends: float, timing: Timing | None = None
     ) -> None:
-        self.reconnects = 0  # how often the connection in use was lost and replaced
+        self.reconnects = 0  # how often the connection in use was lost
         self._url = url
         self._standby = standby
         self._timing = timing or Timing()
@@ -84,14 +84,14 @@ class MarketStream:
         try:
             while not self._stopping:
                 if self._wants_connection():
-                    self._dialler.dial_if_due(time.monotonic())
+                    self._dialler.dial_if_due(time.monotonic(), alive=self._active is not None)
                 for line in self._lines_to_read():
                     self._read(line, time.monotonic())
                 self._meet_new_connection(time.monotonic())
                 self._look_after_lines(time.monotonic())
-            if self._outage and self._dialler.ever_opened:
-                self._report_gap(self._outage, time.monotonic())
+            self._tell_open_outage()
         except Exception as error:  # whatever it is, the consumer must hear of it
+            self._tell_open_outage()
             self._items.put(Failed(error))
         finally:
             self._dialler.close()
@@ -100,6 +100,10 @@ class MarketStream:
             self._selector.close()
             self._wake_reader.close()
             self._wake_writer.close()
+
+    def _tell_open_outage(self) -> None:
+        if self._outage and self._dialler.ever_opened:
+            self._report_gap(self._outage, time.monotonic())
 
     def _lines(self) -> list[Line]:
         return [line for line in (self._active, self._spare) if line is not None]
@@ -121,6 +125,7 @@ class MarketStream:
             return
         self._paused = not self._paused
         if self._paused:
+            line.pause(time.monotonic())
             self._selector.unregister(line.connection)
             if not self._pause_was_told:
                 self._pause_was_told = True
@@ -131,7 +136,7 @@ class MarketStream:
                     )
                 )
         else:
-            line.last_heard = time.monotonic()  # nobody listened: its silence proves nothing
+            line.resume(time.monotonic())
             self._forget_who_was_alone()
             self._selector.register(line.connection, selectors.EVENT_READ, line)
 
@@ -148,8 +153,7 @@ class MarketStream:
             self._dialler.proven()
             covered = line.covered_since()
             if line is self._active and self._outage and covered is not None:
-                self._report_gap(self._outage, covered)
-                self._outage = None
+                self._end_outage(self._outage, covered)
         if line.connection.loss is not None:
             self._lose(line, line.connection.loss)
 
@@ -188,7 +192,8 @@ class MarketStream:
         if replacing and spare.first_data_at is not None and now - spare.first_data_at >= self._timing.overlap:
             self._leave(active)
             # One that never brought anything while the fresh one does was a dead route.
-            self._promote(spare, active.opened_at if active.first_data_at is None else now, replacing)
+            heard_until = active.opened_at if active.first_data_at is None else active.read_until(now)
+            self._promote(spare, heard_until, replacing)
         elif replacing and active.is_mute(now) and spare.is_mute(now):
             self._items.put(
                 Warned("The fresh connection is silent too, so there may be nothing to send. Staying on it.")
@@ -223,14 +228,14 @@ class MarketStream:
         was_active = line is self._active
         self._leave(line)
         if not was_active:
-            self._items.put(Warned(f"The standby connection is missing, another is being opened. Cause: {loss}."))
+            self._items.put(Warned(f"{self._name_of_spare()} is missing, another is being opened. Cause: {loss}."))
             return
         self.reconnects += 1
         if self._spare is not None:
-            self._promote(self._spare, line.last_heard, str(loss))
+            self._promote(self._spare, line.heard_until, str(loss))
         else:
             self._items.put(Noted(f"The connection was lost: {loss}. Connecting again."))
-            self._outage = self._outage or (line.last_heard, str(loss))
+            self._outage = self._outage or (line.heard_until, str(loss))
 
     def _promote(self, line: Line, heard_until: float, cause: str) -> None:
         """The spare becomes the line in use. What its tape holds goes first; the cursor skips what is known."""
@@ -243,11 +248,8 @@ class MarketStream:
             return  # both are silent: most likely nothing was pushed
         if covered is None:
             self._outage = self._outage or (heard_until, cause)
-        elif self._outage or covered > heard_until:
-            self._report_gap(self._outage or (heard_until, cause), covered)
-            self._outage = None
         else:
-            self._items.put(Noted(f"Another connection took over without a gap: {cause}."))
+            self._end_outage(self._outage or (heard_until, cause), covered)
 
     def _leave(self, line: Line) -> None:
         if not (self._paused and line is self._active):
@@ -259,6 +261,14 @@ class MarketStream:
         else:
             self._spare = None
         self._forget_who_was_alone()
+
+    def _end_outage(self, outage: tuple[float, str], covered: float) -> None:
+        """A proven connection has heard everything since `covered`: what lies between is the gap, if anything does."""
+        self._outage = None
+        if covered > outage[0]:
+            self._report_gap(outage, covered)
+        else:
+            self._items.put(Noted(f"Another connection took over without a gap: {outage[1]}."))
 
     def _report_gap(self, outage: tuple[float, str], until: float) -> None:
         since, cause = outage
@@ -287,11 +297,14 @@ class MarketStream:
         elif outcome is not None:
             self._tell_refusal(outcome)
 
+    def _name_of_spare(self) -> str:
+        return "The standby connection" if self._standby else "The fresh connection"
+
     def _tell_refusal(self, failure: BinanceError) -> None:
         alive = self._active is not None
         if not alive and self._outage is None:
             self._outage = (self._started, str(failure).rstrip("."))
         failures = self._dialler.failures_in_a_row
         if failures & (failures - 1) == 0:  # the 1st, 2nd, 4th, 8th... in a row
-            what = "The standby connection is missing" if alive else "Connecting failed"
+            what = f"{self._name_of_spare()} is missing" if alive else "Connecting failed"
             self._items.put(Warned(f"{what} (attempt {failures} in a row): {failure}"))

@@ -31,9 +31,12 @@ class Redial:
         self._unproven = min(self._unproven + 1, 16)
 
     def proven(self) -> None:
-        """A message came over the connection of the last attempt: the next one may be made at once."""
+        """A message came over the connection of the last attempt: the next one may be made at once.
+
+        But not at the pace of handshakes, where a server sends one message and cuts each time.
+        """
         self._unproven = 0
-        self._not_before = 0.0
+        self._not_before = self._attempts[-1] + FIRST_PAUSE if self._attempts else 0.0
 
     def wait_until(self, moment: float) -> None:
         """The exchange named a moment before which it does not want to be asked; no message lifts that."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import time
 import uuid
 from typing import Any
@@ -15,6 +16,7 @@ from .errors import (
     ConnectFailed,
     ConnectionLost,
     ExchangeUnavailable,
+    HandshakeFailed,
     Interrupted,
     NoAnswer,
     Owner,
@@ -23,7 +25,7 @@ from .errors import (
 from .prices import Answer, WeightUsed, parse_answer, request
 from .route import Route
 from .stop import LOOK_EVERY, Stop
-from .websocket import Connection
+from .websocket import Connection, open_in_background
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # all prices are 60 kB in 2026
 CONNECT_TIMEOUT = 10.0
@@ -87,9 +89,7 @@ class WebSocketApi:
         cost = ONE_SYMBOL_WEIGHT if symbol else ALL_SYMBOLS_WEIGHT
         self._mind_the_weight(cost if self._connection else cost + HANDSHAKE_WEIGHT)
         if self._connection is None:
-            self._connection = Connection.open(
-                self._url, self._route, time.monotonic() + min(CONNECT_TIMEOUT, self._timeout), MAX_MESSAGE_BYTES
-            )
+            self._connection = self._open()
         try:
             answer = self._exchange(self._connection, symbol)
         except BinanceError:
@@ -123,6 +123,23 @@ class WebSocketApi:
                 raise NoAnswer(self._host, self._timeout)
             connection.wait(min(remaining, LOOK_EVERY))
 
+    def _open(self) -> Connection:
+        """Connects in another thread, since nothing else looks at `stop` meanwhile."""
+        outcomes: queue.SimpleQueue[Connection | Exception] = queue.SimpleQueue()
+        deadline = time.monotonic() + min(CONNECT_TIMEOUT, self._timeout)
+        open_in_background(self._url, self._route, deadline, MAX_MESSAGE_BYTES, outcomes.put)
+        while not self._stop.requested and time.monotonic() < deadline + LOOK_EVERY:
+            try:
+                outcome = outcomes.get(timeout=LOOK_EVERY)
+            except queue.Empty:
+                continue
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+        if self._stop.requested:
+            raise Interrupted
+        raise HandshakeFailed(self._host, "no answer in time")
+
     def _leave(self) -> None:
         if self._connection is not None:
             self._connection.close()
@@ -146,16 +163,16 @@ class WebSocketApi:
 
     def _is_worth_another_try(self, error: BaseException) -> bool:
         if isinstance(error, RateLimited):
-            return error.retry_at - time.time() <= self._longest_wait
+            return error.retry_at - time.time() <= LONGEST_WAIT
         temporary = (ConnectFailed, ConnectionLost, ExchangeUnavailable, NoAnswer)
         return isinstance(error, temporary) and error.owner is Owner.EXCHANGE
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
+        """Growing pauses; at least until the moment that Binance named, however the clocks differ."""
+        growing = tenacity.wait_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)(state)
+        growing += tenacity.wait_random(0, FIRST_PAUSE)(state)
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, RateLimited):
-            return max(error.retry_at - time.time(), 0.0)
-        growing = tenacity.wait_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)
-        return growing(state) + tenacity.wait_random(0, FIRST_PAUSE)(state)
+        return max(error.retry_at - time.time(), growing) if isinstance(error, RateLimited) else growing
 
     def _tell(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

@@ -11,7 +11,7 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 
 from ..binance.endpoints import host_of
 from ..binance.errors import OnlyMalformedFrames
-from ..binance.handover import Batch, Failed, Gap, Item, Noted, Warned, utc
+from ..binance.handover import Batch, Failed, Gap, Noted, Warned, utc
 from ..binance.market_stream import MarketStream
 from ..binance.messages import MalformedFrame, book_ticker_record, is_coin_m, parse_book_ticker
 from ..binance.stop import LOOK_EVERY, Stop
@@ -22,6 +22,7 @@ from .schema_drift import drift
 
 PROGRESS_EVERY = 10.0  # seconds
 DRAIN_AFTER_STOP = 0.5  # seconds; a stop signal wants an end within one
+DRAIN_AFTER_WINDOW = 45.0  # seconds; before the watchdog of the process ends it
 LOOK_AT_CLOCK_EVERY = 64  # records, so that a slow destination does not hold back a checkpoint
 
 
@@ -63,7 +64,7 @@ class Capture:
         self._window_ends = self._began + config.listen_seconds
 
     def messages(self) -> Iterator[AirbyteMessage | None]:
-        """The records of the window. Raises a `BinanceError` after everything that was received has been yielded."""
+        """The records of the window. Raises what ended the stream after everything received before has been yielded."""
         self._stop.window_ends = self._window_ends
         next_progress = self._began + PROGRESS_EVERY
         self._market.start()
@@ -74,8 +75,10 @@ class Capture:
                     self._tell_progress(now)
                     next_progress = now + PROGRESS_EVERY
                 item = self._market.take(min(self._window_ends - now, LOOK_EVERY))
-                if item is not None:
-                    yield from self._handle(item)
+                if isinstance(item, Batch):
+                    yield from self._records(item.payloads)
+                elif item is not None:
+                    self._hear(item)
                 yield None
             self._market.stop()
             yield from self._drain()
@@ -84,7 +87,8 @@ class Capture:
         failure = self._market.failure_of_window()
         if failure is not None and not self._stop.requested:
             raise failure
-        if self._oddities.malformed and not self._sound_frames():
+        only_malformed = self._oddities.malformed and not (self._emitted + self._duplicates + self._other_market)
+        if only_malformed and not self._stop.requested:
             raise OnlyMalformedFrames(host_of(self._config.environment.market_stream_url), self._oddities.malformed)
 
     def _is_over(self) -> bool:
@@ -94,39 +98,46 @@ class Capture:
         return self._emitted == self._config.max_book_tickers
 
     def _drain(self) -> Iterator[AirbyteMessage | None]:
-        """What arrived within the window and still waits; after a stop signal, as much as half a second allows."""
+        """What arrived within the window and still waits, as much of it as there is time to write."""
         while not self._has_enough():
             item = self._market.take(0)
             if item is None:
                 return
-            if isinstance(item, Batch) and self._stop.requested and self._drain_is_over():
-                self._not_emitted += len(item.payloads)
+            if isinstance(item, Batch):
+                yield from self._records(item.payloads)
             else:
-                yield from self._handle(item)
+                self._hear(item)
             yield None
 
-    def _drain_is_over(self) -> bool:
-        return time.monotonic() - (self._stop.requested_at or 0.0) > DRAIN_AFTER_STOP
+    def _is_too_late(self) -> bool:
+        """Whether the time for writing is over: soon after a stop signal, or well after the window."""
+        if self._stop.requested_at is not None:
+            return time.monotonic() > self._stop.requested_at + DRAIN_AFTER_STOP
+        return time.monotonic() > self._window_ends + DRAIN_AFTER_WINDOW
 
-    def _handle(self, item: Item) -> Iterator[AirbyteMessage | None]:
-        if isinstance(item, Batch):
-            yield from self._records(item.payloads)
-        elif isinstance(item, Failed):
+    def _hear(self, item: Warned | Noted | Gap | Failed) -> None:
+        """What the market stream has to say. Raises the error that ended it."""
+        if isinstance(item, Failed):
             raise item.error
-        elif isinstance(item, Noted):
+        if isinstance(item, Noted):
             self._logger.info(item.text)
+        elif isinstance(item, Warned):
+            self._logger.warning(item.text)
         else:
-            if isinstance(item, Gap):
-                self._gaps += 1
-                self._gap_seconds += item.seconds
-            self._logger.warning(str(item.text if isinstance(item, Warned) else item))
+            self._gaps += 1
+            self._gap_seconds += item.seconds
+            self._logger.warning(str(item))
 
     def _records(self, payloads: Iterable[bytes]) -> Iterator[AirbyteMessage | None]:
-        """The hot path: a filter and the cursor before anything is built, one clock reading for a batch."""
-        advance, keep_all, stream_name = self._cursor.advance, self._keep_all, self._stream_name
+        """The hot path: a filter and the cursor before anything is built, one clock reading for many records."""
+        advance, keep_all, most = self._cursor.advance, self._keep_all, self._config.max_book_tickers
+        record_type, stream_name = Type.RECORD, self._stream_name
         emitted_at = int(time.time() * 1000)
         book_ticker = None
-        for payload in payloads:
+        waiting = iter(payloads)
+        if self._is_too_late():
+            self._not_emitted += sum(1 for _ in waiting)
+        for payload in waiting:
             try:
                 book_ticker = parse_book_ticker(payload)
             except MalformedFrame as fault:
@@ -146,24 +157,20 @@ class Capture:
                 self._look_at_first(record)
             self._emitted += 1
             self._last_event_time = record["event_time"]
-            yield AirbyteMessage(
-                type=Type.RECORD,
-                record=AirbyteRecordMessage(stream_name, record, emitted_at),
-            )
+            yield AirbyteMessage(record_type, record=AirbyteRecordMessage(stream_name, record, emitted_at))
             if self._emitted % LOOK_AT_CLOCK_EVERY == 0:
                 yield None
                 emitted_at = int(time.time() * 1000)
-            if self._has_enough():
-                return
+                if self._is_too_late():
+                    self._not_emitted += sum(1 for _ in waiting)
+            if self._emitted == most:
+                break
         self._tell_restarts()
 
     def _look_at_first(self, record: dict[str, Any]) -> None:
         self._first_event_time = record["event_time"]
         for fault in drift(record, self._schema):
             self._logger.warning(f"Binance's book tickers no longer fit the declared schema. {fault}")
-
-    def _sound_frames(self) -> int:
-        return self._emitted + self._duplicates + self._other_market + self._oddities.other
 
     # --- what a person sees ---
 
@@ -187,7 +194,8 @@ class Capture:
         self._tell_restarts()  # of the last batch, where it was cut short
         if self._not_emitted:
             self._logger.warning(
-                f"The sync was stopped before {self._not_emitted} received frames could be written; they are lost."
+                f"The sync ended before {self._not_emitted} received frames could be written; they are lost. "
+                "The destination reads more slowly than the exchange pushes."
             )
         if self._cursor.symbols_refused:
             self._logger.warning(
@@ -202,7 +210,8 @@ class Capture:
         oddities = self._oddities
         line = (
             f"Captured {self._emitted} updates of {len(self._cursor.symbols_seen)} symbols in "
-            f"{time.monotonic() - self._began:.1f} seconds. Duplicates skipped: {self._duplicates}. "
+            f"{time.monotonic() - self._began:.1f} seconds. "
+            f"Duplicates skipped: {self._duplicates - self._cursor.symbols_refused}. "
             f"Updates of other markets left out: {self._other_market}. "
             f"Other frames: {oddities.other}, malformed: {oddities.malformed}. Reconnects: {self._market.reconnects}. "
             f"Gaps: {self._gaps}, seconds without connection: {self._gap_seconds:.1f}."

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 RESTART_AFTER_MS = 60_000
+LATEST_TIME = 4_102_444_800_000  # 2100-01-01 in ms; a later time is in another unit, and would hide every restart
 MAX_SYMBOLS = 20_000  # Binance lists about 800; a server that invents names must not fill the memory and the state
 ENVIRONMENT, UPDATE_IDS, NEWEST_TRANSACTION_TIME = "environment", "u", "newest_transaction_time"
 
@@ -57,7 +58,7 @@ class Cursor:
             return False
         else:
             self._seen[symbol] = update_id
-        if type(transaction_time) is int and transaction_time > self._newest_time:
+        if type(transaction_time) is int and self._newest_time < transaction_time <= LATEST_TIME:
             self._newest_time = transaction_time
         return True
 
@@ -117,8 +118,8 @@ class Cursor:
         for symbol, update_id in update_ids.items():
             if type(update_id) is not int:
                 raise UnreadableState(f"the update id of {symbol[:100]} is not a whole number")
-        if newest is not None and type(newest) is not int:
-            raise UnreadableState(f"`{NEWEST_TRANSACTION_TIME}` is not a whole number")
+        if newest is not None and (type(newest) is not int or not 0 <= newest <= LATEST_TIME):
+            raise UnreadableState(f"`{NEWEST_TRANSACTION_TIME}` is not a time in milliseconds")
         if written_by != environment:
             return cls(environment)
         return cls(environment, update_ids, newest)

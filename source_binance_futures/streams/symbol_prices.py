@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -48,6 +49,7 @@ class SymbolPrices(Stream):
             rows = requested_prices(api, self._config.price_symbols)
         except BinanceError as error:
             raise reported(error) from None
+        self._stop.window_ends = time.monotonic()  # from here on nothing but the writing of the rows is waited for
         records = [price_record(row) for row in rows]
         for fault in drift(records[0], self.get_json_schema()) if records else ():
             self.logger.warning(f"Binance's prices no longer fit the declared schema. {fault}")
