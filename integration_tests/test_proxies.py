@@ -5,18 +5,25 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
+import logging
+import time
 from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
 
+from source_binance_futures import connection_check
+from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyRefused, ProxyUnusable
 from source_binance_futures.binance.route import Route
+from source_binance_futures.binance.stop import Stop
+from source_binance_futures.config import Config
 
 from .connector import INCREMENTAL, Connector, Output
 from .exchange import LocalExchange
 from .listening import Listener, free_port, listen_to
 from .proxies import Proxy, http_proxy, socks5_proxy
 
+ELSEWHERE = "127.1"  # this machine, but not written as such: the environment's proxies are for it too
 USER = "us er"
 PASSWORD = "p@ss/w:rd%1-Geheim"
 CREDENTIALS = f"{quote(USER)}:{quote(PASSWORD, safe='')}"
@@ -97,10 +104,101 @@ def test_a_wrong_password_is_told_and_not_shown(
     assert status == "FAILED"
     assert f"The proxy {scheme}://127.0.0.1:{port} did not let the connection through" in sentence
     assert "user and password" in sentence
-    if scheme == "http":
-        assert "it asks for a user and password, or does not accept these" in sentence
+    assert "it asks for a user and password, or does not accept these" in sentence
     assert exchange.handshakes == []
     hide_and_seek(output)
+
+
+def failure_through(exchange: LocalExchange, proxy_url: str | None) -> ConnectFailed:
+    """What comes of a connection to an address that no variable exempts."""
+    with pytest.raises(ConnectFailed) as caught:
+        Route(proxy_url).open_socket(f"wss://{ELSEWHERE}:{exchange.port}", time.monotonic() + 5)
+    return caught.value
+
+
+def test_a_wrong_password_and_none_are_the_users_turn(
+    exchange: LocalExchange, guarded_http: Proxy, guarded_socks: Proxy
+) -> None:
+    for credentials in ("", "user:wrong@"):
+        for scheme, proxy in (("http", guarded_http), ("socks5h", guarded_socks)):
+            failure = failure_through(exchange, f"{scheme}://{credentials}127.0.0.1:{proxy.port}")
+            assert isinstance(failure, ProxyRefused)
+            assert failure.owner is Owner.USER
+
+
+UNSENDABLE = [
+    ("http", f"user:{quote('密码-Geheim')}"),
+    ("http", "us%3AGeheim:word"),
+    ("socks5", f"user:{quote('é-Geheim')}"),
+    ("socks5h", f"user:{'Geheim' * 50}"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "credentials"), UNSENDABLE)
+def test_credentials_that_cannot_be_sent_are_told_and_not_shown(
+    exchange: LocalExchange, guarded_http: Proxy, guarded_socks: Proxy, scheme: str, credentials: str
+) -> None:
+    port = (guarded_http if scheme == "http" else guarded_socks).port
+    failure = failure_through(exchange, f"{scheme}://{credentials}@127.0.0.1:{port}")
+    assert isinstance(failure, ProxyUnusable)
+    assert failure.owner is Owner.USER
+    sentence = "`proxy_url` cannot be used: its address, user or password cannot be sent as written."
+    assert str(failure) == sentence
+
+
+def test_a_host_that_is_no_name_is_told(exchange: LocalExchange) -> None:
+    assert "cannot be sent as written" in str(failure_through(exchange, "http://user:Geheim@a..b:3128"))
+
+
+def test_check_shows_no_password_that_cannot_be_sent(
+    connector: Connector, exchange: LocalExchange, guarded_http: Proxy
+) -> None:
+    url = f"http://user:{quote('密码-Geheim')}@127.0.0.1:{guarded_http.port}"
+    output = connector.run("check", config(exchange, url), debug=True)
+    status, sentence = output.status
+    assert status == "FAILED"
+    assert "`proxy_url` cannot be used" in sentence
+    assert output.is_plain
+    assert "密码" not in json.dumps(output.messages, ensure_ascii=False)
+    hide_and_seek(output)
+
+
+def test_check_does_not_quote_what_it_did_not_foresee(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError(PASSWORD)
+
+    monkeypatch.setattr(connection_check, "_probe_market_stream", fail)
+    monkeypatch.setattr(connection_check, "_probe_websocket_api", fail)
+    told = connection_check.failures_of(Config(), Stop(), logging.getLogger("check"))
+    assert "failed while checking book_tickers (ValueError). Please report it." in " ".join(told)
+    assert "in fail" in caplog.text, "the log says where it happened"
+    assert "Geheim" not in caplog.text + " ".join(told)
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://user:pa/Geheim@host:3128",
+        "http://user:12#Geheim@host:3128",
+        "user:pa/Geheim@host:3128",
+        "http://Geheim@host:99999",
+        "http://user:Geheim@ho]st:3128",
+        "ftp://user:Geheim@host:3128",
+        "https://user:Geheim@host:3128",
+    ],
+)
+def test_a_variable_that_holds_no_proxy_is_named_and_not_shown(
+    exchange: LocalExchange, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    failure = failure_through(exchange, None)
+    assert isinstance(failure, ProxyUnusable)
+    assert failure.owner is Owner.USER
+    assert str(failure).startswith(f"{variable.upper()} is not the address of a proxy; write it like http://host:3128")
+    assert not any(part in str(failure) for part in ("Geheim", "pa/", ":12", "ftp"))
 
 
 def test_a_dead_proxy_of_the_environment_is_told_and_not_shown(connector: Connector, exchange: LocalExchange) -> None:

@@ -6,10 +6,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from .binance.endpoints import PRODUCTION, TESTNET, Environment, fault_of_address
-from .binance.route import PROXY_TYPES, Route
+from .binance.route import Route, fault_of_proxy
 
 DAY = 86400  # seconds
 DEFAULT_LISTEN_SECONDS = 60
@@ -173,19 +172,9 @@ def _proxy_url(value: object) -> str | None:
     value = value.strip()
     if not value:
         return None
-    try:
-        parts = urlsplit(value)
-        # A password with a bare / ? or # ends the host early: its beginning would pass for a host, and hosts are shown.
-        cut_short = "@" in parts.path + parts.query + parts.fragment
-        usable = parts.scheme in PROXY_TYPES and parts.hostname and parts.port != 0 and not cut_short
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ConfigurationError(
-            "`proxy_url` is not the address of a proxy; write it like http://host:3128, socks5://host:1080 or "
-            "socks5h://host:1080, with user:password@ before the host where the proxy asks for them "
-            "(/ ? # @ in a password as %2F %3F %23 %40)."
-        )
+    fault = fault_of_proxy(value)
+    if fault:
+        raise ConfigurationError(f"`proxy_url` {fault}.")
     return value
 
 

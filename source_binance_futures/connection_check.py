@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable
 
 from .binance.errors import BinanceError
@@ -35,8 +36,10 @@ def failures_of(config: Config, stop: Stop, logger: logging.Logger) -> list[str]
         except BinanceError as error:
             outcomes.put((name, str(reported(error))))
         except Exception as error:
-            logger.exception(f"{name} could not be checked")
-            outcomes.put((name, f"This connector failed while checking {name}: {error!r}. Please report it."))
+            # Where it happened, and not what it says: that may quote a password.
+            kind, places = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
+            logger.error(f"{name} could not be checked: {kind} in\n{places}")
+            outcomes.put((name, f"This connector failed while checking {name} ({kind}). Please report it."))
 
     for name, probe in probes.items():
         threading.Thread(target=attempt, args=(name, probe), name=f"check {name}", daemon=True).start()

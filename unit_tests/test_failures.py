@@ -28,6 +28,8 @@ HOST = "ws-fapi.binance.com"
         (errors.Unreachable(HOST, 443, "no answer in time"), TRANSIENT, "`proxy_url`"),
         (errors.TlsFailed(HOST, "expired"), TRANSIENT, "SSL_CERT_FILE"),
         (errors.ProxyFailed("http://proxy:3128", "no answer"), TRANSIENT, "`proxy_url`"),
+        (errors.ProxyRefused("http://proxy:3128"), CONFIG, "user and password"),
+        (errors.ProxyUnusable("HTTPS_PROXY", "is no address"), CONFIG, "HTTPS_PROXY is no address."),
         (errors.HandshakeFailed(HOST, "no answer in time"), TRANSIENT, "Check the address"),
         (errors.HandshakeRefused(HOST, 403), TRANSIENT, "HTTP status 403"),
         (errors.LocationRefused(HOST, 451), CONFIG, "country"),

@@ -7,6 +7,8 @@
     │   ├── Unreachable                  refused, timed out, no route
     │   ├── TlsFailed                    the certificate, or the talk before it
     │   ├── ProxyFailed                  the proxy, or what lies behind it
+    │   │   ├── ProxyRefused                 it wants another user and password
+    │   │   └── ProxyUnusable                its address is none, or cannot be sent
     │   ├── HandshakeFailed              an answer that is not a WebSocket's
     │   └── HandshakeRefused             an HTTP status other than 101
     │       └── LocationRefused              451: Binance does not serve this location
@@ -99,6 +101,22 @@ class ProxyFailed(ConnectFailed):
             f"The proxy {proxy} did not let the connection through: {why}. "
             "Check `proxy_url` (or HTTPS_PROXY) and its user and password."
         )
+
+
+class ProxyRefused(ProxyFailed):
+    owner = Owner.USER
+
+    def __init__(self, proxy: str) -> None:
+        super().__init__(proxy, "it asks for a user and password, or does not accept these")
+
+
+class ProxyUnusable(ProxyFailed):
+    """`named_by` is the option or the variable that holds the address; the address may hold a password."""
+
+    owner = Owner.USER
+
+    def __init__(self, named_by: str, fault: str) -> None:
+        ConnectFailed.__init__(self, f"{named_by} {fault}.")
 
 
 class HandshakeFailed(ConnectFailed):

@@ -19,15 +19,32 @@ import certifi
 import python_socks
 import python_socks.sync
 
-from .errors import AddressForbidden, AddressNotFound, ConnectFailed, ProxyFailed, TlsFailed, Unreachable
+from .errors import (
+    AddressForbidden,
+    AddressNotFound,
+    ConnectFailed,
+    ProxyFailed,
+    ProxyRefused,
+    ProxyUnusable,
+    TlsFailed,
+    Unreachable,
+)
 
 PROXY_AUTHENTICATION_REQUIRED = 407
+SOCKS_REFUSALS = ("Username and password authentication failure", "No acceptable authentication methods were offered")
+PROXY_SAID = 200  # characters of what a proxy answers
 DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "socks5": 1080, "socks5h": 1080}
 PROXY_TYPES = {
     "http": python_socks.ProxyType.HTTP,
     "socks5": python_socks.ProxyType.SOCKS5,
     "socks5h": python_socks.ProxyType.SOCKS5,
 }
+
+
+@dataclass(frozen=True)
+class _Proxy:
+    by: str  # the option or the variable that names it
+    url: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -49,7 +66,7 @@ class Route:
         parts = urlsplit(url)
         host = str(parts.hostname)
         port = parts.port or DEFAULT_PORTS[parts.scheme]
-        proxy = self.proxy_url or _proxy_of_environment(parts.scheme, host)
+        proxy = _Proxy("`proxy_url`", self.proxy_url) if self.proxy_url else _proxy_of_environment(parts.scheme, host)
         if proxy:
             sock = self._connect_through_proxy(proxy, host, port, deadline)
         else:
@@ -72,10 +89,11 @@ class Route:
                 failure = error
         raise Unreachable(host, port, _reason(failure)) from None
 
-    def _connect_through_proxy(self, proxy_url: str, host: str, port: int, deadline: float) -> socket.socket:
-        proxy = urlsplit(proxy_url)
-        if proxy.scheme not in PROXY_TYPES:
-            raise ProxyFailed(without_credentials(proxy_url), "only http, socks5 and socks5h proxies are known")
+    def _connect_through_proxy(self, named: _Proxy, host: str, port: int, deadline: float) -> socket.socket:
+        fault = fault_of_proxy(named.url)
+        if fault:
+            raise ProxyUnusable(named.by, fault)
+        proxy = urlsplit(named.url)
         proxy_host, proxy_port = str(proxy.hostname), proxy.port or DEFAULT_PORTS[proxy.scheme]
         if self.public_only:
             # The resolved address itself is dialled, so that a second look-up cannot lead somewhere else.
@@ -95,10 +113,18 @@ class Route:
         except python_socks.ProxyConnectionError as error:
             why = f"it could not be reached ({os.strerror(error.errno).lower() if error.errno else 'no answer'})"
         except python_socks.ProxyError as error:
-            why = _refusal(error)
+            if error.error_code == PROXY_AUTHENTICATION_REQUIRED or str(error) in SOCKS_REFUSALS:
+                raise ProxyRefused(without_credentials(named.url)) from None
+            why = _said(error)
         except OSError as error:
             why = _reason(error)
-        raise ProxyFailed(without_credentials(proxy_url), why)
+        except UnicodeDecodeError:
+            why = "its answer could not be read"
+        except ValueError:  # such as a password in letters that the protocol does not have; it would quote them
+            raise ProxyUnusable(
+                named.by, "cannot be used: its address, user or password cannot be sent as written"
+            ) from None
+        raise ProxyFailed(without_credentials(named.url), why)
 
     def _resolve(self, host: str, port: int, deadline: float) -> list[tuple[Any, ...]]:
         """The socket addresses of a host. The resolver of the system takes no deadline, so a thread waits for it."""
@@ -130,14 +156,32 @@ def without_credentials(url: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
 
 
-def _proxy_of_environment(scheme: str, host: str) -> str | None:
+def fault_of_proxy(url: str) -> str | None:
+    """What is wrong with the address of a proxy, as the end of a sentence that does not quote it; None if nothing is."""
+    try:
+        parts = urlsplit(url)
+        # A password with a bare / ? or # ends the host early: its beginning would pass for a host, and hosts are shown.
+        cut_short = "@" in parts.path + parts.query + parts.fragment
+        if parts.scheme in PROXY_TYPES and parts.hostname and parts.port != 0 and not cut_short:
+            return None
+    except ValueError:
+        pass
+    return (
+        "is not the address of a proxy; write it like http://host:3128, socks5://host:1080 or "
+        "socks5h://host:1080, with user:password@ before the host where the proxy asks for them "
+        "(/ ? # @ in a password as %2F %3F %23 %40)"
+    )
+
+
+def _proxy_of_environment(scheme: str, host: str) -> _Proxy | None:
     proxies = urllib.request.getproxies_environment()
     if urllib.request.proxy_bypass_environment(host, proxies):  # type: ignore[attr-defined]  # undocumented in typeshed
         return None
-    proxy = proxies.get("https" if scheme == "wss" else "http") or proxies.get("all")
-    if proxy and "://" not in proxy:
-        return f"http://{proxy}"
-    return proxy
+    for kind in ("https" if scheme == "wss" else "http", "all"):
+        url = proxies.get(kind, "").strip()
+        if url:
+            return _Proxy(f"{kind.upper()}_PROXY", url if "://" in url else f"http://{url}")
+    return None
 
 
 def _encrypt(sock: socket.socket, host: str, deadline: float) -> ssl.SSLSocket:
@@ -192,7 +236,6 @@ def _reason(error: OSError | None) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _refusal(error: python_socks.ProxyError) -> str:
-    if error.error_code == PROXY_AUTHENTICATION_REQUIRED:
-        return "it asks for a user and password, or does not accept these"
-    return str(error).lower() or "it broke off"
+def _said(error: python_socks.ProxyError) -> str:
+    """What a proxy answered, as it may stand in a message: short, and with nothing that is no text."""
+    return str(error).encode(errors="replace").decode()[:PROXY_SAID].lower() or "it broke off"
