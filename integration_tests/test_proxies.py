@@ -6,6 +6,7 @@ import base64
 import ipaddress
 import json
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from source_binance_futures import connection_check
-from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyRefused, ProxyUnusable
+from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyRefused, ProxyUnusable
 from source_binance_futures.binance.route import Route
 from source_binance_futures.binance.stop import Stop
 from source_binance_futures.config import Config
@@ -204,7 +205,8 @@ def test_a_variable_that_holds_no_proxy_is_named_and_not_shown(
 def test_a_dead_proxy_of_the_environment_is_told_and_not_shown(connector: Connector, exchange: LocalExchange) -> None:
     with free_port() as port:
         variables = {"ALL_PROXY": f"http://{CREDENTIALS}@127.0.0.1:{port}"}
-        settings = config(exchange, None) | {"listen_seconds": 2}
+        environment = exchange.environment() | {"market_stream_url": f"wss://{ELSEWHERE}:{exchange.port}"}
+        settings = config(exchange, None) | {"listen_seconds": 2, "environment": environment}
         output = connector.read(settings, book_tickers=INCREMENTAL, debug=True, variables=variables)
     assert output.exit_code == 1
     (error, *_) = output.errors
@@ -221,15 +223,15 @@ def test_a_proxy_url_that_is_none_does_not_show_its_password(connector: Connecto
     hide_and_seek(output)
 
 
-def listens(exchange: LocalExchange, route: Route | None = None) -> None:
-    with listen_to(exchange, route=route) as listener:
+def listens(exchange: LocalExchange, route: Route | None = None, host: str = "127.0.0.1") -> None:
+    with Listener(f"ws://{host}:{exchange.port}", pushed=exchange.pushed, route=route) as listener:
         listener.wait_for_updates(10)
     assert listener.warnings == []
 
 
 def test_no_proxy_is_used_where_none_is_named(exchange: LocalExchange, http: Proxy) -> None:
-    listens(exchange)
-    assert f"127.0.0.1:{exchange.port}" not in http.asked
+    listens(exchange, host=ELSEWHERE)
+    assert f"{ELSEWHERE}:{exchange.port}" not in http.asked
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
@@ -237,27 +239,40 @@ def test_the_environments_proxy_is_used(
     exchange: LocalExchange, http: Proxy, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, f"http://127.0.0.1:{http.port}")
-    listens(exchange)
-    exchange.wait_for(lambda: f"127.0.0.1:{exchange.port}" in http.asked, 10)
+    listens(exchange, host=ELSEWHERE)
+    exchange.wait_for(lambda: f"{ELSEWHERE}:{exchange.port}" in http.asked, 10)
+
+
+@pytest.mark.usefixtures("exchange")
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LocalHost"])
+def test_the_environments_proxy_is_not_for_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    with free_port() as nobody, socket.create_server((host, 0)) as server:
+        for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(variable, f"http://127.0.0.1:{nobody}")
+        url = f"ws://{host}:{server.getsockname()[1]}"
+        with Route().open_socket(url, time.monotonic() + 5) as sock:
+            assert sock.getpeername() == server.getsockname()
+        with pytest.raises(ProxyFailed):
+            Route(f"http://127.0.0.1:{nobody}").open_socket(url, time.monotonic() + 5)
 
 
 def test_https_proxy_is_for_encrypted_addresses(
     exchange: LocalExchange, socks: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"socks5h://127.0.0.1:{socks.port}")
-    listens(exchange)
-    assert f"127.0.0.1:{exchange.port}" not in socks.asked
-    with Listener(f"wss://127.0.0.1:{exchange.port}") as listener:  # no TLS there, but asked for through the proxy
+    listens(exchange, host=ELSEWHERE)
+    assert f"{ELSEWHERE}:{exchange.port}" not in socks.asked
+    with Listener(f"wss://{ELSEWHERE}:{exchange.port}") as listener:  # no TLS there, but asked for through the proxy
         listener.wait_for(lambda: listener.warnings)
-    assert f"127.0.0.1:{exchange.port}" in socks.asked
+    assert f"{ELSEWHERE}:{exchange.port}" in socks.asked
 
 
-@pytest.mark.parametrize("exempt", ["127.0.0.1", "*", "example.com,127.0.0.1"])
+@pytest.mark.parametrize("exempt", [ELSEWHERE, "*", f"example.com,{ELSEWHERE}"])
 def test_no_proxy_exempts(exchange: LocalExchange, socks: Proxy, monkeypatch: pytest.MonkeyPatch, exempt: str) -> None:
     monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{socks.port}")
     monkeypatch.setenv("NO_PROXY", exempt)
-    listens(exchange)
-    assert f"127.0.0.1:{exchange.port}" not in socks.asked
+    listens(exchange, host=ELSEWHERE)
+    assert f"{exchange.port}" not in {asked.rpartition(":")[2] for asked in socks.asked}
 
 
 @pytest.mark.parametrize("exempt", ["", "*"])
@@ -267,9 +282,9 @@ def test_the_users_own_proxy_wins_over_the_environment(
     monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{http.port}")
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{http.port}")
     monkeypatch.setenv("NO_PROXY", exempt)
-    listens(exchange, Route(f"socks5://127.0.0.1:{socks.port}"))
-    assert f"127.0.0.1:{exchange.port}" in socks.asked
-    assert f"127.0.0.1:{exchange.port}" not in http.asked
+    listens(exchange, Route(f"socks5h://127.0.0.1:{socks.port}"), host=ELSEWHERE)
+    assert f"{ELSEWHERE}:{exchange.port}" in socks.asked
+    assert f"{ELSEWHERE}:{exchange.port}" not in http.asked
 
 
 def test_socks5_finds_the_address_here_and_socks5h_there(exchange: LocalExchange, socks: Proxy) -> None:

@@ -70,14 +70,15 @@ def fault_of_address(url: str) -> str | None:
         return "is not a WebSocket address; write it like wss://host or wss://host:port"
     if parts.username is not None or parts.password is not None:
         return "carries a user or password; Binance's market data needs none, so leave them out"
-    if parts.scheme == "ws" and not _is_loopback(host):
+    if parts.scheme == "ws" and not is_loopback(host):
         return "is not encrypted; write wss:// (ws:// is accepted for this machine only, such as ws://127.0.0.1:8765)"
     if parts.fragment:
         return "carries a # part, which a WebSocket address has not; leave it out"
     return None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is written as this machine itself; no name is looked up."""
     if host == "localhost":
         return True
     try:

@@ -19,6 +19,7 @@ import certifi
 import python_socks
 import python_socks.sync
 
+from .endpoints import is_loopback
 from .errors import (
     AddressForbidden,
     AddressNotFound,
@@ -52,7 +53,8 @@ class Route:
     """How addresses are reached.
 
     `proxy_url` is the user's own choice and always wins; without it the environment's HTTPS_PROXY, HTTP_PROXY,
-    ALL_PROXY and NO_PROXY are honoured. With `public_only` (a shared cloud) private addresses are refused.
+    ALL_PROXY and NO_PROXY are honoured, except for this machine. With `public_only` (a shared cloud) private addresses
+    are refused.
     """
 
     proxy_url: str | None = field(default=None, repr=False)  # it may hold a password
@@ -157,7 +159,7 @@ def without_credentials(url: str) -> str:
 
 
 def fault_of_proxy(url: str) -> str | None:
-    """What is wrong with the address of a proxy, as the end of a sentence that does not quote it; None if nothing is."""
+    """What is wrong with a proxy's address, as the end of a sentence that does not quote it; None if nothing is."""
     try:
         parts = urlsplit(url)
         # A password with a bare / ? or # ends the host early: its beginning would pass for a host, and hosts are shown.
@@ -174,6 +176,8 @@ def fault_of_proxy(url: str) -> str | None:
 
 
 def _proxy_of_environment(scheme: str, host: str) -> _Proxy | None:
+    if is_loopback(host):
+        return None  # another machine has another loopback, and plain `ws://` must not leave this one
     proxies = urllib.request.getproxies_environment()
     if urllib.request.proxy_bypass_environment(host, proxies):  # type: ignore[attr-defined]  # undocumented in typeshed
         return None
