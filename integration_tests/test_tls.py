@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import trustme
 
-from source_binance_futures.binance.errors import AddressForbidden
-from source_binance_futures.binance.route import Route, _is_public
+from source_binance_futures.binance.errors import AddressForbidden, ProxyFailed
+from source_binance_futures.binance.route import Route, _is_public, _tls_context
 
 from .connector import INCREMENTAL, Connector
 from .exchange import LocalExchange
-from .listening import listen_to
+from .listening import free_port, listen_to
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +93,19 @@ def test_the_certificate_must_be_of_this_time(
         assert "certificate has expired" in first_warning(exchange)
 
 
+def test_every_python_accepts_the_same_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    def as_python_3_13_does() -> ssl.SSLContext:
+        context = create_default_context()
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    create_default_context = ssl.create_default_context
+    monkeypatch.setattr(ssl, "create_default_context", as_python_3_13_does)
+    context = _tls_context()
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
 def test_the_process_takes_both_streams_over_tls(
     connector: Connector, exchange: LocalExchange, authority_file: Path
 ) -> None:
@@ -143,6 +156,32 @@ def test_in_the_cloud_no_private_address_is_dialled(host: str, as_proxy: bool) -
     route = Route(f"http://{host}:3128" if as_proxy else None, public_only=True)
     with pytest.raises(AddressForbidden, match="which Airbyte Cloud does not allow"):
         route.open_socket("wss://example.com" if as_proxy else f"wss://{host}:9443", time.monotonic() + 5)
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+@pytest.mark.parametrize("of_the_user", [False, True])
+def test_in_the_cloud_no_private_address_is_asked_for_through_a_proxy(
+    host: str, of_the_user: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = "http://8.8.8.8:3128"
+    if not of_the_user:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+    route = Route(proxy if of_the_user else None, public_only=True)
+    with pytest.raises(AddressForbidden, match="which Airbyte Cloud does not allow"):
+        route.open_socket(f"wss://{host}:9443", time.monotonic() + 5)
+
+
+@pytest.mark.parametrize("target", ["8.8.8.8", "no-such-host.invalid"])
+def test_in_the_cloud_its_own_proxy_may_be_private(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what it is asked for need not have an address here."""
+    with free_port() as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        with pytest.raises(ProxyFailed, match="could not be reached"):
+            Route(public_only=True).open_socket(f"wss://{target}", time.monotonic() + 5)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111"])

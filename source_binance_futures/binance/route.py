@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import queue
@@ -33,6 +34,7 @@ from .errors import (
 
 PROXY_AUTHENTICATION_REQUIRED = 407
 SOCKS_REFUSALS = ("Username and password authentication failure", "No acceptable authentication methods were offered")
+LOOK_UP_BEFORE_PROXY = 1.0  # seconds; where names are not served here, most of the deadline is left for the proxy
 PROXY_SAID = 200  # characters of what a proxy answers
 DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "socks5": 1080, "socks5h": 1080}
 PROXY_TYPES = {
@@ -54,7 +56,7 @@ class Route:
 
     `proxy_url` is the user's own choice and always wins; without it the environment's HTTPS_PROXY, HTTP_PROXY,
     ALL_PROXY and NO_PROXY are honoured, except for this machine. With `public_only` (a shared cloud) private addresses
-    are refused.
+    are refused, behind a proxy too; the environment's proxy is the cloud's own, so only the user's must be public.
     """
 
     proxy_url: str | None = field(default=None, repr=False)  # it may hold a password
@@ -70,6 +72,9 @@ class Route:
         port = parts.port or DEFAULT_PORTS[parts.scheme]
         proxy = _Proxy("`proxy_url`", self.proxy_url) if self.proxy_url else _proxy_of_environment(parts.scheme, host)
         if proxy:
+            if self.public_only:
+                with contextlib.suppress(AddressNotFound):  # a name that only the proxy can look up
+                    self._resolve(host, port, min(deadline, time.monotonic() + LOOK_UP_BEFORE_PROXY))
             sock = self._connect_through_proxy(proxy, host, port, deadline)
         else:
             sock = self._connect(host, port, deadline)
@@ -97,7 +102,7 @@ class Route:
             raise ProxyUnusable(named.by, fault)
         proxy = urlsplit(named.url)
         proxy_host, proxy_port = str(proxy.hostname), proxy.port or DEFAULT_PORTS[proxy.scheme]
-        if self.public_only:
+        if self.public_only and named.url == self.proxy_url:
             # The resolved address itself is dialled, so that a second look-up cannot lead somewhere else.
             proxy_host = str(self._resolve(proxy_host, proxy_port, deadline)[0][0])
         connector = python_socks.sync.Proxy(
@@ -220,6 +225,9 @@ def _encrypt(sock: socket.socket, host: str, deadline: float) -> ssl.SSLSocket:
 
 def _tls_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
+    # From Python 3.13 on this would refuse authorities of companies that leave out what RFC 5280 asks of a certificate,
+    # and that every Python before accepts. Signatures, names and dates are verified all the same.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     paths = ssl.get_default_verify_paths()
     if not paths.cafile and not paths.capath:
         context.load_verify_locations(certifi.where())  # a Python that was built without the system's authorities
