@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from source_binance_futures.binance.errors import LocationRefused, Owner, RateLimited
+from source_binance_futures.binance.errors import AddressRefused, LocationRefused, Owner, RateLimited
 from source_binance_futures.binance.line import Timing
 from source_binance_futures.binance.route import Route
 
@@ -68,7 +68,19 @@ def test_a_limit_beyond_the_window_ends_the_sync_and_names_the_time(
     assert time.strftime("%Y-%m-%d %H:%M", time.gmtime(failure.retry_at)) in str(failure)
 
 
-@pytest.mark.parametrize("status", [403, 500, 503])
+@pytest.mark.parametrize("status", [400, 401, 404, 405, 426])
+def test_what_only_another_address_mends_is_final_at_once(exchange: LocalExchange, status: int) -> None:
+    exchange.refuse(status, times=None)
+    with listen_to(exchange) as listener:
+        listener.wait_for(lambda: listener.failure)
+        time.sleep(1.5)
+        assert handshakes(exchange) == 1
+    assert isinstance(listener.failure, AddressRefused)
+    assert listener.failure.owner is Owner.USER
+    assert f"refused the connection with HTTP status {status}. Check the address" in str(listener.failure)
+
+
+@pytest.mark.parametrize("status", [403, 408, 500, 503])
 def test_what_may_pass_is_tried_again_ever_later(exchange: LocalExchange, status: int) -> None:
     exchange.refuse(status, times=2)
     with listen_to(exchange) as listener:
@@ -178,7 +190,10 @@ def test_a_server_without_tls(exchange: LocalExchange) -> None:
 
 
 def test_an_address_that_the_server_does_not_know(exchange: LocalExchange) -> None:
-    assert "HTTP status 404" in sentence_for(f"{exchange.market_stream_url}/nothing-here")
+    with Listener(f"{exchange.market_stream_url}/nothing-here") as listener:
+        listener.wait_for(lambda: listener.failure)
+    assert isinstance(listener.failure, AddressRefused)
+    assert listener.failure.status == 404
 
 
 def test_a_proxy_that_is_not_there(exchange: LocalExchange) -> None:

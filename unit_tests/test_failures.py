@@ -32,6 +32,7 @@ HOST = "ws-fapi.binance.com"
         (errors.ProxyUnusable("HTTPS_PROXY", "is no address"), CONFIG, "HTTPS_PROXY is no address."),
         (errors.HandshakeFailed(HOST, "no answer in time"), TRANSIENT, "Check the address"),
         (errors.HandshakeRefused(HOST, 403), TRANSIENT, "HTTP status 403"),
+        (errors.AddressRefused(HOST, 404), CONFIG, "HTTP status 404. Check the address"),
         (errors.LocationRefused(HOST, 451), CONFIG, "country"),
         (errors.ConnectionLost("the connection broke"), TRANSIENT, "Try again"),
         (errors.ClosedByExchange(1008, "Too many requests"), TRANSIENT, "code 1008 (Too many requests)"),

@@ -11,6 +11,7 @@
     │   │   └── ProxyUnusable                its address is none, or cannot be sent
     │   ├── HandshakeFailed              an answer that is not a WebSocket's
     │   └── HandshakeRefused             an HTTP status other than 101
+    │       ├── AddressRefused               404 and the like: this is not what the server has
     │       └── LocationRefused              451: Binance does not serve this location
     ├── ConnectionLost               it was open, and is no more
     │   ├── ClosedByExchange             a close frame, with its code
@@ -37,6 +38,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from enum import Enum
 
+PASSING_STATUSES = (403, 408)  # of the 4xx: the web firewall, which forgives [binance-protocol 4], and a slow moment
 BANNED = 418
 RATE_LIMIT_STATUSES = (BANNED, 429)
 DEFAULT_PAUSE = 60.0  # seconds, where a limit comes without a time: the weight window is a minute
@@ -132,6 +134,13 @@ class HandshakeRefused(ConnectFailed):
     def __init__(self, host: str, status: int) -> None:
         self.status = status
         super().__init__(f"{host} refused the connection with HTTP status {status}. {self.advice}")
+
+
+class AddressRefused(HandshakeRefused):
+    """A 4xx that no waiting mends."""
+
+    owner = Owner.USER
+    advice = "Check the address: a server is there, but it does not take this connection."
 
 
 class LocationRefused(HandshakeRefused):

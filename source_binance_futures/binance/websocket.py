@@ -18,7 +18,9 @@ import websocket
 from .endpoints import host_of
 from .errors import (
     DEFAULT_PAUSE,
+    PASSING_STATUSES,
     RATE_LIMIT_STATUSES,
+    AddressRefused,
     ClosedByExchange,
     ConnectFailed,
     ConnectionLost,
@@ -240,6 +242,8 @@ def _refusal(host: str, status: int, headers: Mapping[str, Any]) -> ConnectFaile
         return LocationRefused(host, status)
     if status in RATE_LIMIT_STATUSES:
         return RateLimited(host, status, time.time() + retry_after(headers))
+    if 400 <= status < 500 and status not in PASSING_STATUSES:
+        return AddressRefused(host, status)
     return HandshakeRefused(host, status)
 
 
