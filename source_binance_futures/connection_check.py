@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 
 from .binance.errors import BinanceError
-from .binance.probe import symbols_heard
+from .binance.probe import FIRST_UPDATE_WITHIN, symbols_heard
 from .binance.stop import Stop
 from .binance.websocket_api import WebSocketApi
 from .config import Config
@@ -18,7 +18,7 @@ from .failures import reported
 from .streams.symbol_prices import requested_prices
 
 API_TIMEOUT = 6.0  # seconds to connect, and as many for the answer
-CHECK_TIMEOUT = 14.5
+CHECK_TIMEOUT = 12.5  # the process needs two more to start
 
 Probe = Callable[[Config, Stop, logging.Logger], None]
 
@@ -60,11 +60,12 @@ def _probe_market_stream(config: Config, stop: Stop, logger: logging.Logger) -> 
     asked = config.book_ticker_symbols
     heard = symbols_heard(config.environment.market_stream_url, asked, config.route, stop)
     silent = [symbol for symbol in asked if symbol not in heard]
+    within = f"within {FIRST_UPDATE_WITHIN:g} seconds"
     if not heard:
-        logger.warning("book_tickers: connected, but no book ticker came within 10 seconds. The market may be quiet.")
+        logger.warning(f"book_tickers: connected, but no book ticker came {within}. The market may be quiet.")
     elif silent:
         logger.warning(
-            f"book_tickers: no book ticker of {', '.join(silent)} came within 10 seconds. Check the spelling in "
+            f"book_tickers: no book ticker of {', '.join(silent)} came {within}. Check the spelling in "
             "`book_ticker_symbols`: Binance accepts wrong names and stays silent."
         )
     else:

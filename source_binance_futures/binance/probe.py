@@ -12,11 +12,11 @@ from .route import Route
 from .stop import LOOK_EVERY, Stop
 from .websocket import Connection
 
-CONNECT_WITHIN, FIRST_UPDATE_WITHIN = 4.0, 10.0  # seconds; together they leave room in the 15 of a check
+CONNECT_WITHIN, FIRST_UPDATE_WITHIN = 4.0, 8.0  # seconds; a check adds them to the start of the process, within 15
 
 
 def symbols_heard(base: str, symbols: Sequence[str], route: Route, stop: Stop) -> frozenset[str]:
-    """The symbols of the first book tickers that come within ten seconds of connecting; it ends early once it can.
+    """The symbols of the first book tickers that come soon after connecting; it ends as early as it can.
 
     With `symbols` it waits for one update of each. Raises a `ConnectFailed`, `RateLimited` or `ConnectionLost`.
     """
