@@ -147,6 +147,11 @@ def test_credentials_that_cannot_be_sent_are_told_and_not_shown(
     assert str(failure) == sentence
 
 
+def test_a_proxy_without_an_address_is_told(exchange: LocalExchange) -> None:
+    told = str(failure_through(exchange, "http://no-such-host.invalid:3128"))
+    assert "it could not be reached (its address could not be found)" in told
+
+
 def test_a_host_that_is_no_name_is_told(exchange: LocalExchange) -> None:
     assert "cannot be sent as written" in str(failure_through(exchange, "http://user:Geheim@a..b:3128"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import os
 import queue
 import select
 import socket
@@ -118,7 +117,8 @@ class Route:
         except python_socks.ProxyTimeoutError:
             why = "no answer in time"
         except python_socks.ProxyConnectionError as error:
-            why = f"it could not be reached ({os.strerror(error.errno).lower() if error.errno else 'no answer'})"
+            cause = error.__cause__
+            why = f"it could not be reached ({_reason(cause if isinstance(cause, OSError) else None)})"
         except python_socks.ProxyError as error:
             if error.error_code == PROXY_AUTHENTICATION_REQUIRED or str(error) in SOCKS_REFUSALS:
                 raise ProxyRefused(without_credentials(named.url)) from None
