@@ -18,6 +18,7 @@ MEGABYTE = 1 << 20
 WHOLE, NAIVE, CDK = "whole read (updates/s)", "naive source (updates/s)", "CDK alone (records/s)"
 POLLED = "whole read through the CDK's Stream.read (updates/s)"
 LIBRARY = "websocket-client behind a read buffer (updates/s)"
+SLOW_READER_PAUSE = 0.002  # seconds after each 64 KiB: slower than the connector writes, so that its queue is full
 SPARE = 20_000  # more than is asked for, so that the flood never ends first
 
 
@@ -119,7 +120,10 @@ def idle_share(folder: Path) -> dict[str, float]:
 
 
 def memory(folder: Path, updates: int) -> dict[str, float]:
-    """Memory of the connector while the exchange floods it and the reader of its output is slow."""
+    """Memory of the connector while the exchange floods it and the reader of its output is slow.
+
+    Measured until the flood has been read; `after the whole flood` is the end of it.
+    """
     resident: dict[int, float] = {}
     peak = 0.0
 
@@ -133,7 +137,7 @@ def memory(folder: Path, updates: int) -> dict[str, float]:
         for mark in (1_000_000, 2_000_000, updates):
             if records >= mark * 0.995 and mark not in resident:
                 resident[mark] = peak if mark == 2_000_000 else now
-        time.sleep(0.01)
+        time.sleep(SLOW_READER_PAUSE)
 
     with flood(updates + SPARE) as url:
         whole = run(read_command(url, folder, updates), slowly)

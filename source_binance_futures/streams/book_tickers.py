@@ -73,7 +73,7 @@ class BookTickers(Stream, CheckpointMixin):
     ) -> Iterable[StreamData]:
         """Leaves out what the CDK does for each record of a polled stream (slices, checkpoints by count).
 
-        It costs a fifth of the throughput and has nothing to do here: see docs/decisions.md.
+        It slows a read down by a fifth or more and has nothing to do here: see docs/decisions.md.
         """
         self.configured_json_schema = configured_stream.stream.json_schema
         return self.read_records(configured_stream.sync_mode)
