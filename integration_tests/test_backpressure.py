@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from source_binance_futures.binance.handover import Handover
-from source_binance_futures.binance.line import Timing
 
 from .connector import INCREMENTAL, Connector, Running
 from .exchange import LocalExchange
@@ -98,22 +97,6 @@ def test_a_standby_does_not_take_over_because_nobody_reads(monkeypatch: pytest.M
             listener.wait_for(lambda: listener.account.received > sent_by_then)
         assert len(exchange.handshakes) == 2
     assert (listener.account.lost, listener.market.reconnects, listener.gaps) == (0, 0, [])
-
-
-@pytest.mark.parametrize("standby", [False, True])
-def test_what_was_lost_while_reading_paused_is_a_gap(monkeypatch: pytest.MonkeyPatch, standby: bool) -> None:
-    timing = Timing(tape=1.0)
-    with LocalExchange(rate=8 * RATE, mix_usds_margined=False, unsent_limit=64 * 1024) as exchange:
-        listener = listen_to(exchange, standby=standby, takes_at_once=False, timing=timing)
-        monkeypatch.setattr(listener.market, "_items", Handover(limit=64 * 1024))
-        with listener:
-            exchange.wait_for(lambda: len(exchange.connections) == 1 + standby, 10)
-            unread = exchange.connections[0]
-            exchange.wait_for(lambda: not unread.is_open, 30)  # what the sockets hold is full, and the exchange cuts
-            time.sleep(2)
-            listener.begin_to_take()
-            listener.wait_for(lambda: listener.gaps)
-    assert listener.gaps[0].seconds > 2, "counted from the pause, not from the last read after it"
 
 
 @pytest.mark.parametrize("ended_by", ["the window", "a stop signal"])

@@ -100,9 +100,7 @@ CASES = {
         answers(limited(text=3600)), says=("transient_error", "has banned this IP address and answers")
     ),
     "limited for longer than it listens": Case(
-        answers(limited(seconds=20)),
-        options={"listen_seconds": 5},
-        says=("transient_error", "too many requests from this IP"),
+        answers(limited(seconds=3)), options={"listen_seconds": 1}, requests=2, lasts=2.5
     ),
     "banned at the door": Case(
         refused("api", 418, retry_after=7200),

@@ -11,6 +11,7 @@ import websocket
 from websockets.frames import Frame, Opcode
 
 from source_binance_futures.binance import line as line_module
+from source_binance_futures.binance import websocket as websocket_module
 from source_binance_futures.binance.errors import ConnectionStalled
 from source_binance_futures.binance.line import SUBSCRIBED_WITHIN, Line, Timing
 from source_binance_futures.binance.websocket import Connection
@@ -196,3 +197,27 @@ def test_what_came_before_the_end_is_handed_out(ends: Ends) -> None:
     assert batch is not None
     assert batch.payloads == [UPDATE]
     assert str(line.watch(OPENED + 1)) == "the exchange closed the connection with code 1008 (Too many requests)"
+
+
+def test_after_a_pause_everything_counts_as_unheard_until_it_has_caught_up(ends: Ends) -> None:
+    line, server = ends
+    line.receive(OPENED + 1)
+    line.pause(OPENED + 10)
+    line.pause(OPENED + 12)
+    line.resume(OPENED + 20)
+    assert (line.heard_until, line.read_until(OPENED + 20)) == (OPENED + 10, OPENED + 10)
+    for moment, heard_until in ((20, 10), (20.9, 10), (21, 21)):
+        server.text(UPDATE)
+        line.receive(OPENED + moment)
+        assert line.heard_until == OPENED + heard_until
+    assert line.read_until(OPENED + 30) == OPENED + 30
+
+
+def test_a_read_that_leaves_something_behind_has_not_caught_up(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    line, server = ends
+    line.pause(OPENED + 10)
+    monkeypatch.setattr(websocket_module, "READ_BYTES", len(UPDATE))
+    for moment in (20, 22, 24):
+        server.text(UPDATE)
+        line.receive(OPENED + moment)
+    assert line.heard_until == OPENED + 10
