@@ -100,7 +100,7 @@ def test_what_check_tells_of_what_works(checks: dict[str, Future[tuple[Output, f
     assert "book_tickers: connected, and the first book ticker came." in works.logs("INFO")
     assert "symbol_prices: ticker.price answered with 1 prices." in works.logs("INFO")
     quiet, _ = checks["banned at the API's door, and a quiet market"].result(180)
-    assert any("no book ticker came within 8 seconds" in line for line in quiet.logs("WARN"))
+    assert any("no book ticker came within 10 seconds" in line for line in quiet.logs("WARN"))
     wrong, _ = checks["a wrong book ticker symbol"].result(180)
     (warning,) = wrong.logs("WARN")
     assert "no book ticker of NOSUCH came" in warning

@@ -12,7 +12,8 @@ from .route import Route
 from .stop import LOOK_EVERY, Stop
 from .websocket import Connection
 
-CONNECT_WITHIN, FIRST_UPDATE_WITHIN = 4.0, 8.0  # seconds; a check adds them to the start of the process, within 15
+CONNECT_WITHIN, FIRST_UPDATE_WITHIN = 4.0, 10.0  # seconds
+BOTH_WITHIN = 12.0  # seconds; with the start of the process a check ends within 15
 
 
 def symbols_heard(base: str, symbols: Sequence[str], route: Route, stop: Stop) -> frozenset[str]:
@@ -20,9 +21,9 @@ def symbols_heard(base: str, symbols: Sequence[str], route: Route, stop: Stop) -
 
     With `symbols` it waits for one update of each. Raises a `ConnectFailed`, `RateLimited` or `ConnectionLost`.
     """
-    address = market_stream_address(base, symbols)
-    connection = Connection.open(address, route, time.monotonic() + CONNECT_WITHIN, MAX_MESSAGE_BYTES)
-    deadline = time.monotonic() + FIRST_UPDATE_WITHIN
+    began = time.monotonic()
+    connection = Connection.open(market_stream_address(base, symbols), route, began + CONNECT_WITHIN, MAX_MESSAGE_BYTES)
+    deadline = min(time.monotonic() + FIRST_UPDATE_WITHIN, began + BOTH_WITHIN)
     heard: set[str] = set()
     try:
         while time.monotonic() < deadline and not stop.requested:
