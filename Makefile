@@ -31,7 +31,7 @@ export DO_NOT_TRACK := 1
 # Most tests wait for a process or a clock, so three files at a time keep two cores busy.
 SIDE_BY_SIDE := --numprocesses 3 --dist loadfile
 
-CODE := $(wildcard source_binance_futures unit_tests integration_tests benchmarks demo scripts)
+CODE := $(wildcard source_binance_futures local_exchange unit_tests integration_tests benchmarks demo scripts)
 
 # The first of the commands $(1) that runs and is a Python from 3.10 up to, not including, $(2). It is started, not
 # just looked for: a pyenv shim is there for every version, also for one that is not.
@@ -85,11 +85,11 @@ profile: $(VENV)/.ready ## Draw where the time goes, as flame graphs
 
 .PHONY: soak
 soak: $(VENV)/.ready ## Run under steady load for MINUTES=10
-	@MINUTES=$(MINUTES) $(BIN)/python -m integration_tests.soak
+	@MINUTES=$(MINUTES) $(BIN)/python -m integration_tests.endurance.soak
 
 .PHONY: chaos
 chaos: $(VENV)/.ready ## Run against a failing exchange for MINUTES=10
-	@$(BIN)/python -m integration_tests.chaos --minutes $(MINUTES)
+	@$(BIN)/python -m integration_tests.endurance.chaos --minutes $(MINUTES)
 
 # ---------------------------------------------------------------------------------------------- ship
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from integration_tests.exchange import LocalExchange
+from local_exchange import LocalExchange
 
 from .processes import ROOT, flood, read_command, run
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import websocket
 
-from source_binance_futures.binance.messages import book_ticker_record, parse_book_ticker
-from source_binance_futures.binance.route import Route
-from source_binance_futures.binance.websocket import READ_BYTES, Connection
+from source_binance_futures.binance.market_stream.messages import book_ticker_record, parse_book_ticker
+from source_binance_futures.binance.transport.connection import READ_BYTES, Connection
+from source_binance_futures.binance.transport.route import Route
 
 MAX_MESSAGE_BYTES = 1 << 20
 

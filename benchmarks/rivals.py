@@ -24,7 +24,7 @@ from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
 
-from source_binance_futures.binance.messages import book_ticker_record
+from source_binance_futures.binance.market_stream.messages import book_ticker_record
 from source_binance_futures.run import run
 from source_binance_futures.streams.book_tickers import BookTickers
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .connector import Connector
+from .harness.connector import Connector
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from source_binance_futures.binance.handover import Handover
+from local_exchange import LocalExchange
+from source_binance_futures.binance.market_stream.outbox import Handover
 
-from .connector import INCREMENTAL, Connector, Running
-from .exchange import LocalExchange
-from .failing import Capture
-from .listening import listen_to
+from .harness.connector import INCREMENTAL, Connector, Running
+from .harness.failing import Capture
+from .harness.listening import listen_to
 
 RATE = 3000
 # The real deadline is a minute; what it does is the same after two seconds.

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from .connector import FULL_REFRESH, INCREMENTAL, Connector, Output, side_by_side, state_message
-from .exchange import LocalExchange
+from local_exchange import LocalExchange
+
+from .harness.connector import FULL_REFRESH, INCREMENTAL, Connector, Output, side_by_side, state_message
 
 NOW = 1795000000000
 """A transaction time, in ms; before the ones that the local exchange sends."""

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from .connector import Connector, Output, side_by_side
-from .exchange import DropConnection, LocalExchange, NoAnswer
-from .price_answers import Arrangement, answers, limited, nothing, refused, together
+from local_exchange import DropConnection, LocalExchange, NoAnswer
+
+from .harness.connector import Connector, Output, side_by_side
+from .harness.price_answers import Arrangement, answers, limited, nothing, refused, together
 
 CHECKS: dict[str, tuple[Arrangement, dict[str, Any], str, list[str]]] = {
     # What waits longest begins first.

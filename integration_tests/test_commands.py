@@ -13,8 +13,19 @@ import orjson
 import pytest
 import yaml
 
-from .connector import COMMAND, FULL_REFRESH, INCREMENTAL, ROOT, Connector, Output, catalog, discovered, side_by_side
-from .exchange import LocalExchange
+from local_exchange import LocalExchange
+
+from .harness.connector import (
+    COMMAND,
+    FULL_REFRESH,
+    INCREMENTAL,
+    ROOT,
+    Connector,
+    Output,
+    catalog,
+    discovered,
+    side_by_side,
+)
 
 
 def test_spec(connector: Connector) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .connector import INCREMENTAL, Connector, Output, catalog, side_by_side, state_message
+from .harness.connector import INCREMENTAL, Connector, Output, catalog, side_by_side, state_message
 
 CUSTOM = {"name": "custom", "market_stream_url": "ws://127.0.0.1:1", "websocket_api_url": "ws://127.0.0.1:1/ws-fapi/v1"}
 EVERYWHERE = ("check", "discover", "read")

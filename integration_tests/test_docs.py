@@ -19,13 +19,13 @@ from typing import Any
 
 import pytest
 
+from local_exchange import LocalExchange
 from source_binance_futures.config import Config, unknown_options
 from source_binance_futures.streams.cursor import Cursor
 
-from .connector import FULL_REFRESH, INCREMENTAL, PROXY_VARIABLES, ROOT, Connector, catalog, discovered
-from .exchange import LocalExchange
-from .local_command import write
-from .markdown import Block, blocks_of
+from .harness.connector import FULL_REFRESH, INCREMENTAL, PROXY_VARIABLES, ROOT, Connector, catalog, discovered
+from .harness.local_command import write
+from .harness.markdown import Block, blocks_of
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TRANSLATION = ROOT / "README.zh-CN.md"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from .accounts import Account, Update
-from .connector import Connector
-from .exchange import LocalExchange
-from .failing import EVERY_KIND, IMMEDIATE, Capture, Kind, Saboteur
+from local_exchange import LocalExchange
+
+from .harness.accounts import Account, Update
+from .harness.connector import Connector
+from .harness.failing import EVERY_KIND, IMMEDIATE, Capture, Kind, Saboteur
 
 RATE = 3000
 

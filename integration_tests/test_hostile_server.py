@@ -10,15 +10,15 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from local_exchange import LocalExchange
 from source_binance_futures.binance.errors import HandshakeFailed, ProtocolViolation
-from source_binance_futures.binance.route import Route
 from source_binance_futures.binance.stop import Stop
-from source_binance_futures.binance.websocket_api import WebSocketApi
+from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.websocket_api.client import WebSocketApi
 
-from .connector import Connector
-from .exchange import LocalExchange
-from .failing import Capture
-from .listening import listen_to
+from .harness.connector import Connector
+from .harness.failing import Capture
+from .harness.listening import listen_to
 
 MIB = 2**20
 FRAGMENT = b"\x01\x7f" + (512 * 1024).to_bytes(8, "big") + b"x" * 512 * 1024

@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
-from source_binance_futures.binance import redial
-from source_binance_futures.binance.line import Timing
+from local_exchange import LocalExchange
+from local_exchange.faults import FaultKind
+from source_binance_futures.binance.market_stream import backoff as redial
+from source_binance_futures.binance.market_stream.line import Timing
 
-from .exchange import LocalExchange
-from .exchange.faults import FaultKind
-from .listening import Listener, listen_to
+from .harness.listening import Listener, listen_to
 
 # Deadlines long enough for a busy machine to keep, short enough to wait for.
 SHORT = Timing(connect=5, ping_after=1.0, pong_within=1.0, first_data_within=1.0, overlap=0.3, takeover_after=1.0)

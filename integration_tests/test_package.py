@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import pytest
 
-from .connector import FULL_REFRESH, INCREMENTAL, ROOT, Connector, Output
-from .exchange import LocalExchange
+from local_exchange import LocalExchange
+
+from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, Connector, Output
 
 NAME = "source-binance-futures"
 PACKAGE = "source_binance_futures"

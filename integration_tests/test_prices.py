@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from .connector import FULL_REFRESH, Connector, Output, side_by_side
-from .exchange import Answer, CloseConnection, Delayed, DropConnection, Fragmented, LocalExchange, NoAnswer
-from .price_answers import (
+from local_exchange import Answer, CloseConnection, Delayed, DropConnection, Fragmented, LocalExchange, NoAnswer
+
+from .harness.connector import FULL_REFRESH, Connector, Output, side_by_side
+from .harness.price_answers import (
     ALL,
     HANDSHAKE,
     MAINTENANCE,

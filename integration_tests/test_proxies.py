@@ -13,16 +13,16 @@ from urllib.parse import quote
 
 import pytest
 
+from local_exchange import LocalExchange
 from source_binance_futures import connection_check
 from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyRefused, ProxyUnusable
-from source_binance_futures.binance.route import Route
 from source_binance_futures.binance.stop import Stop
+from source_binance_futures.binance.transport.route import Route
 from source_binance_futures.config import Config
 
-from .connector import INCREMENTAL, Connector, Output
-from .exchange import LocalExchange
-from .listening import Listener, free_port, listen_to
-from .proxies import Proxy, http_proxy, socks5_proxy
+from .harness.connector import INCREMENTAL, Connector, Output
+from .harness.listening import Listener, free_port, listen_to
+from .harness.proxies import Proxy, http_proxy, socks5_proxy
 
 ELSEWHERE = "127.1"  # this machine, but not written as such: the environment's proxies are for it too
 USER = "us er"

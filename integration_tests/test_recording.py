@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from .connector import INCREMENTAL, ROOT, Connector
-from .exchange import LocalExchange
+from local_exchange import LocalExchange
+
+from .harness.connector import INCREMENTAL, ROOT, Connector
 
 RECORDINGS = ROOT.parent / "shared" / "recordings"
 FIELDS = {

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from local_exchange import LocalExchange
 from source_binance_futures.binance.errors import AddressRefused, LocationRefused, Owner, RateLimited
-from source_binance_futures.binance.line import Timing
-from source_binance_futures.binance.route import Route
+from source_binance_futures.binance.market_stream.line import Timing
+from source_binance_futures.binance.transport.route import Route
 
-from .exchange import LocalExchange
-from .listening import Listener, free_port, listen_to
+from .harness.listening import Listener, free_port, listen_to
 from .test_market_stream import handshakes, pauses
 
 QUICK = Timing(connect=1.0)

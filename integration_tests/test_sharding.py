@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from itertools import chain
 
-from .connector import INCREMENTAL, ROOT, Connector, Output
-from .exchange import LocalExchange
+from local_exchange import LocalExchange
+
+from .harness.connector import INCREMENTAL, ROOT, Connector, Output
 
 SHARDS = (
     ["BTCUSD_PERP", "BTCUSD_260626", "XRPUSD_PERP", "LINKUSD_PERP", "DOGEUSD_PERP"],

@@ -13,10 +13,10 @@ import pytest
 from airbyte_cdk.test import standard_tests
 from airbyte_cdk.test.models import ConnectorTestScenario
 
+from local_exchange import LocalExchange
 from source_binance_futures import SourceBinanceFutures
 
-from .connector import ROOT
-from .exchange import LocalExchange
+from .harness.connector import ROOT
 
 
 @pytest.fixture(scope="module")

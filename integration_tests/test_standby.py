@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from .exchange import ExchangeConnection, LocalExchange
-from .exchange.faults import FaultKind
-from .listening import Listener, listen_to
+from local_exchange import ExchangeConnection, LocalExchange
+from local_exchange.faults import FaultKind
+
+from .harness.listening import Listener, listen_to
 from .test_market_stream import SHORT, UPDATE, handshakes, push
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import trustme
 
+from local_exchange import LocalExchange
 from source_binance_futures.binance.errors import AddressForbidden, ProxyFailed
-from source_binance_futures.binance.route import Route, _is_public, _tls_context
+from source_binance_futures.binance.transport.route import Route, _is_public, _tls_context
 
-from .connector import INCREMENTAL, Connector
-from .exchange import LocalExchange
-from .listening import free_port, listen_to
+from .harness.connector import INCREMENTAL, Connector
+from .harness.listening import free_port, listen_to
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from .connector import INCREMENTAL, Connector
-from .exchange import LocalExchange
+from local_exchange import LocalExchange
+
+from .harness.connector import INCREMENTAL, Connector
 from .test_capture import config_for, line_of, update
 
 OTHER: list[bytes] = [

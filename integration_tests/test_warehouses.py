@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .connector import ROOT, discovered
+from .harness.connector import ROOT, discovered
 from .warehouse.databases import Row, Warehouse
 from .warehouse.loading import CHINESE, DUCKDB, LEAN, LISTEN_SECONDS, POSTGRES, RATE, SECOND_PRICES, Loaded, load
 

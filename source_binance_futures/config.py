@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .binance.endpoints import PRODUCTION, TESTNET, Environment, fault_of_address
-from .binance.route import Route, fault_of_proxy
+from .binance.transport.route import Route, fault_of_proxy
 
 DAY = 86400  # seconds
 DEFAULT_LISTEN_SECONDS = 60

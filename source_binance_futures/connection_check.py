@@ -12,7 +12,7 @@ from collections.abc import Callable
 from .binance.errors import BinanceError
 from .binance.probe import FIRST_UPDATE_WITHIN, symbols_heard
 from .binance.stop import Stop
-from .binance.websocket_api import WebSocketApi
+from .binance.websocket_api.client import WebSocketApi
 from .config import Config
 from .failures import reported
 from .streams.symbol_prices import requested_prices

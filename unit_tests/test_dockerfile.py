@@ -139,7 +139,7 @@ def test_every_file_copied_is_there_and_reaches_the_context(stages: list[list[In
 
 def test_the_context_is_small() -> None:
     """What a build sends to the daemon: the package and its pins, none of the environments, tests and history."""
-    outside = [".git", ".venv", "build", "integration_tests/exchange", "requirements/dev.txt", "unit_tests"]
+    outside = [".git", ".venv", "build", "local_exchange", "requirements/dev.txt", "unit_tests"]
     outside += [
         "source_binance_futures/__pycache__",
         "source_binance_futures/binance/__pycache__/errors.cpython-313.pyc",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
-from source_binance_futures.binance.framing import MAX_FRAGMENTS, FrameCutter
+from source_binance_futures.binance.transport.framing import MAX_FRAGMENTS, FrameCutter
 
 LIMIT = 1024 * 1024
 CONTROL_OPCODES = (Opcode.PING, Opcode.PONG)

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from source_binance_futures.binance.handover import Batch, Failed, Gap, Handover, Item, Noted, Warned, utc
+from source_binance_futures.binance.market_stream.outbox import Batch, Failed, Gap, Handover, Item, Noted, Warned
+from source_binance_futures.binance.text import utc
 
 
 def batch(count: int = 1, length: int = 200) -> Batch:

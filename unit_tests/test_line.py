@@ -10,11 +10,11 @@ import pytest
 import websocket
 from websockets.frames import Frame, Opcode
 
-from source_binance_futures.binance import line as line_module
-from source_binance_futures.binance import websocket as websocket_module
 from source_binance_futures.binance.errors import ConnectionStalled
-from source_binance_futures.binance.line import SUBSCRIBED_WITHIN, Line, Timing
-from source_binance_futures.binance.websocket import Connection
+from source_binance_futures.binance.market_stream import line as line_module
+from source_binance_futures.binance.market_stream.line import SUBSCRIBED_WITHIN, Line, Timing
+from source_binance_futures.binance.transport import connection as websocket_module
+from source_binance_futures.binance.transport.connection import Connection
 
 OPENED = 1000.0
 TIMING = Timing(ping_after=20, pong_within=10, first_data_within=30, rotate_after=7200, tape=30)

@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Inval
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_websocket
 
-from integration_tests.exchange import (
+from local_exchange import (
     CloseConnection,
     Delayed,
     DropConnection,
@@ -30,8 +30,8 @@ from integration_tests.exchange import (
     NoAnswer,
     connection,
 )
-from integration_tests.exchange.contracts import coin_m_contracts
-from integration_tests.exchange.engine import Engine
+from local_exchange.contracts import coin_m_contracts
+from local_exchange.engine import Engine
 
 ROOT = Path(__file__).parent.parent
 RECORDING = ROOT.parent / "shared" / "recordings" / "coin_m_20210417.jsonl"
@@ -647,7 +647,7 @@ class TestItself:
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_the_command_line(self, number: signal.Signals) -> None:
-        command = [sys.executable, "-m", "integration_tests.exchange", "--port", "0", "--rate", "100"]
+        command = [sys.executable, "-m", "local_exchange", "--port", "0", "--rate", "100"]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             lines = [process.stdout.readline() for _ in range(4)]
@@ -660,7 +660,7 @@ class TestItself:
         assert process.returncode == 0
 
     def test_the_command_line_says_what_it_cannot_open(self) -> None:
-        command = [sys.executable, "-m", "integration_tests.exchange", "--port", "0", "--recording", "no-such-file"]
+        command = [sys.executable, "-m", "local_exchange", "--port", "0", "--recording", "no-such-file"]
         process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=WAIT, check=False)
         assert process.returncode == 1
         assert process.stderr.startswith("The exchange cannot open: ")

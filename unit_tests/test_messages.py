@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_binance_futures.binance.messages import (
+from source_binance_futures.binance.market_stream.messages import (
     MalformedFrame,
     book_ticker_record,
     is_coin_m,

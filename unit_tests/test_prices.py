@@ -17,7 +17,14 @@ from source_binance_futures.binance.errors import (
     UnknownSymbols,
     UnreadableAnswer,
 )
-from source_binance_futures.binance.prices import Answer, WeightUsed, parse_answer, price_record, quoted, request
+from source_binance_futures.binance.text import quoted
+from source_binance_futures.binance.websocket_api.prices import (
+    Answer,
+    WeightUsed,
+    parse_answer,
+    price_record,
+    request,
+)
 
 ROW = {"symbol": "BTCUSDT", "price": "6000.01", "time": 1589437530011}
 WEIGHT = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400, "count": 7}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from source_binance_futures.binance.redial import ATTEMPTS_WINDOW, LONGEST_PAUSE, MAX_ATTEMPTS, Redial
+from source_binance_futures.binance.market_stream.backoff import ATTEMPTS_WINDOW, LONGEST_PAUSE, MAX_ATTEMPTS, Redial
 
 
 def pauses(redial: Redial, count: int) -> list[float]:

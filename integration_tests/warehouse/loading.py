@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..connector import PROXY_VARIABLES
-from ..exchange import LocalExchange
-from ..local_command import ROOT, write
-from ..markdown import blocks_of
+from local_exchange import LocalExchange
+
+from ..harness.connector import PROXY_VARIABLES
+from ..harness.local_command import ROOT, write
+from ..harness.markdown import blocks_of
 from .databases import Warehouse, duckdb_warehouse, postgres_warehouse
 from .postgres import DATABASE, HOST, USER, postgres_server
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from .dialler import MAX_MESSAGE_BYTES
 from .endpoints import market_stream_address
-from .messages import MalformedFrame, parse_book_ticker
-from .route import Route
+from .market_stream.dialler import MAX_MESSAGE_BYTES
+from .market_stream.messages import MalformedFrame, parse_book_ticker
 from .stop import LOOK_EVERY, Stop
-from .websocket import Connection
+from .transport.connection import Connection
+from .transport.route import Route
 
 CONNECT_WITHIN, FIRST_UPDATE_WITHIN = 4.0, 10.0  # seconds
 BOTH_WITHIN = 12.0  # seconds; with the start of the process a check ends within 15

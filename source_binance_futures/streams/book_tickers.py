@@ -25,9 +25,9 @@ from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 
 from ..binance.endpoints import market_stream_address
 from ..binance.errors import BinanceError
-from ..binance.handover import utc
-from ..binance.market_stream import MarketStream
+from ..binance.market_stream.reader import MarketStream
 from ..binance.stop import Stop
+from ..binance.text import utc
 from ..config import Config, ConfigurationError
 from ..failures import reported
 from .capture import Capture

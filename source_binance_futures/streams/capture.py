@@ -11,10 +11,11 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 
 from ..binance.endpoints import host_of
 from ..binance.errors import OnlyMalformedFrames
-from ..binance.handover import Batch, Failed, Gap, Noted, Warned, utc
-from ..binance.market_stream import MarketStream
-from ..binance.messages import MalformedFrame, book_ticker_record, is_coin_m, parse_book_ticker
+from ..binance.market_stream.messages import MalformedFrame, book_ticker_record, is_coin_m, parse_book_ticker
+from ..binance.market_stream.outbox import Batch, Failed, Gap, Noted, Warned
+from ..binance.market_stream.reader import MarketStream
 from ..binance.stop import LOOK_EVERY, Stop
+from ..binance.text import utc
 from ..config import Config
 from .cursor import Cursor
 from .oddities import Oddities

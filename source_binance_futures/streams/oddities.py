@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ..binance.prices import quoted
+from ..binance.text import quoted
 
 QUOTED_OF_EACH_KIND = 3
 

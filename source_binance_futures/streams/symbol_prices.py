@@ -11,9 +11,9 @@ from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.streams.core import StreamData
 
 from ..binance.errors import BinanceError, Interrupted, UnknownSymbols
-from ..binance.prices import price_record
 from ..binance.stop import Stop
-from ..binance.websocket_api import WebSocketApi
+from ..binance.websocket_api.client import WebSocketApi
+from ..binance.websocket_api.prices import price_record
 from ..config import Config
 from ..failures import reported
 from .schema_drift import drift

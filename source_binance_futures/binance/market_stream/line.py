@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from .errors import ConnectionLost, ConnectionStalled
-from .handover import Batch
+from ..errors import ConnectionLost, ConnectionStalled
+from ..transport.connection import Connection
 from .messages import SHUTDOWN_NOTICE, is_shutdown_notice, may_be_book_ticker
-from .websocket import Connection
+from .outbox import Batch
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from .errors import (
+from ..errors import (
     DEFAULT_PAUSE,
     RATE_LIMIT_STATUSES,
     BinanceError,
@@ -20,6 +20,7 @@ from .errors import (
     UnknownSymbols,
     UnreadableAnswer,
 )
+from ..text import QUOTED, quoted
 
 METHOD = "ticker.price"
 RETRYABLE_CODES = (-1000, -1001, -1006, -1007, -1008, -1016)
@@ -27,7 +28,6 @@ INVALID_SYMBOL = -1121
 MAINTENANCE_KEY = "239999"
 BANNED_UNTIL = re.compile(r"banned until (\d{10,})")
 EPOCH_MS_FROM = 1e11  # a `retryAfter` above this is a time in ms, below it a number of seconds
-QUOTED = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,3 @@ def _weight(rate_limits: Any) -> WeightUsed | None:
             if isinstance(count, int) and isinstance(ceiling, int):
                 return WeightUsed(count, ceiling)
     return None
-
-
-def quoted(payload: bytes) -> str:
-    """The beginning of a frame as it may stand in a log."""
-    return payload[: QUOTED * 4].decode(errors="replace")[:QUOTED]

@@ -31,7 +31,7 @@ import jsonschema
 import orjson
 from airbyte_cdk.models import AirbyteMessageSerializer
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FULL_REFRESH, INCREMENTAL = "full_refresh", "incremental"
 DEADLINE = 60.0  # seconds for a process, its start on a busy machine included
 COMMAND = (sys.executable, "-m", "source_binance_futures")

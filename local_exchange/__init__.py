@@ -1,7 +1,7 @@
 """A Binance look-alike on loopback: the COIN-M futures market stream and the USDⓈ-M WebSocket API over real sockets.
 
 Paths, control messages, update ids, limits and close codes behave as documented or recorded; it broadcasts and never
-replays. Tests use it as a context manager, people and the demo through `python -m integration_tests.exchange`.
+replays. Tests use it as a context manager, people and the demo through `python -m local_exchange`.
 
     local_exchange   the context manager: a thread around the event loop, and everything a test may ask or do
     server           one port; behind it the two endpoints

@@ -1,4 +1,4 @@
-"""The local exchange by hand: `python -m integration_tests.exchange --port 8765 --rate 6`, until Ctrl-C."""
+"""The local exchange by hand: `python -m local_exchange --port 8765 --rate 6`, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _wait(stop: threading.Event, exchange: LocalExchange) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m integration_tests.exchange",
+        prog="python -m local_exchange",
         description="A Binance look-alike on loopback: COIN-M market stream and USDⓈ-M WebSocket API.",
     )
     parser.add_argument("--port", type=int, default=8765, help="0 for any free one (default: %(default)s)")

@@ -12,15 +12,15 @@ from typing import TypeVar
 
 import orjson
 
+from local_exchange import LocalExchange
 from source_binance_futures.binance.endpoints import market_stream_address
 from source_binance_futures.binance.errors import NeverConnected
-from source_binance_futures.binance.handover import Batch, Failed, Gap, Item, Noted
-from source_binance_futures.binance.line import Timing
-from source_binance_futures.binance.market_stream import MarketStream
-from source_binance_futures.binance.route import Route
+from source_binance_futures.binance.market_stream.line import Timing
+from source_binance_futures.binance.market_stream.outbox import Batch, Failed, Gap, Item, Noted
+from source_binance_futures.binance.market_stream.reader import MarketStream
+from source_binance_futures.binance.transport.route import Route
 
 from .accounts import Account
-from .exchange import LocalExchange
 
 T = TypeVar("T")
 PATIENCE = 20.0  # seconds that a busy machine may take for what is due at once

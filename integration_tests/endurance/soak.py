@@ -1,6 +1,6 @@
 """`make soak`: a connector under steady load, and whether its memory stays flat.
 
-    python -m integration_tests.soak --minutes 10 [--rate 2000]      (or the environment variable MINUTES)
+    python -m integration_tests.endurance.soak --minutes 10 [--rate 2000]      (or the environment variable MINUTES)
 
 Memory is flat where the median of the last third of the samples is at most 8 MiB above that of the first third, which
 begins after a warm-up. Exit code 1 where it is not, or where an update was lost.
@@ -18,9 +18,10 @@ from pathlib import Path
 
 import psutil
 
-from .connector import Connector
-from .exchange import LocalExchange
-from .failing import Capture
+from local_exchange import LocalExchange
+
+from ..harness.connector import Connector
+from ..harness.failing import Capture
 
 MIB = 2**20
 ALLOWED_GROWTH = 8.0  # MiB
@@ -30,7 +31,7 @@ LINES = 20
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m integration_tests.soak", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m integration_tests.endurance.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=float(os.environ.get("MINUTES", "10")))
     parser.add_argument("--rate", type=float, default=2000.0, help="updates a second")
     parser.add_argument("--no-standby", action="store_true", help="one connection, and no tape of 30 seconds")

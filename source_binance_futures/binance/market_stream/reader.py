@@ -16,13 +16,13 @@ import socket
 import threading
 import time
 
+from ..endpoints import host_of
+from ..errors import BinanceError, ConnectionLost, NeverConnected
+from ..transport.connection import Connection
+from ..transport.route import Route
 from .dialler import Dialler
-from .endpoints import host_of
-from .errors import BinanceError, ConnectionLost, NeverConnected
-from .handover import Failed, Gap, Handover, Item, Noted, Warned
 from .line import Line, Timing
-from .route import Route
-from .websocket import Connection
+from .outbox import Failed, Gap, Handover, Item, Noted, Warned
 
 TICK = 0.25  # seconds between looks at the clocks
 IN_STEP = 0.5  # seconds by which the same update may come later over one connection than over the other

@@ -15,8 +15,8 @@ from typing import Any
 
 import websocket
 
-from .endpoints import host_of
-from .errors import (
+from ..endpoints import host_of
+from ..errors import (
     DEFAULT_PAUSE,
     PASSING_STATUSES,
     RATE_LIMIT_STATUSES,

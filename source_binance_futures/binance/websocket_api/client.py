@@ -10,8 +10,8 @@ from typing import Any
 
 import tenacity
 
-from .endpoints import host_of
-from .errors import (
+from ..endpoints import host_of
+from ..errors import (
     BinanceError,
     ConnectFailed,
     ConnectionLost,
@@ -22,10 +22,10 @@ from .errors import (
     Owner,
     RateLimited,
 )
+from ..stop import LOOK_EVERY, Stop
+from ..transport.connection import Connection, open_in_background
+from ..transport.route import Route
 from .prices import Answer, WeightUsed, parse_answer, request
-from .route import Route
-from .stop import LOOK_EVERY, Stop
-from .websocket import Connection, open_in_background
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # all prices are 60 kB in 2026
 CONNECT_TIMEOUT = 10.0

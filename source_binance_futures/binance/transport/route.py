@@ -19,8 +19,8 @@ import certifi
 import python_socks
 import python_socks.sync
 
-from .endpoints import is_loopback
-from .errors import (
+from ..endpoints import is_loopback
+from ..errors import (
     AddressForbidden,
     AddressNotFound,
     ConnectFailed,

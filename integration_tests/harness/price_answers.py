@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .exchange import Answer, LocalExchange
-from .exchange.handshakes import Endpoint
+from local_exchange import Answer, LocalExchange
+from local_exchange.handshakes import Endpoint
 
 Arrangement = Callable[[LocalExchange], None]
 

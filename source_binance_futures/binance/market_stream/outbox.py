@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TypeAlias
+
+from ..text import utc
 
 QUEUE_BYTES = 64 * 1024 * 1024
 PAYLOAD_OVERHEAD = 64  # bytes that Python keeps for one payload besides its characters, list entry included
@@ -102,12 +103,3 @@ class Handover:
 
     def is_full(self) -> bool:
         return self.waiting_bytes >= self._limit
-
-
-def utc(epoch_seconds: float) -> str:
-    """`2026-11-21 20:35:00.123 UTC`; a number that is no time of this kind stays a number."""
-    try:
-        moment = datetime.fromtimestamp(epoch_seconds, timezone.utc)
-    except (ValueError, OverflowError, OSError):
-        return f"{epoch_seconds:.0f} seconds since 1970"
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"

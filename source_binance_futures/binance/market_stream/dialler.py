@@ -7,11 +7,11 @@ import random
 import time
 from collections.abc import Callable
 
-from .endpoints import host_of
-from .errors import BinanceError, NeverConnected, Owner, RateLimited
-from .redial import Redial
-from .route import Route
-from .websocket import Connection, open_in_background
+from ..endpoints import host_of
+from ..errors import BinanceError, NeverConnected, Owner, RateLimited
+from ..transport.connection import Connection, open_in_background
+from ..transport.route import Route
+from .backoff import Redial
 
 MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
 STANDBY_REFUSED_PAUSE = 300.0  # seconds, where a standby is refused for good but the first connection lives

@@ -1,6 +1,6 @@
 """`make chaos`: a connector against an exchange that fails at random, for as long as you like, on loopback.
 
-    python -m integration_tests.chaos --minutes 10 [--no-standby] [--rate 3000] [--seed 1]
+    python -m integration_tests.endurance.chaos --minutes 10 [--no-standby] [--rate 3000] [--seed 1]
 
 With a standby anything lost, twice or out of order makes it exit with code 1; without one, a loss that no gap tells of.
 """
@@ -14,16 +14,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from .connector import Connector
-from .exchange import LocalExchange
-from .failing import EVERY_KIND, IMMEDIATE, Capture, Kind, Saboteur
+from local_exchange import LocalExchange
+
+from ..harness.connector import Connector
+from ..harness.failing import EVERY_KIND, IMMEDIATE, Capture, Kind, Saboteur
 
 KINDS_ALONE: tuple[Kind, ...] = (*IMMEDIATE, "shutdown", "slow handshake", "refusal")
 TOLD_EVERY = 10.0  # seconds
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m integration_tests.chaos", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m integration_tests.endurance.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--no-standby", action="store_true", help="one connection: losses are expected, and told")
     parser.add_argument("--rate", type=float, default=3000.0, help="updates a second")

@@ -13,10 +13,11 @@ from typing import Any, Literal, TypeVar, cast
 
 import orjson
 
+from local_exchange import ExchangeConnection, LocalExchange
+from local_exchange.faults import FaultKind
+
 from .accounts import Account
 from .connector import INCREMENTAL, Connector, Running
-from .exchange import ExchangeConnection, LocalExchange
-from .exchange.faults import FaultKind
 
 Kind = Literal["rst", "fin", "close", "cut", "silence", "mute", "shutdown", "slow handshake", "refusal"]
 IMMEDIATE: tuple[Kind, ...] = ("rst", "fin", "close", "cut")

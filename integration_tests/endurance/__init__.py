@@ -1,0 +1,1 @@
+"""Runs that last as long as one likes: soak and chaos."""

@@ -1,0 +1,1 @@
+"""The market stream: what is pushed, over connections that replace each other."""

@@ -1,0 +1,1 @@
+"""The WebSocket API: one request, its answer."""
