@@ -82,7 +82,7 @@ class Book:
             "E": now - self._event_lag,
             "st": contract.symbol_type,
         }
-        return Update(contract.symbol, draft.update_id, orjson.dumps(payload))
+        return Update(contract.symbol, draft.update_id, orjson.dumps(payload), contract.symbol_type)
 
     def _price(self, units: int) -> str:
         decimals = self.contract.decimals
