@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def connect(url: str, **options: Any) -> Iterator[ClientConnection]:
 
 @contextlib.contextmanager
 def listening(exchange: LocalExchange, path: str = ALL, **options: Any) -> Iterator[ClientConnection]:
-    """A client of the market stream, which the exchange already counts among its connections."""
+    """A client of a market stream, which the exchange already counts among its connections."""
     before = set(exchange.connections)
     with connect(exchange.market_stream_url + path, **options) as client:
         exchange.wait_for(lambda: set(exchange.connections) - before, WAIT)
@@ -50,9 +51,14 @@ def listening(exchange: LocalExchange, path: str = ALL, **options: Any) -> Itera
 
 
 @contextlib.contextmanager
-def listening_raw(exchange: LocalExchange, path: str = ALL) -> Iterator[socket.socket]:
+def listening_raw(
+    exchange: LocalExchange, path: str = ALL, tls: ssl.SSLContext | None = None
+) -> Iterator[socket.socket]:
     """The same below WebSocket: a socket after its handshake, to see each byte."""
-    with socket.create_connection(("127.0.0.1", exchange.port), timeout=WAIT) as client:
+    with contextlib.ExitStack() as opened:
+        client = opened.enter_context(socket.create_connection(("127.0.0.1", exchange.port), timeout=WAIT))
+        if tls is not None:
+            client = opened.enter_context(tls.wrap_socket(client, server_hostname="localhost"))
         ask_for_websocket(client, path)
         answer = b""
         while not answer.endswith(b"\r\n\r\n"):
@@ -72,6 +78,20 @@ def ask_for_websocket(client: socket.socket, path: str) -> None:
 def ask(client: ClientConnection, request: Any) -> Any:
     client.send(request if isinstance(request, str) else json.dumps(request))
     return json.loads(client.recv(WAIT))
+
+
+def heard(client: ClientConnection) -> list[Any]:
+    """What has come so far: all that is before the answer to a question asked now."""
+    client.send('{"method":"LIST_SUBSCRIPTIONS","id":4711}')
+    return list(iter(lambda: _unless_the_answer(json.loads(client.recv(WAIT))), None))
+
+
+def _unless_the_answer(message: Any) -> Any:
+    return None if isinstance(message, dict) and message.get("id") == 4711 else message
+
+
+def subscribe(*streams: str, number: int = 1) -> dict[str, Any]:
+    return {"method": "SUBSCRIBE", "params": list(streams), "id": number}
 
 
 def read_to_the_end(client: ClientConnection) -> tuple[list[str], ConnectionClosed]:

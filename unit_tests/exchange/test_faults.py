@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from websockets.exceptions import ConnectionClosedError
@@ -92,6 +93,46 @@ def test_raw_bytes(exchange: LocalExchange) -> None:
     assert isinstance(end, ConnectionClosedError)
     assert end.sent is not None
     assert end.sent.code == 1002
+
+
+def test_a_connection_that_lags(exchange: LocalExchange) -> None:
+    with listening(exchange) as lagging, listening(exchange) as other:
+        exchange.push("0")
+        exchange.lag(exchange.connections[0], 0.5)
+        started = time.monotonic()
+        exchange.push("1")
+        exchange.push("2")
+        assert [other.recv(WAIT) for _ in range(3)] == ["0", "1", "2"]
+        assert lagging.recv(WAIT) == "0"
+        assert lagging.ping().wait(WAIT)
+        exchange.lag(exchange.connections[0], 0)
+        exchange.push("3")
+        assert [lagging.recv(WAIT) for _ in range(3)] == ["1", "2", "3"], "it keeps the order"
+        assert time.monotonic() - started >= 0.5
+        exchange.push("4")
+        started = time.monotonic()
+        assert lagging.recv(WAIT) == "4"
+        assert exchange.fault("mute") is exchange.connections[1], "the one without a fault so far"
+
+
+def test_what_a_lagging_connection_holds_back_is_bounded() -> None:
+    with LocalExchange(rate=0, unsent_limit=2**20) as exchange, listening(exchange):
+        exchange.lag(exchange.connections[0], 60)
+        for _ in range(3):
+            exchange.push("x" * 2**19)
+        exchange.wait_for(lambda: not exchange.connections, WAIT)
+
+
+def test_a_lagging_connection_that_is_lost_sends_nothing_more(exchange: LocalExchange) -> None:
+    with listening(exchange) as client:
+        exchange.lag(exchange.connections[0], 0.1)
+        exchange.push("held back")
+        exchange.fault("rst", exchange.connections[0])
+        assert read_to_the_end(client)[0] == []
+    time.sleep(0.15)
+    with listening(exchange) as client:
+        exchange.push("next")
+        assert client.recv(WAIT) == "next"
 
 
 def test_nobody_to_fault(exchange: LocalExchange) -> None:

@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 
 from local_exchange import LocalExchange
 
-from .clients import ALL, WAIT, ask_for_websocket, connect
+from .clients import ALL, WAIT, ask_for_websocket, connect, read_to_the_end
 
 
 def test_refusals_end_after_their_times(exchange: LocalExchange) -> None:
@@ -68,3 +68,17 @@ def test_endless_headers(exchange: LocalExchange) -> None:
         assert b"\r\n\r\n" not in received
     with connect(exchange.market_stream_url + ALL):
         pass
+
+
+def test_accepted_and_closed_at_once(exchange: LocalExchange) -> None:
+    exchange.close_at_once(times=2, code=1012, reason="restart")
+    for _ in range(2):
+        with connect(exchange.market_stream_url + ALL) as client:
+            frames, end = read_to_the_end(client)
+        assert frames == []
+        assert end.rcvd is not None
+        assert (end.rcvd.code, end.rcvd.reason) == (1012, "restart")
+    with connect(exchange.market_stream_url + ALL) as client:
+        assert client.ping().wait(WAIT)
+    assert [status for _, _, status in exchange.handshakes] == [101, 101, 101]
+    assert len(exchange.every_connection) == 1
