@@ -6,13 +6,12 @@ import re
 from itertools import chain
 
 from local_exchange import LocalExchange
+from local_exchange.contracts import coin_m_contracts
 
 from .harness.connector import INCREMENTAL, ROOT, Connector, Output
 
-SHARDS = (
-    ["BTCUSD_PERP", "BTCUSD_260626", "XRPUSD_PERP", "LINKUSD_PERP", "DOGEUSD_PERP"],
-    ["BTCUSD_260925", "ETHUSD_PERP", "ETHUSD_260626", "BNBUSD_PERP", "SOLUSD_PERP"],
-)
+LISTED = [contract.symbol for contract in coin_m_contracts(None)]
+SHARDS = (LISTED[::2], LISTED[1::2])
 """All that the local exchange lists of COIN-M, each once."""
 
 RATE = 500.0

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from .addresses import SILENT_PREFIXES, USDS_MARGINED_BASE
 from .answers import Answer
 from .connection import UNSENT_LIMIT, ExchangeConnection
-from .contracts import coin_m_contracts, usds_m_contracts
+from .contracts import USDS_MARGINED, coin_m_contracts, usds_m_contracts
 from .engine import Engine
 from .fault_injection import FaultInjection
 from .handshakes import Door
@@ -21,7 +21,7 @@ from .loop_thread import LoopThread
 from .market_stream import MarketOptions, MarketStream
 from .recording import Recording
 from .server import Server, ServerOptions
-from .updates import update_from
+from .updates import market_of, update_from
 from .websocket_api import PATH, WebSocketApi
 
 T = TypeVar("T")
@@ -197,6 +197,21 @@ class LocalExchange(FaultInjection):
     def set_rate(self, rate: float) -> None:
         """Updates a second over all symbols, from now on."""
         self._engine.rate = rate
+
+    def list_contract(self, symbol: str) -> None:
+        """Trade another contract from now on, with its first update at once; its shape tells its market.
+
+        ValueError where it is listed already.
+        """
+        of_usds_m = market_of(symbol) == USDS_MARGINED
+        (contract,) = usds_m_contracts([symbol]) if of_usds_m else coin_m_contracts([symbol])
+
+        def begin() -> None:
+            self._market.push([self._engine.list_contract(contract)])
+            if of_usds_m:
+                self._api.list_contract(contract)
+
+        self._thread.call(begin)
 
     def pause(self) -> None:
         """Push nothing by itself until `resume()`. Connections stay open and pings are answered."""

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from local_exchange import LocalExchange
-from local_exchange.contracts import coin_m_contracts
+from local_exchange.contracts import coin_m_contracts, usds_m_contracts
 from local_exchange.engine import Engine
 
 from .clients import WAIT, listening
@@ -41,8 +41,8 @@ def test_it_looks_like_the_merged_stream() -> None:
     coin_m = {frame["s"] for frame in frames if frame["st"] == 2}
     usds_m = {frame["s"] for frame in frames if frame["st"] == 1}
     assert len(coin_m) == 10
-    assert {"BTCUSD_PERP", "BTCUSD_260626"} <= coin_m
-    assert {"1000SATSUSDT", "币安人生USDT", "BTCUSDT_260626"} <= usds_m
+    assert coin_m == {contract.symbol for contract in coin_m_contracts(None)}
+    assert {"1000SATSUSDT", "币安人生USDT"} <= usds_m <= {contract.symbol for contract in usds_m_contracts(None)}
     assert all(frame["B"].isdigit() for frame in frames if frame["st"] == 2)
     assert len(by_symbol["BTCUSDT"][0]["b"].partition(".")[2]) == 2
 
