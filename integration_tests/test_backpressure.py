@@ -26,7 +26,7 @@ IMPATIENT = (
 
 
 def test_seven_blocked_seconds_lose_nothing_and_keep_the_connection(connector: Connector) -> None:
-    with LocalExchange(rate=RATE, mix_usds_margined=False, ping_interval=1.0) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, ping_interval=1.0, sample_every=None) as exchange:
         capture = Capture(connector, exchange, standby=False)
         connection = exchange.wait_for(lambda: exchange.connections, 30)[0]
         time.sleep(1)  # the pipe holds a few hundred records, a twentieth of this second's
@@ -47,7 +47,7 @@ def test_seven_blocked_seconds_lose_nothing_and_keep_the_connection(connector: C
 
 def test_a_stop_signal_in_the_middle_of_a_blocked_write_cuts_nothing_off(connector: Connector) -> None:
     """What the state vouches for has been written. Python without buffers drops the rest of an interrupted write."""
-    with LocalExchange(rate=RATE, mix_usds_margined=False) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         capture = Capture(connector, exchange, standby=False, variables={"PYTHONUNBUFFERED": "1"})
         exchange.wait_for(lambda: exchange.connections, 30)
         time.sleep(1.5)
@@ -63,7 +63,7 @@ def test_a_stop_signal_in_the_middle_of_a_blocked_write_cuts_nothing_off(connect
 
 def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = 512 * 1024
-    with LocalExchange(rate=RATE, mix_usds_margined=False) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         listener = listen_to(exchange, takes_at_once=False)
         monkeypatch.setattr(listener.market, "_items", Handover(limit=limit))
         with listener:
@@ -86,7 +86,7 @@ def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later(monkeypatch: py
 
 
 def test_a_standby_does_not_take_over_because_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    with LocalExchange(rate=RATE, mix_usds_margined=False) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         listener = listen_to(exchange, standby=True, takes_at_once=False)
         monkeypatch.setattr(listener.market, "_items", Handover(limit=256 * 1024))
         with listener:
@@ -102,7 +102,10 @@ def test_a_standby_does_not_take_over_because_nobody_reads(monkeypatch: pytest.M
 @pytest.mark.parametrize("ended_by", ["the window", "a stop signal"])
 def test_the_process_does_not_outlive_its_window_where_nobody_reads(tmp_path: Path, ended_by: str) -> None:
     seconds = 2 if ended_by == "the window" else 3600
-    with LocalExchange(rate=RATE) as exchange, Connector(tmp_path / "connector", IMPATIENT) as connector:
+    with (
+        LocalExchange(rate=RATE, sample_every=None) as exchange,
+        Connector(tmp_path / "connector", IMPATIENT) as connector,
+    ):
         config = {"environment": exchange.environment(), "listen_seconds": seconds}
         running: Running = connector.start_read(config, book_tickers=INCREMENTAL, blocked=True)
         opened_at = exchange.wait_for(lambda: exchange.connections, 30)[0].opened_at

@@ -21,6 +21,7 @@ def main() -> int:
         exchange = LocalExchange(
             port=arguments.port,
             rate=arguments.rate,
+            sample_every=arguments.samples,
             recording=arguments.recording,
             speed=arguments.speed,
             keep_pushed=False,
@@ -54,6 +55,14 @@ def _parser() -> argparse.ArgumentParser:
         "--rate", type=float, default=50.0, help="updates a second over all symbols (default: %(default)s)"
     )
     parser.add_argument(
+        "--samples",
+        type=_seconds_or_off,
+        default=5.0,
+        metavar="SECONDS|off",
+        help="!bookTicker brings of each contract one sample in so many seconds; off: every update, as before June "
+        "2026 (default: %(default)s)",
+    )
+    parser.add_argument(
         "--recording",
         type=Path,
         help="a file of recorded frames, played from the first connection on instead of --rate",
@@ -62,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
         "--speed", type=float, default=1.0, help="times the pace of the recording (default: %(default)s)"
     )
     return parser
+
+
+def _seconds_or_off(text: str) -> float | None:
+    return None if text == "off" else float(text)
 
 
 def _where_to_connect(exchange: LocalExchange) -> str:
