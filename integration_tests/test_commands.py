@@ -155,8 +155,13 @@ def test_files_that_a_person_wrote(name: str, outputs: dict[str, Future[Output]]
 
 
 def test_nobody_reads_any_more(tmp_path: Path) -> None:
+<<<<<<< HEAD
     """`read | head -1` ends soon, and without a stack trace."""
     with LocalExchange(rate=3000, sample_every=None) as exchange:
+=======
+    """`read | head -1` ends soon, with a sentence."""
+    with LocalExchange(rate=3000) as exchange:
+>>>>>>> process
         for name, content in (
             ("config", {"environment": exchange.environment(), "listen_seconds": 60}),
             ("catalog", catalog(INCREMENTAL)),
@@ -172,4 +177,4 @@ def test_nobody_reads_any_more(tmp_path: Path) -> None:
         finally:
             process.kill()
     assert process.returncode == 1
-    assert stderr == b""
+    assert stderr == b"source-binance-futures: The output cannot be written: nobody reads it any more. Ending here.\n"

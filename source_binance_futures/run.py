@@ -15,7 +15,6 @@ import time
 from types import FrameType
 
 import orjson
-from airbyte_cdk.entrypoint import launch
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
     AirbyteMessage,
@@ -27,7 +26,9 @@ from airbyte_cdk.models import (
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .binance.stop import Stop
+from .entrypoint import Entrypoint
 from .failures import ReportedFailure, WithoutStackTrace
+from .output import Output
 from .source import SourceBinanceFutures
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -37,7 +38,8 @@ WRITE_OUT_WITHIN = 60.0  # seconds after the window for what waits in memory
 def run(args: list[str] | None = None) -> None:
     """Runs one command of the Airbyte protocol: spec, check, discover or read."""
     args = (sys.argv[1:] if args is None else args) or ["--help"]
-    _buffer_stdout()
+    output = Output(1)
+    _write_to(output)
     _collect_garbage_less()
     stop = Stop()
     command = next((arg for arg in args if not arg.startswith("-")), "")
@@ -47,7 +49,7 @@ def run(args: list[str] | None = None) -> None:
     for handler in logging.getLogger().handlers:
         handler.addFilter(WithoutStackTrace())
     try:
-        launch(SourceBinanceFutures(stop), args)
+        Entrypoint(SourceBinanceFutures(stop, blocks=True), output).launch(args)
     except AirbyteTracedException as failure:
         if failure.failure_type is FailureType.system_error:
             raise
@@ -69,16 +71,14 @@ def _collect_garbage_less() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-def _buffer_stdout() -> None:
-    """Puts a buffer under stdout where there is none, as with PYTHONUNBUFFERED=1, which many images set.
+def _write_to(output: Output) -> None:
+    """Puts `output` under stdout, whatever lay there; with PYTHONUNBUFFERED=1, which many images set, no buffer did.
 
-    A stop signal interrupts a write that waits for its reader. A buffer writes the rest, an unbuffered stream drops it:
-    the records of a tenth of a second, which the state would then vouch for.
+    An unbuffered stream drops the rest of a write that a stop signal interrupts: the records of a tenth of a second,
+    which the state would then vouch for.
     """
-    stdout = sys.__stdout__
-    if stdout is not None and isinstance(stdout.buffer, io.RawIOBase):
-        buffered = io.BufferedWriter(io.FileIO(stdout.fileno(), "w", closefd=False))
-        sys.stdout = sys.__stdout__ = io.TextIOWrapper(buffered, encoding="utf-8")  # type: ignore[misc]
+    text = io.TextIOWrapper(io.BufferedWriter(output), encoding="utf-8", errors="backslashreplace")
+    sys.stdout = sys.__stdout__ = text  # type: ignore[misc]
 
 
 def _stop_on_signals(stop: Stop) -> None:

@@ -4,36 +4,43 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
     AirbyteMessage,
     AirbyteStateMessage,
     ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
     Status,
 )
 from airbyte_cdk.sources import AbstractSource
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.message import MessageRepository
 from airbyte_cdk.sources.streams import Stream
+from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 
 from .binance.stop import Stop
 from .config import Config, ConfigurationError, unknown_options
 from .connection_check import failures_of
 from .failures import reported
 from .files import read_catalog_file, read_config_file, read_state_file
+from .streams.block import Block
 from .streams.book_tickers import BookTickers
+from .streams.read_log import ReadLog
 from .streams.symbol_prices import SymbolPrices
 
 
 class SourceBinanceFutures(AbstractSource):
     """Binance Futures market data: `book_tickers` (COIN-M, pushed) and `symbol_prices` (USDⓈ-M, asked).
 
-    `stop` lets the process that runs it ask for an early end.
+    `stop` lets the process that runs it ask for an early end. With `blocks` the book tickers come as `Block`s, for an
+    entry point that knows them; else as single messages.
     """
 
-    def __init__(self, stop: Stop | None = None) -> None:
+    def __init__(self, stop: Stop | None = None, *, blocks: bool = False) -> None:
         self._stop = stop or Stop()
+        self._blocks = blocks
 
     @property
     def name(self) -> str:
@@ -74,7 +81,7 @@ class SourceBinanceFutures(AbstractSource):
             known = Config.from_mapping(config)
         except ConfigurationError as error:
             raise reported(error) from None
-        return [SymbolPrices(known, self._stop), BookTickers(known, self._stop)]
+        return [SymbolPrices(known, self._stop), BookTickers(known, self._stop, blocks=self._blocks)]
 
     def read(
         self,
@@ -86,6 +93,23 @@ class SourceBinanceFutures(AbstractSource):
         """Reads `book_tickers` last, whatever the catalog's order: prices should not wait for the listening window."""
         catalog.streams.sort(key=lambda configured: configured.stream.name == "book_tickers")
         return super().read(logger, config, catalog, state)
+
+    def _read_stream(
+        self,
+        logger: logging.Logger,
+        stream_instance: Stream,
+        configured_stream: ConfiguredAirbyteStream,
+        state_manager: ConnectorStateManager,
+        internal_config: InternalConfig,
+    ) -> Iterator[AirbyteMessage]:
+        log = ReadLog(logger)
+        messages = super()._read_stream(
+            cast(logging.Logger, log), stream_instance, configured_stream, state_manager, internal_config
+        )
+        for message in messages:
+            if isinstance(message, Block):
+                log.not_counted += len(message.records) - 1
+            yield message
 
     # --- files that a person wrote ---
 

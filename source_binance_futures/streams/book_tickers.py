@@ -30,6 +30,7 @@ from ..binance.stop import Stop
 from ..binance.text import utc
 from ..config import Config, ConfigurationError
 from ..failures import reported
+from .block import Block
 from .capture import Capture
 from .cursor import Cursor, UnreadableState, is_of_other_environment
 
@@ -47,9 +48,10 @@ class BookTickers(Stream, CheckpointMixin):
     primary_key: ClassVar[list[str]] = ["symbol", "u"]
     cursor_field = "u"
 
-    def __init__(self, config: Config, stop: Stop) -> None:
+    def __init__(self, config: Config, stop: Stop, *, blocks: bool = False) -> None:
         self._config = config
         self._stop = stop
+        self._hands_over_blocks = blocks
         self._inherited: Mapping[str, Any] = {}
         self._cursor: Cursor | None = None
 
@@ -85,7 +87,7 @@ class BookTickers(Stream, CheckpointMixin):
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """One window of listening: RECORD messages, and a STATE after at most 15 seconds of them and at the end.
+        """One window of listening: records, and a STATE after at most 15 seconds of them and at the end.
 
         Before an error is raised, a STATE covers what was emitted.
         """
@@ -94,7 +96,7 @@ class BookTickers(Stream, CheckpointMixin):
             self._config, self._market(), cursor, self._stop, self.logger, self.get_json_schema(), self.name
         )
         try:
-            yield from self._with_checkpoints(capture.messages())
+            yield from self._with_checkpoints(capture.blocks())
         except BinanceError as error:
             yield self._checkpoint()
             raise reported(error) from None
@@ -105,13 +107,16 @@ class BookTickers(Stream, CheckpointMixin):
             capture.tell_summary()
         yield self._checkpoint()
 
-    def _with_checkpoints(self, messages: Iterator[AirbyteMessage | None]) -> Iterator[AirbyteMessage]:
+    def _with_checkpoints(self, blocks: Iterator[Block | None]) -> Iterator[AirbyteMessage]:
         written = time.monotonic()
         fresh = False
-        for message in messages:
-            if message is not None:
+        for block in blocks:
+            if block is not None:
                 fresh = True
-                yield message
+                if self._hands_over_blocks:
+                    yield block
+                else:
+                    yield from block.messages()
                 continue
             age = time.monotonic() - written
             if age >= (CHECKPOINT_EVERY if fresh else SIGN_OF_LIFE_EVERY):

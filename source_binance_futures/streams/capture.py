@@ -1,4 +1,4 @@
-"""One sync of `book_tickers`: from the queue of the market stream to Airbyte's messages, within the window."""
+"""One sync of `book_tickers`: from the queue of the market stream to blocks of records, within the window."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-
-from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 
 from ..binance.endpoints import host_of
 from ..binance.errors import OnlyMalformedFrames
@@ -17,6 +15,7 @@ from ..binance.market_stream.reader import MarketStream
 from ..binance.stop import LOOK_EVERY, Stop
 from ..binance.text import utc
 from ..config import Config
+from .block import Block
 from .cursor import Cursor
 from .oddities import Oddities
 from .schema_drift import drift
@@ -28,9 +27,9 @@ LOOK_AT_CLOCK_EVERY = 64  # records, so that a slow destination does not hold ba
 
 
 class Capture:
-    """Listens until the window ends and yields a record for each new update, None where a look at the clock is due.
+    """Listens until the window ends and yields the new updates in blocks, None where a look at the clock is due.
 
-    `market` is stopped before the generator of `messages` ends, however it ends.
+    `market` is stopped before the generator of `blocks` ends, however it ends.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class Capture:
         self._began = time.monotonic()
         self._window_ends = self._began + config.listen_seconds
 
-    def messages(self) -> Iterator[AirbyteMessage | None]:
+    def blocks(self) -> Iterator[Block | None]:
         """The records of the window. Raises what ended the stream after everything received before has been yielded."""
         self._stop.window_ends = self._window_ends
         next_progress = self._began + PROGRESS_EVERY
@@ -98,7 +97,7 @@ class Capture:
     def _has_enough(self) -> bool:
         return self._emitted == self._config.max_book_tickers
 
-    def _drain(self) -> Iterator[AirbyteMessage | None]:
+    def _drain(self) -> Iterator[Block | None]:
         """What arrived within the window and still waits, as much of it as there is time to write."""
         while not self._has_enough():
             item = self._market.take(0)
@@ -129,23 +128,24 @@ class Capture:
             self._gap_seconds += item.seconds
             self._logger.warning(str(item))
 
-    def _records(self, payloads: Iterable[bytes]) -> Iterator[AirbyteMessage | None]:
+    def _records(self, payloads: Iterable[bytes]) -> Iterator[Block | None]:
         """The hot path: a filter and the cursor before anything is built, one clock reading for many records."""
         advance, keep_all, most = self._cursor.advance, self._keep_all, self._config.max_book_tickers
-        record_type, stream_name = Type.RECORD, self._stream_name
         emitted_at = int(time.time() * 1000)
-        book_ticker = None
+        records: list[dict[str, Any]] = []
         waiting = iter(payloads)
         if self._is_too_late():
             self._not_emitted += sum(1 for _ in waiting)
         for payload in waiting:
             try:
-                book_ticker = parse_book_ticker(payload)
-            except MalformedFrame as fault:
-                self._oddities.count_malformed(payload, str(fault))
-                continue
+                book_ticker, fault = parse_book_ticker(payload), None
+            except MalformedFrame as malformed:
+                book_ticker, fault = None, malformed
             if book_ticker is None:
-                self._oddities.count_other(payload)
+                if records:  # they come before what is said of a frame after them
+                    yield Block(self._stream_name, records, emitted_at)
+                    records = []
+                self._leave_out(payload, fault)
                 continue
             if not keep_all and not is_coin_m(book_ticker):
                 self._other_market += 1
@@ -158,15 +158,25 @@ class Capture:
                 self._look_at_first(record)
             self._emitted += 1
             self._last_event_time = record["event_time"]
-            yield AirbyteMessage(record_type, record=AirbyteRecordMessage(stream_name, record, emitted_at))
-            if self._emitted % LOOK_AT_CLOCK_EVERY == 0:
+            records.append(record)
+            if len(records) == LOOK_AT_CLOCK_EVERY:
+                yield Block(self._stream_name, records, emitted_at)
                 yield None
+                records = []
                 emitted_at = int(time.time() * 1000)
                 if self._is_too_late():
                     self._not_emitted += sum(1 for _ in waiting)
             if self._emitted == most:
                 break
+        if records:
+            yield Block(self._stream_name, records, emitted_at)
         self._tell_restarts()
+
+    def _leave_out(self, payload: bytes, fault: MalformedFrame | None) -> None:
+        if fault is None:
+            self._oddities.count_other(payload)
+        else:
+            self._oddities.count_malformed(payload, str(fault))
 
     def _look_at_first(self, record: dict[str, Any]) -> None:
         self._first_event_time = record["event_time"]
