@@ -155,13 +155,8 @@ def test_files_that_a_person_wrote(name: str, outputs: dict[str, Future[Output]]
 
 
 def test_nobody_reads_any_more(tmp_path: Path) -> None:
-<<<<<<< HEAD
-    """`read | head -1` ends soon, and without a stack trace."""
-    with LocalExchange(rate=3000, sample_every=None) as exchange:
-=======
     """`read | head -1` ends soon, with a sentence."""
-    with LocalExchange(rate=3000) as exchange:
->>>>>>> process
+    with LocalExchange(rate=3000, sample_every=None) as exchange:
         for name, content in (
             ("config", {"environment": exchange.environment(), "listen_seconds": 60}),
             ("catalog", catalog(INCREMENTAL)),
