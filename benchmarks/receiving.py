@@ -46,7 +46,7 @@ def in_bulk(url: str, count: int, use: Callable[[bytes], object] | None) -> floa
     received, began = 0, time.perf_counter()
     while received < count and connection.loss is None:
         connection.wait(5)
-        payloads = connection.receive()
+        payloads = connection.receive().payloads
         if use is not None:
             for payload in payloads:
                 use(payload)

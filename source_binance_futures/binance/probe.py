@@ -27,7 +27,7 @@ def symbols_heard(base: str, symbols: Sequence[str], route: Route, stop: Stop) -
     heard: set[str] = set()
     try:
         while time.monotonic() < deadline and not stop.requested:
-            heard.update(_symbols_in(connection.receive()))
+            heard.update(_symbols_in(connection.receive().payloads))
             if heard and heard.issuperset(symbols):
                 break
             if connection.loss is not None:

@@ -56,11 +56,11 @@ class Line:
 
     def receive(self, now: float) -> Batch | None:
         """What has arrived, if any."""
-        payloads = self.connection.receive()
-        if self.connection.frames_heard:
+        payloads, heard, drained = self.connection.receive()
+        if heard:
             self.last_heard = now
             self._pinged_at = None
-        self._note_catching_up(now)
+        self._note_catching_up(now, drained)
         if not payloads:
             return None
         if self.first_data_at is None and any(map(may_be_book_ticker, payloads)):
@@ -90,11 +90,11 @@ class Line:
         """It is read again; its silence until now proves nothing."""
         self.last_heard = now
 
-    def _note_catching_up(self, now: float) -> None:
+    def _note_catching_up(self, now: float, drained: bool) -> None:
         """One that was cut while nobody read ends right after what had still arrived; one that lives on was not cut."""
         if self._unread_since is None:
             return
-        if not self.connection.drained:
+        if not drained:
             self._drained_since = None
         elif self._drained_since is None:
             self._drained_since = now

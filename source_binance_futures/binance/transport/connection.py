@@ -10,8 +10,8 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import websocket
 
@@ -29,7 +29,7 @@ from ..errors import (
     LocationRefused,
     RateLimited,
 )
-from .framing import CLOSE, PING, FrameCutter
+from .framing import CLOSE, PING, ControlFrame, FrameCutter
 from .route import Route
 
 READ_BYTES = 256 * 1024
@@ -40,6 +40,17 @@ USER_AGENT = "source-binance-futures"
 LOCATION_REFUSED = 451
 
 
+class Received(NamedTuple):
+    """What one `Connection.receive` brought.
+
+    `heard`: anything at all, control frames included. `drained`: everything that had arrived was taken.
+    """
+
+    payloads: list[bytes]
+    heard: bool
+    drained: bool
+
+
 class Connection:
     """An open WebSocket connection that is read without waiting and answers pings by itself.
 
@@ -48,8 +59,6 @@ class Connection:
 
     def __init__(self, client: websocket.WebSocket, sock: socket.socket, max_message_bytes: int) -> None:
         self.loss: ConnectionLost | None = None
-        self.frames_heard = False  # whether the last `receive` heard anything, control frames included
-        self.drained = True  # whether the last `receive` took everything that had arrived
         self._client = client
         self._socket = sock
         self._cutter = FrameCutter(max_message_bytes)
@@ -92,20 +101,19 @@ class Connection:
         """Waits until there is something to `receive`, at most so many seconds."""
         return self.has_decrypted_bytes() or bool(select.select([self._socket], [], [], max(seconds, 0))[0])
 
-    def receive(self) -> list[bytes]:
-        """The payloads of the messages that have arrived, in order, without waiting; pings are answered on the way.
+    def receive(self) -> Received:
+        """The messages that have arrived, in order, without waiting; pings are answered on the way.
 
         Where the connection ends, `loss` is set, and what had arrived before is still returned.
         """
-        self.frames_heard = False
         if self.loss is not None:
-            return []
-        payloads = self._cutter.cut(self._read())
-        self.frames_heard = bool(payloads or self._cutter.controls)
-        self._answer_control_frames()
+            return Received([], heard=False, drained=True)
+        data, drained = self._read()
+        payloads, controls = self._cutter.cut(data)
+        self._answer(controls)
         if self._cutter.violation is not None:
             self._end(self._cutter.violation, self._cutter.violation.close_code)
-        return payloads
+        return Received(payloads, bool(payloads or controls), drained)
 
     def send_text(self, text: str) -> None:
         """Sends one text message; sets `loss` if that fails."""
@@ -128,8 +136,8 @@ class Connection:
             self._socket.close()
         self.loss = self.loss or loss
 
-    def _read(self) -> bytes:
-        """Up to 256 KiB that have arrived. TLS hands out records of 16 KiB, so several are joined."""
+    def _read(self) -> tuple[bytes, bool]:
+        """Up to 256 KiB that have arrived, and whether that was all. TLS hands out its records one by one."""
         chunks: list[bytes] = []
         size = 0
         while size < READ_BYTES:
@@ -147,12 +155,11 @@ class Connection:
             size += len(chunk)
             if not self.has_decrypted_bytes():
                 break
-        self.drained = size < READ_BYTES
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return (chunks[0] if len(chunks) == 1 else b"".join(chunks)), size < READ_BYTES
 
-    def _answer_control_frames(self) -> None:
+    def _answer(self, controls: Sequence[ControlFrame]) -> None:
         newest_ping: bytes | None = None
-        for opcode, payload in self._cutter.controls:
+        for opcode, payload in controls:
             if opcode == PING:
                 newest_ping = payload  # one pong for several pings is enough, RFC 6455 section 5.5.3
             elif opcode == CLOSE:

@@ -109,7 +109,7 @@ class WebSocketApi:
         deadline = time.monotonic() + self._timeout
         connection.send_text(request(request_id, symbol))
         while True:
-            for payload in connection.receive():
+            for payload in connection.receive().payloads:
                 answer = parse_answer(payload, request_id, symbol, self._host)
                 if answer is not None:
                     return answer
