@@ -9,13 +9,13 @@ from typing import Any
 
 from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 
-from ..binance.endpoints import host_of
 from ..binance.errors import OnlyMalformedFrames
 from ..binance.market_stream.messages import MalformedFrame, book_ticker_record, is_coin_m, parse_book_ticker
 from ..binance.market_stream.outbox import Batch, Failed, Gap, Noted, Warned
 from ..binance.market_stream.reader import MarketStream
 from ..binance.stop import LOOK_EVERY, Stop
 from ..binance.text import utc
+from ..binance.transport.address import host_of
 from ..config import Config
 from .cursor import Cursor
 from .oddities import Oddities
