@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .binance.endpoints import PRODUCTION, TESTNET, Environment, fault_of_address
-from .binance.transport.route import Route, fault_of_proxy
+from .binance.endpoints import PRODUCTION, TESTNET, Environment
+from .binance.transport.address import fault_of_address, normalized_address
+from .binance.transport.proxy import fault_of_proxy
+from .binance.transport.route import Route
 
 DAY = 86400  # seconds
 DEFAULT_LISTEN_SECONDS = 60
@@ -150,7 +152,7 @@ def _environment(value: Any) -> Environment:
         address = value.get(option)
         if not isinstance(address, str) or not address.strip():
             raise ConfigurationError(f"`environment.{option}` is missing; a custom environment needs both addresses.")
-        address = address.strip()
+        address = normalized_address(address)
         fault = fault_of_address(address)
         if fault:
             raise ConfigurationError(f"`environment.{option}` {fault}.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
+from .deadline import Deadline
 from .endpoints import market_stream_address
 from .market_stream.dialler import MAX_MESSAGE_BYTES
 from .market_stream.messages import MalformedFrame, parse_book_ticker
@@ -21,18 +21,19 @@ def symbols_heard(base: str, symbols: Sequence[str], route: Route, stop: Stop) -
 
     With `symbols` it waits for one update of each. Raises a `ConnectFailed`, `RateLimited` or `ConnectionLost`.
     """
-    began = time.monotonic()
-    connection = Connection.open(market_stream_address(base, symbols), route, began + CONNECT_WITHIN, MAX_MESSAGE_BYTES)
-    deadline = min(time.monotonic() + FIRST_UPDATE_WITHIN, began + BOTH_WITHIN)
+    both = Deadline.after(BOTH_WITHIN)
+    url = market_stream_address(base, symbols)
+    connection = Connection.open(url, route, Deadline.after(CONNECT_WITHIN), MAX_MESSAGE_BYTES)
+    deadline = both.or_after(FIRST_UPDATE_WITHIN)
     heard: set[str] = set()
     try:
-        while time.monotonic() < deadline and not stop.requested:
-            heard.update(_symbols_in(connection.receive()))
+        while not (deadline.expired or stop.requested):
+            heard.update(_symbols_in(connection.receive().payloads))
             if heard and heard.issuperset(symbols):
                 break
             if connection.loss is not None:
                 raise connection.loss
-            connection.wait(min(deadline - time.monotonic(), LOOK_EVERY))
+            connection.wait(min(deadline.remaining(), LOOK_EVERY))
         return frozenset(heard)
     finally:
         connection.close()

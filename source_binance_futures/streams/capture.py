@@ -7,13 +7,19 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+<<<<<<< HEAD
 from ..binance.endpoints import host_of
+=======
+from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
+
+>>>>>>> transport
 from ..binance.errors import OnlyMalformedFrames
 from ..binance.market_stream.messages import MalformedFrame, book_ticker_record, is_coin_m, parse_book_ticker
 from ..binance.market_stream.outbox import Batch, Failed, Gap, Noted, Warned
 from ..binance.market_stream.reader import MarketStream
 from ..binance.stop import LOOK_EVERY, Stop
 from ..binance.text import utc
+from ..binance.transport.address import host_of
 from ..config import Config
 from .block import Block
 from .cursor import Cursor

@@ -7,8 +7,9 @@ import random
 import time
 from collections.abc import Callable
 
-from ..endpoints import host_of
+from ..deadline import Deadline
 from ..errors import BinanceError, NeverConnected, Owner, RateLimited
+from ..transport.address import host_of
 from ..transport.connection import Connection, open_in_background
 from ..transport.route import Route
 from .backoff import Redial
@@ -54,7 +55,9 @@ class Dialler:
             return
         self._redial.attempted(now)
         self._under_way = True
-        open_in_background(self._url, self._route, now + self._connect_within, MAX_MESSAGE_BYTES, self._opened)
+        open_in_background(
+            self._url, self._route, Deadline(now + self._connect_within), MAX_MESSAGE_BYTES, self._opened
+        )
 
     def take(self, now: float, *, alive: bool) -> Connection | BinanceError | None:
         """The outcome of an attempt that has ended, if any.

@@ -16,8 +16,8 @@ import socket
 import threading
 import time
 
-from ..endpoints import host_of
 from ..errors import BinanceError, ConnectionLost, NeverConnected
+from ..transport.address import host_of
 from ..transport.connection import Connection
 from ..transport.route import Route
 from .dialler import Dialler

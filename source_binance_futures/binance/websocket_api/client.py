@@ -10,7 +10,7 @@ from typing import Any
 
 import tenacity
 
-from ..endpoints import host_of
+from ..deadline import Deadline
 from ..errors import (
     BinanceError,
     ConnectFailed,
@@ -23,6 +23,7 @@ from ..errors import (
     RateLimited,
 )
 from ..stop import LOOK_EVERY, Stop
+from ..transport.address import host_of
 from ..transport.connection import Connection, open_in_background
 from ..transport.route import Route
 from .prices import Answer, WeightUsed, parse_answer, request
@@ -106,10 +107,10 @@ class WebSocketApi:
 
     def _exchange(self, connection: Connection, symbol: str | None) -> Answer:
         request_id = uuid.uuid4().hex
-        deadline = time.monotonic() + self._timeout
+        deadline = Deadline.after(self._timeout)
         connection.send_text(request(request_id, symbol))
         while True:
-            for payload in connection.receive():
+            for payload in connection.receive().payloads:
                 answer = parse_answer(payload, request_id, symbol, self._host)
                 if answer is not None:
                     return answer
@@ -118,17 +119,17 @@ class WebSocketApi:
                 raise connection.loss
             if self._stop.requested:
                 raise Interrupted
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
+            if deadline.expired:
                 raise NoAnswer(self._host, self._timeout)
-            connection.wait(min(remaining, LOOK_EVERY))
+            connection.wait(min(deadline.remaining(), LOOK_EVERY))
 
     def _open(self) -> Connection:
         """Connects in another thread, since nothing else looks at `stop` meanwhile."""
         outcomes: queue.SimpleQueue[Connection | Exception] = queue.SimpleQueue()
-        deadline = time.monotonic() + min(CONNECT_TIMEOUT, self._timeout)
+        deadline = Deadline.after(min(CONNECT_TIMEOUT, self._timeout))
         open_in_background(self._url, self._route, deadline, MAX_MESSAGE_BYTES, outcomes.put)
-        while not self._stop.requested and time.monotonic() < deadline + LOOK_EVERY:
+        patience = Deadline(deadline.moment + LOOK_EVERY)  # the attempt itself knows best why it took too long
+        while not (self._stop.requested or patience.expired):
             try:
                 outcome = outcomes.get(timeout=LOOK_EVERY)
             except queue.Empty:
