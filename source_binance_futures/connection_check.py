@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import queue
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from datetime import datetime, timezone
 
+from .binance.deadline import Deadline
 from .binance.errors import BinanceError
-from .binance.probe import FIRST_UPDATE_WITHIN, symbols_heard
+from .binance.market_stream.contracts import Venue, venues_of
+from .binance.probe import Probe
 from .binance.stop import Stop
 from .binance.websocket_api.client import WebSocketApi
 from .config import Config
 from .failures import reported
 from .streams.symbol_prices import requested_prices
+from .streams.tally import named
 
 API_TIMEOUT = 6.0  # seconds to connect, and as many for the answer
 CHECK_TIMEOUT = 12.5  # the process needs two more to start
+LAST_WORDS = 0.5  # seconds between the end of the listening and the answer
+FIRST_UPDATE_WITHIN = 10.0  # seconds
 
-Probe = Callable[[Config, Stop, logging.Logger], None]
+Try = Callable[[], None]
 
 
 def failures_of(config: Config, stop: Stop, logger: logging.Logger) -> list[str]:
     """One sentence for each thing that does not work; empty where both endpoints do."""
     deadline = time.monotonic() + CHECK_TIMEOUT
-    probes: dict[str, Probe] = {"book_tickers": _probe_market_stream, "symbol_prices": _probe_websocket_api}
+    probes: dict[str, Try] = {}
+    venues = venues_of(config.wishes, config.environment, (), datetime.now(timezone.utc).date())
+    for venue in venues:
+        name = "book_tickers" if len(venues) == 1 else f"book_tickers ({_markets(venue)})"
+        probes[name] = functools.partial(_probe_venue, venue, name, config, stop, logger, deadline)
+    probes["symbol_prices"] = functools.partial(_probe_websocket_api, config, stop, logger)
     outcomes: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
 
-    def attempt(name: str, probe: Probe) -> None:
+    def attempt(name: str, probe: Try) -> None:
         try:
-            probe(config, stop, logger)
+            probe()
             outcomes.put((name, None))
         except BinanceError as error:
             outcomes.put((name, str(reported(error))))
@@ -56,20 +68,24 @@ def failures_of(config: Config, stop: Stop, logger: logging.Logger) -> list[str]
     return [f"{name}: {sentence}" for name, sentence in found.items()]
 
 
-def _probe_market_stream(config: Config, stop: Stop, logger: logging.Logger) -> None:
-    asked = config.book_ticker_symbols
-    heard = symbols_heard(config.environment.market_stream_url, asked, config.route, stop)
-    silent = [symbol for symbol in asked if symbol not in heard]
+def _probe_venue(venue: Venue, name: str, config: Config, stop: Stop, logger: logging.Logger, answer_by: float) -> None:
+    until = Deadline(answer_by - LAST_WORDS).or_after(FIRST_UPDATE_WITHIN)
+    heard = Probe(venue, config.route, stop).symbols_heard(until)
+    silent = [symbol for symbol in venue.symbols if symbol not in heard]
     within = f"within {FIRST_UPDATE_WITHIN:g} seconds"
     if not heard:
-        logger.warning(f"book_tickers: connected, but no book ticker came {within}. The market may be quiet.")
+        logger.warning(f"{name}: connected, but no book ticker came {within}. The market may be quiet.")
     elif silent:
         logger.warning(
-            f"book_tickers: no book ticker of {', '.join(silent)} came {within}. Check the spelling in "
+            f"{name}: no book ticker of {named(silent)} came {within}. Check the spelling in "
             "`book_ticker_symbols`: Binance accepts wrong names and stays silent."
         )
     else:
-        logger.info("book_tickers: connected, and the first book ticker came.")
+        logger.info(f"{name}: connected, and the first book ticker came.")
+
+
+def _markets(venue: Venue) -> str:
+    return " and ".join(sorted(market.value for market in venue.markets))
 
 
 def _probe_websocket_api(config: Config, stop: Stop, logger: logging.Logger) -> None:

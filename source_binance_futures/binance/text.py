@@ -19,3 +19,13 @@ def utc(epoch_seconds: float) -> str:
     except (ValueError, OverflowError, OSError):
         return f"{epoch_seconds:.0f} seconds since 1970"
     return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
+
+
+def duration(seconds: float) -> str:
+    """A length of time as it may stand in a sentence: `0.012 seconds`, `2.4 seconds`, `95 seconds`.
+
+    >>> duration(0.0123), duration(2.44), duration(95.2)
+    ('0.012 seconds', '2.4 seconds', '95 seconds')
+    """
+    decimals = 3 if seconds < 1 else 1 if seconds < 60 else 0
+    return f"{seconds:.{decimals}f} seconds"

@@ -1,41 +1,44 @@
-"""One sync of `book_tickers`: from the queue of the market stream to blocks of records, within the window."""
+"""One sync of `book_tickers`: from the outbox of the market stream to blocks of records, within the window."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-<<<<<<< HEAD
-from ..binance.endpoints import host_of
-=======
-from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
-
->>>>>>> transport
+from ..binance.endpoints import ALL_MARKET_STREAM
 from ..binance.errors import OnlyMalformedFrames
-from ..binance.market_stream.messages import MalformedFrame, book_ticker_record, is_coin_m, parse_book_ticker
-from ..binance.market_stream.outbox import Batch, Failed, Gap, Noted, Warned
+from ..binance.market_stream.coverage import Coverage
+from ..binance.market_stream.events import Batch
+from ..binance.market_stream.messages import (
+    MalformedFrame,
+    book_ticker_record,
+    market_of_book_ticker,
+    parse_frame,
+)
+from ..binance.market_stream.outbox import Failed, Gap, Item, Noted, Traced, Unproven, Warned
 from ..binance.market_stream.reader import MarketStream
+from ..binance.market_stream.samples import Dead, Samples
 from ..binance.stop import LOOK_EVERY, Stop
-from ..binance.text import utc
 from ..binance.transport.address import host_of
 from ..config import Config
 from .block import Block
 from .cursor import Cursor
-from .oddities import Oddities
 from .schema_drift import drift
+from .tally import Tally, named
 
 PROGRESS_EVERY = 10.0  # seconds
-DRAIN_AFTER_STOP = 0.5  # seconds; a stop signal wants an end within one
-DRAIN_AFTER_WINDOW = 45.0  # seconds; before the watchdog of the process ends it
-LOOK_AT_CLOCK_EVERY = 64  # records, so that a slow destination does not hold back a checkpoint
+NO_FEED = -1  # of a gap of one contract
+WRITE_AFTER_STOP = 0.5  # seconds; a stop signal wants an end within one
+WRITE_AFTER_WINDOW = 45.0  # seconds; before the watchdog of the process ends it
 
 
 class Capture:
     """Listens until the window ends and yields the new updates in blocks, None where a look at the clock is due.
 
-    `market` is stopped before the generator of `blocks` ends, however it ends.
+    A block is what one read of a connection brought, and is given whole or not at all: its rows say what is covered
+    until that read. `market` is stopped before the generator of `blocks` ends, however it ends.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Capture:
         schema: Mapping[str, Any],
         stream_name: str,
     ) -> None:
+        self.tally = Tally()
         self._config = config
         self._market = market
         self._cursor = cursor
@@ -55,17 +59,10 @@ class Capture:
         self._logger = logger
         self._schema = schema
         self._stream_name = stream_name
-        self._oddities = Oddities(logger)
-        self._keep_all = config.include_usds_margined or bool(config.book_ticker_symbols)
-        self._emitted = 0
-        self._duplicates = 0
-        self._other_market = 0
+        self._coverage = Coverage()
+        self._samples = Samples()
+        self._wishes = config.wishes
         self._restarts_told = 0
-        self._gap_seconds = 0.0
-        self._gaps = 0
-        self._not_emitted = 0
-        self._first_event_time: int | None = None
-        self._last_event_time: int | None = None
         self._began = time.monotonic()
         self._window_ends = self._began + config.listen_seconds
 
@@ -78,140 +75,197 @@ class Capture:
             while not self._is_over():
                 now = time.monotonic()
                 if now >= next_progress:
-                    self._tell_progress(now)
+                    self._tell(self.tally.progress(self._symbols, now - self._began, self._left(now)))
                     next_progress = now + PROGRESS_EVERY
-                item = self._market.take(min(self._window_ends - now, LOOK_EVERY))
-                if isinstance(item, Batch):
-                    yield from self._records(item.payloads)
-                elif item is not None:
-                    self._hear(item)
+                item = self._market.take(min(self._left(now), LOOK_EVERY))
+                if item is not None:
+                    yield from self._take(item)
                 yield None
             self._market.stop()
-            yield from self._drain()
+            yield from self._take_the_rest()
         finally:
             self._market.stop()
         failure = self._market.failure_of_window()
         if failure is not None and not self._stop.requested:
             raise failure
-        only_malformed = self._oddities.malformed and not (self._emitted + self._duplicates + self._other_market)
-        if only_malformed and not self._stop.requested:
-            raise OnlyMalformedFrames(host_of(self._config.environment.market_stream_url), self._oddities.malformed)
+        if self.tally.only_malformed and not self._stop.requested:
+            host = host_of(self._config.environment.coin_m_bases[0])
+            raise OnlyMalformedFrames(host, self.tally.malformed)
+
+    @property
+    def _symbols(self) -> int:
+        return len(self._cursor.symbols_seen)
+
+    def _left(self, now: float) -> float:
+        return max(self._window_ends - now, 0.0)
 
     def _is_over(self) -> bool:
         return self._stop.requested or self._has_enough() or time.monotonic() >= self._window_ends
 
     def _has_enough(self) -> bool:
-        return self._emitted == self._config.max_book_tickers
+        return self.tally.emitted == self._config.max_book_tickers
 
-    def _drain(self) -> Iterator[Block | None]:
+    def _take_the_rest(self) -> Iterator[Block | None]:
         """What arrived within the window and still waits, as much of it as there is time to write."""
         while not self._has_enough():
             item = self._market.take(0)
             if item is None:
                 return
-            if isinstance(item, Batch):
-                yield from self._records(item.payloads)
+            if isinstance(item, Batch) and self._is_too_late():
+                self.tally.not_written += len(item.payloads)
             else:
-                self._hear(item)
-            yield None
+                yield from self._take(item)
+                yield None
 
     def _is_too_late(self) -> bool:
         """Whether the time for writing is over: soon after a stop signal, or well after the window."""
         if self._stop.requested_at is not None:
-            return time.monotonic() > self._stop.requested_at + DRAIN_AFTER_STOP
-        return time.monotonic() > self._window_ends + DRAIN_AFTER_WINDOW
+            return time.monotonic() > self._stop.requested_at + WRITE_AFTER_STOP
+        return time.monotonic() > self._window_ends + WRITE_AFTER_WINDOW
 
-    def _hear(self, item: Warned | Noted | Gap | Failed) -> None:
+    def _take(self, item: Item) -> Iterator[Block]:
+        if isinstance(item, Batch):
+            yield from self._blocks_of(item)
+            for dead in self._samples.dead(item.received_at_us):
+                self._doubt_own_stream(dead)
+        else:
+            self._hear(item)
+
+    def _hear(self, item: Warned | Noted | Traced | Gap | Unproven | Failed) -> None:
         """What the market stream has to say. Raises the error that ended it."""
         if isinstance(item, Failed):
             raise item.error
-        if isinstance(item, Noted):
-            self._logger.info(item.text)
-        elif isinstance(item, Warned):
-            self._logger.warning(item.text)
+        if isinstance(item, Gap):
+            self._miss(item)
+        elif isinstance(item, Unproven):
+            self._coverage.doubt(item.symbols)
+            self._tell(f"Of {named(item.symbols)} the other connection may have missed the first updates.")
+        elif isinstance(item, Traced):
+            self._logger.debug(item.text)
+        elif isinstance(item, Noted):
+            self._tell(item.text)
         else:
-            self._gaps += 1
-            self._gap_seconds += item.seconds
-            self._logger.warning(str(item))
+            self._logger.warning(item.text)
 
-    def _records(self, payloads: Iterable[bytes]) -> Iterator[Block | None]:
-        """The hot path: a filter and the cursor before anything is built, one clock reading for many records."""
-        advance, keep_all, most = self._cursor.advance, self._keep_all, self._config.max_book_tickers
+    def _miss(self, gap: Gap) -> None:
+        self.tally.told(gap)
+        self._coverage.doubt_feed(gap.feed)
+        self._logger.warning(str(gap))
+
+    def _doubt_own_stream(self, dead: Dead) -> None:
+        """A sample is newer than what the contract's own stream has brought: that one is dead, or far behind."""
+        why = f"the own stream of {dead.symbol} has not brought what the all-market stream shows"
+        self._market.doubt(dead.feed, dead.line, why)
+        self._miss_contract(dead.symbol, dead.since_us / 1e6, dead.until_us / 1e6, f"{dead.symbol} only: {why}")
+
+    def _miss_contract(self, symbol: str, since: float, until: float, cause: str) -> None:
+        gap = Gap(NO_FEED, since, until, cause)
+        self.tally.told(gap)
+        self._coverage.doubt([symbol])
+        self._logger.warning(str(gap))
+
+    # --- the hot path ---
+
+    def _blocks_of(self, batch: Batch) -> Iterator[Block]:
+        """The records of one read: a filter and the cursor before anything is built, one clock reading for all."""
+        most = self._config.max_book_tickers
+        left = len(batch.payloads) if most is None else most - self.tally.emitted
+        vouches = not batch.behind and left >= len(batch.payloads)
+        advance, since, tally = self._cursor.advance, self._coverage.since, self.tally
+        feed, received_at_us = batch.feed, batch.received_at_us
+        follows, compares = self._wishes.every_change, self._wishes.discovers
         emitted_at = int(time.time() * 1000)
         records: list[dict[str, Any]] = []
-        waiting = iter(payloads)
-        if self._is_too_late():
-            self._not_emitted += sum(1 for _ in waiting)
-        for payload in waiting:
+        for payload in batch.payloads:
             try:
-                book_ticker, fault = parse_book_ticker(payload), None
-            except MalformedFrame as malformed:
-                book_ticker, fault = None, malformed
-            if book_ticker is None:
-                if records:  # they come before what is said of a frame after them
-                    yield Block(self._stream_name, records, emitted_at)
-                    records = []
-                self._leave_out(payload, fault)
+                parsed = parse_frame(payload)
+            except MalformedFrame as fault:
+                yield from self._leave_out(records, emitted_at, tally.malformed_frame(payload, str(fault)))
                 continue
-            if not keep_all and not is_coin_m(book_ticker):
-                self._other_market += 1
+            if parsed is None:
+                yield from self._leave_out(records, emitted_at, tally.other_frame(payload))
                 continue
-            if not advance(book_ticker["s"], book_ticker["u"], book_ticker.get("T")):
-                self._duplicates += 1
+            book_ticker, stream = parsed
+            symbol, update_id = book_ticker["s"], book_ticker["u"]
+            is_own = follows and stream != ALL_MARKET_STREAM
+            if not is_own or stream is None:
+                if not self._is_wanted(feed, book_ticker):
+                    tally.other_market += 1
+                    continue
+            if is_own:
+                if compares:
+                    self._samples.own(symbol, update_id, received_at_us)
+            elif not self._sample_counts(book_ticker, batch):
                 continue
-            record = book_ticker_record(book_ticker)
-            if not self._emitted:
+            if not advance(symbol, update_id, book_ticker.get("T")):
+                tally.known += 1
+                continue
+            if is_own and vouches:
+                covered_since_us = since(symbol, feed, received_at_us)
+            else:
+                covered_since_us = None
+                self._coverage.doubt((symbol,))
+            record = book_ticker_record(book_ticker, received_at_us, covered_since_us)
+            if not tally.emitted:
                 self._look_at_first(record)
-            self._emitted += 1
-            self._last_event_time = record["event_time"]
+            tally.emitted += 1
+            tally.last_event_time = record["event_time"]
             records.append(record)
-            if len(records) == LOOK_AT_CLOCK_EVERY:
-                yield Block(self._stream_name, records, emitted_at)
-                yield None
-                records = []
-                emitted_at = int(time.time() * 1000)
-                if self._is_too_late():
-                    self._not_emitted += sum(1 for _ in waiting)
-            if self._emitted == most:
+            left -= 1
+            if left == 0:
                 break
         if records:
             yield Block(self._stream_name, records, emitted_at)
         self._tell_restarts()
 
-    def _leave_out(self, payload: bytes, fault: MalformedFrame | None) -> None:
-        if fault is None:
-            self._oddities.count_other(payload)
-        else:
-            self._oddities.count_malformed(payload, str(fault))
+    def _is_wanted(self, feed: int, book_ticker: Mapping[str, Any]) -> bool:
+        """Whether a frame that no stream of its own vouches for is of a contract that was asked for."""
+        market = market_of_book_ticker(book_ticker)
+        return market in self._market.markets_of(feed) and self._wishes.wants(book_ticker["s"], market)
 
-    def _look_at_first(self, record: dict[str, Any]) -> None:
-        self._first_event_time = record["event_time"]
-        for fault in drift(record, self._schema):
-            self._logger.warning(f"Binance's book tickers no longer fit the declared schema. {fault}")
+    def _sample_counts(self, book_ticker: Mapping[str, Any], batch: Batch) -> bool:
+        """Whether a frame of the all-market stream is an update, since nothing better is there."""
+        if not self._wishes.every_change:
+            return True
+        symbol, update_id = book_ticker["s"], book_ticker["u"]
+        return self._samples.sample(symbol, update_id, batch.received_at_us, feed=batch.feed, line=batch.line)
+
+    def _leave_out(self, records: list[dict[str, Any]], emitted_at: int, sentence: str | None) -> Iterator[Block]:
+        """Logs why a frame was left out, after the records that came before it."""
+        if sentence is None:
+            return
+        if records:
+            yield Block(self._stream_name, records.copy(), emitted_at)
+            records.clear()
+        self._logger.warning(sentence)
 
     # --- what a person sees ---
 
-    def _tell_progress(self, now: float) -> None:
-        rate = self._emitted / max(now - self._began, 0.001)
-        self._logger.info(
-            f"{self._emitted} updates of {len(self._cursor.symbols_seen)} symbols, {rate:.0f} a second, "
-            f"{max(self._window_ends - now, 0):.0f} seconds left."
-        )
+    def _tell(self, text: str) -> None:
+        self._logger.info(text)
+
+    def _look_at_first(self, record: dict[str, Any]) -> None:
+        self.tally.first_event_time = record["event_time"]
+        for fault in drift(record, self._schema):
+            self._logger.warning(f"Binance's book tickers no longer fit the declared schema. {fault}")
 
     def _tell_restarts(self) -> None:
         for restart in self._cursor.restarts[self._restarts_told :]:
             self._logger.warning(
                 f"The exchange's counter of {restart.symbol} has restarted: update id {restart.after} after "
-                f"{restart.before} in the state. Its updates are taken as new."
+                f"{restart.before}. Its updates are taken as new."
             )
+            if restart.since is not None and restart.until is not None:
+                cause = f"{restart.symbol} only: it took a minute to be sure of the restart"
+                self._miss_contract(restart.symbol, restart.since / 1000, restart.until / 1000, cause)
         self._restarts_told = len(self._cursor.restarts)
 
     def tell_summary(self) -> None:
         """The last words of a sync: what came, what was left out, what is missing."""
         self._tell_restarts()  # of the last batch, where it was cut short
-        if self._not_emitted:
+        if self.tally.not_written:
             self._logger.warning(
-                f"The sync ended before {self._not_emitted} received frames could be written; they are lost. "
+                f"The sync ended before {self.tally.not_written} received frames could be written; they are lost. "
                 "The destination reads more slowly than the exchange pushes."
             )
         if self._cursor.symbols_refused:
@@ -221,18 +275,15 @@ class Capture:
         silent = [symbol for symbol in self._config.book_ticker_symbols if symbol not in self._cursor.symbols_seen]
         if silent and not self._has_enough():
             self._logger.warning(
-                f"`book_ticker_symbols`: no update came for {', '.join(silent)}. "
+                f"`book_ticker_symbols`: no update came for {named(silent)}. "
                 "Check the spelling (Binance accepts wrong names and stays silent); a quiet market looks the same."
             )
-        oddities = self._oddities
-        line = (
-            f"Captured {self._emitted} updates of {len(self._cursor.symbols_seen)} symbols in "
-            f"{time.monotonic() - self._began:.1f} seconds. "
-            f"Duplicates skipped: {self._duplicates - self._cursor.symbols_refused}. "
-            f"Updates of other markets left out: {self._other_market}. "
-            f"Other frames: {oddities.other}, malformed: {oddities.malformed}. Reconnects: {self._market.reconnects}. "
-            f"Gaps: {self._gaps}, seconds without connection: {self._gap_seconds:.1f}."
+        self._tell(
+            self.tally.summary(
+                self._symbols,
+                time.monotonic() - self._began,
+                self._market.reconnects,
+                compared=self._samples.compared,
+                confirmed=self._samples.confirmed,
+            )
         )
-        if isinstance(self._first_event_time, int) and isinstance(self._last_event_time, int):
-            line += f" Event times from {utc(self._first_event_time / 1000)} to {utc(self._last_event_time / 1000)}."
-        self._logger.info(line)

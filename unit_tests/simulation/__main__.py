@@ -1,7 +1,7 @@
 """`make simulate`: many windows in simulated time on all cores, or one with every event.
 
-    python -m unit_tests.simulation --seeds 10000 [--first 0]
-    python -m unit_tests.simulation --seed 7
+python -m unit_tests.simulation --seeds 10000 [--first 0]
+python -m unit_tests.simulation --seed 7
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
-from . import Outcome, simulate
+from . import simulate
 
 CHUNK = 50
 
@@ -49,9 +49,7 @@ def _run_many(seeds: range) -> int:
                 if broken.total() <= 20:
                     print(f"seed {outcome.seed}: {rule}", flush=True)
     rules = ", ".join(f"{rule!r} {times} times" for rule, times in broken.items()) or "none"
-    print(
-        f"{count} schedules, {hours:.0f} simulated hours, {faults} faults, {updates} updates. Broken rules: {rules}."
-    )
+    print(f"{count} schedules, {hours:.0f} simulated hours, {faults} faults, {updates} updates. Broken rules: {rules}.")
     return 1 if broken else 0
 
 

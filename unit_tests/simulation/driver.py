@@ -212,7 +212,7 @@ class Driver:
                 pushed_at=read.pushes[-1].event_time,
                 line=number,
             )
-        arrival = Arrival(batch, bool(read.pushes), read.heard, read.drained, read.notice)
+        arrival = Arrival(batch, bool(read.pushes), bool(read.pushes), read.heard, read.drained, read.notice)
         self._act(self.machine.received(number, arrival, self._now))
         if read.end is not None and number in self._open:
             self._act(self.machine.lost(number, read.end, self._now))
@@ -276,6 +276,9 @@ class Driver:
             return
         if isinstance(action, Emit):
             pushes: list[Push] = action.batch.payloads  # type: ignore[assignment]
-            self._watch(self._now, f"emit {len(pushes)} of line {action.batch.line}, pushed {pushes[0].at:.3f} to {pushes[-1].at:.3f}")
+            self._watch(
+                self._now,
+                f"emit {len(pushes)} of line {action.batch.line}, pushed {pushes[0].at:.3f} to {pushes[-1].at:.3f}",
+            )
         else:
             self._watch(self._now, str(action))

@@ -99,9 +99,7 @@ def _no_gap_without_cause(
     return broken
 
 
-def _no_silence_with_updates(
-    schedule: Schedule, course: Course, silences: list[tuple[float, float]]
-) -> list[str]:
+def _no_silence_with_updates(schedule: Schedule, course: Course, silences: list[tuple[float, float]]) -> list[str]:
     """Silence is long, and nothing was emitted in it."""
     slack = SLACK + (0.25 if schedule.has_event_times else 2.0)
     emitted = [push.at for push in course.emitted]

@@ -16,7 +16,13 @@ Kind = Literal[
 ]  # fmt: skip
 
 OF_CONNECTIONS: tuple[Kind, ...] = ("reset", "fin", "dark", "mute", "lag", "shutdown")
-OF_HANDSHAKES: tuple[Kind, ...] = ("refuse", "refuse until", "accept and close", "late subscription", "mute from the start")
+OF_HANDSHAKES: tuple[Kind, ...] = (
+    "refuse",
+    "refuse until",
+    "accept and close",
+    "late subscription",
+    "mute from the start",
+)
 BEGAN = 1000.0
 
 
@@ -124,7 +130,13 @@ def _many(rng: random.Random, schedule: Schedule) -> list[Fault]:
         for _ in range(rng.choice([1, 1, 1, 2, 3])):
             seconds = rng.choice([rng.uniform(0.1, 3), rng.uniform(3, 45)])
             faults.append(
-                Fault(at + rng.uniform(0, 1), rng.choice(kinds), seconds, rng.choice([1, 1, 2, 5]), rng.choice([0, 0, 1, 2]))
+                Fault(
+                    at + rng.uniform(0, 1),
+                    rng.choice(kinds),
+                    seconds,
+                    rng.choice([1, 1, 2, 5]),
+                    rng.choice([0, 0, 1, 2]),
+                )
             )
         at += rng.choice([rng.uniform(0.1, 5), rng.uniform(5, 60)])
     return sorted(faults, key=lambda fault: fault.at)

@@ -19,7 +19,17 @@ class Batch:
     so late that what it brings vouches for nothing yet. `size` is what they hold in memory, in bytes.
     """
 
-    __slots__ = ("behind", "feed", "line", "payloads", "pushed_at", "pushed_from", "received_at", "received_at_us", "size")
+    __slots__ = (
+        "behind",
+        "feed",
+        "line",
+        "payloads",
+        "pushed_at",
+        "pushed_from",
+        "received_at",
+        "received_at_us",
+        "size",
+    )
 
     def __init__(
         self,
@@ -51,12 +61,13 @@ class Batch:
 class Arrival:
     """What one read of a connection gave.
 
-    `batch` holds its messages, if any; `has_update` whether a book ticker is among them (an acknowledgement proves
-    nothing). `heard` is set by any frame, control frames included; `drained` where nothing more waits to be read;
-    `retiring` where the server announced its end.
+    `batch` holds its messages, if any; `has_data` says whether a book ticker is among them (an acknowledgement proves
+    nothing), `has_update` whether one is that the feed accounts for. `heard` is set by any frame, control frames
+    included; `drained` where nothing more waits to be read; `retiring` where the server announced its end.
     """
 
     batch: Batch | None
+    has_data: bool
     has_update: bool
     heard: bool
     drained: bool
@@ -198,4 +209,6 @@ class State:
         return self.phase.value + (f" ({self.reason})" if self.reason else "") + (", paused" if self.paused else "")
 
 
-Action: TypeAlias = "Dial | Emit | Close | Ping | Pause | Resume | TellGap | TellSilence | TookOver | Note | Warn | GiveUp | Changed"
+Action: TypeAlias = (
+    "Dial | Emit | Close | Ping | Pause | Resume | TellGap | TellSilence | TookOver | Note | Warn | GiveUp | Changed"
+)

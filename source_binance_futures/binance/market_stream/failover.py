@@ -117,12 +117,13 @@ class Failover:
             self._backoff.proven()
         if arrival.batch is not None:
             if line is self.pair.active:
-                if self._replacing is not None and self._replacing[0] is Reason.SILENCE:
+                if arrival.has_data and self._replacing is not None and self._replacing[0] is Reason.SILENCE:
                     self._replacing = None
                 self._do(*self.account.emitted(line), Emit(arrival.batch))
             else:
                 line.keep(arrival.batch, self.account.until)
-            self.pair.compare(line, now)
+            if arrival.has_data:
+                self.pair.compare(line, now)
         self._look_after_lines(now)
         return self._answer(now)
 

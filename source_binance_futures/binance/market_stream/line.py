@@ -24,7 +24,8 @@ class Timing:
     connect: float = 10.0
     ping_after: float = 20.0  # of silence; any frame is a sign of life
     pong_within: float = 10.0
-    patience: float = 30.0  # without data, before a fresh connection is asked whether there is any; 5 are normal
+    first_patience: float = 30.0  # without data after the handshake, where there is only one address
+    patience: float = 30.0  # without data later, before a fresh connection is asked whether there is any; 5 are normal
     longest_patience: float = 900.0  # where the fresh connection was silent too, again and again
     rotate_after: float = 23 * 3600.0  # Binance cuts at 24 h
     overlap: float = 2.0  # both are read for so long when one replaces the other
@@ -47,7 +48,7 @@ class Line:
         self.has_data = False
         self.last_data_at = opened_at  # pings and acknowledgements go on where data has stopped
         self.retiring = False  # the server announced its end
-        self.patience = timing.patience
+        self.patience = timing.first_patience
         self.begins: float | None = None  # when the first update that it brought was pushed
         self.reached: float | None = None  # when the newest update that it brought was pushed
         self.lag = 0.0  # seconds between the push of its newest update and its arrival, beyond the fastest of all
@@ -69,7 +70,7 @@ class Line:
         self._note_catching_up(now, arrival.drained)
         self.retiring = self.retiring or arrival.retiring
         batch = arrival.batch
-        if batch is None:
+        if batch is None or not arrival.has_data:
             return
         self.has_data = True
         self.last_data_at = now
@@ -81,6 +82,8 @@ class Line:
             if self.begins is None:
                 self.begins = pushed if first is None else min(first, pushed)
             self.reached = pushed if self.reached is None else max(self.reached, pushed)
+        elif pushed is None:
+            batch.pushed_at = self.reached
 
     def _pushed_at(self, now: float, event_time: float | None) -> float | None:
         """When the newest update of a read was pushed; None where nothing tells, and other reads do."""
@@ -126,7 +129,8 @@ class Line:
         while self._backlog:
             oldest = self._backlog[0]
             pushed = oldest.pushed_at
-            if self._backlog_bytes <= BACKLOG_BYTES and (needless is None or pushed is None or pushed >= needless):
+            is_needed = needless is None or (pushed is not None and pushed >= needless)
+            if is_needed and self._backlog_bytes <= BACKLOG_BYTES:
                 return
             self._backlog.popleft()
             self._backlog_bytes -= oldest.size
