@@ -54,6 +54,16 @@ class FaultInjection:
 
     # On a connection.
 
+    def oldest_connection(self) -> ExchangeConnection:
+        """The one that a fault meets by default: the oldest open one without a fault so far, or else the oldest.
+
+        LookupError where no market connection is open.
+        """
+        opened = self._market.open_connections
+        if not opened:
+            raise LookupError("no market connection is open")
+        return next((connection for connection in opened if not connection.faults), opened[0])
+
     def fault(
         self,
         kind: FaultKind,
@@ -71,7 +81,7 @@ class FaultInjection:
         pings go on. "shutdown": announced by `serverShutdown`, closed `after` seconds. "raw": `data` is written as is.
         LookupError where no market connection is open.
         """
-        chosen = connection or self._oldest_connection()
+        chosen = connection or self.oldest_connection()
         fault = Fault(code=code, reason=reason, data=data, after=after)
         self._thread.run(inject(kind, chosen, fault))
         return chosen
@@ -122,13 +132,6 @@ class FaultInjection:
     def accept_subscriptions(self) -> None:
         """Forget what the last three asked for."""
         self._thread.call(self._market.subscriptions.accept)
-
-    def _oldest_connection(self) -> ExchangeConnection:
-        """Of those without a fault, else of all."""
-        opened = self._market.open_connections
-        if not opened:
-            raise LookupError("no market connection is open")
-        return next((connection for connection in opened if not connection.faults), opened[0])
 
     def _at_the_door(self, fault: HandshakeFault, times: int | None, endpoint: Endpoint | None) -> None:
         self._thread.call(lambda: self._door.add(fault, endpoint=endpoint, times=times))

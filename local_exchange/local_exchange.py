@@ -78,13 +78,7 @@ class LocalExchange(FaultInjection):
         )
         market = MarketStream(
             self._recording or self._engine,
-            MarketOptions(
-                sample_every=sample_every,
-                own_stream_lag=own_stream_lag,
-                cross_market=cross_market,
-                silent_prefixes=frozenset(silent_prefixes),
-                keep_pushed=keep_pushed,
-            ),
+            MarketOptions(sample_every, own_stream_lag, cross_market, frozenset(silent_prefixes), keep_pushed),
         )
         door = Door(frozenset(missing_prefixes))
         self._api = WebSocketApi(usds_m)
@@ -199,10 +193,7 @@ class LocalExchange(FaultInjection):
         self._engine.rate = rate
 
     def list_contract(self, symbol: str) -> None:
-        """Trade another contract from now on, with its first update at once; its shape tells its market.
-
-        ValueError where it is listed already.
-        """
+        """Trade another contract of the market that its shape tells, its first update at once. ValueError if listed."""
         of_usds_m = market_of(symbol) == USDS_MARGINED
         (contract,) = usds_m_contracts([symbol]) if of_usds_m else coin_m_contracts([symbol])
 
