@@ -173,7 +173,8 @@ def _environment(value: Any) -> Environment:
     if market_stream is None or api is None:
         missing = "market_stream_url" if market_stream is None else "websocket_api_url"
         raise ConfigurationError(
-            f"`environment.{missing}` is missing; a custom environment needs `market_stream_url` and `websocket_api_url`."
+            f"`environment.{missing}` is missing; a custom environment needs both `market_stream_url` and "
+            "`websocket_api_url`."
         )
     return Environment("custom", (market_stream,), (usds_margined or market_stream,), api)
 

@@ -37,7 +37,8 @@ def failures_of(config: Config, stop: Stop, logger: logging.Logger) -> list[str]
     venues = venues_of(config.wishes, config.environment, (), datetime.now(timezone.utc).date())
     for venue in venues:
         name = "book_tickers" if len(venues) == 1 else f"book_tickers ({_markets(venue)})"
-        probes[name] = functools.partial(_probe_venue, venue, name, config, stop, logger, deadline)
+        probe = Probe(venue, config.route, stop)
+        probes[name] = functools.partial(_probe_venue, probe, name, logger, deadline)
     probes["symbol_prices"] = functools.partial(_probe_websocket_api, config, stop, logger)
     outcomes: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
 
@@ -53,8 +54,8 @@ def failures_of(config: Config, stop: Stop, logger: logging.Logger) -> list[str]
             logger.error(f"{name} could not be checked: {kind} in\n{places}")
             outcomes.put((name, f"This connector failed while checking {name} ({kind}). Please report it."))
 
-    for name, probe in probes.items():
-        threading.Thread(target=attempt, args=(name, probe), name=f"check {name}", daemon=True).start()
+    for name, attempted in probes.items():
+        threading.Thread(target=attempt, args=(name, attempted), name=f"check {name}", daemon=True).start()
     sentences: dict[str, str | None] = dict.fromkeys(probes, "It gave no answer in time. Try again later.")
     for _ in probes:
         try:
@@ -68,10 +69,9 @@ def failures_of(config: Config, stop: Stop, logger: logging.Logger) -> list[str]
     return [f"{name}: {sentence}" for name, sentence in found.items()]
 
 
-def _probe_venue(venue: Venue, name: str, config: Config, stop: Stop, logger: logging.Logger, answer_by: float) -> None:
-    until = Deadline(answer_by - LAST_WORDS).or_after(FIRST_UPDATE_WITHIN)
-    heard = Probe(venue, config.route, stop).symbols_heard(until)
-    silent = [symbol for symbol in venue.symbols if symbol not in heard]
+def _probe_venue(probe: Probe, name: str, logger: logging.Logger, answer_by: float) -> None:
+    heard = probe.symbols_heard(Deadline(answer_by - LAST_WORDS).or_after(FIRST_UPDATE_WITHIN))
+    silent = [symbol for symbol in probe.symbols if symbol not in heard]
     within = f"within {FIRST_UPDATE_WITHIN:g} seconds"
     if not heard:
         logger.warning(f"{name}: connected, but no book ticker came {within}. The market may be quiet.")

@@ -23,7 +23,8 @@ class Probe:
     """Listens at one venue until a book ticker of each of its contracts has come."""
 
     def __init__(self, venue: Venue, route: Route, stop: Stop) -> None:
-        self._venue = venue
+        self.symbols = venue.symbols
+        self._bases = venue.bases
         self._route = route
         self._stop = stop
         self._streams = [own_stream(symbol) for symbol in venue.symbols] or [ALL_MARKET_STREAM]
@@ -38,14 +39,14 @@ class Probe:
         Raises a `ConnectFailed`, `RateLimited` or `ConnectionLost` where no address can be reached.
         """
         heard: set[str] = set()
-        bases = list(self._venue.bases)
+        bases = list(self._bases)
         self._dial(bases.pop(0))
         next_base = Deadline.after(NEXT_BASE_AFTER)
         try:
             while not (deadline.expired or self._stop.requested):
                 self._meet()
                 heard.update(symbol for connection in list(self._open) for symbol in self._read(connection))
-                if heard and heard.issuperset(self._venue.symbols):
+                if heard and heard.issuperset(self.symbols):
                     break
                 if bases and not heard and (next_base.expired or self._failure is not None):
                     self._dial(bases.pop(0))

@@ -11,12 +11,7 @@ from ..binance.endpoints import ALL_MARKET_STREAM
 from ..binance.errors import OnlyMalformedFrames
 from ..binance.market_stream.coverage import Coverage
 from ..binance.market_stream.events import Batch
-from ..binance.market_stream.messages import (
-    MalformedFrame,
-    book_ticker_record,
-    market_of_book_ticker,
-    parse_frame,
-)
+from ..binance.market_stream.messages import NoBookTicker, book_ticker_record, market_of_book_ticker, parse_frame
 from ..binance.market_stream.outbox import Failed, Gap, Item, Noted, Traced, Unproven, Warned
 from ..binance.market_stream.reader import MarketStream
 from ..binance.market_stream.samples import Dead, Samples
@@ -178,20 +173,15 @@ class Capture:
         records: list[dict[str, Any]] = []
         for payload in batch.payloads:
             try:
-                parsed = parse_frame(payload)
-            except MalformedFrame as fault:
-                yield from self._leave_out(records, emitted_at, tally.malformed_frame(payload, str(fault)))
+                book_ticker, stream = parse_frame(payload)
+            except NoBookTicker as why:
+                yield from self._leave_out(records, emitted_at, tally.left_out(payload, why))
                 continue
-            if parsed is None:
-                yield from self._leave_out(records, emitted_at, tally.other_frame(payload))
-                continue
-            book_ticker, stream = parsed
             symbol, update_id = book_ticker["s"], book_ticker["u"]
             is_own = follows and stream != ALL_MARKET_STREAM
-            if not is_own or stream is None:
-                if not self._is_wanted(feed, book_ticker):
-                    tally.other_market += 1
-                    continue
+            if (not is_own or stream is None) and not self._is_wanted(feed, book_ticker):
+                tally.other_market += 1
+                continue
             if is_own:
                 if compares:
                     self._samples.own(symbol, update_id, received_at_us)

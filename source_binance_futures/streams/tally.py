@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ..binance.market_stream.messages import MalformedFrame, NoBookTicker
 from ..binance.market_stream.outbox import Gap, Silence
 from ..binance.text import duration, quoted, utc
 
@@ -27,19 +28,15 @@ class Tally:
     first_event_time: object = None
     last_event_time: object = None
 
-    def other_frame(self, payload: bytes) -> str | None:
-        """Counts a sound frame that is something else; the sentence to log, for the first few."""
-        self.other_frames += 1
-        if self.other_frames > QUOTED_OF_EACH_KIND:
-            return None
-        return f"A frame that is not a book ticker was left out: {quoted(payload)}"
-
-    def malformed_frame(self, payload: bytes, why: str) -> str | None:
-        """Counts a frame that is not sound; the sentence to log, for the first few."""
-        self.malformed += 1
-        if self.malformed > QUOTED_OF_EACH_KIND:
-            return None
-        return f"A malformed frame was left out ({why}): {quoted(payload)}"
+    def left_out(self, payload: bytes, why: NoBookTicker) -> str | None:
+        """Counts a frame that holds no book ticker; the sentence to log, for the first few of each kind."""
+        if isinstance(why, MalformedFrame):
+            self.malformed += 1
+            count, what = self.malformed, f"A malformed frame was left out ({why})"
+        else:
+            self.other_frames += 1
+            count, what = self.other_frames, "A frame that is not a book ticker was left out"
+        return f"{what}: {quoted(payload)}" if count <= QUOTED_OF_EACH_KIND else None
 
     def told(self, gap: Gap) -> None:
         """Counts what the market stream tells as missing."""
@@ -59,10 +56,10 @@ class Tally:
         """The last line of a sync. `confirmed` of `compared` samples were found among the contracts' own streams."""
         parts = [
             f"Captured {self.emitted} updates of {symbols} symbols in {seconds:.1f} seconds.",
-            f"Reconnects: {reconnects}. Gaps: {len(self.gaps)}, {duration(sum(self.gaps))} in all.",
+            f"Reconnects: {reconnects}. Gaps: {_times(self.gaps)}.",
         ]
         if self.silences:
-            parts.append(f"Long silences: {len(self.silences)}, {duration(sum(self.silences))} in all.")
+            parts.append(f"Long silences: {_times(self.silences)}.")
         if compared:
             parts.append(f"Samples confirmed: {confirmed:,} of {compared:,}.")
         parts.append(
@@ -73,6 +70,10 @@ class Tally:
             begin, end = utc(self.first_event_time / 1000), utc(self.last_event_time / 1000)
             parts.append(f"Event times from {begin} to {end}.")
         return " ".join(parts)
+
+
+def _times(lengths: list[float]) -> str:
+    return f"{len(lengths)}, {duration(sum(lengths))} in all" if lengths else "none"
 
 
 def named(symbols: Iterable[str]) -> str:

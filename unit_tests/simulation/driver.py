@@ -23,6 +23,7 @@ from source_binance_futures.binance.market_stream.events import (
     GiveUp,
     Note,
     Pause,
+    Phase,
     Ping,
     Refusal,
     Resume,
@@ -118,34 +119,42 @@ class Driver:
             if isinstance(action, Emit):
                 self._outbox.append(action.batch)
                 self._waiting += len(action.batch.payloads)
-            elif isinstance(action, TellGap):
-                self.course.gaps.append(action)
-            elif isinstance(action, TellSilence):
-                self.course.silences.append(action)
             elif isinstance(action, Dial):
                 self._dial()
-            elif isinstance(action, Close):
-                connection = self._open.pop(action.line, None)
-                self._paused.discard(action.line)
-                if connection is None:
-                    self.course.broken.append(f"line {action.line} is closed twice")
-                else:
-                    connection.left_at = self._now
-                    self.course.reasons += 1
-            elif isinstance(action, Ping):
-                self.world.ping(self._open[action.line], self._now)
-            elif isinstance(action, Pause):
-                self._paused.add(action.line)
-            elif isinstance(action, Resume):
-                self._paused.discard(action.line)
-            elif isinstance(action, (Note, Warn)):
-                self.course.said.append(action.text)
-                self.course.reasons += "A fresh connection replaces" in action.text
-            elif isinstance(action, GiveUp):
-                self.course.gave_up = action.error
-            elif isinstance(action, Changed) and action.after.phase.value == "covered":
-                self.course.was_covered_at = min(self.course.was_covered_at, self._now)
+            elif isinstance(action, (Close, Ping, Pause, Resume)):
+                self._act_on_line(action)
+            else:
+                self._note(action)
         self._check_lines()
+
+    def _act_on_line(self, action: Close | Ping | Pause | Resume) -> None:
+        connection = self._open.get(action.line)
+        if connection is None:
+            self.course.broken.append(f"line {action.line} is gone, and yet: {action}")
+        elif isinstance(action, Ping):
+            self.world.ping(connection, self._now)
+        elif isinstance(action, Pause):
+            self._paused.add(action.line)
+        else:
+            self._paused.discard(action.line)
+            if isinstance(action, Close):
+                del self._open[action.line]
+                connection.left_at = self._now
+                self.course.reasons += 1
+
+    def _note(self, action: Action) -> None:
+        course = self.course
+        if isinstance(action, TellGap):
+            course.gaps.append(action)
+        elif isinstance(action, TellSilence):
+            course.silences.append(action)
+        elif isinstance(action, (Note, Warn)):
+            course.said.append(action.text)
+            course.reasons += "A fresh connection replaces" in action.text
+        elif isinstance(action, GiveUp):
+            course.gave_up = action.error
+        elif isinstance(action, Changed) and action.after.phase is Phase.COVERED:
+            course.was_covered_at = min(course.was_covered_at, self._now)
 
     def _check_lines(self) -> None:
         held = {line.number for line in self.machine.pair.lines()}

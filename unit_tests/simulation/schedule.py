@@ -79,7 +79,7 @@ def draw(seed: int) -> Schedule:
 
 
 def _pushes(rng: random.Random, start: float, end: float, skew: float | None, pace: str) -> list[Push]:
-    """A market: busy, slow, quiet, or at the pace of samples. Ids rise within a symbol and jump about across symbols."""
+    """A market: busy, slow, quiet, or at the pace of samples. Ids rise within a symbol."""
     symbols = rng.randint(1, 6)
     lags = [rng.uniform(0, 0.04) for _ in range(symbols)]
     newest = [rng.randrange(1000) for _ in range(symbols)]

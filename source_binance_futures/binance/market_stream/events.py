@@ -15,8 +15,9 @@ class Batch:
 
     `feed` and `line` number where they came from. `received_at` is the read on the monotonic clock in seconds,
     `received_at_us` the same on the wall clock in microseconds since 1970. `pushed_from` and `pushed_at` are when the
-    exchange pushed the first and the last of them (epoch seconds, its own clock), None where the frames do not say. `behind` is set where the line is
-    so late that what it brings vouches for nothing yet. `size` is what they hold in memory, in bytes.
+    exchange pushed the first and the last of them (epoch seconds, its own clock), None where the frames do not say.
+    `behind` is set where the line is so late that what it brings vouches for nothing yet. `size` is what they hold in
+    memory, in bytes.
     """
 
     __slots__ = (

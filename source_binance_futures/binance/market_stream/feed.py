@@ -302,7 +302,7 @@ class Feed:
         return True
 
     def _doubt_subscription(self, number: int, why: str, now: float) -> None:
-        """A fresh connection names the streams in its address. If it must be told again soon, telling is all there is."""
+        """A fresh connection has the streams in its address. Where that does not help, it is told."""
         active = self.machine.pair.active
         if active is None or active.number != number:
             self._do(self.machine.lost(number, why, now), now)

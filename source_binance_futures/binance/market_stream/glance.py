@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from orjson import JSONDecodeError, loads
 
-from .messages import MalformedFrame, is_shutdown_notice, may_be_book_ticker, parse_frame
+from .messages import NoBookTicker, is_shutdown_notice, may_be_book_ticker, parse_frame
 
 SAMPLE_MARK = b'"!bookTicker"'
 SHUTDOWN_MARK = b"serverShutdown"
@@ -64,12 +65,8 @@ def contracts_in(samples: Sequence[bytes]) -> list[dict[str, object]]:
     """The book tickers in frames of the all-market stream; what is malformed is left to who counts that."""
     found = []
     for payload in samples:
-        try:
-            parsed = parse_frame(payload)
-        except MalformedFrame:
-            continue
-        if parsed is not None:
-            found.append(parsed[0])
+        with contextlib.suppress(NoBookTicker):
+            found.append(parse_frame(payload)[0])
     return found
 
 

@@ -1,4 +1,4 @@
-"""What Binance's frames say: pure functions from bytes to book tickers. The keys of the market stream stand here only."""
+"""What Binance's frames say: pure functions from bytes to records. The keys of the market stream stand here only."""
 
 from __future__ import annotations
 
@@ -18,16 +18,23 @@ MAX_SYMBOL_LENGTH = 100  # characters; the longest symbol seen has 22
 _ALL_MISSING: Mapping[str, None] = dict.fromkeys(WIRE_KEYS)
 
 
-class MalformedFrame(ValueError):
+class NoBookTicker(ValueError):
+    """A frame that holds no usable book ticker; one of the two below."""
+
+
+class OtherFrame(NoBookTicker):
+    """A sound frame that is something else: a control reply, another event, an error object."""
+
+
+class MalformedFrame(NoBookTicker):
     """A frame that is not JSON, or a book ticker without a usable symbol and update id; `str()` says which."""
 
 
-def parse_frame(payload: bytes) -> tuple[dict[str, Any], str | None] | None:
+def parse_frame(payload: bytes) -> tuple[dict[str, Any], str | None]:
     """The book ticker in a frame of the market stream, with the keys of the wire, and the stream that brought it.
 
-    The stream is None for a frame without wrapper. None altogether for a sound frame that is something else: a control
-    reply, another event, an error object. Raises `MalformedFrame`. The `s` (string) and `u` (positive int64) of a book
-    ticker are usable; every other key may be missing, unknown ones may be there. [binance-protocol 2.1, 2.5]
+    The stream is None for a frame without wrapper. Raises `OtherFrame` or `MalformedFrame`. The `s` (string) and `u`
+    (positive int64) are usable; every other key may be missing, unknown ones may be there. [binance-protocol 2.1, 2.5]
 
     A payload, wrapped as `/stream` sends it, and raw as `/ws` does:
 
@@ -52,17 +59,16 @@ def parse_frame(payload: bytes) -> tuple[dict[str, Any], str | None] | None:
         raise MalformedFrame("not JSON in UTF-8") from None
     except (KeyError, TypeError):
         pass
-    rare = _judge_rare_frame(frame)
-    return None if rare is None else (rare, stream)
+    return _judge_rare_frame(frame), stream
 
 
-def _judge_rare_frame(frame: Any) -> dict[str, Any] | None:
+def _judge_rare_frame(frame: Any) -> dict[str, Any]:
     """What `parse_frame` says of everything but the usual frame."""
     if not isinstance(frame, dict) or "stream" in frame:
         raise MalformedFrame("not an object, or a wrapped one without data")
     symbol, update_id, event = frame.get("s"), frame.get("u"), frame.get("e")
     if event != "bookTicker" and (event is not None or symbol is None or update_id is None):
-        return None
+        raise OtherFrame("no book ticker")
     if type(symbol) is not str or not 0 < len(symbol) <= MAX_SYMBOL_LENGTH:
         raise MalformedFrame("a book ticker without a usable symbol (s)")
     if type(update_id) is not int or not 0 < update_id <= MAX_UPDATE_ID:

@@ -34,7 +34,8 @@ class Pair:
     def promote(self) -> Line:
         """The spare becomes the line in use."""
         line = self.spare
-        assert line is not None and self.active is None
+        assert line is not None
+        assert self.active is None
         self.active, self.spare = line, None
         self.forget()
         return line

@@ -34,6 +34,7 @@ from .push_clock import PushClock
 TICK = 0.25  # seconds between looks at the clocks
 FIRST_PATIENCE = 10.0  # seconds without data, where another address is worth a try
 NAMED_IN_LOG = 10  # contracts
+TELL_EVERY = 6.0  # seconds; a round of samples takes five
 
 
 class MarketStream:
@@ -65,7 +66,8 @@ class MarketStream:
         self._failures_told: set[int] = set()
         self._doubts: queue.SimpleQueue[tuple[int, int, str]] = queue.SimpleQueue()
         self._stopping = False
-        self._began = self._next_tick = 0.0
+        self._appeared: list[str] = []
+        self._began = self._next_tick = self._next_telling = 0.0
         self._thread = threading.Thread(target=self._run, name="market stream", daemon=True)
         self._around = Surroundings(route, self._outbox, selectors.DefaultSelector(), self._wake, self._timing)
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -74,6 +76,7 @@ class MarketStream:
 
     def start(self) -> None:
         self._began = time.monotonic()
+        self._next_telling = self._began + TELL_EVERY
         self._wake_reader.setblocking(False)
         self._around.selector.register(self._wake_reader, selectors.EVENT_READ)
         self._open_feeds()
@@ -153,6 +156,7 @@ class MarketStream:
             self._next_tick = now + TICK
             for feed in self._feeds:
                 feed.tick(now)
+            self._tell_what_appeared(now)
 
     def _mind_the_outbox(self, now: float) -> None:
         """Pauses reading where the consumer is far behind; each turn anew, since connections come and go."""
@@ -180,9 +184,16 @@ class MarketStream:
             if contracts.appeared(symbol, market_of_book_ticker(book_ticker)):
                 new.append(symbol)
         if new:
-            named = ", ".join(new[:NAMED_IN_LOG]) + (", ..." if len(new) > NAMED_IN_LOG else "")
-            self._outbox.put(Noted(f"{len(new)} contracts appeared and are followed from now on: {named}."))
+            self._appeared += new
             self._open_feeds()
+
+    def _tell_what_appeared(self, now: float) -> None:
+        """In one line for many: at the beginning of a first sync they come one by one."""
+        if self._appeared and now >= self._next_telling:
+            named = ", ".join(self._appeared[:NAMED_IN_LOG]) + (", ..." if len(self._appeared) > NAMED_IN_LOG else "")
+            self._outbox.put(Noted(f"New contracts are followed from now on, {len(self._appeared)} of them: {named}."))
+            self._appeared = []
+            self._next_telling = now + TELL_EVERY
 
     def _open_feeds(self) -> None:
         """A feed for each plan that has none yet."""
