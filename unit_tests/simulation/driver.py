@@ -23,7 +23,6 @@ from source_binance_futures.binance.market_stream.events import (
     GiveUp,
     Note,
     Pause,
-    Phase,
     Ping,
     Refusal,
     Resume,
@@ -33,6 +32,7 @@ from source_binance_futures.binance.market_stream.events import (
 )
 from source_binance_futures.binance.market_stream.failover import Failover
 from source_binance_futures.binance.market_stream.push_clock import PushClock
+from source_binance_futures.binance.market_stream.states import Phase
 
 from .schedule import BEGAN, Fault, Schedule
 from .world import EPOCH, NEVER, Connection, Push, World

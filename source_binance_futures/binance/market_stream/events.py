@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeAlias
+
+from .states import State
 
 PAYLOAD_OVERHEAD = 64  # bytes that Python keeps for one payload besides its characters, list entry included
 BATCH_OVERHEAD = 256  # and for a batch
@@ -184,30 +185,6 @@ class Changed:
 
     before: State
     after: State
-
-
-class Phase(Enum):
-    """The states of a feed; the drawing in docs/failover.md shows what leads from one to another."""
-
-    CONNECTING = "connecting"  # no connection yet, and none was lost
-    UNPROVEN = "unproven"  # a connection, and no update over it yet
-    SINGLE = "single"  # one connection that brings updates
-    COVERED = "covered"  # and a second one that would lose nothing
-    REPLACING = "replacing"  # a fresh connection is wanted, for a reason
-    SILENT = "silent"  # two connections that answer bring nothing
-    OUTAGE = "outage"  # updates may be missing since the number says so
-
-
-@dataclass(frozen=True)
-class State:
-    """A phase, why it is that one, and whether reading is paused beside it."""
-
-    phase: Phase
-    reason: str = ""
-    paused: bool = False
-
-    def __str__(self) -> str:
-        return self.phase.value + (f" ({self.reason})" if self.reason else "") + (", paused" if self.paused else "")
 
 
 Action: TypeAlias = (
