@@ -9,7 +9,7 @@ from typing import Any
 from .deadline import Deadline
 from .endpoints import ALL_MARKET_STREAM, own_stream, stream_address
 from .market_stream.contracts import Venue
-from .market_stream.feed import MAX_MESSAGE_BYTES
+from .market_stream.dialling import MAX_MESSAGE_BYTES
 from .market_stream.glance import contracts_in
 from .stop import LOOK_EVERY, Stop
 from .transport.connection import Connection, open_in_background

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import selectors
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..deadline import Deadline
-from ..endpoints import stream_address
-from ..errors import AddressRefused, BinanceError, Owner, RateLimited, UnexpectedFailure
 from ..transport.address import host_of
-from ..transport.connection import Connection, open_in_background
+from ..transport.connection import Connection
 from ..transport.route import Route
+from . import events
 from .contracts import FeedPlan
-from .events import (
-    Action,
-    Arrival,
-    Batch,
-    Changed,
-    Close,
-    Dial,
-    Emit,
-    GiveUp,
-    Note,
-    Pause,
-    Ping,
-    Refusal,
-    Resume,
-    TellGap,
-    TellSilence,
-    TookOver,
-    Warn,
-)
+from .dialling import Dialling, Opened
+from .events import Action, Arrival, Batch, Close, Pause, Ping, Resume
 from .failover import Failover
 from .glance import Glance, control_answer, glance
 from .line import Timing
@@ -42,7 +22,6 @@ from .messages import is_shutdown_notice
 from .outbox import Gap, Noted, Outbox, Silence, Traced, Unproven, Warned
 from .subscriptions import Subscriptions
 
-MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
 DOUBT_EVERY = 30.0  # seconds between two replacements because of a subscription
 
 
@@ -76,17 +55,13 @@ class Feed:
         self.machine = machine
         self.failure: Exception | None = None  # why no further connection is tried
         self.brought_data = False
-        self.trouble: str | None = None  # the newest, where no connection came about or one was lost
         self.plan = plan
         self._around = around
         self._own_streams = own_streams
         self._wires: dict[int, Wire] = {}
         self._lines = 0
-        self._dialling = False
-        self._base = 0
-        self._refused_bases = 0  # in a row
-        self._outcomes: queue.SimpleQueue[tuple[int, int, Connection | Exception]] = queue.SimpleQueue()
-        self._over = False
+        self._lost: str | None = None  # why the newest loss happened
+        self._dialling = Dialling(plan, around.route, around.timing.connect, around.wake)
         self._next_doubt_at = 0.0
 
     # --- what happens ---
@@ -104,14 +79,11 @@ class Feed:
 
     def meet_new_connections(self, now: float) -> None:
         """Takes the outcomes of attempts that have ended."""
-        while not self._outcomes.empty():
-            base, named, outcome = self._outcomes.get()
-            self._dialling = False
-            if isinstance(outcome, Connection):
-                self._open(outcome, base, named, now)
+        while (outcome := self._dialling.outcome(now)) is not None:
+            if isinstance(outcome, Opened):
+                self._open(outcome, now)
             else:
-                self.trouble = str(outcome)
-                self._do(self.machine.refused(self._refusal(outcome, base, now), now), now)
+                self._do(self.machine.refused(outcome, now), now)
 
     def read(self, number: int, now: float) -> list[bytes]:
         """Reads what has arrived over one line; the samples among it."""
@@ -132,10 +104,13 @@ class Feed:
         )
         self._do(self.machine.received(number, arrival, now), now)
         if arrival.has_data:
-            self._note_base(wire)
+            self.brought_data = True
+            news = self._dialling.brings_data(wire.base)
+            if news is not None:
+                self._around.outbox.put(Noted(self._named(news)))
         if wire.connection.loss is not None:
-            self.trouble = str(wire.connection.loss)
-            self._do(self.machine.lost(number, self.trouble, now), now)
+            self._lost = str(wire.connection.loss)
+            self._do(self.machine.lost(number, self._lost, now), now)
         return look.samples if look is not None else []
 
     def mind_the_outbox(self, *, full: bool, now: float) -> None:
@@ -148,13 +123,18 @@ class Feed:
 
     def end(self, now: float) -> None:
         """Leaves every connection, also one that is still being opened."""
-        self._over = True
+        self._dialling.close()
         self._do(self.machine.ended(now), now)
 
     @property
     def is_busy(self) -> bool:
         """Whether it has a connection, or tries to get one."""
-        return bool(self._wires) or self._dialling
+        return bool(self._wires) or self._dialling.is_under_way
+
+    @property
+    def trouble(self) -> str | None:
+        """What went wrong last, where no connection came about or one was lost."""
+        return self._lost or self._dialling.trouble
 
     @property
     def was_connected(self) -> bool:
@@ -176,23 +156,23 @@ class Feed:
     def _do(self, actions: list[Action], now: float) -> None:
         put = self._around.outbox.put
         for action in actions:
-            if isinstance(action, Emit):
+            if isinstance(action, events.Emit):
                 put(action.batch)
-            elif isinstance(action, TellSilence):
+            elif isinstance(action, events.TellSilence):
                 put(Silence(self.number, action.since, action.until, self._named(action.cause)))
-            elif isinstance(action, TellGap):
+            elif isinstance(action, events.TellGap):
                 put(Gap(self.number, action.since, action.until, self._named(action.cause)))
-            elif isinstance(action, Note):
+            elif isinstance(action, events.Note):
                 put(Noted(self._named(action.text)))
-            elif isinstance(action, Warn):
+            elif isinstance(action, events.Warn):
                 put(Warned(self._named(action.text)))
-            elif isinstance(action, Changed):
+            elif isinstance(action, events.Changed):
                 put(Traced(self._named(f"{action.before} -> {action.after}")))
-            elif isinstance(action, TookOver):
+            elif isinstance(action, events.TookOver):
                 self._tell_unproven(action.line, now)
-            elif isinstance(action, Dial):
+            elif isinstance(action, events.Dial):
                 self._dial()
-            elif isinstance(action, GiveUp):
+            elif isinstance(action, events.GiveUp):
                 self.failure = action.error
             else:
                 self._do_to_line(action)
@@ -215,57 +195,22 @@ class Feed:
     def _named(self, text: str) -> str:
         return f"{self.name}: {text}" if self.name else text
 
-    # --- connecting ---
-
-    def _dial(self) -> None:
-        self._dialling = True
-        base = self._base_to_dial()
-        address, named = stream_address(self.plan.bases[base], self.plan.streams)
-
-        def opened(outcome: Connection | Exception) -> None:
-            self._outcomes.put((base, named, outcome))
-            if self._over and isinstance(outcome, Connection):
-                outcome.close()
-            self._around.wake()
-
-        deadline = Deadline.after(self._around.timing.connect)
-        open_in_background(address, self._around.route, deadline, MAX_MESSAGE_BYTES, opened)
-
-    def _base_to_dial(self) -> int:
-        """The next one of the list where the line in use has never brought anything."""
-        active = self.machine.pair.active
-        if active is not None and not active.has_data:
-            return (self._wires[active.number].base + 1) % len(self.plan.bases)
-        return self._base
-
-    def _open(self, connection: Connection, base: int, named: int, now: float) -> None:
+    def _open(self, opened: Opened, now: float) -> None:
         number = self._lines
         self._lines += 1
-        self._refused_bases = 0
-        wire = Wire(connection, connection.fileno(), Subscriptions(self.plan.streams, named), base)
+        connection = opened.connection
+        wire = Wire(connection, connection.fileno(), Subscriptions(self.plan.streams, opened.named), opened.base)
         self._wires[number] = wire
         self._around.selector.register(wire.descriptor, selectors.EVENT_READ, (self, number))
         if self.machine.pair.active is None:
-            self._around.outbox.put(Noted(self._named(f"Connected to {host_of(self.plan.bases[base])}.")))
+            self._around.outbox.put(Noted(self._named(f"Connected to {host_of(self.plan.bases[opened.base])}.")))
         self._do(self.machine.opened(number, now), now)
 
-    def _refusal(self, error: Exception, base: int, now: float) -> Refusal:
-        if not isinstance(error, BinanceError):
-            return Refusal(UnexpectedFailure("connecting", error), for_good=True)
-        if isinstance(error, AddressRefused):
-            self._refused_bases += 1
-            self._base = (base + 1) % len(self.plan.bases)
-            return Refusal(error, for_good=self._refused_bases >= len(self.plan.bases))
-        if isinstance(error, RateLimited):
-            return Refusal(error, listens_again_at=now + error.retry_at - time.time())
-        return Refusal(error, for_good=error.owner is Owner.USER)
-
-    def _note_base(self, wire: Wire) -> None:
-        """Data came: this address is the one to use."""
-        self.brought_data = True
-        if wire.base != self._base:
-            self._base = wire.base
-            self._around.outbox.put(Noted(self._named(f"{self.plan.bases[wire.base]} brings data, and is used.")))
+    def _dial(self) -> None:
+        """At another address where the line in use has never brought anything."""
+        active = self.machine.pair.active
+        is_dumb = active is not None and not active.has_data
+        self._dialling.dial(other_than=self._wires[active.number].base if active is not None and is_dumb else None)
 
     # --- reading ---
 
