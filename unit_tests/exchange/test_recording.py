@@ -39,6 +39,18 @@ def test_every_frame_comes_in_order_and_byte_for_byte() -> None:
     assert len(exchange.pushed) == len(frames)
 
 
+def test_own_streams_bring_their_contract_and_are_done_when_it_is_over() -> None:
+    path = "/ws/btcusd_perp@bookTicker"
+    with (
+        LocalExchange(recording=RECORDING, speed=30, own_stream_lag=0.5) as exchange,
+        connect(exchange.market_stream_url + path) as client,
+    ):
+        assert exchange.finished.wait(WAIT)
+        expected = [update_id for symbol, update_id in exchange.pushed if symbol == "BTCUSD_PERP"]
+        assert exchange.connections[0].frames_sent == len(expected) > 100
+        assert [json.loads(client.recv(WAIT))["u"] for _ in expected] == expected
+
+
 def test_it_keeps_the_pace_and_can_be_left_pure() -> None:
     with LocalExchange(recording=RECORDING, speed=5, mix_usds_margined=False) as exchange, listening(exchange):
         time.sleep(1.0)

@@ -71,6 +71,21 @@ def test_a_sample_shows_the_book_as_it_stands() -> None:
         assert exchange.pushed == [(BTC, 1), (ETH, 2), (BTC, 3), (ETH, 4)]
 
 
+def test_a_pause_is_one_of_the_samples_too() -> None:
+    """And what fell due meanwhile does not come at once afterwards."""
+    with LocalExchange(rate=0, sample_every=1.0) as exchange:
+        exchange.push_updates([update(f"COIN{number}USD_PERP", number) for number in range(100)])
+        exchange.wait_for(lambda: len(exchange.samples_pushed) >= 100, WAIT)
+        exchange.pause()
+        count = len(exchange.samples_pushed)
+        time.sleep(1.2)
+        assert len(exchange.samples_pushed) == count
+        resumed_at = time.monotonic()
+        exchange.resume()
+        exchange.wait_for(lambda: len(exchange.samples_pushed) >= count + 50, WAIT)
+        assert time.monotonic() - resumed_at > 0.3
+
+
 def test_both_hosts_bring_the_same_samples() -> None:
     with (
         LocalExchange(rate=0, sample_every=3600.0) as exchange,
