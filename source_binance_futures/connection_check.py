@@ -16,11 +16,11 @@ from .binance.errors import BinanceError
 from .binance.market_stream.contracts import Venue, venues_of
 from .binance.probe import Probe
 from .binance.stop import Stop
+from .binance.text import first_of
 from .binance.websocket_api.client import WebSocketApi
 from .config import Config
 from .failures import reported
 from .streams.symbol_prices import requested_prices
-from .streams.tally import named
 
 API_TIMEOUT = 6.0  # seconds to connect, and as many for the answer
 CHECK_TIMEOUT = 12.5  # the process needs two more to start
@@ -77,7 +77,7 @@ def _probe_venue(probe: Probe, name: str, logger: logging.Logger, answer_by: flo
         logger.warning(f"{name}: connected, but no book ticker came {within}. The market may be quiet.")
     elif silent:
         logger.warning(
-            f"{name}: no book ticker of {named(silent)} came {within}. Check the spelling in "
+            f"{name}: no book ticker of {first_of(silent)} came {within}. Check the spelling in "
             "`book_ticker_symbols`: Binance accepts wrong names and stays silent."
         )
     else:

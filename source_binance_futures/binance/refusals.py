@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from datetime import timezone
 
 from .errors import (
-    DEFAULT_PAUSE,
-    PASSING_STATUSES,
-    RATE_LIMIT_STATUSES,
+    BANNED,
     AddressRefused,
     ConnectFailed,
     HandshakeRefused,
@@ -19,6 +17,9 @@ from .errors import (
 )
 
 LOCATION_REFUSED = 451
+RATE_LIMIT_STATUSES = (BANNED, 429)
+PASSING_STATUSES = (403, 408)  # of the 4xx: the web firewall, which forgives, and a slow moment
+DEFAULT_PAUSE = 60.0  # seconds, where a limit comes without a time: the weight window is a minute
 
 
 def refusal(host: str, status: int, headers: Mapping[str, str]) -> ConnectFailed | RateLimited:

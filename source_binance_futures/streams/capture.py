@@ -16,12 +16,13 @@ from ..binance.market_stream.outbox import Failed, Gap, Item, Noted, Traced, Unp
 from ..binance.market_stream.reader import MarketStream
 from ..binance.market_stream.samples import Dead, Samples
 from ..binance.stop import LOOK_EVERY, Stop
+from ..binance.text import first_of
 from ..binance.transport.address import host_of
 from ..config import Config
 from .block import Block
 from .cursor import Cursor
 from .schema_drift import drift
-from .tally import Tally, named
+from .tally import Tally
 
 PROGRESS_EVERY = 10.0  # seconds
 NO_FEED = -1  # of a gap of one contract
@@ -134,7 +135,7 @@ class Capture:
             self._miss(item)
         elif isinstance(item, Unproven):
             self._coverage.doubt(item.symbols)
-            self._tell(f"Of {named(item.symbols)} the other connection may have missed the first updates.")
+            self._tell(f"Of {first_of(item.symbols)} the other connection may have missed the first updates.")
         elif isinstance(item, Traced):
             self._logger.debug(item.text)
         elif isinstance(item, Noted):
@@ -265,7 +266,7 @@ class Capture:
         silent = [symbol for symbol in self._config.book_ticker_symbols if symbol not in self._cursor.symbols_seen]
         if silent and not self._has_enough():
             self._logger.warning(
-                f"`book_ticker_symbols`: no update came for {named(silent)}. "
+                f"`book_ticker_symbols`: no update came for {first_of(silent)}. "
                 "Check the spelling (Binance accepts wrong names and stays silent); a quiet market looks the same."
             )
         self._tell(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..binance.market_stream.messages import MalformedFrame, NoBookTicker
@@ -10,7 +9,6 @@ from ..binance.market_stream.outbox import Gap, Silence
 from ..binance.text import duration, quoted, utc
 
 QUOTED_OF_EACH_KIND = 3
-NAMED = 10  # symbols in a sentence
 
 
 @dataclass
@@ -74,14 +72,3 @@ class Tally:
 
 def _times(lengths: list[float]) -> str:
     return f"{len(lengths)}, {duration(sum(lengths))} in all" if lengths else "none"
-
-
-def named(symbols: Iterable[str]) -> str:
-    """The first few of many symbols, and how many more there are.
-
-    >>> named(f"S{n}" for n in range(12))
-    'S0, S1, S2, S3, S4, S5, S6, S7, S8, S9 and 2 more'
-    """
-    listed = list(symbols)
-    more = len(listed) - NAMED
-    return ", ".join(listed[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -19,6 +19,7 @@ from datetime import date
 
 from ..endpoints import Market
 from ..errors import NothingHeard
+from ..text import first_of
 from ..transport.address import host_of
 from ..transport.route import Route
 from .backoff import Backoff, Ceiling
@@ -33,7 +34,6 @@ from .push_clock import PushClock
 
 TICK = 0.25  # seconds between looks at the clocks
 FIRST_PATIENCE = 10.0  # seconds without data, where another address is worth a try
-NAMED_IN_LOG = 10  # contracts
 TELL_EVERY = 6.0  # seconds; a round of samples takes five
 
 
@@ -190,8 +190,8 @@ class MarketStream:
     def _tell_what_appeared(self, now: float) -> None:
         """In one line for many: at the beginning of a first sync they come one by one."""
         if self._appeared and now >= self._next_telling:
-            named = ", ".join(self._appeared[:NAMED_IN_LOG]) + (", ..." if len(self._appeared) > NAMED_IN_LOG else "")
-            self._outbox.put(Noted(f"New contracts are followed from now on, {len(self._appeared)} of them: {named}."))
+            named = first_of(self._appeared)
+            self._outbox.put(Noted(f"{len(self._appeared)} new contracts are followed from now on: {named}."))
             self._appeared = []
             self._next_telling = now + TELL_EVERY
 

@@ -12,7 +12,7 @@ import python_socks
 import python_socks.sync
 
 from ..deadline import Deadline
-from ..errors import ProxyFailed, ProxyRefused, ProxyUnusable
+from ..errors import AddressNotFound, ProxyFailed, ProxyRefused, ProxyUnusable
 from .address import is_loopback
 from .channel import Channel
 from .http_head import HeadError, read_head
@@ -96,7 +96,11 @@ def proxy_of_environment(scheme: str, host: str) -> Proxy | None:
 
 
 def pass_through(channel: Channel, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
-    """Has the proxy at the other end of a channel connect it to a host. Raises a `ProxyFailed`."""
+    """Has the proxy at the other end of a channel connect it to a host. Raises a `ProxyFailed` or `AddressNotFound`."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise AddressNotFound(host) from None
     try:
         if proxy.scheme == "http":
             _connect(channel, proxy, host, port, deadline)
@@ -112,7 +116,7 @@ def pass_through(channel: Channel, proxy: Proxy, host: str, port: int, deadline:
         why = str(error).lower() or "it broke off"
     except OSError as error:
         why = reason(error)
-    except (ValueError, IndexError, UnicodeError):  # python-socks, of bytes that are no answer
+    except (ValueError, IndexError):  # python-socks, of bytes that are no answer
         why = "its answer could not be read"
     else:
         return
@@ -131,7 +135,7 @@ def _connect(channel: Channel, proxy: Proxy, host: str, port: int, deadline: Dea
     if head.status == PROXY_AUTHENTICATION_REQUIRED:
         raise ProxyRefused(proxy.shown)
     if not 200 <= head.status < 300:
-        raise HeadError(f"{head.status} {head.reason}".lower())
+        raise HeadError(f"{head.status} {head.reason}".strip().lower())
 
 
 def _socks(channel: Channel, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:

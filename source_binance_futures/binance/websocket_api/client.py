@@ -26,16 +26,14 @@ from ..stop import LOOK_EVERY, Stop
 from ..transport.address import host_of
 from ..transport.connection import Connection, open_in_background
 from ..transport.route import Route
-from .prices import Answer, WeightUsed, parse_answer, request
+from .prices import Answer, parse_answer, request
+from .weight import WeightWatch, cost_of
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # all prices are 60 kB in 2026
 CONNECT_TIMEOUT = 10.0
 ANSWER_TIMEOUT = 10.0
 ATTEMPTS = 4  # one, and three more
 LONGEST_WAIT = 60.0  # seconds for Binance's limits; beyond that the next sync is the better place
-HANDSHAKE_WEIGHT, ONE_SYMBOL_WEIGHT, ALL_SYMBOLS_WEIGHT = 5, 1, 2
-WEIGHT_INTERVAL = 60.0  # seconds; the window is the minute of the UTC clock
-CAREFUL_ABOVE = 0.9  # of the limit of the IP address
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0  # seconds between tries
 
 
@@ -64,8 +62,7 @@ class WebSocketApi:
         self._logger = logger
         self._attempts = attempts
         self._timeout = timeout
-        self._weight: WeightUsed | None = None
-        self._weight_minute = 0
+        self._weight = WeightWatch()
         self._connection: Connection | None = None
 
     def latest_prices(self, symbol: str | None) -> tuple[dict[str, Any], ...]:
@@ -87,8 +84,7 @@ class WebSocketApi:
             self._leave()
 
     def _ask(self, symbol: str | None) -> tuple[dict[str, Any], ...]:
-        cost = ONE_SYMBOL_WEIGHT if symbol else ALL_SYMBOLS_WEIGHT
-        self._mind_the_weight(cost if self._connection else cost + HANDSHAKE_WEIGHT)
+        self._mind_the_weight(cost_of(symbol, connected=self._connection is not None))
         if self._connection is None:
             self._connection = self._open()
         try:
@@ -97,7 +93,7 @@ class WebSocketApi:
             self._leave()
             raise
         if answer.weight is not None:
-            self._weight, self._weight_minute = answer.weight, _minute()
+            self._weight.told(answer.weight, time.time())
             self._logger.info(
                 f"Request weight used by this IP address this minute: {answer.weight.count} of {answer.weight.limit}."
             )
@@ -148,11 +144,9 @@ class WebSocketApi:
 
     def _mind_the_weight(self, cost: int) -> None:
         """Waits for the next minute of the UTC clock where this request would bring the IP address near its limit."""
-        used = self._weight
-        if used is None or self._weight_minute != _minute() or (used.count + cost) <= CAREFUL_ABOVE * used.limit:
-            return
-        wait = WEIGHT_INTERVAL - time.time() % WEIGHT_INTERVAL
-        if wait > self._longest_wait:
+        now = time.time()
+        used, wait = self._weight.used(now), self._weight.seconds_to_wait(cost, now)
+        if used is None or not 0 < wait <= self._longest_wait:
             return
         self._logger.warning(
             f"This IP address has used {used.count} of {used.limit} request weight in this minute. "
@@ -182,7 +176,3 @@ class WebSocketApi:
     def _sleep(self, seconds: float) -> None:
         if not self._stop.sleep_until(time.monotonic() + seconds):
             raise Interrupted
-
-
-def _minute() -> int:
-    return int(time.time() // WEIGHT_INTERVAL)
