@@ -94,8 +94,11 @@ class Cursor:
         return True
 
     def _has_been_lower(self, symbol: str, update_id: int, transaction_time: Any) -> bool:
-        """Whether this lower id is the first that is taken after a restart."""
-        if type(transaction_time) is not int or not 0 < transaction_time <= LATEST_TIME:
+        """Whether this lower id is the first that is taken after a restart.
+
+        What is heard twice is never newer than all that was taken.
+        """
+        if type(transaction_time) is not int or not self._newest_time < transaction_time <= LATEST_TIME:
             return False
         since = self._lower_since.setdefault(symbol, transaction_time)
         if transaction_time - since <= RESTART_AFTER_MS:

@@ -274,8 +274,8 @@ class Driver:
             connection.dark_at = min(connection.dark_at, self._now)
         elif fault.kind == "mute":
             connection.muted_at = min(connection.muted_at, self._now)
-        elif fault.kind == "lag":
-            connection.lag += fault.seconds
+        elif fault.kind == "lag" and any(other.first_read for other in self.world.connections):
+            connection.lag += fault.seconds  # lateness from the very first update on looks like another clock
         elif fault.kind == "shutdown":
             connection.notice_at = self._now
             connection.closed_at = min(connection.closed_at, self._now + 3 + fault.seconds / 4)

@@ -70,7 +70,7 @@ def draw(seed: int) -> Schedule:
     pace = "busy" if calm else rng.choice(["busy", "busy", "busy", "slow", "slow", "samples", "quiet"])
     pushes = _pushes(rng, BEGAN, BEGAN + seconds, skew if has_event_times else None, pace)
     schedule = Schedule(seed, standby, calm, has_event_times, skew, BEGAN + seconds, pace, pushes, timing)
-    schedule.outbox_updates = rng.choice([60, 400])
+    schedule.outbox_updates = 10**6 if calm else rng.choice([60, 400])
     if not calm:
         schedule.faults = _many(rng, schedule)
     elif timing.rotate_after > seconds:  # an age that both reach is a fault already

@@ -86,21 +86,26 @@ class Changeover:
         self.do(events.Close(line.number))
 
     def _promote(self, cause: str) -> None:
-        """The spare becomes the line in use. What its backlog holds goes first; the cursor skips what is known."""
-        line = self.pair.promote()
-        self.replacing = None
-        if self.account.would_lose_nothing(line):
-            self.do(events.TookOver(line.number))
+        """The spare becomes the line in use."""
+        spare = self.pair.spare
+        if spare is not None and self.account.would_lose_nothing(spare):
+            self.do(events.TookOver(spare.number))
             self.do(events.Note(f"Another connection took over without a gap: {cause}."))
         else:
             self.account.open_outage(cause)
-        self.do(*self.account.emitted(line), *map(events.Emit, line.unwind()))
+        self._take_into_use()
 
     def _accept_silence(self, active: Line, spare: Line) -> None:
         """Only data moves the account, so the silence is told once something comes."""
         self.do(events.Warn("The fresh connection is silent too, so there may be nothing to send. Staying on it."))
         spare.patience = min(active.patience * 2, self._timing.longest_patience)
-        self.account.open_silence("a fresh connection was silent too")
+        if not self.account.would_lose_nothing(spare):
+            self.account.open_silence("a fresh connection was silent too")
         self.leave(active)
-        self.pair.promote()
+        self._take_into_use()
+
+    def _take_into_use(self) -> None:
+        """What the backlog of the spare holds goes first; the cursor skips what is known."""
+        line = self.pair.promote()
         self.replacing = None
+        self.do(*self.account.emitted(line), *map(events.Emit, line.unwind()))

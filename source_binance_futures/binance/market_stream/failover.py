@@ -182,11 +182,14 @@ class Failover:
             self._lines.replacing = None
 
     def _doubt_the_end(self, now: float) -> None:
-        """Opens what may be missing in the last stretch of the window."""
-        active = self.pair.active
+        """Opens what may be missing in the last stretch of the window; a spare may still have it."""
+        active, spare = self.pair.active, self.pair.spare
         if active is None or self.account.until is None:
             return
         doubt = verdicts.doubt_of_end(active, paused=self._lines.paused)
+        if doubt is not None and spare is not None and self.account.would_lose_nothing(spare):
+            self._lines.follow(verdicts.Swap(doubt), active, spare)
+            doubt = verdicts.doubt_of_end(spare, paused=False)
         if doubt is not None:
             self.account.open_outage(doubt)
         elif self._clock.now(now) - self.account.until >= QUIET_END:
