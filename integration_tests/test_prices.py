@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -11,8 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from airbyte_cdk.models import SyncMode
 
 from local_exchange import Answer, CloseConnection, Delayed, DropConnection, Fragmented, LocalExchange, NoAnswer
+from source_binance_futures.binance.stop import Stop
+from source_binance_futures.config import Config
+from source_binance_futures.failures import ReportedFailure
+from source_binance_futures.streams.symbol_prices import SymbolPrices
 
 from .harness.connector import FULL_REFRESH, Connector, Output, side_by_side
 from .harness.price_answers import (
@@ -236,17 +242,85 @@ def test_each_try_is_told(outcomes: dict[str, Future[Outcome]]) -> None:
     assert [f"(try {number} of 4)" in line for number, line in enumerate(tries, 1)] == [True] * 3
 
 
+def early_in_a_minute() -> None:
+    """The minute must not change while the process starts."""
+    while time.time() % 60 > 40:
+        time.sleep(0.5)
+
+
 def test_an_address_near_its_limit_waits_for_the_next_minute(connector: Connector) -> None:
     with LocalExchange(rate=0) as exchange:
-        while time.time() % 60 > 50:  # the minute must not change while the process starts
-            time.sleep(0.5)
+        early_in_a_minute()
         exchange.script_answer(weighty(2159))
         running = connector.start_read({"environment": exchange.environment()}, symbol_prices=FULL_REFRESH)
         running.wait_for_text("has used 2159 of 2400 request weight")
         time.sleep(1.5)  # longer than any back-off after a first failure
         assert len(exchange.requests) == 1
         running.process.send_signal(signal.SIGTERM)
-        output = running.finish(5)
+        output = running.finish(20)
     assert any(line.endswith("seconds for the next one.") for line in output.logs("WARN"))
     assert not output.records("symbol_prices")
     assert output.is_plain
+
+
+def test_the_weight_of_a_handshake_is_minded_too(connector: Connector) -> None:
+    """On the open connection the second request passes below nine tenths; with a handshake, the third would not."""
+    with LocalExchange(rate=0) as exchange:
+        early_in_a_minute()
+        exchange.script_answer(weighty(2154), DropConnection)
+        running = connector.start_read({"environment": exchange.environment()}, symbol_prices=FULL_REFRESH)
+        running.wait_for_text("has used 2154 of 2400 request weight")
+        assert len(exchange.requests) == 2
+        assert len(exchange.handshakes) == 1
+        running.process.send_signal(signal.SIGTERM)
+        running.finish(20)
+
+
+@pytest.fixture
+def deaf_server() -> Iterator[socket.socket]:
+    """Takes connections, and never answers on one."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        yield server
+
+
+def environment_with(server: socket.socket) -> dict[str, str]:
+    url = f"ws://127.0.0.1:{server.getsockname()[1]}"
+    return {"name": "custom", "market_stream_url": url, "websocket_api_url": f"{url}/ws-fapi/v1"}
+
+
+def test_a_stop_while_prices_connect_is_heard(connector: Connector, deaf_server: socket.socket) -> None:
+    config = {"environment": environment_with(deaf_server)}
+    running = connector.start_read(config, symbol_prices=FULL_REFRESH)
+    client, _ = deaf_server.accept()
+    with client:
+        began = time.monotonic()
+        running.process.send_signal(signal.SIGTERM)
+        output = running.finish(20)
+        assert time.monotonic() - began < 8, "the deadline of the handshake is ten seconds"
+    assert output.exit_code == 1
+    assert output.statuses("symbol_prices")[-1] == "INCOMPLETE"
+    assert "The sync was asked to stop before Binance had answered" in output.errors[0]["message"]
+    assert output.is_plain
+
+
+def test_after_a_stop_nothing_is_asked(deaf_server: socket.socket) -> None:
+    stop = Stop()
+    stop.request()
+    config = Config.from_mapping({"environment": environment_with(deaf_server)})
+    with pytest.raises(ReportedFailure, match="asked to stop before Binance had answered"):
+        list(SymbolPrices(config, stop).read_records(SyncMode.full_refresh))
+    deaf_server.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        deaf_server.accept()
+
+
+def test_a_hundred_thousand_unknown_symbols_are_named_in_a_sentence(connector: Connector) -> None:
+    with LocalExchange(rate=0) as exchange:
+        symbols = [f"NOSUCH{number}USDT" for number in range(100_000)]
+        config = {"environment": exchange.environment(), "price_symbols": symbols}
+        output = connector.read(config, symbol_prices=FULL_REFRESH)
+    told = output.errors[0]["message"]
+    assert "Binance does not list NOSUCH0USDT, NOSUCH1USDT," in told
+    assert "NOSUCH9USDT and 99990 more among its USDⓈ-M futures." in told
+    assert len(output.stdout) + len(output.stderr) < 20_000

@@ -8,7 +8,8 @@ import ipaddress
 import json
 import logging
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
@@ -23,7 +24,7 @@ from source_binance_futures.config import Config
 
 from .harness.connector import INCREMENTAL, Connector, Output
 from .harness.listening import Listener, free_port, listen_to
-from .harness.proxies import Proxy, http_proxy, socks5_proxy
+from .harness.proxies import STARTS_WITHIN, Client, Proxy, http_proxy, scripted_proxy, socks5_proxy
 
 ELSEWHERE = "127.1"  # this machine, but not written as such: the environment's proxies are for it too
 USER = "us er"
@@ -314,3 +315,106 @@ def test_a_connection_through_a_proxy_is_lost_and_comes_back(exchange: LocalExch
         exchange.wait_for(lambda: len(exchange.handshakes) == 3, 10)
         listener.wait_for_updates(100)
     assert (listener.account.lost, listener.gaps) == (0, [])
+
+
+OPENED = b"HTTP/1.1 200 Connection established\r\nProxy-Agent: hesitant\r\n\r\n"
+WAYS_TO_ANSWER = {
+    "in two segments": ([OPENED[:25], OPENED[25:]], 0.2),
+    "byte by byte": ([bytes([byte]) for byte in OPENED], 0.005),
+    "the headers after a pause": ([OPENED[:37], OPENED[37:]], 1.0),
+}
+
+
+@pytest.mark.parametrize("name", WAYS_TO_ANSWER)
+def test_an_answer_in_pieces_is_accepted(connector: Connector, exchange: LocalExchange, name: str) -> None:
+    pieces, pause = WAYS_TO_ANSWER[name]
+
+    def talk(client: Client) -> None:
+        target = client.connect_request()
+        client.say(*pieces, pause=pause)
+        client.pass_on(*target)
+
+    with scripted_proxy(talk) as proxy:
+        output = connector.run("check", config(exchange, f"http://127.0.0.1:{proxy.port}"))
+    assert output.status[0] == "SUCCEEDED"
+    assert exchange.handshakes
+
+
+def test_an_answer_that_is_no_http_is_told(connector: Connector, exchange: LocalExchange) -> None:
+    def talk(client: Client) -> None:
+        client.connect_request()
+        client.say(b"h\r\n")
+        client.over.wait(STARTS_WITHIN)
+
+    with scripted_proxy(talk) as proxy:
+        output = connector.run("check", config(exchange, f"http://{CREDENTIALS}@127.0.0.1:{proxy.port}"))
+    assert output.status[0] == "FAILED"
+    assert "did not let the connection through: its answer is not HTTP: h." in output.status[1]
+    hide_and_seek(output)
+
+
+def trickle(client: Client) -> None:
+    """SOCKS5 that accepts, and then a byte of its answer every 0.3 seconds; it would take more than a minute."""
+    client.say(b"\x05\x00")
+    client.say(b"\x05", b"\x00", b"\x00", b"\x03", b"\xff", *[b"x"] * 255, pause=0.3)
+
+
+def slow_connect(client: Client) -> None:
+    client.connect_request()
+    client.say(b"HTTP/1.1 200 OK\r\n", *[b"x"] * 255, pause=0.3)
+
+
+@pytest.mark.parametrize(("scheme", "talk"), [("http", slow_connect), ("socks5h", trickle)])
+def test_one_deadline_is_for_the_whole_answer(
+    exchange: LocalExchange, scheme: str, talk: Callable[[Client], None]
+) -> None:
+    with scripted_proxy(talk) as proxy:
+        began = time.monotonic()
+        with pytest.raises(ProxyFailed, match="no answer in time"):
+            Route(f"{scheme}://127.0.0.1:{proxy.port}").open(exchange.market_stream_url, Deadline.after(2))
+        assert 1.5 < time.monotonic() - began < 10
+
+
+def test_check_names_the_proxy_that_trickles(connector: Connector, exchange: LocalExchange) -> None:
+    with scripted_proxy(trickle) as proxy:
+        output = connector.run("check", config(exchange, f"socks5h://127.0.0.1:{proxy.port}"))
+    assert output.status[0] == "FAILED"
+    told = f"The proxy socks5h://127.0.0.1:{proxy.port} did not let the connection through: no answer in time"
+    assert told in output.status[1]
+    assert "Try again later" not in output.status[1], "it was not the deadline of the whole check"
+
+
+NO_ANSWERS = {
+    "an empty line": b"\r\n\r\n",
+    "a zone without end": (
+        b"HTTP/1.1 429 Too Many Requests\r\n"
+        b"Retry-After: Mon, 01 Jan 2026 00:00:00 +99999999999999999999\r\nContent-Length: 0\r\n\r\n"
+    ),
+    "the year 1": (
+        b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: Mon, 01 Jan 0001 00:00:00 -0000\r\nContent-Length: 0\r\n\r\n"
+    ),
+    "bytes": bytes(range(256)) + b"\n",
+}
+
+
+@pytest.mark.parametrize("name", NO_ANSWERS)
+def test_a_standby_that_is_answered_nonsense_ends_nothing(
+    connector: Connector, exchange: LocalExchange, name: str
+) -> None:
+    def talk(client: Client) -> None:
+        target = client.connect_request()
+        client.say(OPENED)
+        if client.number == 0:
+            client.pass_on(*target)
+        else:
+            client.socket.recv(4096)
+            client.say(NO_ANSWERS[name])
+
+    with scripted_proxy(talk) as proxy:
+        asked = config(exchange, f"http://127.0.0.1:{proxy.port}") | {"listen_seconds": 5, "max_book_tickers": None}
+        output = connector.read(asked | {"standby_connection": True}, book_tickers=INCREMENTAL)
+    assert output.exit_code == 0
+    assert not output.errors
+    assert output.is_plain
+    assert len(output.updates) > 500, "the first connection delivered to the end"
+    assert [line for line in output.logs("WARN") if line.startswith("The standby connection is missing")]

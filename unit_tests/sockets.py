@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
+import re
 import socket
 import ssl
 import threading
@@ -113,3 +116,12 @@ class ScriptedChannel(Channel):
 
     def fileno(self) -> int:
         return -1
+
+
+def accept_for(request: bytes) -> str:
+    """What RFC 6455 section 4.2.2 has the server answer."""
+    found = re.search(rb"Sec-WebSocket-Key: (\S+)\r\n", request)
+    assert found
+    assert len(base64.b64decode(found[1])) == 16
+    digest = hashlib.sha1(found[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+    return base64.b64encode(digest).decode()

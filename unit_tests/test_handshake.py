@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -23,19 +20,10 @@ from source_binance_futures.binance.errors import (
 from source_binance_futures.binance.transport.channel import Channel
 from source_binance_futures.binance.transport.handshake import shake_hands
 
-from .sockets import PATIENCE, ScriptedChannel, tcp_ends
+from .sockets import PATIENCE, ScriptedChannel, accept_for, tcp_ends
 
 URL = "wss://dstream.binance.com/stream?streams=btcusd_perp@bookTicker"
 HEADERS = {"Upgrade": "websocket", "Connection": "Upgrade"}
-
-
-def accept_for(request: bytes) -> str:
-    """What RFC 6455 section 4.2.2 has the server answer."""
-    found = re.search(rb"Sec-WebSocket-Key: (\S+)\r\n", request)
-    assert found
-    assert len(base64.b64decode(found[1])) == 16
-    digest = hashlib.sha1(found[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
-    return base64.b64encode(digest).decode()
 
 
 class Server(ScriptedChannel):

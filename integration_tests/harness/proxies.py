@@ -1,13 +1,18 @@
-"""Real proxies on loopback: proxy.py for HTTP CONNECT as a process, tiny-proxy for SOCKS5 in a thread."""
+"""Real proxies on loopback: proxy.py for HTTP CONNECT as a process, tiny-proxy for SOCKS5 in a thread.
+
+And one that answers as a test has it answer, for what no proxy in good order would do.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import select
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,3 +116,70 @@ def socks5_proxy(username: str | None = None, password: str | None = None) -> It
     finally:
         anyio.from_thread.run_sync(scopes[0].cancel, token=token[0])
         thread.join(10)
+
+
+class Client:
+    """Who asks a scripted proxy; `number` counts them from 0, and `over` is set at the end of the test."""
+
+    def __init__(self, sock: socket.socket, number: int, over: threading.Event) -> None:
+        self.socket = sock
+        self.number = number
+        self.over = over
+
+    def connect_request(self) -> tuple[str, int]:
+        """Reads a CONNECT request to its end: the host and port that are asked for."""
+        request = b""
+        while not request.endswith(b"\r\n\r\n"):
+            request += self.socket.recv(1)
+        host, _, port = request.split()[1].decode().rpartition(":")
+        return host, int(port)
+
+    def say(self, *pieces: bytes, pause: float = 0.0) -> None:
+        """Sends the pieces, each in a segment of its own, with a pause in seconds after each."""
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            self.socket.sendall(piece)
+            if self.over.wait(pause):
+                return
+
+    def pass_on(self, host: str, port: int) -> None:
+        """Carries bytes both ways until one side ends."""
+        with socket.create_connection((host, port)) as server:
+            other = {server: self.socket, self.socket: server}
+            while not self.over.is_set():
+                for source in select.select(list(other), [], [], 0.1)[0]:
+                    data = source.recv(65536)
+                    if not data:
+                        return
+                    other[source].sendall(data)
+
+
+@contextmanager
+def scripted_proxy(talk: Callable[[Client], None]) -> Iterator[Proxy]:
+    """A proxy that has `talk` with each client in a thread of its own, and closes the connection after it."""
+    over = threading.Event()
+
+    def serve(sock: socket.socket, number: int) -> None:
+        with sock, contextlib.suppress(OSError):
+            talk(Client(sock, number, over))
+
+    def accept() -> None:
+        number = 0
+        while not over.is_set():
+            with contextlib.suppress(TimeoutError):
+                client, _ = listener.accept()
+                client.settimeout(STARTS_WITHIN)
+                threads.append(threading.Thread(target=serve, args=(client, number), daemon=True))
+                threads[-1].start()
+                number += 1
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        threads = [threading.Thread(target=accept, name="scripted proxy", daemon=True)]
+        threads[0].start()
+        try:
+            yield Proxy(listener.getsockname()[1])
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join(STARTS_WITHIN)

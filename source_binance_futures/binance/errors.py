@@ -219,7 +219,7 @@ class RequestRefused(RequestFailed):
 
     def __init__(self, status: int, code: object, text: str) -> None:
         what = f"Binance refused ticker.price with status {status}, code {code}"
-        super().__init__(f"{what}: {text.rstrip('. ')}. Please report it.")
+        super().__init__(f"{what}: {text.rstrip('. ') or 'it gave no reason'}. Please report it.")
 
 
 class UnreadableAnswer(RequestFailed):

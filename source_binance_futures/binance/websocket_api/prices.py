@@ -69,7 +69,7 @@ def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str)
     if not isinstance(answer, dict):
         raise UnreadableAnswer(f"not an object: {quoted(payload)}")
     if MAINTENANCE_KEY in answer:
-        return Answer((), ExchangeUnavailable(str(answer[MAINTENANCE_KEY])), None)
+        return Answer((), ExchangeUnavailable(str(answer[MAINTENANCE_KEY])[:QUOTED]), None)
     anonymous_error = answer.get("id") is None and "error" in answer
     if answer.get("id") != request_id and not anonymous_error:
         return None
@@ -100,14 +100,15 @@ def price_record(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: str) -> BinanceError:
     code, text = error.get("code"), str(error.get("msg", ""))[:QUOTED]
+    told_code = str(code)[:QUOTED]
     status = status if isinstance(status, int) else 0
     if status in RATE_LIMIT_STATUSES:
         return RateLimited(host, status, _retry_at(error))
     if code in RETRYABLE_CODES or status >= 500:
-        return ExchangeUnavailable(f"status {status}, code {code}: {text}")
+        return ExchangeUnavailable(f"status {status}, code {told_code}: {text}")
     if code == INVALID_SYMBOL and symbol is not None:
         return UnknownSymbols([symbol])
-    return RequestRefused(status, code, text)
+    return RequestRefused(status, told_code, text)
 
 
 def _retry_at(error: Mapping[str, Any]) -> float:

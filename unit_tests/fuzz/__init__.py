@@ -1,0 +1,1 @@
+"""Bytes from outside against each parser that meets them."""

@@ -1,0 +1,81 @@
+"""What can go wrong: each is in the drawing, has an owner and says in sentences what happened."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from source_binance_futures.binance import errors
+from source_binance_futures.binance.errors import BinanceError, Owner
+
+NOW = time.time()
+SAMPLES = [
+    errors.AddressNotFound("host"),
+    errors.AddressForbidden("host"),
+    errors.Unreachable("host", 443, "no answer in time"),
+    errors.TlsFailed("host", "its certificate was not accepted (expired)"),
+    errors.ProxyFailed("http://proxy:3128", "403 forbidden"),
+    errors.ProxyRefused("http://proxy:3128"),
+    errors.ProxyUnusable("`proxy_url`", "is not the address of a proxy"),
+    errors.HandshakeFailed("host", "no answer in time"),
+    errors.HandshakeRefused("host", 503),
+    errors.AddressRefused("host", 404),
+    errors.LocationRefused("host", 451),
+    errors.ClosedByExchange(1001, ""),
+    errors.ClosedByExchange(1008, "Too many requests"),
+    errors.ConnectionStalled("nothing was heard for 30 seconds and a ping was not answered"),
+    errors.ProtocolViolation(1002, "a masked frame"),
+    errors.RateLimited("host", 418, NOW),
+    errors.RateLimited("host", 429, NOW),
+    errors.ExchangeUnavailable("status 503, code -1008: Server is overloaded."),
+    errors.NoAnswer("host", 10.0),
+    errors.UnknownSymbols(["A", "B"]),
+    errors.RequestRefused(400, -1102, "Mandatory parameter was not sent."),
+    errors.RequestRefused(400, None, ""),
+    errors.UnreadableAnswer("not JSON: <html>"),
+    errors.NeverConnected(60, "host has not answered yet."),
+    errors.OnlyMalformedFrames("host", 7),
+    errors.Interrupted(),
+]
+
+
+def leaves_of(kind: type[BinanceError]) -> set[type[BinanceError]]:
+    below = {leaf for child in kind.__subclasses__() for leaf in leaves_of(child)}
+    return below or {kind}
+
+
+def test_there_is_a_sample_of_each() -> None:
+    assert leaves_of(BinanceError) <= {type(sample) for sample in SAMPLES}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: type(sample).__name__)
+def test_it_is_in_the_drawing_and_has_an_owner(sample: BinanceError) -> None:
+    assert f"── {type(sample).__name__} " in str(errors.__doc__)
+    assert isinstance(sample.owner, Owner)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: type(sample).__name__)
+def test_it_speaks_in_sentences_or_is_the_cause_in_one(sample: BinanceError) -> None:
+    told = str(sample)
+    if isinstance(sample, errors.ConnectionLost):
+        assert told[0].islower()
+        assert not told.endswith(".")
+    else:
+        assert told[0].isupper() or told.startswith(("`", "host "))
+        assert told.endswith(".")
+    assert ".." not in told
+    assert "  " not in told
+
+
+def test_the_first_ten_of_many_symbols_are_named() -> None:
+    symbols = [f"S{number}" for number in range(13)]
+    unknown = errors.UnknownSymbols(symbols)
+    assert "does not list S0, S1, S2, S3, S4, S5, S6, S7, S8, S9 and 3 more among" in str(unknown)
+    assert unknown.symbols == tuple(symbols)
+    assert "S8, S9 among" in str(errors.UnknownSymbols(symbols[:10]))
+
+
+def test_the_moment_of_a_limit_is_told_to_the_second() -> None:
+    limited = errors.RateLimited("host", 429, 1795293300.789)
+    assert "answers again after 2026-11-21 20:35:00 UTC." in str(limited)
