@@ -75,7 +75,7 @@ def test_a_ban_beyond_the_window_is_remembered_until_a_connection_opens() -> Non
     assert made.refused(1000.0, banned)
     assert made.banned is banned.error
     made.opened()
-    assert not made.banned
+    assert not made.refused(1000.0, REFUSED), "and nothing is left of it"
     assert not backoff().refused(1000.0, Refusal(OSError(), listens_again_at=ENDS - 0.1))
 
 

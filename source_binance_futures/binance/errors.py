@@ -26,6 +26,7 @@
     │   └── UnreadableAnswer             not JSON, or not of the documented form
     ├── NothingHeard                 a whole window without a connection that lived
     ├── OnlyMalformedFrames          a whole window without one sound frame
+    ├── UnexpectedFailure            an exception that nobody thought of
     └── Interrupted                  asked to stop before there was an answer
 
 Every message says in sentences what happened and what to do; only a `ConnectionLost` is a clause, the cause in one.
