@@ -1,4 +1,7 @@
-"""What `check` tells: both endpoints tried side by side, each answered for in a sentence, within 15 seconds."""
+"""What `check` tells: both endpoints tried side by side, each answered for in a sentence.
+
+It has 15 seconds, counted from the start of the process.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import traceback
 from collections.abc import Callable
 
 from .binance.errors import BinanceError
-from .binance.probe import FIRST_UPDATE_WITHIN, symbols_heard
+from .binance.probe import symbols_heard
 from .binance.stop import Stop
 from .binance.websocket_api.client import WebSocketApi
 from .config import Config
@@ -18,20 +21,27 @@ from .failures import reported
 from .streams.symbol_prices import requested_prices
 
 API_TIMEOUT = 6.0  # seconds to connect, and as many for the answer
-CHECK_TIMEOUT = 12.5  # the process needs two more to start
+CHECK_WITHIN = 15.0  # seconds from the start of the process to its end
+ENDING = 1.0  # of them, for the end
+LAST_WORDS = 0.5  # seconds for what a probe has to say when its time is over
+AT_LEAST = 2.0  # seconds for the probes, however long the process took to start
 
-Probe = Callable[[Config, Stop, logging.Logger], None]
+Probe = Callable[[Config, Stop, logging.Logger, float], None]
 
 
-def failures_of(config: Config, stop: Stop, logger: logging.Logger) -> list[str]:
-    """One sentence for each thing that does not work; empty where both endpoints do."""
-    deadline = time.monotonic() + CHECK_TIMEOUT
+def answer_before(began: float) -> float:
+    """When a check must have its answer, of a process that was started at `began`; both in monotonic seconds."""
+    return max(began + CHECK_WITHIN - ENDING, time.monotonic() + AT_LEAST)
+
+
+def failures_of(config: Config, stop: Stop, logger: logging.Logger, deadline: float) -> list[str]:
+    """One sentence for each thing that does not work until the deadline (monotonic); empty where both endpoints do."""
     probes: dict[str, Probe] = {"book_tickers": _probe_market_stream, "symbol_prices": _probe_websocket_api}
     outcomes: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
 
     def attempt(name: str, probe: Probe) -> None:
         try:
-            probe(config, stop, logger)
+            probe(config, stop, logger, deadline - LAST_WORDS)
             outcomes.put((name, None))
         except BinanceError as error:
             outcomes.put((name, str(reported(error))))
@@ -56,11 +66,12 @@ def failures_of(config: Config, stop: Stop, logger: logging.Logger) -> list[str]
     return [f"{name}: {sentence}" for name, sentence in found.items()]
 
 
-def _probe_market_stream(config: Config, stop: Stop, logger: logging.Logger) -> None:
+def _probe_market_stream(config: Config, stop: Stop, logger: logging.Logger, deadline: float) -> None:
     asked = config.book_ticker_symbols
-    heard = symbols_heard(config.environment.market_stream_url, asked, config.route, stop)
+    began = time.monotonic()
+    heard = symbols_heard(config.environment.market_stream_url, asked, config.route, stop, deadline)
     silent = [symbol for symbol in asked if symbol not in heard]
-    within = f"within {FIRST_UPDATE_WITHIN:g} seconds"
+    within = f"within {time.monotonic() - began:.0f} seconds"
     if not heard:
         logger.warning(f"book_tickers: connected, but no book ticker came {within}. The market may be quiet.")
     elif silent:
@@ -72,7 +83,7 @@ def _probe_market_stream(config: Config, stop: Stop, logger: logging.Logger) -> 
         logger.info("book_tickers: connected, and the first book ticker came.")
 
 
-def _probe_websocket_api(config: Config, stop: Stop, logger: logging.Logger) -> None:
+def _probe_websocket_api(config: Config, stop: Stop, logger: logging.Logger, deadline: float) -> None:
     api = WebSocketApi(
         config.environment.websocket_api_url,
         config.route,
@@ -80,7 +91,7 @@ def _probe_websocket_api(config: Config, stop: Stop, logger: logging.Logger) -> 
         window=0,
         logger=logger,
         attempts=1,
-        timeout=API_TIMEOUT,
+        timeout=min(API_TIMEOUT, (deadline - time.monotonic()) / 2),
     )
     rows = requested_prices(api, config.price_symbols)
     logger.info(f"symbol_prices: ticker.price answered with {len(rows)} prices.")
