@@ -15,8 +15,10 @@ from typing import Any
 
 import websocket
 
+from source_binance_futures.binance.deadline import Deadline
 from source_binance_futures.binance.market_stream.messages import book_ticker_record, parse_book_ticker
-from source_binance_futures.binance.transport.connection import READ_BYTES, Connection
+from source_binance_futures.binance.transport.channel import READ_BYTES
+from source_binance_futures.binance.transport.connection import Connection
 from source_binance_futures.binance.transport.route import Route
 
 MAX_MESSAGE_BYTES = 1 << 20
@@ -42,11 +44,11 @@ class _ReadBuffer:
 
 
 def in_bulk(url: str, count: int, use: Callable[[bytes], object] | None) -> float:
-    connection = Connection.open(url, Route(), time.monotonic() + 10, MAX_MESSAGE_BYTES)
+    connection = Connection.open(url, Route(), Deadline.after(10), MAX_MESSAGE_BYTES)
     received, began = 0, time.perf_counter()
     while received < count and connection.loss is None:
         connection.wait(5)
-        payloads = connection.receive()
+        payloads = connection.receive().payloads
         if use is not None:
             for payload in payloads:
                 use(payload)

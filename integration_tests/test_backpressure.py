@@ -18,7 +18,7 @@ RATE = 3000
 
 
 def test_seven_blocked_seconds_lose_nothing_and_keep_the_connection(connector: Connector) -> None:
-    with LocalExchange(rate=RATE, mix_usds_margined=False, ping_interval=1.0) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, ping_interval=1.0, sample_every=None) as exchange:
         capture = Capture(connector, exchange, standby=False)
         connection = exchange.wait_for(lambda: exchange.connections, 30)[0]
         time.sleep(1)  # the pipe holds a few hundred records, a twentieth of this second's
@@ -39,7 +39,7 @@ def test_seven_blocked_seconds_lose_nothing_and_keep_the_connection(connector: C
 
 def test_a_stop_signal_in_the_middle_of_a_blocked_write_cuts_nothing_off(connector: Connector) -> None:
     """What the state vouches for has been written. Python without buffers drops the rest of an interrupted write."""
-    with LocalExchange(rate=RATE, mix_usds_margined=False) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         capture = Capture(connector, exchange, standby=False, variables={"PYTHONUNBUFFERED": "1"})
         exchange.wait_for(lambda: exchange.connections, 30)
         time.sleep(1.5)
@@ -55,7 +55,7 @@ def test_a_stop_signal_in_the_middle_of_a_blocked_write_cuts_nothing_off(connect
 
 def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = 512 * 1024
-    with LocalExchange(rate=RATE, mix_usds_margined=False) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         listener = listen_to(exchange, takes_at_once=False)
         monkeypatch.setattr(listener.market, "_items", Handover(limit=limit))
         with listener:
@@ -78,7 +78,7 @@ def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later(monkeypatch: py
 
 
 def test_a_standby_does_not_take_over_because_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    with LocalExchange(rate=RATE, mix_usds_margined=False) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         listener = listen_to(exchange, standby=True, takes_at_once=False)
         monkeypatch.setattr(listener.market, "_items", Handover(limit=256 * 1024))
         with listener:

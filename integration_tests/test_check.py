@@ -73,7 +73,7 @@ CHECKS: dict[str, tuple[Arrangement, dict[str, Any], str, list[str]]] = {
 
 def check(name: str, connector: Connector) -> Output:
     arrange, options, _, _ = CHECKS[name]
-    with LocalExchange(rate=500) as exchange:
+    with LocalExchange(rate=500, sample_every=None) as exchange:
         arrange(exchange)
         return connector.run("check", {"environment": exchange.environment(), **options})
 

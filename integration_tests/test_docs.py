@@ -108,7 +108,7 @@ def test_the_example_of_contributing(connector: Connector) -> None:
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[LocalExchange]:
-    with LocalExchange(rate=200.0) as exchange:
+    with LocalExchange(rate=200.0, sample_every=None) as exchange:
         yield exchange
 
 

@@ -22,14 +22,14 @@ UPDATE = {"e": "bookTicker", "s": "BTCUSD_PERP", "ps": "BTCUSD", "b": "1.0", "B"
 
 @pytest.fixture
 def exchange() -> Iterator[LocalExchange]:
-    with LocalExchange(rate=500) as exchange:
+    with LocalExchange(rate=500, sample_every=None) as exchange:
         yield exchange
 
 
 @pytest.fixture
 def quiet() -> Iterator[LocalExchange]:
     """It pushes what the test pushes, and sends no pings."""
-    with LocalExchange(rate=0, ping_interval=None) as exchange:
+    with LocalExchange(rate=0, ping_interval=None, sample_every=None) as exchange:
         yield exchange
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import ipaddress
 import json
 import logging
 import socket
-import time
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ import pytest
 
 from local_exchange import LocalExchange
 from source_binance_futures import connection_check
+from source_binance_futures.binance.deadline import Deadline
 from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyRefused, ProxyUnusable
 from source_binance_futures.binance.stop import Stop
 from source_binance_futures.binance.transport.route import Route
@@ -37,7 +38,7 @@ def exchange(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalExchange]:
     for name in PROXY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    with LocalExchange(rate=300) as exchange:
+    with LocalExchange(rate=300, sample_every=None) as exchange:
         yield exchange
 
 
@@ -113,7 +114,7 @@ def test_a_wrong_password_is_told_and_not_shown(
 def failure_through(exchange: LocalExchange, proxy_url: str | None) -> ConnectFailed:
     """What comes of a connection to an address that no variable exempts."""
     with pytest.raises(ConnectFailed) as caught:
-        Route(proxy_url).open_socket(f"wss://{ELSEWHERE}:{exchange.port}", time.monotonic() + 5)
+        Route(proxy_url).open(f"wss://{ELSEWHERE}:{exchange.port}", Deadline.after(5))
     return caught.value
 
 
@@ -177,7 +178,7 @@ def test_check_does_not_quote_what_it_did_not_foresee(
 
     monkeypatch.setattr(connection_check, "_probe_market_stream", fail)
     monkeypatch.setattr(connection_check, "_probe_websocket_api", fail)
-    told = connection_check.failures_of(Config(), Stop(), logging.getLogger("check"), time.monotonic() + 12)
+    told = connection_check.failures_of(Config(), Stop(), logging.getLogger("check"), Deadline.after(12))
     assert "failed while checking book_tickers (ValueError). Please report it." in " ".join(told)
     assert "in fail" in caplog.text, "the log says where it happened"
     assert "Geheim" not in caplog.text + " ".join(told)
@@ -255,10 +256,11 @@ def test_the_environments_proxy_is_not_for_this_machine(monkeypatch: pytest.Monk
         for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(variable, f"http://127.0.0.1:{nobody}")
         url = f"ws://{host}:{server.getsockname()[1]}"
-        with Route().open_socket(url, time.monotonic() + 5) as sock:
-            assert sock.getpeername() == server.getsockname()
+        server.settimeout(10)
+        with contextlib.closing(Route().open(url, Deadline.after(5))), server.accept()[0]:
+            pass
         with pytest.raises(ProxyFailed):
-            Route(f"http://127.0.0.1:{nobody}").open_socket(url, time.monotonic() + 5)
+            Route(f"http://127.0.0.1:{nobody}").open(url, Deadline.after(5))
 
 
 def test_https_proxy_is_for_encrypted_addresses(

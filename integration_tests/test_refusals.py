@@ -22,7 +22,7 @@ QUICK = Timing(connect=1.0)
 
 @pytest.fixture
 def exchange() -> Iterator[LocalExchange]:
-    with LocalExchange(rate=200) as exchange:
+    with LocalExchange(rate=200, sample_every=None) as exchange:
         yield exchange
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +14,11 @@ import pytest
 import trustme
 
 from local_exchange import LocalExchange
+from source_binance_futures.binance.deadline import Deadline
 from source_binance_futures.binance.errors import AddressForbidden, ProxyFailed
-from source_binance_futures.binance.transport.route import Route, _is_public, _tls_context
+from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.transport.tcp import is_public
+from source_binance_futures.binance.transport.tls import tls_context
 
 from .harness.connector import INCREMENTAL, Connector
 from .harness.listening import free_port, listen_to
@@ -37,7 +40,7 @@ def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFacto
 def encrypted_exchange(certificate: trustme.LeafCert) -> Iterator[LocalExchange]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
-    with LocalExchange(rate=500, mix_usds_margined=False, ssl_context=context) as exchange:
+    with LocalExchange(rate=500, mix_usds_margined=False, ssl_context=context, sample_every=None) as exchange:
         yield exchange
 
 
@@ -101,7 +104,7 @@ def test_every_python_accepts_the_same_authorities(monkeypatch: pytest.MonkeyPat
 
     create_default_context = ssl.create_default_context
     monkeypatch.setattr(ssl, "create_default_context", as_python_3_13_does)
-    context = _tls_context()
+    context = tls_context()
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
@@ -155,7 +158,7 @@ PRIVATE = [
 def test_in_the_cloud_no_private_address_is_dialled(host: str, as_proxy: bool) -> None:
     route = Route(f"http://{host}:3128" if as_proxy else None, public_only=True)
     with pytest.raises(AddressForbidden, match="which Airbyte Cloud does not allow"):
-        route.open_socket("wss://example.com" if as_proxy else f"wss://{host}:9443", time.monotonic() + 5)
+        route.open("wss://example.com" if as_proxy else f"wss://{host}:9443", Deadline.after(5))
 
 
 @pytest.mark.parametrize("host", PRIVATE)
@@ -170,7 +173,7 @@ def test_in_the_cloud_no_private_address_is_asked_for_through_a_proxy(
         monkeypatch.delenv("no_proxy", raising=False)
     route = Route(proxy if of_the_user else None, public_only=True)
     with pytest.raises(AddressForbidden, match="which Airbyte Cloud does not allow"):
-        route.open_socket(f"wss://{host}:9443", time.monotonic() + 5)
+        route.open(f"wss://{host}:9443", Deadline.after(5))
 
 
 @pytest.mark.parametrize("target", ["8.8.8.8", "no-such-host.invalid"])
@@ -181,12 +184,12 @@ def test_in_the_cloud_its_own_proxy_may_be_private(target: str, monkeypatch: pyt
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         with pytest.raises(ProxyFailed, match="could not be reached"):
-            Route(public_only=True).open_socket(f"wss://{target}", time.monotonic() + 5)
+            Route(public_only=True).open(f"wss://{target}", Deadline.after(5))
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111"])
 def test_public_addresses_are_public(address: str) -> None:
-    assert _is_public(address)
+    assert is_public(address)
 
 
 def test_an_address_of_ipv6_is_dialled() -> None:
@@ -197,15 +200,16 @@ def test_an_address_of_ipv6_is_dialled() -> None:
             pytest.skip("this machine has no IPv6")
         server.listen()
         url = f"ws://[::1]:{server.getsockname()[1]}"
-        with Route().open_socket(url, time.monotonic() + 10) as client:
-            assert client.getpeername()[:2] == server.getsockname()[:2]
+        server.settimeout(10)
+        with contextlib.closing(Route().open(url, Deadline.after(10))), server.accept()[0]:
+            pass
 
 
 @pytest.mark.parametrize("command", ["check", "read"])
 def test_in_the_cloud_a_custom_exchange_on_this_machine_is_a_configuration_error(
     connector: Connector, command: str
 ) -> None:
-    with LocalExchange(rate=100) as exchange:
+    with LocalExchange(rate=100, sample_every=None) as exchange:
         config = {"environment": exchange.environment(), "listen_seconds": 20}
         variables = {"DEPLOYMENT_MODE": "cloud"}
         if command == "check":

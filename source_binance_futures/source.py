@@ -25,7 +25,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .binance.stop import Stop
 from .config import Config, ConfigurationError, unknown_options
-from .connection_check import answer_before, failures_of
+from .connection_check import answer_by, failures_of
 from .failures import MOST_TO_BE_HEARD, ReportedFailure, failure_type_of, reported
 from .files import read_catalog_file, read_config_file, read_state_file
 from .streams.block import Block
@@ -72,7 +72,7 @@ class SourceBinanceFutures(AbstractSource):
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
         began = time.monotonic() if self._began is None else self._began
-        failures = failures_of(_known(config), self._stop, logger, answer_before(began))
+        failures = failures_of(_known(config), self._stop, logger, answer_by(began))
         return not failures, " ".join(failures) or None
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:

@@ -68,8 +68,9 @@ def cut(pieces: Sequence[bytes], limit: int = LIMIT) -> tuple[list[bytes], list[
     found: list[bytes] = []
     controls: list[tuple[int, bytes]] = []
     for piece in pieces:
-        found += cutter.cut(piece)
-        controls += [(control.opcode, control.payload) for control in cutter.controls]
+        cut_here = cutter.cut(piece)
+        found += cut_here.payloads
+        controls += cut_here.controls
     return found, controls, cutter
 
 
@@ -159,7 +160,7 @@ def test_a_violation_is_named_and_what_came_before_it_counts(name: str, step: in
     assert cutter.violation.close_code == code
     assert words in str(cutter.violation)
     assert f"code {code}" in str(cutter.violation)
-    assert cutter.cut(wire(Opcode.TEXT, b"more")) == []
+    assert cutter.cut(wire(Opcode.TEXT, b"more")) == ([], [])
 
 
 @pytest.mark.parametrize("name", [name for name in VIOLATIONS if "bytes" not in name and "byte " not in name])
@@ -215,7 +216,9 @@ def test_a_frame_in_tiny_chunks_costs_bounded_memory_and_little_time() -> None:
     cutter = FrameCutter(limit)
     tracemalloc.start()
     try:
-        found = [payload for start in range(0, len(frame), 2) for payload in cutter.cut(frame[start : start + 2])]
+        found = [
+            payload for start in range(0, len(frame), 2) for payload in cutter.cut(frame[start : start + 2]).payloads
+        ]
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

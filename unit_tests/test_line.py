@@ -7,13 +7,13 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-import websocket
 from websockets.frames import Frame, Opcode
 
 from source_binance_futures.binance.errors import ConnectionStalled
 from source_binance_futures.binance.market_stream import line as line_module
 from source_binance_futures.binance.market_stream.line import SUBSCRIBED_WITHIN, Line, Timing
-from source_binance_futures.binance.transport import connection as websocket_module
+from source_binance_futures.binance.transport import channel as channel_module
+from source_binance_futures.binance.transport.channel import Channel
 from source_binance_futures.binance.transport.connection import Connection
 
 OPENED = 1000.0
@@ -52,9 +52,7 @@ class Server:
 def ends() -> Iterator[tuple[Line, Server]]:
     ours, theirs = socket.socketpair()
     with contextlib.closing(theirs):
-        client = websocket.WebSocket(enable_multithread=False, skip_utf8_validation=True)
-        client.sock = ours
-        line = Line(Connection(client, ours, 2**20), OPENED, TIMING)
+        line = Line(Connection(Channel(ours), 2**20), OPENED, TIMING)
         yield line, Server(theirs)
         line.connection.close()
 
@@ -216,7 +214,7 @@ def test_after_a_pause_everything_counts_as_unheard_until_it_has_caught_up(ends:
 def test_a_read_that_leaves_something_behind_has_not_caught_up(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     line, server = ends
     line.pause(OPENED + 10)
-    monkeypatch.setattr(websocket_module, "READ_BYTES", len(UPDATE))
+    monkeypatch.setattr(channel_module, "READ_BYTES", len(UPDATE))
     for moment in (20, 22, 24):
         server.text(UPDATE)
         line.receive(OPENED + moment)

@@ -8,7 +8,7 @@
     │   ├── TlsFailed                    the certificate, or the talk before it
     │   ├── ProxyFailed                  the proxy, or what lies behind it
     │   │   ├── ProxyRefused                 it wants another user and password
-    │   │   └── ProxyUnusable                its address is none, or cannot be sent
+    │   │   └── ProxyUnusable                it has no usable address, or one that cannot be sent
     │   ├── HandshakeFailed              an answer that is not a WebSocket's
     │   └── HandshakeRefused             an HTTP status other than 101
     │       ├── AddressRefused               404 and the like: this is not what the server has
@@ -24,24 +24,21 @@
     │   ├── UnknownSymbols               not listed
     │   ├── RequestRefused               any other 4xx: a wrong request
     │   └── UnreadableAnswer             not JSON, or not of the documented form
-    ├── NeverConnected               a whole window without a connection
+    ├── NothingHeard                 a whole window without a connection that lived
     ├── OnlyMalformedFrames          a whole window without one sound frame
     └── Interrupted                  asked to stop before there was an answer
 
-Every message is a sentence for the person who reads it: what happened, and what to do.
+Every message says in sentences what happened and what to do; only a `ConnectionLost` is a clause, the cause in one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from datetime import datetime, timezone
 from enum import Enum
 
-PASSING_STATUSES = (403, 408)  # of the 4xx: the web firewall, which forgives [binance-protocol 4], and a slow moment
+from .text import first_of, utc
+
 BANNED = 418
-RATE_LIMIT_STATUSES = (BANNED, 429)
-DEFAULT_PAUSE = 60.0  # seconds, where a limit comes without a time: the weight window is a minute
 LONGEST_BAN = 7 * 86400.0  # seconds; Binance bans for 3 days at most, so a later time is a mistake
 
 
@@ -154,7 +151,7 @@ class LocationRefused(HandshakeRefused):
 
 
 class ConnectionLost(BinanceError):
-    """An open connection ended. The sentence is short: it becomes the cause of a reported gap."""
+    """An open connection ended, and why: a clause without a capital and a full stop."""
 
 
 class ClosedByExchange(ConnectionLost):
@@ -166,7 +163,7 @@ class ClosedByExchange(ConnectionLost):
 
 
 class ConnectionStalled(ConnectionLost):
-    pass
+    """Nothing was heard for a while, not even the answer to a ping."""
 
 
 class ProtocolViolation(ConnectionLost):
@@ -183,10 +180,9 @@ class RateLimited(BinanceError):
     def __init__(self, host: str, status: int, retry_at: float) -> None:
         self.status = status
         self.retry_at = min(retry_at, time.time() + LONGEST_BAN)
-        until = datetime.fromtimestamp(self.retry_at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
         what = "banned this IP address" if status == BANNED else "received too many requests from this IP address"
         super().__init__(
-            f"{host} has {what} and answers again after {until}. "
+            f"{host} has {what} and answers again after {utc(self.retry_at, 'seconds')}. "
             "Run fewer syncs, or use fewer programs on this address, and try again then."
         )
 
@@ -210,10 +206,10 @@ class UnknownSymbols(RequestFailed):
 
     owner = Owner.USER
 
-    def __init__(self, symbols: Sequence[str]) -> None:
+    def __init__(self, symbols: list[str]) -> None:
         self.symbols = tuple(symbols)
         super().__init__(
-            f"`price_symbols`: Binance does not list {', '.join(symbols)} among its USDⓈ-M futures. "
+            f"`price_symbols`: Binance does not list {first_of(symbols)} among its USDⓈ-M futures. "
             "Correct or remove the names, or leave the list empty for all symbols."
         )
 
@@ -222,19 +218,25 @@ class RequestRefused(RequestFailed):
     owner = Owner.US
 
     def __init__(self, status: int, code: object, text: str) -> None:
-        super().__init__(f"Binance refused ticker.price with status {status}, code {code}: {text}")
+        what = f"Binance refused ticker.price with status {status}, code {code}"
+        super().__init__(f"{what}: {text.rstrip('. ')}. Please report it.")
 
 
 class UnreadableAnswer(RequestFailed):
     owner = Owner.US
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"Binance answered ticker.price in a form that this connector does not know: {why}")
+        what = "Binance answered ticker.price in a form that this connector does not know"
+        super().__init__(f"{what}: {why}. Please report it.")
 
 
-class NeverConnected(BinanceError):
-    def __init__(self, seconds: float, cause: str) -> None:
-        super().__init__(f"No connection came about in the whole listening window of {seconds:g} seconds. {cause}")
+class NothingHeard(BinanceError):
+    """A whole window of `seconds` in which no connection came about, or none lived until its first update."""
+
+    def __init__(self, seconds: float, cause: str, *, connected: bool) -> None:
+        what = "Every connection was lost before its first update" if connected else "No connection came about"
+        cause = cause[:1].upper() + cause[1:].rstrip(".")
+        super().__init__(f"{what}, in the whole listening window of {seconds:g} seconds. {cause}.")
 
 
 class OnlyMalformedFrames(BinanceError):
@@ -243,6 +245,16 @@ class OnlyMalformedFrames(BinanceError):
             f"{host} sent {count} frames and not one of them was a sound book ticker; the log quotes the first ones. "
             "Check the address, and whether something in between changes the traffic."
         )
+
+
+class UnexpectedFailure(BinanceError):
+    """An exception that nobody thought of. Its text is not shown, since it may quote a password."""
+
+    owner = Owner.US
+
+    def __init__(self, doing: str, error: Exception) -> None:
+        super().__init__(f"This connector failed while {doing} ({type(error).__name__}). Please report it.")
+        self.__cause__ = error
 
 
 class Interrupted(BinanceError):

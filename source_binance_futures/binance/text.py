@@ -1,10 +1,12 @@
-"""What is told of bytes and moments, in the form that a person reads."""
+"""What is told of bytes, moments and lists, in the form that a person reads."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 QUOTED = 200  # characters
+NAMED = 10  # entries of a list
 
 
 def quoted(payload: bytes) -> str:
@@ -12,10 +14,26 @@ def quoted(payload: bytes) -> str:
     return payload[: QUOTED * 4].decode(errors="replace")[:QUOTED]
 
 
-def utc(epoch_seconds: float) -> str:
-    """`2026-11-21 20:35:00.123 UTC`; a number that is no time of this kind stays a number."""
+def utc(epoch_seconds: float, precision: str = "milliseconds") -> str:
+    """`2026-11-21 20:35:00.123 UTC`, or to the `seconds`; a number that is no time of this kind stays a number."""
     try:
         moment = datetime.fromtimestamp(epoch_seconds, timezone.utc)
     except (ValueError, OverflowError, OSError):
         return f"{epoch_seconds:.0f} seconds since 1970"
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
+    return moment.replace(tzinfo=None).isoformat(" ", precision) + " UTC"
+
+
+def duration(seconds: float) -> str:
+    """A length of time as it may stand in a sentence.
+
+    >>> duration(0.0123), duration(2.44), duration(95.2)
+    ('0.012 seconds', '2.4 seconds', '95 seconds')
+    """
+    decimals = 3 if seconds < 1 else 1 if seconds < 60 else 0
+    return f"{seconds:.{decimals}f} seconds"
+
+
+def first_of(names: Sequence[str]) -> str:
+    """`A, B, C and 5 more`: no more names than a person reads."""
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from datetime import date, datetime, timezone
 from typing import Any, ClassVar
 
 from airbyte_cdk.models import (
@@ -23,8 +24,8 @@ from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 
-from ..binance.endpoints import market_stream_address
 from ..binance.errors import BinanceError
+from ..binance.market_stream.contracts import venues_of
 from ..binance.market_stream.reader import MarketStream
 from ..binance.stop import Stop
 from ..binance.text import utc
@@ -93,7 +94,7 @@ class BookTickers(Stream, CheckpointMixin):
         """
         cursor = self._cursor = self._cursor_for(sync_mode)
         capture = Capture(
-            self._config, self._market(), cursor, self._stop, self.logger, self.get_json_schema(), self.name
+            self._config, self._market(cursor), cursor, self._stop, self.logger, self.get_json_schema(), self.name
         )
         try:
             yield from self._with_checkpoints(capture.blocks())
@@ -124,12 +125,14 @@ class BookTickers(Stream, CheckpointMixin):
                 written = time.monotonic()
                 fresh = False
 
-    def _market(self) -> MarketStream:
+    def _market(self, cursor: Cursor) -> MarketStream:
+        config, today = self._config, _today()
         return MarketStream(
-            market_stream_address(self._config.environment.market_stream_url, self._config.book_ticker_symbols),
-            self._config.route,
-            standby=self._config.standby_connection,
-            window_ends=time.monotonic() + self._config.listen_seconds,
+            venues_of(config.wishes, config.environment, cursor.known_symbols, today),
+            config.route,
+            standby=config.standby_connection,
+            window_ends=time.monotonic() + config.listen_seconds,
+            today=today,
         )
 
     def _cursor_for(self, sync_mode: SyncMode) -> Cursor:
@@ -138,7 +141,7 @@ class BookTickers(Stream, CheckpointMixin):
         if sync_mode is not SyncMode.incremental:
             return Cursor(environment)
         try:
-            cursor = Cursor.from_state(self._inherited, environment)
+            cursor = Cursor.from_state(self._inherited, environment, _today())
         except UnreadableState as fault:
             raise reported(
                 ConfigurationError(
@@ -169,3 +172,7 @@ class BookTickers(Stream, CheckpointMixin):
                 ),
             ),
         )
+
+
+def _today() -> date:
+    return datetime.now(timezone.utc).date()

@@ -28,15 +28,21 @@ class ControlFrame(NamedTuple):
     payload: bytes
 
 
+class Cut(NamedTuple):
+    """What a piece of the stream completed: the payloads of whole messages, and the control frames between them."""
+
+    payloads: list[bytes]
+    controls: list[ControlFrame]
+
+
 class FrameCutter:
     """Cuts the byte stream of one connection into messages.
 
-    `controls` collects the control frames of the last `cut`; `violation` is set once the stream breaks the protocol
-    or `max_message_bytes`, after which nothing more is cut. What was sound before it is still returned.
+    `violation` is set once the stream breaks the protocol or `max_message_bytes`, after which nothing more is cut.
+    What was sound before it is still returned.
     """
 
     def __init__(self, max_message_bytes: int) -> None:
-        self.controls: list[ControlFrame] = []
         self.violation: ProtocolViolation | None = None
         self._max = max_message_bytes
         self._held = bytearray()  # an incomplete frame
@@ -44,26 +50,25 @@ class FrameCutter:
         self._fragments: list[bytes] | None = None  # an unfinished fragmented message
         self._fragments_size = 0
 
-    def cut(self, data: bytes) -> list[bytes]:
-        """Takes what a read of the socket gave; returns the payloads of the messages that it completes, in order."""
-        self.controls = []
-        payloads: list[bytes] = []
+    def cut(self, data: bytes) -> Cut:
+        """Takes what a read of the socket gave; returns what it completes, in order."""
+        found = Cut([], [])
         if self.violation is not None:
-            return payloads
+            return found
         if self._held:
             self._held += data
             if len(self._held) < self._needed:
-                return payloads
+                return found
             data = bytes(self._held)
             self._held = bytearray()
-        position = self._cut_whole_frames(data, payloads)
+        position = self._cut_whole_frames(data, found)
         if position < len(data) and self.violation is None:
             self._held += memoryview(data)[position:]
-        return payloads
+        return found
 
-    def _cut_whole_frames(self, data: bytes, payloads: list[bytes]) -> int:
-        """Appends the payload of every complete message; returns where the first incomplete frame begins."""
-        append = payloads.append
+    def _cut_whole_frames(self, data: bytes, found: Cut) -> int:
+        """Appends every complete message and control frame; returns where the first incomplete frame begins."""
+        append = found.payloads.append
         limit = self._max
         position = 0
         end = len(data)
@@ -93,13 +98,13 @@ class FrameCutter:
                 return position
             if first == WHOLE_TEXT and self._fragments is None:
                 append(data[start:stop])
-            elif not self._take_rare_frame(first, data[start:stop], payloads):
+            elif not self._take_rare_frame(first, data[start:stop], found):
                 return position
             position = stop
         self._needed = SHORTEST_HEADER
         return position
 
-    def _take_rare_frame(self, first: int, payload: bytes, payloads: list[bytes]) -> bool:
+    def _take_rare_frame(self, first: int, payload: bytes, found: Cut) -> bool:
         """A control frame, a binary one, or a piece of a fragmented message; False if it breaks the protocol."""
         final, opcode = first & FIN, first & 0x0F
         if first & 0x70:
@@ -107,13 +112,13 @@ class FrameCutter:
         if opcode in (CLOSE, PING, PONG):
             if not final or len(payload) > MAX_CONTROL_PAYLOAD:
                 return self._refuse(PROTOCOL_ERROR, "a control frame that is fragmented or too long")
-            self.controls.append(ControlFrame(opcode, payload))
+            found.controls.append(ControlFrame(opcode, payload))
             return True
         if opcode in (TEXT, BINARY):
             if self._fragments is not None:
                 return self._refuse(PROTOCOL_ERROR, "a new message inside a fragmented one")
             if final:
-                payloads.append(payload)
+                found.payloads.append(payload)
             else:
                 self._fragments, self._fragments_size = [payload], len(payload)
             return True
@@ -124,7 +129,7 @@ class FrameCutter:
         if self._fragments_size > self._max or len(self._fragments) > MAX_FRAGMENTS:
             return self._refuse(MESSAGE_TOO_BIG, f"a fragmented message of more than {self._max} bytes")
         if final:
-            payloads.append(b"".join(self._fragments))
+            found.payloads.append(b"".join(self._fragments))
             self._fragments = None
         return True
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import tenacity
 
-from ..endpoints import host_of
+from ..deadline import Deadline
 from ..errors import (
     BinanceError,
     ConnectFailed,
@@ -23,18 +23,17 @@ from ..errors import (
     RateLimited,
 )
 from ..stop import LOOK_EVERY, Stop
+from ..transport.address import host_of
 from ..transport.connection import Connection, open_in_background
 from ..transport.route import Route
-from .prices import Answer, WeightUsed, parse_answer, request
+from .prices import Answer, parse_answer, request
+from .weight import WeightWatch, cost_of
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # all prices are 60 kB in 2026
 CONNECT_TIMEOUT = 10.0
 ANSWER_TIMEOUT = 10.0
 ATTEMPTS = 4  # one, and three more
 LONGEST_WAIT = 60.0  # seconds for Binance's limits; beyond that the next sync is the better place
-HANDSHAKE_WEIGHT, ONE_SYMBOL_WEIGHT, ALL_SYMBOLS_WEIGHT = 5, 1, 2
-WEIGHT_INTERVAL = 60.0  # seconds; the window is the minute of the UTC clock
-CAREFUL_ABOVE = 0.9  # of the limit of the IP address
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0  # seconds between tries
 
 
@@ -63,8 +62,7 @@ class WebSocketApi:
         self._logger = logger
         self._attempts = attempts
         self._timeout = timeout
-        self._weight: WeightUsed | None = None
-        self._weight_minute = 0
+        self._weight = WeightWatch()
         self._connection: Connection | None = None
 
     def latest_prices(self, symbol: str | None) -> tuple[dict[str, Any], ...]:
@@ -86,8 +84,7 @@ class WebSocketApi:
             self._leave()
 
     def _ask(self, symbol: str | None) -> tuple[dict[str, Any], ...]:
-        cost = ONE_SYMBOL_WEIGHT if symbol else ALL_SYMBOLS_WEIGHT
-        self._mind_the_weight(cost if self._connection else cost + HANDSHAKE_WEIGHT)
+        self._mind_the_weight(cost_of(symbol, connected=self._connection is not None))
         if self._connection is None:
             self._connection = self._open()
         try:
@@ -96,7 +93,7 @@ class WebSocketApi:
             self._leave()
             raise
         if answer.weight is not None:
-            self._weight, self._weight_minute = answer.weight, _minute()
+            self._weight.told(answer.weight, time.time())
             self._logger.info(
                 f"Request weight used by this IP address this minute: {answer.weight.count} of {answer.weight.limit}."
             )
@@ -106,10 +103,10 @@ class WebSocketApi:
 
     def _exchange(self, connection: Connection, symbol: str | None) -> Answer:
         request_id = uuid.uuid4().hex
-        deadline = time.monotonic() + self._timeout
+        deadline = Deadline.after(self._timeout)
         connection.send_text(request(request_id, symbol))
         while True:
-            for payload in connection.receive():
+            for payload in connection.receive().payloads:
                 answer = parse_answer(payload, request_id, symbol, self._host)
                 if answer is not None:
                     return answer
@@ -118,17 +115,17 @@ class WebSocketApi:
                 raise connection.loss
             if self._stop.requested:
                 raise Interrupted
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
+            if deadline.expired:
                 raise NoAnswer(self._host, self._timeout)
-            connection.wait(min(remaining, LOOK_EVERY))
+            connection.wait(min(deadline.remaining(), LOOK_EVERY))
 
     def _open(self) -> Connection:
         """Connects in another thread, since nothing else looks at `stop` meanwhile."""
         outcomes: queue.SimpleQueue[Connection | Exception] = queue.SimpleQueue()
-        deadline = time.monotonic() + min(CONNECT_TIMEOUT, self._timeout)
+        deadline = Deadline.after(min(CONNECT_TIMEOUT, self._timeout))
         open_in_background(self._url, self._route, deadline, MAX_MESSAGE_BYTES, outcomes.put)
-        while not self._stop.requested and time.monotonic() < deadline + LOOK_EVERY:
+        patience = Deadline(deadline.moment + LOOK_EVERY)  # the attempt itself knows best why it took too long
+        while not (self._stop.requested or patience.expired):
             try:
                 outcome = outcomes.get(timeout=LOOK_EVERY)
             except queue.Empty:
@@ -147,11 +144,9 @@ class WebSocketApi:
 
     def _mind_the_weight(self, cost: int) -> None:
         """Waits for the next minute of the UTC clock where this request would bring the IP address near its limit."""
-        used = self._weight
-        if used is None or self._weight_minute != _minute() or (used.count + cost) <= CAREFUL_ABOVE * used.limit:
-            return
-        wait = WEIGHT_INTERVAL - time.time() % WEIGHT_INTERVAL
-        if wait > self._longest_wait:
+        now = time.time()
+        used, wait = self._weight.used(now), self._weight.seconds_to_wait(cost, now)
+        if used is None or not 0 < wait <= self._longest_wait:
             return
         self._logger.warning(
             f"This IP address has used {used.count} of {used.limit} request weight in this minute. "
@@ -181,7 +176,3 @@ class WebSocketApi:
     def _sleep(self, seconds: float) -> None:
         if not self._stop.sleep_until(time.monotonic() + seconds):
             raise Interrupted
-
-
-def _minute() -> int:
-    return int(time.time() // WEIGHT_INTERVAL)

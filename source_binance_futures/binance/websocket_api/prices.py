@@ -11,8 +11,6 @@ from typing import Any
 import orjson
 
 from ..errors import (
-    DEFAULT_PAUSE,
-    RATE_LIMIT_STATUSES,
     BinanceError,
     ExchangeUnavailable,
     RateLimited,
@@ -20,7 +18,9 @@ from ..errors import (
     UnknownSymbols,
     UnreadableAnswer,
 )
+from ..refusals import DEFAULT_PAUSE, RATE_LIMIT_STATUSES
 from ..text import QUOTED, quoted
+from .weight import WeightUsed
 
 METHOD = "ticker.price"
 RETRYABLE_CODES = (-1000, -1001, -1006, -1007, -1008, -1016)
@@ -28,14 +28,6 @@ INVALID_SYMBOL = -1121
 MAINTENANCE_KEY = "239999"
 BANNED_UNTIL = re.compile(r"banned until (\d{10,})")
 EPOCH_MS_FROM = 1e11  # a `retryAfter` above this is a time in ms, below it a number of seconds
-
-
-@dataclass(frozen=True)
-class WeightUsed:
-    """How much of the request weight of this minute the IP address has used, this connector's own included."""
-
-    count: int
-    limit: int
 
 
 @dataclass(frozen=True)

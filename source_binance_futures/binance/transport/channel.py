@@ -1,0 +1,94 @@
+"""A connected socket as a WebSocket client needs it: read all there is, send with a deadline, leave in good order."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+from ..deadline import Deadline
+
+READ_BYTES = 256 * 1024
+LINGER_SECONDS, LINGER_BYTES = 1.0, 16 * 1024 * 1024
+
+
+class EndOfStream(ConnectionError):
+    """The other side has sent everything that it had to send."""
+
+    def __init__(self) -> None:
+        super().__init__("the connection was closed")
+
+
+class Channel:
+    """A plain connection; `TlsChannel` is the encrypted one. It belongs to one thread."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def fileno(self) -> int:
+        """For `select`; -1 once the connection is left or closed."""
+        return self._socket.fileno()
+
+    def holds_bytes(self) -> bool:
+        """Whether `take` has something to hand out that `select` does not know of."""
+        return False
+
+    def receive(self, size: int, deadline: Deadline) -> bytes:
+        """Waits for at most so many bytes. Raises an `OSError`, such as `TimeoutError` or `EndOfStream`."""
+        self._socket.settimeout(deadline.timeout())
+        return self._read(size)
+
+    def take(self) -> tuple[bytes, bool]:
+        """What has arrived, up to 256 KiB, and whether that was all.
+
+        Raises `BlockingIOError` where there is nothing, `EndOfStream`, or the `OSError` of a connection that broke.
+        """
+        self._socket.settimeout(0)
+        data = self._read(READ_BYTES)
+        return data, len(data) < READ_BYTES
+
+    def send(self, data: bytes, deadline: Deadline) -> None:
+        """Sends all of it. Raises an `OSError`, after which nothing more can be sent."""
+        self._socket.settimeout(deadline.timeout())
+        self._socket.sendall(data)
+
+    def leave(self, last_words: bytes) -> None:
+        """Sends the last words if that needs no waiting, says that nothing more will come, and closes soon.
+
+        A socket that is closed with bytes unread, or that more bytes reach, answers with a reset, and a reset
+        overtakes what the other side has not read yet: the last words. So what comes is read off for a second, in a
+        thread of its own (RFC 6455 section 7.1.1).
+        """
+        sock = socket.socket(fileno=self._socket.detach())
+        sock.settimeout(0)
+        with contextlib.suppress(OSError):
+            sock.sendall(last_words)
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_WR)
+        try:
+            threading.Thread(target=_read_off, args=(sock,), name="leave a connection", daemon=True).start()
+        except RuntimeError:  # no thread is to be had any more
+            sock.close()
+
+    def close(self) -> None:
+        """Closes at once."""
+        self._socket.close()
+
+    def _read(self, size: int) -> bytes:
+        data = self._socket.recv(size)
+        if not data:
+            raise EndOfStream
+        return data
+
+
+def _read_off(sock: socket.socket) -> None:
+    deadline = Deadline.after(LINGER_SECONDS)
+    budget = LINGER_BYTES
+    buffer = bytearray(64 * 1024)
+    with contextlib.closing(sock), contextlib.suppress(OSError):
+        while budget > 0:
+            sock.settimeout(deadline.timeout())
+            count = sock.recv_into(buffer)
+            if count == 0:
+                break
+            budget -= count

@@ -1,0 +1,174 @@
+"""Proxies: what an address of one says, which one the environment names, and the way through: CONNECT or SOCKS5."""
+
+from __future__ import annotations
+
+import base64
+import urllib.request
+from dataclasses import dataclass, field
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+import python_socks
+import python_socks.sync
+
+from ..deadline import Deadline
+from ..errors import AddressNotFound, ProxyFailed, ProxyRefused, ProxyUnusable
+from .address import is_loopback
+from .channel import Channel
+from .http_head import HeadError, read_head
+from .tcp import reason
+
+DEFAULT_PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
+PROXY_AUTHENTICATION_REQUIRED = 407
+SOCKS_REFUSALS = ("Username and password authentication failure", "No acceptable authentication methods were offered")
+LONGEST_SOCKS_CREDENTIAL = 255  # bytes, RFC 1929
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """Where a proxy is and how to speak to it. `named_by` is the option or the variable that holds its address."""
+
+    scheme: str  # http, socks5 (names are looked up here) or socks5h (there)
+    host: str
+    port: int
+    username: str | None = field(repr=False)
+    password: str = field(repr=False)
+    named_by: str
+    shown: str  # the address as it may be shown: without user and password
+
+    @classmethod
+    def parse(cls, url: str, named_by: str) -> Proxy:
+        """From `http://user:password@host:3128` and the like. Raises `ProxyUnusable`, which does not quote it."""
+        fault = fault_of_proxy(url)
+        if fault:
+            raise ProxyUnusable(named_by, fault)
+        parts = urlsplit(url)
+        host, port = str(parts.hostname), f":{parts.port}" if parts.port else ""
+        shown = f"{parts.scheme}://[{host}]{port}" if ":" in host else f"{parts.scheme}://{host}{port}"
+        username = unquote(parts.username) if parts.username else None
+        password = unquote(parts.password or "") if username else ""
+        proxy = cls(parts.scheme, host, parts.port or DEFAULT_PORTS[parts.scheme], username, password, named_by, shown)
+        if not proxy._can_be_sent():
+            raise ProxyUnusable(named_by, "cannot be used: its address, user or password cannot be sent as written")
+        return proxy
+
+    def _can_be_sent(self) -> bool:
+        encoding = "latin-1" if self.scheme == "http" else "ascii"
+        try:
+            self.host.encode("idna")
+            credentials = [(self.username or "").encode(encoding), self.password.encode(encoding)]
+        except UnicodeError:
+            return False
+        if self.scheme == "http":
+            return b":" not in credentials[0]  # RFC 7617 section 2
+        return all(len(credential) <= LONGEST_SOCKS_CREDENTIAL for credential in credentials)
+
+
+def fault_of_proxy(url: str) -> str | None:
+    """What is wrong with a proxy's address, as the end of a sentence that does not quote it; None if nothing is."""
+    try:
+        parts = urlsplit(url)
+        # A password with a bare / ? or # ends the host early: its beginning would pass for a host, and hosts are shown.
+        cut_short = "@" in parts.path + parts.query + parts.fragment
+        if parts.scheme in DEFAULT_PORTS and parts.hostname and parts.port != 0 and not cut_short:
+            return None
+    except ValueError:
+        pass
+    return (
+        "is not the address of a proxy; write it like http://host:3128, socks5://host:1080 or "
+        "socks5h://host:1080, with user:password@ before the host where the proxy asks for them "
+        "(/ ? # @ in a password as %2F %3F %23 %40)"
+    )
+
+
+def proxy_of_environment(scheme: str, host: str) -> Proxy | None:
+    """The proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name for an address. Raises `ProxyUnusable`."""
+    if is_loopback(host):
+        return None  # another machine has another loopback, and plain `ws://` must not leave this one
+    proxies = urllib.request.getproxies_environment()
+    if urllib.request.proxy_bypass_environment(host, proxies):  # type: ignore[attr-defined]  # undocumented in typeshed
+        return None
+    for kind in ("https" if scheme == "wss" else "http", "all"):
+        url = proxies.get(kind, "").strip()
+        if url:
+            return Proxy.parse(url if "://" in url else f"http://{url}", f"{kind.upper()}_PROXY")
+    return None
+
+
+def pass_through(channel: Channel, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
+    """Has the proxy at the other end of a channel connect it to a host. Raises a `ProxyFailed` or `AddressNotFound`."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise AddressNotFound(host) from None
+    try:
+        if proxy.scheme == "http":
+            _connect(channel, proxy, host, port, deadline)
+        else:
+            _socks(channel, proxy, host, port, deadline)
+    except HeadError as error:
+        why = str(error)
+    except python_socks.ProxyTimeoutError:
+        why = reason(TimeoutError())
+    except python_socks.ProxyError as error:
+        if str(error) in SOCKS_REFUSALS:
+            raise ProxyRefused(proxy.shown) from None
+        why = str(error).lower() or "it broke off"
+    except OSError as error:
+        why = reason(error)
+    except (ValueError, IndexError):  # python-socks, of bytes that are no answer
+        why = "its answer could not be read"
+    else:
+        return
+    raise ProxyFailed(proxy.shown, why)
+
+
+def _connect(channel: Channel, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
+    """HTTP CONNECT, RFC 9110 section 9.3.6: any 2xx opens the way, and no body follows it."""
+    target = f"[{host}]:{port}" if ":" in host else f"{host.encode('idna').decode()}:{port}"
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+    if proxy.username is not None:
+        credentials = base64.b64encode(f"{proxy.username}:{proxy.password}".encode("latin-1")).decode()
+        lines.append(f"Proxy-Authorization: Basic {credentials}")
+    channel.send("\r\n".join([*lines, "", ""]).encode(), deadline)
+    head = read_head(channel, deadline)
+    if head.status == PROXY_AUTHENTICATION_REQUIRED:
+        raise ProxyRefused(proxy.shown)
+    if not 200 <= head.status < 300:
+        raise HeadError(f"{head.status} {head.reason}".strip().lower())
+
+
+def _socks(channel: Channel, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
+    way = python_socks.sync.Proxy(
+        proxy_type=python_socks.ProxyType.SOCKS5,
+        host=proxy.host,
+        port=proxy.port,
+        username=proxy.username,
+        password=proxy.password if proxy.username is not None else None,
+        rdns=True,
+        forward=cast(python_socks.sync.Proxy, _OpenWay(channel, deadline)),
+    )
+    way.connect(host, port, timeout=deadline.timeout())
+
+
+class _OpenWay:
+    """Where python-socks, in a chain of proxies, expects the one before: the channel, which is open already.
+
+    So each of its reads and writes keeps the one deadline; its own timeout begins anew with every byte that comes.
+    """
+
+    def __init__(self, channel: Channel, deadline: Deadline) -> None:
+        self._channel = channel
+        self._deadline = deadline
+
+    def connect(self, **_: Any) -> _OpenWay:
+        return self
+
+    def sendall(self, data: bytes) -> None:
+        self._channel.send(bytes(data), self._deadline)
+
+    def recv(self, size: int) -> bytes:
+        return self._channel.receive(size, self._deadline)
+
+    def close(self) -> None:
+        """Whoever opened the channel closes it."""

@@ -1,0 +1,115 @@
+"""Two ends of a real connection on loopback, plain or encrypted; and a channel in memory, for bytes without end."""
+
+from __future__ import annotations
+
+import functools
+import socket
+import ssl
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+
+import trustme
+
+from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.transport.channel import Channel, EndOfStream
+from source_binance_futures.binance.transport.tls import TlsChannel
+
+PATIENCE = 20.0  # seconds that a busy machine may take for what is due at once
+
+
+@contextmanager
+def tcp_ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The client's and the server's end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+    server.settimeout(PATIENCE)
+    with closing(client), closing(server):
+        yield client, server
+
+
+@contextmanager
+def plain_channel() -> Iterator[tuple[Channel, socket.socket]]:
+    with tcp_ends() as (client, server):
+        channel = Channel(client)
+        with closing(channel):
+            yield channel, server
+
+
+@contextmanager
+def tls_channel() -> Iterator[tuple[TlsChannel, ssl.SSLSocket]]:
+    """An encrypted channel, and the server's end of it; each `sendall` of the server's makes TLS records of its own."""
+    for_server, for_client = _contexts()
+    with tcp_ends() as (client, server):
+        encrypted: list[ssl.SSLSocket] = []
+
+        def serve() -> None:
+            encrypted.append(for_server.wrap_socket(server, server_side=True))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        channel = TlsChannel(client, for_client, "localhost")
+        channel.shake_hands(Deadline.after(PATIENCE))
+        thread.join(PATIENCE)
+        with suppress(BlockingIOError):
+            channel.take()  # the tickets of TLS 1.3
+        with closing(channel), closing(encrypted[0]):
+            yield channel, encrypted[0]
+
+
+@functools.cache
+def _contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    authority = trustme.CA()
+    for_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(for_server)
+    for_client = ssl.create_default_context()
+    authority.configure_trust(for_client)
+    return for_server, for_client
+
+
+class ScriptedChannel(Channel):
+    """A channel in memory: what is sent to it is kept, and what it was made with is received, in pieces as given.
+
+    Then the stream ends, or nothing more comes until the deadline, with `ends=False`.
+    """
+
+    def __init__(self, pieces: Iterable[bytes], *, ends: bool = True) -> None:
+        self.sent = b""
+        self.received = 0
+        self.is_closed = False
+        self._pieces = iter(pieces)
+        self._held = b""
+        self._ends = ends
+
+    def receive(self, size: int, deadline: Deadline) -> bytes:
+        deadline.timeout()
+        while not self._held:
+            piece = next(self._pieces, None)
+            if piece is None:
+                raise EndOfStream if self._ends else TimeoutError
+            self._held = piece
+        piece, self._held = self._held[:size], self._held[size:]
+        self.received += len(piece)
+        return piece
+
+    def take(self) -> tuple[bytes, bool]:
+        data = self._held + next(self._pieces, b"")
+        self._held = b""
+        if not data:
+            raise EndOfStream if self._ends else BlockingIOError
+        return data, True
+
+    def send(self, data: bytes, deadline: Deadline) -> None:
+        deadline.timeout()
+        self.sent += data
+
+    def leave(self, last_words: bytes) -> None:
+        self.sent += last_words
+        self.close()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def fileno(self) -> int:
+        return -1

@@ -1,0 +1,75 @@
+"""Addresses as a user may type them."""
+
+from __future__ import annotations
+
+import pytest
+
+from source_binance_futures.binance.endpoints import PRODUCTION, TESTNET
+from source_binance_futures.binance.transport.address import fault_of_address, host_of, normalized_address
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        PRODUCTION.market_stream_url,
+        PRODUCTION.websocket_api_url,
+        TESTNET.market_stream_url,
+        TESTNET.websocket_api_url,
+        "wss://host:443",
+        "ws://127.0.0.1:8765",
+        "ws://127.9.9.9",
+        "ws://localhost:1",
+        "ws://[::1]:8765/x",
+    ],
+)
+def test_sound_addresses(url: str) -> None:
+    assert fault_of_address(url) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("https://dstream.binance.com", "wss://host"),
+        ("dstream.binance.com", "wss://host"),
+        ("wss://", "wss://host"),
+        ("", "wss://host"),
+        ("wss://ho st", "wss://host"),
+        ("wss://host:99999", "wss://host:port"),
+        ("wss://host:port", "wss://host:port"),
+        ("wss://[::1", "wss://host:port"),
+        ("wss://user:secret@host", "leave them out"),
+        ("wss://user@host", "leave them out"),
+        ("ws://dstream.binance.com", "not encrypted"),
+        ("ws://10.0.0.1", "not encrypted"),
+        ("ws://localhost.evil.example", "not encrypted"),
+        ("wss://host/#part", "#"),
+        ("wss://ho\tst", "wss://host"),
+        ("wss://host/\ud800", "wss://host"),
+        ("wss://\ud800", "wss://host"),
+        ("wss://host/\x00", "wss://host"),
+    ],
+)
+def test_addresses_that_are_none(url: str, says: str) -> None:
+    fault = fault_of_address(url)
+    assert fault is not None
+    assert says in fault
+    assert "secret" not in fault
+
+
+def test_the_host_as_a_person_names_it() -> None:
+    assert host_of("wss://host/x?y") == "host"
+    assert host_of("wss://host:8443/x") == "host:8443"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("WS://127.0.0.1:8765", "ws://127.0.0.1:8765"),
+        (" WSS://Host/Path?Query ", "wss://Host/Path?Query"),
+        ("wss://host", "wss://host"),
+        ("Host", "Host"),
+        ("", ""),
+    ],
+)
+def test_the_letter_case_of_a_scheme_is_no_matter(written: str, meant: str) -> None:
+    assert normalized_address(written) == meant

@@ -1,0 +1,269 @@
+"""Channels over real sockets: all that has arrived is taken, and the last words arrive."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import fcntl
+import socket
+import ssl
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+
+from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.transport import channel as channel_module
+from source_binance_futures.binance.transport import tls as tls_module
+from source_binance_futures.binance.transport.channel import Channel, EndOfStream
+from source_binance_futures.binance.transport.tls import TlsChannel
+
+from .sockets import PATIENCE, plain_channel, tls_channel
+
+Ends = tuple[Channel, socket.socket]
+KINDS: dict[str, Callable[[], AbstractContextManager[Ends]]] = {"plain": plain_channel, "tls": tls_channel}
+
+
+@pytest.fixture(params=KINDS)
+def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
+    with KINDS[request.param]() as found:
+        yield found
+
+
+def wait_for_bytes(channel: Channel, count: int) -> None:
+    """Waits until so many have arrived at the socket; over TLS, encrypted ones."""
+    deadline = Deadline.after(PATIENCE)
+    waiting = array.array("i", [0])
+    while waiting[0] < count:
+        assert not deadline.expired
+        time.sleep(0.001)
+        fcntl.ioctl(channel.fileno(), termios.FIONREAD, waiting)
+
+
+def taken(channel: Channel, size: int) -> list[tuple[bytes, bool]]:
+    """What `take` hands out until so many bytes have come."""
+    found: list[tuple[bytes, bool]] = []
+    deadline = Deadline.after(PATIENCE)
+    while sum(len(data) for data, _ in found) < size:
+        assert not deadline.expired
+        try:
+            found.append(channel.take())
+        except BlockingIOError:
+            time.sleep(0.001)
+    return found
+
+
+def ending(channel: Channel) -> OSError:
+    """What `take` raises once nothing more comes."""
+    deadline = Deadline.after(PATIENCE)
+    while True:
+        assert not deadline.expired
+        try:
+            channel.take()
+        except BlockingIOError:
+            time.sleep(0.001)
+        except OSError as error:
+            return error
+
+
+def test_where_nothing_came_there_is_nothing_to_take(ends: Ends) -> None:
+    channel, _ = ends
+    with contextlib.suppress(BlockingIOError):
+        channel.take()  # the tickets of TLS 1.3, if they came in later than the handshake
+    with pytest.raises(BlockingIOError):
+        channel.take()
+    assert not channel.holds_bytes()
+
+
+def test_many_small_pieces_are_taken_at_once(ends: Ends) -> None:
+    """Over TLS each of them is a record of its own."""
+    channel, server = ends
+    pieces = [b"%04d" % number * 40 for number in range(1000)]
+    for piece in pieces:
+        server.sendall(piece)
+    wait_for_bytes(channel, 100_000)
+    found = taken(channel, 160_000)
+    assert b"".join(data for data, _ in found) == b"".join(pieces)
+    assert len(found[0][0]) > 80_000
+    assert all(drained for _, drained in found)
+
+
+def test_what_is_too_much_for_one_read_is_said_to_be_left(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    channel, server = ends
+    limit, size = 32 * 1024, 2**20 + 100
+    for module in (channel_module, tls_module):
+        monkeypatch.setattr(module, "READ_BYTES", limit)
+    sender = threading.Thread(target=server.sendall, args=(b"x" * size,), daemon=True)
+    sender.start()
+    wait_for_bytes(channel, 2 * limit)
+    found = taken(channel, size)
+    sender.join(PATIENCE)
+    assert b"".join(data for data, _ in found) == b"x" * size
+    assert not found[0][1]
+    assert found[-1][1]
+    assert max(len(data) for data, _ in found) <= limit + 16 * 1024
+
+
+def test_what_came_before_the_end_is_handed_out_first(ends: Ends) -> None:
+    channel, server = ends
+    server.sendall(b"last")
+    server.shutdown(socket.SHUT_WR)
+    assert b"".join(data for data, _ in taken(channel, 4)) == b"last"
+    assert isinstance(ending(channel), EndOfStream)
+    assert isinstance(ending(channel), EndOfStream), "and it stays so"
+
+
+def test_the_end_that_tls_announces_is_the_end() -> None:
+    """With the socket below still open: `select` would say nothing any more."""
+    with tls_channel() as (channel, server):
+        server.sendall(b"last")
+        server.settimeout(0)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            server.unwrap()
+        wait_for_bytes(channel, 4 + 22 + 24)
+        assert b"".join(data for data, _ in taken(channel, 4)) == b"last"
+        assert channel.holds_bytes()
+        with pytest.raises(EndOfStream):
+            channel.take()
+
+
+def test_what_the_handshake_read_too_much_is_known_to_be_held() -> None:
+    with tls_channel() as (channel, server):
+        server.sendall(b"\n")
+        server.sendall(b"frame" * 100)
+        wait_for_bytes(channel, 1 + 22 + 500 + 22)
+        assert channel.receive(1, Deadline.after(PATIENCE)) == b"\n"
+        assert channel.holds_bytes()
+        assert channel.take() == (b"frame" * 100, True)
+        assert not channel.holds_bytes()
+
+
+def test_bytes_that_are_no_tls_break_the_connection_after_what_was_sound() -> None:
+    with tls_channel() as (channel, server):
+        server.sendall(b"sound")
+        with socket.socket(fileno=server.detach()) as raw:
+            raw.sendall(b"\x00" * 100)
+            wait_for_bytes(channel, 100)
+            assert b"".join(data for data, _ in taken(channel, 5)) == b"sound"
+            error = ending(channel)
+    assert isinstance(error, ssl.SSLError)
+    assert not isinstance(error, ssl.SSLWantReadError)
+
+
+def test_a_reset_is_told(ends: Ends) -> None:
+    channel, server = ends
+    channel.send(b"unread", Deadline.after(PATIENCE))
+    time.sleep(0.3)  # it must be there when the other end closes
+    with socket.socket(fileno=server.detach()):
+        pass  # closed with bytes unread
+    assert isinstance(ending(channel), ConnectionResetError)
+
+
+def test_all_of_it_is_sent_however_slowly_it_is_read(ends: Ends) -> None:
+    channel, server = ends
+    size = 8 * 2**20
+    received: list[int] = []
+
+    def read() -> None:
+        time.sleep(0.3)
+        while sum(received) < size:
+            received.append(len(server.recv(2**20)))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    channel.send(b"x" * size, Deadline.after(PATIENCE))
+    reader.join(PATIENCE)
+    assert sum(received) == size
+
+
+def test_sending_to_one_who_does_not_read_ends_at_the_deadline(ends: Ends) -> None:
+    channel, _ = ends
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        channel.send(b"x" * 64 * 2**20, Deadline.after(0.5))
+    assert 0.4 < time.monotonic() - began < 5
+
+
+def test_one_deadline_is_for_all_of_what_trickles_in() -> None:
+    """A TLS record that comes byte by byte: each byte would start a timeout of its own anew."""
+    with tls_channel() as (channel, server):
+        over = threading.Event()
+        incoming, outgoing = b"\x17\x03\x03\x40\x00", 200
+        with socket.socket(fileno=server.detach()) as raw:
+
+            def trickle() -> None:
+                raw.sendall(incoming)
+                for _ in range(outgoing):
+                    if over.wait(0.1):
+                        return
+                    raw.sendall(b"x")
+
+            thread = threading.Thread(target=trickle, daemon=True)
+            thread.start()
+            began = time.monotonic()
+            with pytest.raises(TimeoutError):
+                channel.receive(1, Deadline.after(0.5))
+            assert time.monotonic() - began < 5
+            over.set()
+            thread.join(PATIENCE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_last_words_arrive_although_much_is_unread(kind: str) -> None:
+    """A server that reads late: a reset would have thrown away what it had not read."""
+    with KINDS[kind]() as (channel, server):
+        sender = threading.Thread(target=server.sendall, args=(b"x" * 4 * 2**20,), daemon=True)
+        sender.start()
+        wait_for_bytes(channel, 10_000)
+        began = time.monotonic()
+        channel.leave(b"goodbye")
+        assert time.monotonic() - began < 0.5, "nothing is waited for"
+        assert channel.fileno() == -1
+        time.sleep(0.3)
+        sender.join(PATIENCE)
+        assert not sender.is_alive()
+        heard = b""
+        while piece := server.recv(100):
+            heard += piece
+        assert heard == b"goodbye"
+
+
+def sent_until_the_reset(server: socket.socket, data: bytes, pause: float = 0.0) -> int:
+    """How often the other end of a connection that was left can send before it is turned away."""
+    deadline = Deadline.after(PATIENCE)
+    count = 0
+    with contextlib.suppress(ConnectionError):
+        while True:
+            assert not deadline.expired
+            server.sendall(data)
+            count += 1
+            time.sleep(pause)
+    return count
+
+
+def test_leaving_reads_off_for_a_second_and_no_longer() -> None:
+    with plain_channel() as (channel, server):
+        channel.leave(b"")
+        assert sent_until_the_reset(server, b"x", pause=0.02) > 5
+
+
+def test_leaving_reads_off_a_limited_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel_module, "LINGER_SECONDS", PATIENCE)
+    monkeypatch.setattr(channel_module, "LINGER_BYTES", 1000)
+    with plain_channel() as (channel, server):
+        channel.leave(b"")
+        assert sent_until_the_reset(server, b"x" * 2**20) < 64
+
+
+def test_leaving_needs_no_thread_to_be_had(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    channel, server = ends
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    channel.leave(b"goodbye")
+    assert server.recv(100) == b"goodbye"
+    assert isinstance(channel, TlsChannel) or server.recv(100) == b""

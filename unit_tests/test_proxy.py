@@ -1,0 +1,193 @@
+"""Addresses of proxies, and what is said to one and made of its answers."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+
+import pytest
+
+from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.errors import AddressNotFound, Owner, ProxyFailed, ProxyRefused, ProxyUnusable
+from source_binance_futures.binance.transport.proxy import Proxy, fault_of_proxy, pass_through
+
+from .sockets import PATIENCE, ScriptedChannel
+
+SECRET = "Geheim"
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://host:3128", ("http", "host", 3128, None, "", "http://host:3128")),
+        ("http://host", ("http", "host", 80, None, "", "http://host")),
+        ("SOCKS5://Host", ("socks5", "host", 1080, None, "", "socks5://host")),
+        ("socks5h://host:1", ("socks5h", "host", 1, None, "", "socks5h://host:1")),
+        ("http://[::1]:3128", ("http", "::1", 3128, None, "", "http://[::1]:3128")),
+        ("http://user@host", ("http", "host", 80, "user", "", "http://host")),
+        ("http://us%20er:p%40ss%3A%C3%A9@host/", ("http", "host", 80, "us er", "p@ss:é", "http://host")),
+    ],
+)
+def test_what_an_address_says(url: str, says: tuple[str, str, int, str | None, str, str]) -> None:
+    proxy = Proxy.parse(url, "`proxy_url`")
+    assert (proxy.scheme, proxy.host, proxy.port, proxy.username, proxy.password, proxy.shown) == says
+    assert "p@ss" not in repr(proxy)
+    assert "us er" not in repr(proxy)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "host:3128", "ftp://host", "https://host", "http://", "http://host:0", "http://host:99999"]
+)
+def test_addresses_that_are_none(url: str) -> None:
+    assert "is not the address of a proxy" in str(fault_of_proxy(url))
+    with pytest.raises(ProxyUnusable, match="HTTPS_PROXY is not the address of a proxy; write it like"):
+        Proxy.parse(url, "HTTPS_PROXY")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://us%3A{SECRET}:word@host",
+        f"http://user:%E5%AF%86{SECRET}@host",
+        f"socks5://user:%C3%A9{SECRET}@host",
+        f"socks5h://{SECRET * 50}:word@host",
+        f"socks5h://user:{SECRET * 50}@host",
+        f"http://user:{SECRET}@a..b:3128",
+        f"http://user:{SECRET}@{'x' * 64}.example",
+    ],
+)
+def test_what_the_protocol_cannot_send_is_told_and_not_shown(url: str) -> None:
+    with pytest.raises(ProxyUnusable) as raised:
+        Proxy.parse(url, "`proxy_url`")
+    assert raised.value.owner is Owner.USER
+    assert "cannot be sent as written" in str(raised.value)
+    assert SECRET not in str(raised.value)
+
+
+def asked(
+    url: str, answer: Iterable[bytes], host: str = "dstream.binance.com", *, ends: bool = True
+) -> ScriptedChannel:
+    channel = ScriptedChannel(answer, ends=ends)
+    pass_through(channel, Proxy.parse(url, "`proxy_url`"), host, 443, Deadline.after(PATIENCE))
+    return channel
+
+
+OPENED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+def test_connect_without_credentials() -> None:
+    channel = asked("http://proxy:3128", [OPENED])
+    assert channel.sent == b"CONNECT dstream.binance.com:443 HTTP/1.1\r\nHost: dstream.binance.com:443\r\n\r\n"
+
+
+def test_connect_with_credentials() -> None:
+    channel = asked("http://us%20er:p%40ss%3A%C3%A9@proxy:3128", [OPENED])
+    basic = base64.b64encode("us er:p@ss:é".encode("latin-1"))
+    assert b"\r\nProxy-Authorization: Basic " + basic + b"\r\n" in channel.sent
+
+
+@pytest.mark.parametrize(
+    ("host", "target"),
+    [("2606:4700::1111", b"[2606:4700::1111]:443"), ("bücher.example", b"xn--bcher-kva.example:443")],
+)
+def test_connect_to_hosts_of_other_forms(host: str, target: bytes) -> None:
+    assert asked("http://proxy", [OPENED], host).sent.startswith(b"CONNECT " + target + b" HTTP/1.1\r\nHost: " + target)
+
+
+def test_a_host_that_is_no_name_is_not_asked_for() -> None:
+    for url in ("http://proxy", "socks5h://proxy"):
+        with pytest.raises(AddressNotFound):
+            asked(url, [], "a..b")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [OPENED],
+        [OPENED[:20], OPENED[20:]],
+        [bytes([byte]) for byte in OPENED],
+        [b"HTTP/1.0 200 OK\r\n", b"Via: 1.1 proxy\r\nProxy-Agent: x\r\n", b"\r\n"],
+        [b"HTTP/1.1 204\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\n\n"],
+    ],
+)
+def test_answers_that_open_the_way(answer: list[bytes]) -> None:
+    channel = asked("http://proxy", [*answer, b"the tunnel's"])
+    assert channel.take()[0] == b"the tunnel's"
+    assert not channel.is_closed
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", "403 forbidden"),
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nhello", "502 bad gateway"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "101 switching protocols"),
+        (b"HTTP/1.1 300\r\n\r\n", "300"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "its answer is not HTTP: SSH-2.0-OpenSSH_9.6"),
+        (b"", "the connection was closed"),
+        (b"HTTP/1.1 200 OK\r\n", "the connection was closed"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000, "its headers are longer than 65536 bytes"),
+    ],
+)
+def test_answers_that_do_not(answer: bytes, why: str) -> None:
+    with pytest.raises(ProxyFailed) as raised:
+        asked(f"http://user:{SECRET}@proxy:3128", [answer])
+    assert type(raised.value) is ProxyFailed
+    assert f"The proxy http://proxy:3128 did not let the connection through: {why}. Check" in str(raised.value)
+
+
+def test_407_is_the_users_turn() -> None:
+    with pytest.raises(ProxyRefused, match="it asks for a user and password, or does not accept these"):
+        asked("http://proxy", [b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n"])
+
+
+METHOD, NEEDS_PASSWORD, GRANTED = b"\x05\x00", b"\x05\x02", b"\x01\x00"
+REACHED = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x01\xbb"
+
+
+def test_socks_with_a_name() -> None:
+    channel = asked("socks5h://proxy", [METHOD, REACHED, b"the tunnel's"])
+    name = b"dstream.binance.com"
+    assert channel.sent == b"\x05\x01\x00\x05\x01\x00\x03" + bytes([len(name)]) + name + b"\x01\xbb"
+    assert channel.take()[0] == b"the tunnel's"
+    assert not channel.is_closed
+
+
+def test_socks_with_a_password_byte_by_byte() -> None:
+    answer = NEEDS_PASSWORD + GRANTED + b"\x05\x00\x00\x03\x05proxy\x01\xbb"
+    channel = asked("socks5h://user:word@proxy", [bytes([byte]) for byte in answer])
+    assert b"\x01\x04user\x04word" in channel.sent
+
+
+@pytest.mark.parametrize("answer", [b"\x05\xff", NEEDS_PASSWORD + b"\x01\x01"])
+def test_socks_credentials_that_are_not_accepted(answer: bytes) -> None:
+    with pytest.raises(ProxyRefused):
+        asked("socks5h://user:word@proxy", [answer])
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (METHOD + b"\x05\x05\x00", "connection refused by destination host"),
+        (METHOD + b"\x05\x02\x00", "connection not allowed by ruleset"),
+        (METHOD + b"\x05\x00\x00\x01\x7f", "the connection was closed"),
+        (METHOD + b"\x05\x00\x00\x03\x02\xff\xff\x01\xbb", "its answer could not be read"),
+        (METHOD + b"\x05\x00\x00\x09", ""),
+        (b"HT", "unexpected socks version number"),
+        (b"", "the connection was closed"),
+    ],
+)
+def test_socks_that_does_not_open_the_way(answer: bytes, why: str) -> None:
+    with pytest.raises(ProxyFailed) as raised:
+        asked(f"socks5h://user:{SECRET}@proxy:1080", [answer])
+    assert type(raised.value) is ProxyFailed
+    told = "The proxy socks5h://proxy:1080 did not let the connection through: "
+    assert str(raised.value).startswith(told + why)
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["http://proxy", "socks5h://proxy"])
+def test_an_answer_that_does_not_come(url: str) -> None:
+    with pytest.raises(ProxyFailed, match="no answer in time"):
+        asked(url, [], ends=False)
