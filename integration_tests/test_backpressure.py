@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from local_exchange import LocalExchange
 from source_binance_futures.binance.market_stream.outbox import Handover
 
-from .harness.connector import INCREMENTAL, Connector, Running
+from .harness.connector import Connector
 from .harness.failing import Capture
 from .harness.listening import listen_to
 
 RATE = 3000
-# The real deadline is a minute; what it does is the same after two seconds.
-IMPATIENT = (
-    sys.executable,
-    "-c",
-    "from source_binance_futures import run; run.WRITE_OUT_WITHIN = 2.0; run.run()",
-)
 
 
 def test_seven_blocked_seconds_lose_nothing_and_keep_the_connection(connector: Connector) -> None:
@@ -97,25 +89,3 @@ def test_a_standby_does_not_take_over_because_nobody_reads(monkeypatch: pytest.M
             listener.wait_for(lambda: listener.account.received > sent_by_then)
         assert len(exchange.handshakes) == 2
     assert (listener.account.lost, listener.market.reconnects, listener.gaps) == (0, 0, [])
-
-
-@pytest.mark.parametrize("ended_by", ["the window", "a stop signal"])
-def test_the_process_does_not_outlive_its_window_where_nobody_reads(tmp_path: Path, ended_by: str) -> None:
-    seconds = 2 if ended_by == "the window" else 3600
-    with (
-        LocalExchange(rate=RATE, sample_every=None) as exchange,
-        Connector(tmp_path / "connector", IMPATIENT) as connector,
-    ):
-        config = {"environment": exchange.environment(), "listen_seconds": seconds}
-        running: Running = connector.start_read(config, book_tickers=INCREMENTAL, blocked=True)
-        opened_at = exchange.wait_for(lambda: exchange.connections, 30)[0].opened_at
-        if ended_by == "a stop signal":
-            time.sleep(1)
-            running.process.send_signal(signal.SIGTERM)
-            opened_at = time.monotonic() - 2
-        code = running.process.wait(30)
-        lived = time.monotonic() - opened_at
-    assert code == 1
-    assert 3.5 < lived < 15, "two seconds of window and two of patience"
-    said = (tmp_path / "connector" / "0-read" / "stderr").read_text()
-    assert "The output was not read for 2 seconds after the end of the sync" in said

@@ -6,6 +6,10 @@ object, a dict, a text and a print of each record, which is more than half of wh
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,9 +17,20 @@ from typing import Any
 import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import AirbyteMessage, ConfiguredAirbyteCatalog, ConnectorSpecification
+from airbyte_cdk.models import (
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    ConfiguredAirbyteCatalog,
+    ConnectorSpecification,
+    FailureType,
+    Status,
+    Type,
+)
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from .binance.stop import Stop
+from .failures import PlainLog, ReportedFailure
 from .output import Output
 from .source import SourceBinanceFutures
 from .streams.block import Block
@@ -33,7 +48,8 @@ class Entrypoint(AirbyteEntrypoint):
     def launch(self, args: Sequence[str]) -> None:
         """Runs the command to its end, as the CDK's function of this name does for its own entry point."""
         parsed = self.parse_args(list(args))
-        with PRINT_BUFFER:
+        # The CDK lets stderr run into stdout, where a warning of Python would be a line that is no JSON.
+        with PRINT_BUFFER, contextlib.redirect_stderr(sys.__stderr__):
             for line in self.run(parsed):
                 print(f"{line}\n", end="")
 
@@ -62,6 +78,45 @@ class Entrypoint(AirbyteEntrypoint):
         if isinstance(message, Block):  # the CDK counts the message itself
             stream_message_count[HashableStreamDescriptor(message.stream)] += len(message.records) - 1.0
         return AirbyteEntrypoint.handle_record_counts(message, stream_message_count)
+
+
+def understands(args: Sequence[str]) -> bool:
+    """Whether the CDK's own parser takes the arguments, abbreviated and unknown to us as they may be."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        try:
+            AirbyteEntrypoint.parse_args(list(args))
+        except SystemExit:
+            return False
+    return True
+
+
+def launch(args: Sequence[str], stop: Stop, output: Output, began: float) -> int:
+    """Runs one command of a process that began then (monotonic seconds). Its exit code; a failure has been told."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(PlainLog())
+    try:
+        Entrypoint(SourceBinanceFutures(stop, blocks=True, began=began), output).launch(args)
+    except AirbyteTracedException as failure:
+        if failure.failure_type is FailureType.system_error:
+            return _tell(failure)
+        if args[0] == "check":
+            _print_failed_check(str(failure))
+            return 0
+        return _tell(ReportedFailure(str(failure), failure.failure_type))
+    except Exception as error:
+        return _tell(error)
+    return 0
+
+
+def _tell(error: Exception) -> int:
+    sys.excepthook(type(error), error, error.__traceback__)  # the CDK's: a log line, and a TRACE for Airbyte
+    return 1
+
+
+def _print_failed_check(sentence: str) -> None:
+    status = AirbyteConnectionStatus(status=Status.FAILED, message=sentence)
+    message = AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=status)
+    print(AirbyteEntrypoint.airbyte_message_to_string(message), flush=True)
 
 
 def lines_of(block: Block) -> bytes:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-CHUNK = 65536  # bytes in one write, as many as a pipe holds
-SMALL_CHUNK = 4096  # of an output that takes its time, so that a slow reader is told from one that does not read
+CHUNK = 16384  # bytes in one write; smaller ones cost time, larger ones hide for long that a slow reader reads
+SMALL_CHUNK = 4096  # of an output that takes its time
 SLOW = 1.0  # seconds for one write
 LOOK_EVERY = 1.0  # seconds
-STDERR = 2
+STDOUT, STDERR = 1, 2
 
 WHY = {
     errno.EPIPE: "nobody reads it any more",

@@ -13,7 +13,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_binance_futures.binance import errors
 from source_binance_futures.config import ConfigurationError
-from source_binance_futures.failures import ReportedFailure, WithoutStackTrace, reported
+from source_binance_futures.failures import PlainLog, ReportedFailure, reported
 
 CONFIG, TRANSIENT, SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
 HOST = "ws-fapi.binance.com"
@@ -85,7 +85,7 @@ def logged(error: Exception, text: str) -> tuple[str, bool]:
         raise error
     except Exception:
         record = logging.LogRecord("airbyte", logging.ERROR, "", 0, text, (), sys.exc_info())
-    assert WithoutStackTrace().filter(record)
+    assert PlainLog().filter(record)
     return record.getMessage(), record.exc_info is not None
 
 
