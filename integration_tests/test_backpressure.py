@@ -8,7 +8,7 @@ import time
 import pytest
 
 from local_exchange import LocalExchange
-from source_binance_futures.binance.market_stream.outbox import Handover
+from source_binance_futures.binance.market_stream.outbox import Outbox
 
 from .harness.connector import Connector
 from .harness.failing import Capture
@@ -57,14 +57,14 @@ def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later(monkeypatch: py
     limit = 512 * 1024
     with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         listener = listen_to(exchange, takes_at_once=False)
-        monkeypatch.setattr(listener.market, "_items", Handover(limit=limit))
+        monkeypatch.setattr(listener.market, "_outbox", Outbox(limit, limit // 2))
         with listener:
             (connection,) = exchange.wait_for(lambda: exchange.connections, 10)
-            listener.wait_for(lambda: listener.market._items.waiting_bytes >= limit)
+            listener.wait_for(lambda: listener.market._outbox.waiting_bytes >= limit)
             time.sleep(0.5)
-            stopped_at = listener.market._items.waiting_bytes
+            stopped_at = listener.market._outbox.waiting_bytes
             time.sleep(1.5)
-            assert listener.market._items.waiting_bytes == stopped_at, "not one read more"
+            assert listener.market._outbox.waiting_bytes == stopped_at, "not one read more"
             assert stopped_at < limit + 1024 * 1024, "one read is the most by which it is exceeded"
             sent_by_then = connection.frames_sent
             listener.begin_to_take()
@@ -80,7 +80,7 @@ def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later(monkeypatch: py
 def test_a_standby_does_not_take_over_because_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         listener = listen_to(exchange, standby=True, takes_at_once=False)
-        monkeypatch.setattr(listener.market, "_items", Handover(limit=256 * 1024))
+        monkeypatch.setattr(listener.market, "_outbox", Outbox(256 * 1024, 128 * 1024))
         with listener:
             exchange.wait_for(lambda: len(exchange.connections) == 2, 10)
             time.sleep(4)

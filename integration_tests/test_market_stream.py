@@ -16,7 +16,9 @@ from source_binance_futures.binance.market_stream.line import Timing
 from .harness.listening import Listener, listen_to
 
 # Deadlines long enough for a busy machine to keep, short enough to wait for.
-SHORT = Timing(connect=5, ping_after=1.0, pong_within=1.0, first_data_within=1.0, overlap=0.3, takeover_after=1.0)
+SHORT = Timing(
+    connect=5, ping_after=1.0, pong_within=1.0, first_patience=1.0, patience=1.0, overlap=0.3, takeover_after=1.0
+)
 UPDATE = {"e": "bookTicker", "s": "BTCUSD_PERP", "ps": "BTCUSD", "b": "1.0", "B": "1", "a": "1.1", "A": "1", "st": 2}
 
 
