@@ -39,7 +39,7 @@ def test_seven_blocked_seconds_lose_nothing_and_keep_the_connection(connector: C
 
 def test_a_stop_signal_in_the_middle_of_a_blocked_write_cuts_nothing_off(connector: Connector) -> None:
     """What the state vouches for has been written. Python without buffers drops the rest of an interrupted write."""
-    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None, own_stream_lag=0.0) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         capture = Capture(connector, exchange, standby=False, variables={"PYTHONUNBUFFERED": "1"})
         exchange.wait_for(lambda: exchange.connections, 30)
         time.sleep(1.5)
@@ -55,7 +55,7 @@ def test_a_stop_signal_in_the_middle_of_a_blocked_write_cuts_nothing_off(connect
 
 def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later() -> None:
     limit = 512 * 1024
-    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None, own_stream_lag=0.0) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         outbox = Outbox(limit, limit // 2)
         listener = listen_to(exchange, takes_at_once=False, outbox=outbox)
         with listener:
@@ -70,15 +70,15 @@ def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later() -> None:
             listener.begin_to_take()
             listener.wait_for(lambda: listener.account.received > sent_by_then)
             assert exchange.connections == [connection]
+            assert listener.gaps == []
         assert len(exchange.handshakes) == 1
     assert listener.account.lost == 0
     (warning,) = listener.warnings
     assert "wait for the destination, which reads too slowly" in warning
-    assert listener.gaps == []
 
 
 def test_a_standby_does_not_take_over_because_nobody_reads() -> None:
-    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None, own_stream_lag=0.0) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         listener = listen_to(exchange, standby=True, takes_at_once=False, outbox=Outbox(256 * 1024, 128 * 1024))
         with listener:
             exchange.wait_for(lambda: len(exchange.connections) == 2, 10)

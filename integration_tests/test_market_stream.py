@@ -33,7 +33,9 @@ def exchange() -> Iterator[LocalExchange]:
 @pytest.fixture
 def quiet() -> Iterator[LocalExchange]:
     """It pushes what the test pushes, and sends no pings."""
-    with LocalExchange(rate=0, ping_interval=None, sample_every=None, own_stream_lag=0.0) as exchange:
+    with LocalExchange(
+        rate=0, mix_usds_margined=False, ping_interval=None, sample_every=None, own_stream_lag=0.0
+    ) as exchange:
         yield exchange
 
 
