@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from local_exchange import LocalExchange
+from local_exchange.updates import text_frame
 
 from .harness.connector import FULL_REFRESH, INCREMENTAL, Connector, Running, state_message
 from .harness.failing import Capture
@@ -36,6 +37,7 @@ launch(SourceBinanceFutures(), sys.argv[1:])
 """
 ODD = '币安"\\},{USD_PERP'
 VARYING = (
+    re.compile(rb'(?<="received_at_us":)\d+'),
     re.compile(rb'(?<="emitted_at":)[\d.]+'),
     re.compile(rb"(?<=in )\d+\.\d(?= seconds)"),
     re.compile(rb"\d:\d\d:\d\d\.\d+"),
@@ -109,8 +111,10 @@ def test_the_whole_output_is_that_of_the_cdks_own_entry_point(tmp_path: Path) ->
             ]
             exchange.wait_for(lambda: len(exchange.connections) == 2, 60)
             for number in range(4):
-                for frame in frames_of_all_kinds(1000 * (number + 1)):
-                    exchange.push(frame)
+                # In one write, so that both read the same at once: a STATE stands between two reads.
+                data = b"".join(map(text_frame, frames_of_all_kinds(1000 * (number + 1))))
+                for connection in exchange.connections:
+                    exchange.fault("raw", connection, data=data)
                 if number < 3:
                     for running in both:
                         # The prices have a state of their own.
@@ -132,7 +136,7 @@ def test_a_recording_passes_record_for_record_through_both(tmp_path: Path) -> No
     said: list[list[bytes]] = []
     for command in (OURS, THE_CDKS):
         with (
-            LocalExchange(recording=path, speed=20) as exchange,
+            LocalExchange(recording=path, speed=20, sample_every=None) as exchange,
             Connector(tmp_path / str(len(said)), (sys.executable, "-c", command)) as connector,
         ):
             config = {
@@ -177,7 +181,10 @@ memory_monitor.MemoryMonitor._read_anon_bytes = lambda self: (95, "test")
 memory_monitor._DEFAULT_CHECK_INTERVAL = 5000
 run(sys.argv[1:])
 """
-    with LocalExchange(rate=0) as exchange, Connector(tmp_path, (sys.executable, "-c", command)) as connector:
+    with (
+        LocalExchange(rate=0, sample_every=None) as exchange,
+        Connector(tmp_path, (sys.executable, "-c", command)) as connector,
+    ):
         config = {
             "environment": exchange.environment(),
             "book_ticker_pace": "sampled",

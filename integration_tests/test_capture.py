@@ -135,7 +135,7 @@ def test_what_a_state_does(connector: Connector, quiet: LocalExchange) -> None:
     assert output.last_state["newest_transaction_time"] == later
     restart = line_of(output, "The exchange's counter of ETHUSD_PERP has restarted", "WARN")
     assert "update id 3 after 1000." in restart
-    assert "Duplicates skipped: 4." in line_of(output, "Captured 5 updates of 4 symbols")
+    assert "Left out: 4 known already" in line_of(output, "Captured 5 updates of 4 symbols")
 
 
 @pytest.mark.parametrize("mode", [INCREMENTAL, FULL_REFRESH])
@@ -196,15 +196,15 @@ def test_max_book_tickers_and_the_other_market(connector: Connector, exchange: L
     assert output.record_counts == [700]
     positions(output.updates, exchange.pushed)
     assert {record["symbol_type"] for record in output.records("book_tickers")} == {1, 2}
-    assert [path for _, path, _ in exchange.handshakes] == ["/ws/!bookTicker"]
-    assert "Updates of other markets left out: 0." in line_of(output, "Captured 700 updates of")
+    assert [path for _, path, _ in exchange.handshakes] == ["/stream?streams=!bookTicker"]
+    assert " 0 of other contracts," in line_of(output, "Captured 700 updates of")
 
 
 def test_chosen_symbols_are_named_in_the_url(connector: Connector) -> None:
     """In any case and any margin type, each once; a wrong name stays silent and is named at the end."""
     asked = ["btcusd_perp", "BTCUSD_PERP", "EthUsd_Perp", "BTCUSDT", "NOSUCHUSD_PERP", "币安人生usdt"]
     with LocalExchange(rate=2000, sample_every=None, cross_market=True) as exchange:
-        config = config_for(exchange, listen_seconds=3, book_ticker_symbols=asked)
+        config = config_for(exchange, listen_seconds=3, book_ticker_symbols=asked, book_ticker_pace="every_change")
         output = connector.read(config, book_tickers=INCREMENTAL)
         ((_, path, _),) = exchange.handshakes
         chosen = ("BTCUSD_PERP", "ETHUSD_PERP", "BTCUSDT", "币安人生USDT")

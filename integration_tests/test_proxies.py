@@ -39,7 +39,7 @@ def exchange(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalExchange]:
     for name in PROXY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    with LocalExchange(rate=300, sample_every=None) as exchange:
+    with LocalExchange(rate=300, sample_every=None, mix_usds_margined=False) as exchange:
         yield exchange
 
 

@@ -88,4 +88,4 @@ def test_single_frames_of_2026(connector: Connector) -> None:
     # Of BTCUSD_PERP, only the first frame is new: the others are older, or the same.
     assert as_sent(output.records("book_tickers")) == [record_of(frames[0])]
     (summary,) = [line for line in output.logs("INFO") if line.startswith("Captured")]
-    assert "Duplicates skipped: 3. Updates of other markets left out: 8." in summary
+    assert "Left out: 3 known already (the overlap of connections and syncs), 8 of other contracts," in summary
