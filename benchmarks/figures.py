@@ -103,7 +103,7 @@ def startup() -> dict[str, float]:
 
 def idle_share(folder: Path) -> dict[str, float]:
     """Share of a core that a sync takes at 6 updates a second, after its start."""
-    with LocalExchange(rate=6, mix_usds_margined=False) as exchange:
+    with LocalExchange(rate=6, mix_usds_margined=False, sample_every=None) as exchange:
         command = read_command(exchange.market_stream_url, folder, 10**9)
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:

@@ -16,7 +16,7 @@ from typing import Any
 import websocket
 
 from source_binance_futures.binance.deadline import Deadline
-from source_binance_futures.binance.market_stream.messages import book_ticker_record, parse_book_ticker
+from source_binance_futures.binance.market_stream.messages import book_ticker_record, parse_frame
 from source_binance_futures.binance.transport.channel import READ_BYTES
 from source_binance_futures.binance.transport.connection import Connection
 from source_binance_futures.binance.transport.route import Route
@@ -68,13 +68,12 @@ def by_library(url: str, count: int) -> float:
 
 
 def build(payload: bytes) -> object:
-    book_ticker = parse_book_ticker(payload)
-    return book_ticker and book_ticker_record(book_ticker)
+    return book_ticker_record(parse_frame(payload)[0], 1, 1)
 
 
 def main() -> None:
     way, url, count = sys.argv[1], sys.argv[2] + "/ws/!bookTicker", int(sys.argv[3])
-    uses: dict[str, Callable[[bytes], object] | None] = {"cut": None, "parse": parse_book_ticker, "record": build}
+    uses: dict[str, Callable[[bytes], object] | None] = {"cut": None, "parse": parse_frame, "record": build}
     rate = by_library(url, count) if way == "library" else in_bulk(url, count, uses[way])
     print(f"{rate:.0f}")
 

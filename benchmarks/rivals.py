@@ -52,7 +52,7 @@ class Naive(Rival):
         connection = websocket.create_connection(self._url)
         for _ in range(self._count):
             update = json.loads(connection.recv())
-            yield book_ticker_record(update)
+            yield book_ticker_record(update, None, None)
 
 
 class CdkAlone(Rival):

@@ -24,7 +24,7 @@ class ExchangeDidNotStart(Exception):
 @contextmanager
 def local_exchange(python: Path, log: Path) -> Iterator[dict[str, Any]]:
     """Run the local exchange on a free port; yields the connector's configuration for it."""
-    command = [str(python), "-m", "local_exchange", "--port", "0", "--rate", str(UPDATES_A_SECOND)]
+    command = [str(python), "-m", "local_exchange", "--port", "0", "--rate", str(UPDATES_A_SECOND), "--samples", "off"]
     with log.open("w", encoding="utf-8") as output:
         exchange = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
-from pathlib import Path
-
-import pytest
 
 from local_exchange import LocalExchange
-from source_binance_futures.binance.market_stream.outbox import Handover
+from source_binance_futures.binance.market_stream.outbox import Outbox
 
-from .harness.connector import INCREMENTAL, Connector, Running
+from .harness.connector import Connector
 from .harness.failing import Capture
 from .harness.listening import listen_to
 
 RATE = 3000
-# The real deadline is a minute; what it does is the same after two seconds.
-IMPATIENT = (
-    sys.executable,
-    "-c",
-    "from source_binance_futures import run; run.WRITE_OUT_WITHIN = 2.0; run.run()",
-)
 
 
 def test_seven_blocked_seconds_lose_nothing_and_keep_the_connection(connector: Connector) -> None:
-    with LocalExchange(rate=RATE, mix_usds_margined=False, ping_interval=1.0) as exchange:
+    with LocalExchange(
+        rate=RATE, mix_usds_margined=False, ping_interval=1.0, sample_every=None, own_stream_lag=0.0
+    ) as exchange:
         capture = Capture(connector, exchange, standby=False)
         connection = exchange.wait_for(lambda: exchange.connections, 30)[0]
         time.sleep(1)  # the pipe holds a few hundred records, a twentieth of this second's
@@ -47,7 +39,7 @@ def test_seven_blocked_seconds_lose_nothing_and_keep_the_connection(connector: C
 
 def test_a_stop_signal_in_the_middle_of_a_blocked_write_cuts_nothing_off(connector: Connector) -> None:
     """What the state vouches for has been written. Python without buffers drops the rest of an interrupted write."""
-    with LocalExchange(rate=RATE, mix_usds_margined=False) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         capture = Capture(connector, exchange, standby=False, variables={"PYTHONUNBUFFERED": "1"})
         exchange.wait_for(lambda: exchange.connections, 30)
         time.sleep(1.5)
@@ -61,34 +53,33 @@ def test_a_stop_signal_in_the_middle_of_a_blocked_write_cuts_nothing_off(connect
     assert capture.exit_code == 0
 
 
-def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later() -> None:
     limit = 512 * 1024
-    with LocalExchange(rate=RATE, mix_usds_margined=False) as exchange:
-        listener = listen_to(exchange, takes_at_once=False)
-        monkeypatch.setattr(listener.market, "_items", Handover(limit=limit))
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
+        outbox = Outbox(limit, limit // 2)
+        listener = listen_to(exchange, takes_at_once=False, outbox=outbox)
         with listener:
             (connection,) = exchange.wait_for(lambda: exchange.connections, 10)
-            listener.wait_for(lambda: listener.market._items.waiting_bytes >= limit)
+            listener.wait_for(lambda: outbox.waiting_bytes >= limit)
             time.sleep(0.5)
-            stopped_at = listener.market._items.waiting_bytes
+            stopped_at = outbox.waiting_bytes
             time.sleep(1.5)
-            assert listener.market._items.waiting_bytes == stopped_at, "not one read more"
+            assert outbox.waiting_bytes == stopped_at, "not one read more"
             assert stopped_at < limit + 1024 * 1024, "one read is the most by which it is exceeded"
             sent_by_then = connection.frames_sent
             listener.begin_to_take()
             listener.wait_for(lambda: listener.account.received > sent_by_then)
             assert exchange.connections == [connection]
+            assert listener.gaps == []
         assert len(exchange.handshakes) == 1
     assert listener.account.lost == 0
     (warning,) = listener.warnings
     assert "wait for the destination, which reads too slowly" in warning
-    assert listener.gaps == []
 
 
-def test_a_standby_does_not_take_over_because_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    with LocalExchange(rate=RATE, mix_usds_margined=False) as exchange:
-        listener = listen_to(exchange, standby=True, takes_at_once=False)
-        monkeypatch.setattr(listener.market, "_items", Handover(limit=256 * 1024))
+def test_a_standby_does_not_take_over_because_nobody_reads() -> None:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
+        listener = listen_to(exchange, standby=True, takes_at_once=False, outbox=Outbox(256 * 1024, 128 * 1024))
         with listener:
             exchange.wait_for(lambda: len(exchange.connections) == 2, 10)
             time.sleep(4)
@@ -97,22 +88,3 @@ def test_a_standby_does_not_take_over_because_nobody_reads(monkeypatch: pytest.M
             listener.wait_for(lambda: listener.account.received > sent_by_then)
         assert len(exchange.handshakes) == 2
     assert (listener.account.lost, listener.market.reconnects, listener.gaps) == (0, 0, [])
-
-
-@pytest.mark.parametrize("ended_by", ["the window", "a stop signal"])
-def test_the_process_does_not_outlive_its_window_where_nobody_reads(tmp_path: Path, ended_by: str) -> None:
-    seconds = 2 if ended_by == "the window" else 3600
-    with LocalExchange(rate=RATE) as exchange, Connector(tmp_path / "connector", IMPATIENT) as connector:
-        config = {"environment": exchange.environment(), "listen_seconds": seconds}
-        running: Running = connector.start_read(config, book_tickers=INCREMENTAL, blocked=True)
-        opened_at = exchange.wait_for(lambda: exchange.connections, 30)[0].opened_at
-        if ended_by == "a stop signal":
-            time.sleep(1)
-            running.process.send_signal(signal.SIGTERM)
-            opened_at = time.monotonic() - 2
-        code = running.process.wait(30)
-        lived = time.monotonic() - opened_at
-    assert code == 1
-    assert 3.5 < lived < 15, "two seconds of window and two of patience"
-    said = (tmp_path / "connector" / "0-read" / "stderr").read_text()
-    assert "The output was not read for 2 seconds after the end of the sync" in said

@@ -20,14 +20,14 @@ NOW = 1795000000000
 
 @pytest.fixture
 def exchange() -> Iterator[LocalExchange]:
-    with LocalExchange(rate=1000) as exchange:
+    with LocalExchange(rate=1000, sample_every=None) as exchange:
         yield exchange
 
 
 @pytest.fixture
 def quiet() -> Iterator[LocalExchange]:
     """An exchange that sends only what a test pushes."""
-    with LocalExchange(rate=0) as exchange:
+    with LocalExchange(rate=0, sample_every=None) as exchange:
         yield exchange
 
 
@@ -36,7 +36,7 @@ def long_sync(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[tuple
     """A sync of 13 seconds, and when its first STATE came; it goes on beside the other tests."""
 
     def sync(connector: Connector) -> tuple[Output, float]:
-        with LocalExchange(rate=100) as exchange:
+        with LocalExchange(rate=100, sample_every=None) as exchange:
             running = connector.start_read(config_for(exchange, listen_seconds=13), book_tickers=INCREMENTAL)
             exchange.wait_for(lambda: exchange.connections, 60)
             began = time.monotonic()
@@ -202,7 +202,7 @@ def test_max_book_tickers_and_the_other_market(connector: Connector, exchange: L
 def test_chosen_symbols_are_named_in_the_url(connector: Connector) -> None:
     """In any case and any margin type, each once; a wrong name stays silent and is named at the end."""
     asked = ["btcusd_perp", "BTCUSD_PERP", "EthUsd_Perp", "BTCUSDT", "NOSUCHUSD_PERP", "币安人生usdt"]
-    with LocalExchange(rate=2000) as exchange:
+    with LocalExchange(rate=2000, sample_every=None, cross_market=True) as exchange:
         config = config_for(exchange, listen_seconds=3, book_ticker_symbols=asked)
         output = connector.read(config, book_tickers=INCREMENTAL)
         ((_, path, _),) = exchange.handshakes

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +18,8 @@ from local_exchange import DropConnection, LocalExchange, NoAnswer
 
 from .harness.connector import Connector, Output, side_by_side
 from .harness.price_answers import Arrangement, answers, limited, nothing, refused, together
+
+LATE = 3.0  # seconds by which a busy machine may exceed what is promised, most of them at the end of Python
 
 CHECKS: dict[str, tuple[Arrangement, dict[str, Any], str, list[str]]] = {
     # What waits longest begins first.
@@ -65,26 +71,23 @@ CHECKS: dict[str, tuple[Arrangement, dict[str, Any], str, list[str]]] = {
 }
 
 
-def check(name: str, connector: Connector) -> tuple[Output, float]:
-    """What the check said, and the seconds from the connector's first connection to its end."""
+def check(name: str, connector: Connector) -> Output:
     arrange, options, _, _ = CHECKS[name]
-    with LocalExchange(rate=500) as exchange:
+    with LocalExchange(rate=500, sample_every=None) as exchange:
         arrange(exchange)
-        output = connector.run("check", {"environment": exchange.environment(), **options})
-        ended = time.monotonic()
-        return output, ended - exchange.handshakes[0][0] if exchange.handshakes else 0.0
+        return connector.run("check", {"environment": exchange.environment(), **options})
 
 
 @pytest.fixture(scope="module")
-def checks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[tuple[Output, float]]]]:
+def checks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Output]]]:
     jobs = {name: functools.partial(check, name) for name in CHECKS}
     with side_by_side(tmp_path_factory.mktemp("checks"), jobs) as futures:
         yield futures
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_check_always_answers_with_a_status(name: str, checks: dict[str, Future[tuple[Output, float]]]) -> None:
-    output, seconds = checks[name].result(180)
+def test_check_always_answers_with_a_status(name: str, checks: dict[str, Future[Output]]) -> None:
+    output = checks[name].result(180)
     _, _, expected, parts = CHECKS[name]
     status, sentence = output.status
     assert (output.exit_code, status) == (0, expected)
@@ -93,15 +96,38 @@ def test_check_always_answers_with_a_status(name: str, checks: dict[str, Future[
     # One endpoint is not blamed for the other.
     assert all(other not in sentence for other in ("book_tickers:", "symbol_prices:") if other not in " ".join(parts))
     assert output.is_plain
-    assert seconds < 13, "with the start of the process it is within 15"
+    assert output.seconds < 15 + LATE
 
 
-def test_what_check_tells_of_what_works(checks: dict[str, Future[tuple[Output, float]]]) -> None:
-    works, _ = checks["both work"].result(180)
+def test_what_check_tells_of_what_works(checks: dict[str, Future[Output]]) -> None:
+    works = checks["both work"].result(180)
     assert "book_tickers: connected, and the first book ticker came." in works.logs("INFO")
     assert "symbol_prices: ticker.price answered with 1 prices." in works.logs("INFO")
-    quiet, _ = checks["banned at the API's door, and a quiet market"].result(180)
-    assert any("no book ticker came within 10 seconds" in line for line in quiet.logs("WARN"))
-    wrong, _ = checks["a wrong book ticker symbol"].result(180)
+    quiet = checks["banned at the API's door, and a quiet market"].result(180)
+    (warning,) = quiet.logs("WARN")
+    assert re.search(r"no book ticker came within \d+ seconds\. The market may be quiet", warning)
+    wrong = checks["a wrong book ticker symbol"].result(180)
     (warning,) = wrong.logs("WARN")
     assert "no book ticker of NOSUCH came" in warning
+
+
+def test_a_process_that_is_slow_to_start_has_its_answer_in_time(tmp_path: Path) -> None:
+    """The 15 seconds are counted from its start: here it takes 6 seconds longer than on this machine."""
+    slow = (sys.executable, "-c", "import time; time.sleep(6); from source_binance_futures.run import run; run()")
+    with LocalExchange(rate=0) as exchange, Connector(tmp_path, slow) as connector:
+        exchange.slow_handshake(60, endpoint="api")
+        output = connector.run("check", {"environment": exchange.environment()})
+    assert output.status[0] == "FAILED"
+    assert output.status[1].startswith("symbol_prices: ")
+    (warning,) = output.logs("WARN")
+    assert warning.startswith("book_tickers: connected, but no book ticker came within")
+    assert output.seconds < 15 + LATE
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to read the start of a process from")
+def test_when_the_process_began() -> None:
+    code = "import time; time.sleep(2); from source_binance_futures.run import process_began as began; "
+    code += "print(time.monotonic() - began())"
+    started = time.monotonic()
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert 1.9 < float(told) < time.monotonic() - started + 0.1

@@ -57,7 +57,7 @@ def test_what_discover_declares() -> None:
 
 def test_both_streams_prices_first(connector: Connector) -> None:
     """Whatever the order in the catalog, and with --debug, which shows no secret."""
-    with LocalExchange(rate=500) as exchange:
+    with LocalExchange(rate=500, sample_every=None) as exchange:
         config = {"environment": exchange.environment(), "listen_seconds": 2, "unheard_of": 1, "proxy_url": ""}
         output = connector.read(config, book_tickers=INCREMENTAL, symbol_prices=FULL_REFRESH, debug=True)
     assert output.exit_code == 0
@@ -155,8 +155,8 @@ def test_files_that_a_person_wrote(name: str, outputs: dict[str, Future[Output]]
 
 
 def test_nobody_reads_any_more(tmp_path: Path) -> None:
-    """`read | head -1` ends soon, and without a stack trace."""
-    with LocalExchange(rate=3000) as exchange:
+    """`read | head -1` ends soon, with a sentence."""
+    with LocalExchange(rate=3000, sample_every=None) as exchange:
         for name, content in (
             ("config", {"environment": exchange.environment(), "listen_seconds": 60}),
             ("catalog", catalog(INCREMENTAL)),
@@ -172,4 +172,4 @@ def test_nobody_reads_any_more(tmp_path: Path) -> None:
         finally:
             process.kill()
     assert process.returncode == 1
-    assert stderr == b""
+    assert stderr == b"source-binance-futures: The output cannot be written: nobody reads it any more. Ending here.\n"

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_json_is_valid(block: Block) -> None:
 
 def _check_object(value: dict[str, Any]) -> None:
     if value.keys() == Cursor("production").state().keys():
-        Cursor.from_state(value, "production")
+        Cursor.from_state(value, "production", date.today())
     elif value.keys() & Config.__dataclass_fields__.keys():
         Config.from_mapping(value)
         assert unknown_options(value) == []
@@ -108,7 +109,7 @@ def test_the_example_of_contributing(connector: Connector) -> None:
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[LocalExchange]:
-    with LocalExchange(rate=200.0) as exchange:
+    with LocalExchange(rate=200.0, sample_every=None) as exchange:
         yield exchange
 
 

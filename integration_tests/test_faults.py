@@ -16,7 +16,7 @@ RATE = 3000
 def test_with_a_standby_nothing_is_lost(connector: Connector) -> None:
     plan: list[tuple[Kind, int]] = [(kind, 0) for kind in EVERY_KIND] + [(kind, 0) for kind in IMMEDIATE] * 2
     plan += [("rst", 1), ("cut", 1), ("rst", 0)]
-    with LocalExchange(rate=RATE, mix_usds_margined=False) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         with Capture(connector, exchange, standby=True) as capture:
             saboteur = Saboteur(exchange, capture, standby=True)
             for kind, position in plan:
@@ -32,7 +32,7 @@ def test_with_a_standby_nothing_is_lost(connector: Connector) -> None:
 
 def test_without_a_standby_it_is_back_within_a_second_and_tells_the_gap(connector: Connector) -> None:
     plan: list[Kind] = [*IMMEDIATE, "shutdown", "slow handshake", "refusal"]
-    with LocalExchange(rate=RATE, mix_usds_margined=False) as exchange:
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         with Capture(connector, exchange, standby=False) as capture:
             saboteur = Saboteur(exchange, capture, standby=False)
             for kind in plan:

@@ -37,7 +37,7 @@ HOSTILE = {
 
 @pytest.fixture
 def exchange() -> Iterator[LocalExchange]:
-    with LocalExchange(rate=500, mix_usds_margined=False) as exchange:
+    with LocalExchange(rate=500, mix_usds_margined=False, sample_every=None) as exchange:
         yield exchange
 
 

@@ -71,7 +71,10 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def outputs(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Output]:
     """All four commands of the protocol, run by the installed console script against the local exchange."""
     command = [str(installed / NAME)]
-    with LocalExchange(rate=200) as exchange, Connector(tmp_path_factory.mktemp("runs"), command) as connector:
+    with (
+        LocalExchange(rate=200, sample_every=None) as exchange,
+        Connector(tmp_path_factory.mktemp("runs"), command) as connector,
+    ):
         config = {"environment": exchange.environment(), "listen_seconds": 2}
         running = {
             "spec": connector.start("spec"),

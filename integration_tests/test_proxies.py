@@ -39,7 +39,7 @@ def exchange(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalExchange]:
     for name in PROXY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    with LocalExchange(rate=300) as exchange:
+    with LocalExchange(rate=300, sample_every=None) as exchange:
         yield exchange
 
 
@@ -179,7 +179,7 @@ def test_check_does_not_quote_what_it_did_not_foresee(
 
     monkeypatch.setattr(connection_check, "_probe_market_stream", fail)
     monkeypatch.setattr(connection_check, "_probe_websocket_api", fail)
-    told = connection_check.failures_of(Config(), Stop(), logging.getLogger("check"))
+    told = connection_check.failures_of(Config(), Stop(), logging.getLogger("check"), Deadline.after(12))
     assert "failed while checking book_tickers (ValueError). Please report it." in " ".join(told)
     assert "in fail" in caplog.text, "the log says where it happened"
     assert "Geheim" not in caplog.text + " ".join(told)

@@ -46,7 +46,7 @@ def test_all_recorded_updates_each_once_in_order_and_exact(connector: Connector)
     path = recording("coin_m_20210417.jsonl")
     recorded = [record_of(orjson.loads(line)["frame"]) for line in path.read_bytes().splitlines()]
     assert len(recorded) == 7082
-    with LocalExchange(recording=path, speed=10) as exchange:
+    with LocalExchange(recording=path, speed=10, sample_every=None) as exchange:
         config = {
             "environment": exchange.environment(),
             "listen_seconds": 60,
@@ -67,7 +67,7 @@ def test_single_frames_of_2026(connector: Connector) -> None:
     """Both markets, raw and wrapped, some twice and not in order: only what is COIN-M and new comes out."""
     frames = recording("single_frames_2026.jsonl").read_bytes().splitlines()
     assert len(frames) == 12
-    with LocalExchange(rate=0) as exchange:
+    with LocalExchange(rate=0, sample_every=None) as exchange:
         config = {"environment": exchange.environment(), "listen_seconds": 2}
         running = connector.start_read(config, book_tickers=INCREMENTAL)
         exchange.wait_for(lambda: exchange.connections, 60)

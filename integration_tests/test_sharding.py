@@ -6,13 +6,12 @@ import re
 from itertools import chain
 
 from local_exchange import LocalExchange
+from local_exchange.contracts import coin_m_contracts
 
 from .harness.connector import INCREMENTAL, ROOT, Connector, Output
 
-SHARDS = (
-    ["BTCUSD_PERP", "BTCUSD_260626", "XRPUSD_PERP", "LINKUSD_PERP", "DOGEUSD_PERP"],
-    ["BTCUSD_260925", "ETHUSD_PERP", "ETHUSD_260626", "BNBUSD_PERP", "SOLUSD_PERP"],
-)
+LISTED = [contract.symbol for contract in coin_m_contracts(None)]
+SHARDS = (LISTED[::2], LISTED[1::2])
 """All that the local exchange lists of COIN-M, each once."""
 
 RATE = 500.0
@@ -21,7 +20,7 @@ LISTEN_SECONDS = 5
 
 def test_two_shards_give_what_one_whole_does(connector: Connector) -> None:
     """The same exchange at the same time: the whole on the all-market stream, the shards on those of their symbols."""
-    with LocalExchange(rate=RATE) as exchange:
+    with LocalExchange(rate=RATE, sample_every=None) as exchange:
         options = {"environment": exchange.environment(), "listen_seconds": LISTEN_SECONDS}
         started = [
             connector.start_read(options | {"book_ticker_symbols": symbols}, book_tickers=INCREMENTAL)

@@ -40,7 +40,7 @@ def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFacto
 def encrypted_exchange(certificate: trustme.LeafCert) -> Iterator[LocalExchange]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
-    with LocalExchange(rate=500, mix_usds_margined=False, ssl_context=context) as exchange:
+    with LocalExchange(rate=500, mix_usds_margined=False, ssl_context=context, sample_every=None) as exchange:
         yield exchange
 
 
@@ -209,7 +209,7 @@ def test_an_address_of_ipv6_is_dialled() -> None:
 def test_in_the_cloud_a_custom_exchange_on_this_machine_is_a_configuration_error(
     connector: Connector, command: str
 ) -> None:
-    with LocalExchange(rate=100) as exchange:
+    with LocalExchange(rate=100, sample_every=None) as exchange:
         config = {"environment": exchange.environment(), "listen_seconds": 20}
         variables = {"DEPLOYMENT_MODE": "cloud"}
         if command == "check":

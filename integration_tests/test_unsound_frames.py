@@ -45,7 +45,7 @@ MALFORMED: list[bytes] = [
 
 @pytest.fixture
 def quiet() -> Iterator[LocalExchange]:
-    with LocalExchange(rate=0) as exchange:
+    with LocalExchange(rate=0, sample_every=None) as exchange:
         yield exchange
 
 

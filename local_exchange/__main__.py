@@ -1,19 +1,27 @@
-"""The local exchange by hand: `python -m local_exchange --port 8765 --rate 6`, until Ctrl-C."""
+"""The local exchange by hand: `python -m local_exchange --fault mute --every 20`, until Ctrl-C."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 from .local_exchange import LocalExchange
+from .made_up import made_up_coin_m, made_up_usds_m
+from .named_faults import NAMED_FAULTS, FaultPlan
+
+_EVERY = 20.0
+_LOOK_AGAIN = 0.2
+"""Seconds between two looks at what is due."""
 
 
 def main() -> int:
-    arguments = _parser().parse_args()
+    arguments = _arguments()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -21,13 +29,17 @@ def main() -> int:
         exchange = LocalExchange(
             port=arguments.port,
             rate=arguments.rate,
+            coin_m_symbols=None if arguments.coin_m is None else made_up_coin_m(arguments.coin_m),
+            usds_m_symbols=None if arguments.usds_m is None else made_up_usds_m(arguments.usds_m),
+            sample_every=arguments.samples,
             recording=arguments.recording,
             speed=arguments.speed,
+            ping_interval=arguments.pings,
             keep_pushed=False,
         )
         with exchange:
             print(_where_to_connect(exchange), flush=True)
-            _wait(stop, exchange)
+            _run(exchange, stop, arguments.fault, arguments.every or _EVERY)
     except OSError as error:
         print(f"The exchange cannot open: {error}. Choose another --port or --recording.", file=sys.stderr)
         return 1
@@ -35,40 +47,104 @@ def main() -> int:
     return 0
 
 
-def _wait(stop: threading.Event, exchange: LocalExchange) -> None:
-    """Until the user ends it; the end of the recording is told, and connections stay open."""
+def _run(exchange: LocalExchange, stop: threading.Event, faults: list[str], every: float) -> None:
+    """Until the user ends it. Each fault is told, and the end of the recording; connections stay open then."""
+    plan = FaultPlan(faults, every, time.monotonic()) if faults else None
     told = False
-    while not stop.wait(0.5):
+    while not stop.wait(_LOOK_AGAIN):
+        if plan is not None and (line := plan.due(time.monotonic(), exchange)):
+            print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
         if exchange.finished.is_set() and not told:
             print("The recording is over; connections stay open. Ctrl-C ends the exchange.", flush=True)
             told = True
 
 
-def _parser() -> argparse.ArgumentParser:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local_exchange",
-        description="A Binance look-alike on loopback: COIN-M market stream and USDⓈ-M WebSocket API.",
+        description="A Binance look-alike on loopback: the market streams of COIN-M and USDⓈ-M,\n"
+        "and the WebSocket API. It prints the configuration for the connector.",
+        epilog="Faults:\n" + "\n".join(f"  {name:22}{fault.says}" for name, fault in NAMED_FAULTS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=int, default=8765, help="0 for any free one (default: %(default)s)")
-    parser.add_argument(
-        "--rate", type=float, default=50.0, help="updates a second over all symbols (default: %(default)s)"
+    market = parser.add_argument_group("the market")
+    market.add_argument(
+        "--rate", type=_number, default=50.0, help="updates a second over all contracts (default: %(default)s)"
     )
-    parser.add_argument(
+    market.add_argument("--coin-m", type=_count, metavar="N", help="that many COIN-M contracts (default: 10)")
+    market.add_argument("--usds-m", type=_count, metavar="N", help="that many USDⓈ-M contracts (default: 25)")
+    market.add_argument(
         "--recording",
         type=Path,
-        help="a file of recorded frames, played from the first connection on instead of --rate",
+        metavar="FILE",
+        help="play recorded frames in place of COIN-M's, once somebody listens",
     )
-    parser.add_argument(
-        "--speed", type=float, default=1.0, help="times the pace of the recording (default: %(default)s)"
+    market.add_argument(
+        "--speed", type=_more_than_zero, default=1.0, help="times the pace of the recording (default: %(default)s)"
     )
-    return parser
+    how = parser.add_argument_group("how it is sent")
+    how.add_argument("--port", type=int, default=8765, help="0 for any free one (default: %(default)s)")
+    how.add_argument(
+        "--samples",
+        type=_seconds_or_off,
+        default=5.0,
+        metavar="SECONDS",
+        help="!bookTicker brings of each contract one sample in so many seconds; off: every update, as before June "
+        "2026 (default: %(default)s)",
+    )
+    how.add_argument(
+        "--pings", type=_seconds_or_off, default=3.0, metavar="SECONDS", help="off for none (default: %(default)s)"
+    )
+    wrong = parser.add_argument_group("what goes wrong")
+    wrong.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        choices=NAMED_FAULTS,
+        metavar="NAME",
+        help="let this happen again and again; given several times, one after the other in turn",
+    )
+    wrong.add_argument(
+        "--every", type=_more_than_zero, metavar="SECONDS", help=f"between two faults (default: {_EVERY:.0f})"
+    )
+    arguments = parser.parse_args()
+    if arguments.every and not arguments.fault:
+        parser.error("--every needs a --fault")
+    return arguments
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError("must be a number from 0 on")
+    return number
+
+
+def _more_than_zero(text: str) -> float:
+    if not (number := _number(text)):
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return number
+
+
+def _seconds_or_off(text: str) -> float | None:
+    return None if text == "off" else _more_than_zero(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("must be a whole number from 0 on")
+    return int(text)
 
 
 def _where_to_connect(exchange: LocalExchange) -> str:
     configuration = json.dumps({"environment": exchange.environment()})
     return (
         "Local exchange, a Binance look-alike on loopback. Ctrl-C ends it.\n"
-        f"Market stream:  {exchange.market_stream_url}/ws/!bookTicker\n"
+        f"COIN-M:         {exchange.market_stream_url}/ws/!bookTicker\n"
+        f"USDⓈ-M:         {exchange.usds_margined_stream_url}/ws/!bookTicker\n"
         f"WebSocket API:  {exchange.websocket_api_url}\n"
         f"Configuration:  {configuration}"
     )

@@ -11,6 +11,7 @@ import contextlib
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
@@ -18,6 +19,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event, State
 
+from .addresses import Address
 from .updates import Frames
 
 UNSENT_LIMIT = 64 * 2**20
@@ -27,7 +29,13 @@ PONG_TIMEOUT = 600.0
 
 
 class ExchangeConnection(ServerConnection):
-    """A connection to either endpoint. Create it through `websockets.asyncio.server.serve(create_connection=...)`."""
+    """A connection to either endpoint. Create it through `websockets.asyncio.server.serve(create_connection=...)`.
+
+    Of a market connection: `streams` is what it listens to, as acknowledged; `delivered` is what really comes, and
+    `dead_streams` what never will; `control_messages` are all it sent, as (monotonic time, parsed message).
+    """
+
+    address: Address
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,10 +45,18 @@ class ExchangeConnection(ServerConnection):
         self.pings_received = 0
         self.pongs: list[bytes] = []
         self.streams: frozenset[str] = frozenset()
-        self.wrapped = False
+        self.delivered: frozenset[str] = frozenset()
+        self.dead_streams: set[str] = set()
+        self.control_messages: list[tuple[float, Any]] = []
         self.unsent_limit = UNSENT_LIMIT
+        self.frame_by_frame = False
+        self.closed_at_once: tuple[int, str] | None = None
         self.gets_data = True
+        self.lag = 0.0
         self.faults: list[str] = []
+        self._held: deque[Frames] = deque()
+        self._held_bytes = 0
+        self._held_until = 0.0
         self._is_silent = False
         self._last_pong_at = 0.0
         self._background: set[asyncio.Task[None]] = set()
@@ -55,12 +71,38 @@ class ExchangeConnection(ServerConnection):
         return self.state is State.OPEN
 
     def push(self, frames: Frames) -> None:
-        """Send frames without waiting. A reader too slow for them loses its connection, not the exchange its memory."""
-        if not self.is_open or not self.gets_data or not frames.frames:
+        """Send frames without waiting, `lag` seconds late where it lags, always in order.
+
+        A reader too slow for them loses its connection, not the exchange its memory.
+        """
+        if not self.is_open or not self.gets_data:
             return
-        self.transport.write(frames.data)
-        self.frames_sent += frames.frames
-        if self.transport.get_write_buffer_size() > self.unsent_limit:
+        if not self.lag and not self._held:
+            self._write(frames)
+            return
+        self._held.append(frames)
+        self._held_bytes += len(frames.joined)
+        self._held_until = max(self._held_until, self.loop.time() + self.lag)
+        self.loop.call_at(self._held_until, self._release)
+        self._keep_to_the_limit()
+
+    def _release(self) -> None:
+        frames = self._held.popleft()
+        self._held_bytes -= len(frames.joined)
+        if self.is_open and self.gets_data:
+            self._write(frames)
+
+    def _write(self, frames: Frames) -> None:
+        if self.frame_by_frame:
+            for frame in frames.each:
+                self.transport.write(frame)
+        else:
+            self.transport.write(frames.joined)
+        self.frames_sent += len(frames.each)
+        self._keep_to_the_limit()
+
+    def _keep_to_the_limit(self) -> None:
+        if self._held_bytes + self.transport.get_write_buffer_size() > self.unsent_limit:
             self.transport.abort()
 
     # What is done to it: see faults.py.

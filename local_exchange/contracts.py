@@ -1,14 +1,20 @@
 """Which contracts the local exchange lists, with prices, tick sizes and decimals in the manner of September 2026.
 
+Names on request, for tests with many contracts, are in `made_up`.
+
 Tick sizes are often coarser than the printed decimals ("85999.90" moves in steps of 0.10), which is why Binance's
 prices carry padding zeros: a reader that turns them into numbers and back loses them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
+from typing import TypeVar
+
+T = TypeVar("T")
 
 USDS_MARGINED = 1
 COIN_MARGINED = 2
@@ -31,7 +37,7 @@ class Contract:
 
     @property
     def pair(self) -> str:
-        """`ps`: the symbol without its expiry, BTCUSD for BTCUSD_PERP and BTCUSDT for BTCUSDT_260626."""
+        """`ps`: the symbol without its expiry, BTCUSD for BTCUSD_PERP and BTCUSDT for BTCUSDT_261225."""
         return self.symbol.partition("_")[0]
 
     @property
@@ -51,10 +57,10 @@ class Contract:
 
 _COIN_M = {
     "BTCUSD_PERP": ("86135.4", "0.1"),
-    "BTCUSD_260626": ("86704.2", "0.1"),
-    "BTCUSD_260925": ("87310.5", "0.1"),
+    "BTCUSD_{near}": ("86704.2", "0.1"),
+    "BTCUSD_{far}": ("87310.5", "0.1"),
     "ETHUSD_PERP": ("3142.17", "0.01"),
-    "ETHUSD_260626": ("3166.40", "0.01"),
+    "ETHUSD_{near}": ("3166.40", "0.01"),
     "BNBUSD_PERP": ("901.350", "0.010"),
     "SOLUSD_PERP": ("141.920", "0.010"),
     "XRPUSD_PERP": ("2.0311", "0.0001"),
@@ -64,7 +70,7 @@ _COIN_M = {
 
 _USDS_M = {
     "BTCUSDT": ("85999.90", "0.10", 3),
-    "BTCUSDT_260626": ("86590.2", "0.1", 3),
+    "BTCUSDT_{near}": ("86590.2", "0.1", 3),
     "BTCUSDC": ("86004.1", "0.1", 3),
     "ETHUSDT": ("3139.26", "0.01", 3),
     "ETHUSDC": ("3139.40", "0.01", 3),
@@ -90,17 +96,47 @@ _USDS_M = {
     "WIFUSDT": ("0.3721000", "0.0001000", 1),
 }
 
-DELISTED_PRICES = {"LUNAUSDT": "2.0210", "SRMUSDT": "0.16400000", "BTCUSDT_260327": "81234.5"}
+DELISTED_PRICES = {
+    "LUNAUSDT": "2.0210",
+    "SRMUSDT": "0.16400000",
+    "BTCUSDT_260327": "81234.5",
+    "BTCUSDT_260626": "86590.2",
+}
 """USDⓈ-M symbols that no longer trade but stay in the answer of `ticker.price`, with a `time` months old."""
 
 
 def coin_m_contracts(symbols: Iterable[str] | None) -> list[Contract]:
     """The COIN-M contracts of the given symbols, or the ten that are listed by default."""
-    chosen = _COIN_M if symbols is None else symbols
-    return [Contract(symbol, *_COIN_M.get(symbol, ("10.000", "0.001")), 0, COIN_MARGINED) for symbol in chosen]
+    listed = _listed(_COIN_M)
+    chosen = listed if symbols is None else symbols
+    return [Contract(symbol, *listed.get(symbol, ("10.000", "0.001")), 0, COIN_MARGINED) for symbol in chosen]
 
 
 def usds_m_contracts(symbols: Iterable[str] | None) -> list[Contract]:
     """The USDⓈ-M contracts of the given symbols, or the 25 that are listed by default."""
-    chosen = _USDS_M if symbols is None else symbols
-    return [Contract(symbol, *_USDS_M.get(symbol, ("10.0000", "0.0010", 0)), USDS_MARGINED) for symbol in chosen]
+    listed = _listed(_USDS_M)
+    chosen = listed if symbols is None else symbols
+    return [Contract(symbol, *listed.get(symbol, ("10.0000", "0.0010", 0)), USDS_MARGINED) for symbol in chosen]
+
+
+def quarterly_expiries(today: date) -> tuple[str, str]:
+    """The two that trade on a day: the last Fridays of March, June, September and December, later than that day.
+
+    >>> quarterly_expiries(date(2026, 11, 24))
+    ('261225', '270326')
+    """
+    quarters = [(year, month) for year in (today.year, today.year + 1) for month in (3, 6, 9, 12)]
+    fridays = [_last_friday(year, month) for year, month in quarters]
+    near, far = [friday for friday in fridays if friday > today][:2]
+    return f"{near:%y%m%d}", f"{far:%y%m%d}"
+
+
+def _last_friday(year: int, month: int) -> date:
+    last_day = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
+    return last_day - timedelta(days=(last_day.weekday() - 4) % 7)
+
+
+def _listed(contracts: Mapping[str, T]) -> dict[str, T]:
+    """With the expiries of today: a contract that has expired is none that a reader of the real exchange would see."""
+    near, far = quarterly_expiries(date.today())
+    return {symbol.format(near=near, far=far): terms for symbol, terms in contracts.items()}

@@ -68,9 +68,9 @@ async def _mute(connection: ExchangeConnection, _: Fault) -> None:
 async def _shutdown(connection: ExchangeConnection, fault: Fault) -> None:
     """Announce the end of this server, go on for a while, then close."""
     payload = b'{"e":"serverShutdown","E":%d}' % (time.time_ns() // 1_000_000)
-    if connection.wrapped:
+    if connection.address.wrapped:
         payload = wrap("!serverShutdown", payload)
-    connection.push(Frames(text_frame(payload), 1))
+    connection.push(Frames([text_frame(payload)]))
 
     async def close_later() -> None:
         await asyncio.sleep(fault.after)

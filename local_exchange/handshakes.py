@@ -14,10 +14,12 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from . import websocket_api
+from .addresses import Address, address_of
 from .connection import ExchangeConnection
-from .market_stream import streams_of
+from .contracts import COIN_MARGINED
 
-Endpoint = Literal["market", "api"]
+Endpoint = Literal["market", "coin_m", "usds_m", "api"]
+"""Whose handshakes: "market" is both market streams."""
 
 _ENDLESS_SECONDS = 60.0
 _ENDLESS_BYTES = 64 * 2**20
@@ -54,7 +56,15 @@ class EndlessHeaders:
     """The answer begins and never ends: header lines until the client goes away, 60 s or 64 MiB."""
 
 
-HandshakeFault = Refusal | SlowHandshake | EndlessHeaders
+@dataclass(frozen=True)
+class ClosedAtOnce:
+    """The connection is opened, and closed with this code before anything else."""
+
+    code: int
+    reason: str
+
+
+HandshakeFault = Refusal | SlowHandshake | EndlessHeaders | ClosedAtOnce
 
 
 @dataclass
@@ -65,17 +75,26 @@ class _Rule:
     """How often it still applies; None for always."""
 
 
-def endpoint_of(path: str) -> Endpoint | None:
-    if urlsplit(path).path == websocket_api.PATH:
-        return "api"
-    return "market" if streams_of(path) is not None else None
+def is_api(path: str) -> bool:
+    return urlsplit(path).path == websocket_api.PATH
+
+
+def _endpoints(address: Address | None) -> tuple[Endpoint, ...]:
+    """What a rule may name to apply to a handshake; None stands for the API."""
+    if address is None:
+        return ("api",)
+    return "market", "coin_m" if address.market == COIN_MARGINED else "usds_m"
 
 
 class Door:
-    """Answers handshakes, and remembers each as (monotonic time it came, path, status answered)."""
+    """Answers handshakes, and remembers each as (monotonic time it came, path, status answered).
 
-    def __init__(self) -> None:
+    `missing_prefixes`: beginnings of paths that are answered 404, see `addresses`.
+    """
+
+    def __init__(self, missing_prefixes: frozenset[str]) -> None:
         self.handshakes: list[tuple[float, str, int]] = []
+        self._missing_prefixes = missing_prefixes
         self._rules: list[_Rule] = []
         self._kept_waiting: set[ExchangeConnection] = set()
 
@@ -94,12 +113,16 @@ class Door:
     async def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Called by `websockets` when the request is there: a response to give, or None to open the connection."""
         assert isinstance(connection, ExchangeConnection)
-        endpoint = endpoint_of(request.path)
-        if endpoint is None:
+        address = address_of(request.path)
+        if address is not None and address.prefix not in self._missing_prefixes:
+            connection.address = address
+        elif not is_api(request.path):
             return Refusal(404).response()
-        fault = self._next_fault(endpoint)
+        fault = self._next_fault(_endpoints(address))
         if isinstance(fault, Refusal):
             return fault.response()
+        if isinstance(fault, ClosedAtOnce):
+            connection.closed_at_once = fault.code, fault.reason
         self._kept_waiting.add(connection)
         try:
             if isinstance(fault, SlowHandshake):
@@ -115,9 +138,9 @@ class Door:
         assert isinstance(connection, ExchangeConnection)
         self.handshakes.append((connection.requested_at, request.path, response.status_code))
 
-    def _next_fault(self, endpoint: Endpoint) -> HandshakeFault | None:
+    def _next_fault(self, endpoints: tuple[Endpoint, ...]) -> HandshakeFault | None:
         for rule in self._rules:
-            if rule.endpoint in (None, endpoint):
+            if rule.endpoint is None or rule.endpoint in endpoints:
                 if rule.times is not None:
                     rule.times -= 1
                     if rule.times == 0:

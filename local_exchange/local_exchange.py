@@ -10,31 +10,40 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from .addresses import SILENT_PREFIXES, USDS_MARGINED_BASE
 from .answers import Answer
 from .connection import UNSENT_LIMIT, ExchangeConnection
-from .contracts import coin_m_contracts, usds_m_contracts
+from .contracts import USDS_MARGINED, coin_m_contracts, usds_m_contracts
 from .engine import Engine
-from .faults import Fault, FaultKind, inject
-from .handshakes import Door, EndlessHeaders, Endpoint, HandshakeFault, Refusal, SlowHandshake
+from .fault_injection import FaultInjection
+from .handshakes import Door
 from .loop_thread import LoopThread
-from .market_stream import MarketStream
+from .market_stream import MarketOptions, MarketStream
 from .recording import Recording
 from .server import Server, ServerOptions
-from .updates import update_from
+from .updates import market_of, update_from
 from .websocket_api import PATH, WebSocketApi
 
 T = TypeVar("T")
 
 
-class LocalExchange:
+class LocalExchange(FaultInjection):
     """A Binance look-alike on loopback. Every method may be called from any thread while the exchange is open.
 
-    `rate`: updates a second over all symbols; 0 pushes nothing by itself. `recording`: a file played in their place, at
-    `speed` times its pace, once somebody listens. `mix_usds_margined`: `!bookTicker` carries USDⓈ-M updates too, as it
-    does since 2026-06. `ping_interval`: seconds, None for no pings. `first_update_id`: by default where Binance's
-    counter stands now, so that an exchange started later continues above the ids of an earlier one. `unsent_limit`:
-    bytes kept for a client that does not read. `keep_pushed`: remember every update in `pushed` (6 MB a minute at
-    1,000 a second).
+    What is traded. `rate`: updates a second over all symbols; 0 pushes nothing by itself. `coin_m_symbols`,
+    `usds_m_symbols`: the contracts, by default ten and 25 (see `contracts`); `mix_usds_margined`: whether those of
+    USDⓈ-M trade at all. `recording`: a file played in place of COIN-M's, at `speed` times its pace, once somebody
+    listens. `first_update_id`: by default where Binance's counter stands now, so that an exchange started later
+    continues above the ids of an earlier one.
+
+    How it is pushed. `sample_every`: `!bookTicker` brings of each contract one sample in so many seconds, and None in
+    real time, as before 2026-06. `own_stream_lag`: seconds by which the contracts' own streams are behind.
+    `cross_market`: a contract's own stream is there on the other market's host too. `silent_prefixes`: beginnings of
+    paths whose streams are acknowledged and bring nothing; `missing_prefixes`: those answered 404; see `addresses`, ""
+    stands for plain paths. `ping_interval`: seconds, None for no pings. `unsent_limit`: bytes kept for a client that
+    does not read. `tls_record_per_frame`: write each frame by itself, where otherwise what is due is written at once.
+
+    `keep_pushed`: remember every update in `pushed` (6 MB a minute at 1,000 a second), and every connection.
     """
 
     def __init__(
@@ -43,13 +52,19 @@ class LocalExchange:
         rate: float = 3000.0,
         coin_m_symbols: Iterable[str] | None = None,
         usds_m_symbols: Iterable[str] | None = None,
+        mix_usds_margined: bool = True,
         recording: Path | str | None = None,
         speed: float = 1.0,
-        ssl_context: ssl.SSLContext | None = None,
-        ping_interval: float | None = 3.0,
         seed: int = 1,
-        mix_usds_margined: bool = True,
         first_update_id: int | None = None,
+        sample_every: float | None = 5.0,
+        own_stream_lag: float = 0.005,
+        cross_market: bool = False,
+        silent_prefixes: Iterable[str] = SILENT_PREFIXES,
+        missing_prefixes: Iterable[str] = (),
+        ssl_context: ssl.SSLContext | None = None,
+        tls_record_per_frame: bool = False,
+        ping_interval: float | None = 3.0,
         unsent_limit: int = UNSENT_LIMIT,
         keep_pushed: bool = True,
         port: int = 0,
@@ -61,20 +76,24 @@ class LocalExchange:
         self._recording = (
             Recording(Path(recording), speed=speed, usds_m=self._engine, seed=seed) if recording is not None else None
         )
-        self._market = MarketStream(self._recording or self._engine, keep_pushed=keep_pushed)
+        market = MarketStream(
+            self._recording or self._engine,
+            MarketOptions(sample_every, own_stream_lag, cross_market, frozenset(silent_prefixes), keep_pushed),
+        )
+        door = Door(frozenset(missing_prefixes))
         self._api = WebSocketApi(usds_m)
-        self._door = Door()
         self.finished = threading.Event()
         """Set when the recording is over; never without a recording."""
         self._server = Server(
-            ServerOptions(port, ssl_context, ping_interval, unsent_limit),
-            door=self._door,
-            market=self._market,
+            ServerOptions(port, ssl_context, ping_interval, unsent_limit, tls_record_per_frame),
+            door=door,
+            market=market,
             api=self._api,
             recording=self._recording,
             finished=self.finished,
         )
-        self._thread = LoopThread(lambda: self._server.run(self._thread.ready.set))
+        thread = LoopThread(lambda: self._server.run(thread.ready.set))
+        super().__init__(thread, door, market)
 
     def __enter__(self) -> LocalExchange:
         self._thread.start()
@@ -94,33 +113,49 @@ class LocalExchange:
 
     @property
     def market_stream_url(self) -> str:
-        """The base, to which `/ws/...` or `/stream?...` is appended."""
+        """The base of COIN-M, to which `/ws/...` or `/stream?...` is appended; it stands for dstream."""
         with_tls = self._server.options.ssl_context is not None
         return f"wss://localhost:{self.port}" if with_tls else f"ws://127.0.0.1:{self.port}"
+
+    @property
+    def usds_margined_stream_url(self) -> str:
+        """The base of USDⓈ-M; it stands for fstream's `/public`."""
+        return self.market_stream_url + USDS_MARGINED_BASE
 
     @property
     def websocket_api_url(self) -> str:
         return self.market_stream_url + PATH
 
-    def environment(self) -> dict[str, str]:
-        """The connector's `environment` option for this exchange."""
-        return {
+    def environment(self, *, usds_margined: bool = False) -> dict[str, str]:
+        """The connector's `environment` option for this exchange; `usds_margined`: with a base of USDⓈ-M's own."""
+        environment = {
             "name": "custom",
             "market_stream_url": self.market_stream_url,
             "websocket_api_url": self.websocket_api_url,
         }
+        return environment | ({"usds_margined_stream_url": self.usds_margined_stream_url} if usds_margined else {})
 
     # What it has seen and done.
 
     @property
     def pushed(self) -> list[tuple[str, int]]:
-        """Every update pushed so far, as (symbol, update id), noted before it was sent."""
+        """Every change of a book so far, as (symbol, update id), noted when it happens, before it is sent."""
         return self._market.pushed
+
+    @property
+    def samples_pushed(self) -> list[tuple[str, int]]:
+        """Every sample of the all-market stream so far, as (symbol, update id); none in real time."""
+        return self._market.samples_pushed
 
     @property
     def connections(self) -> list[ExchangeConnection]:
         """The open market connections, oldest first."""
-        return [connection for connection in list(self._market.connections) if connection.is_open]
+        return self._market.open_connections
+
+    @property
+    def every_connection(self) -> list[ExchangeConnection]:
+        """All market connections so far, closed ones too, oldest first."""
+        return self._market.every_connection
 
     @property
     def api_connections(self) -> list[ExchangeConnection]:
@@ -157,6 +192,18 @@ class LocalExchange:
         """Updates a second over all symbols, from now on."""
         self._engine.rate = rate
 
+    def list_contract(self, symbol: str) -> None:
+        """Trade another contract of the market that its shape tells, its first update at once. ValueError if listed."""
+        of_usds_m = market_of(symbol) == USDS_MARGINED
+        (contract,) = usds_m_contracts([symbol]) if of_usds_m else coin_m_contracts([symbol])
+
+        def begin() -> None:
+            self._market.push([self._engine.list_contract(contract)])
+            if of_usds_m:
+                self._api.list_contract(contract)
+
+        self._thread.call(begin)
+
     def pause(self) -> None:
         """Push nothing by itself until `resume()`. Connections stay open and pings are answered."""
         self._thread.call(self._market.pause)
@@ -172,6 +219,13 @@ class LocalExchange:
         """Push these book tickers to those who listen to them, raw or wrapped; each needs `s` and `u`."""
         updates = [update_from(book_ticker) for book_ticker in book_tickers]
         self._thread.call(lambda: self._market.push(updates))
+
+    def push_samples(self, symbols: Iterable[str] | None = None) -> None:
+        """Push a sample of each of these contracts, or of all that had an update, at once, beside those due by time.
+
+        KeyError for one that had no update; RuntimeError where the all-market stream is in real time.
+        """
+        self._thread.call(lambda: self._market.sample(symbols))
 
     # The WebSocket API.
 
@@ -192,60 +246,3 @@ class LocalExchange:
     def script_answer(self, *answers: Answer) -> None:
         """Answer the next `ticker.price` requests with these, in turn."""
         self._thread.call(lambda: self._api.script.extend(answers))
-
-    # Faults.
-
-    def refuse(
-        self,
-        status: int,
-        headers: Mapping[str, str] | None = None,
-        body: str = "",
-        times: int | None = 1,
-        endpoint: Endpoint | None = None,
-    ) -> None:
-        """Refuse the next handshakes with an HTTP status; `times=None` for all of them."""
-        self._at_the_door(Refusal(status, headers or {}, body), times, endpoint)
-
-    def slow_handshake(self, seconds: float, times: int | None = 1, endpoint: Endpoint | None = None) -> None:
-        """Answer the next handshakes only after `seconds`."""
-        self._at_the_door(SlowHandshake(seconds), times, endpoint)
-
-    def endless_handshake_headers(self, times: int | None = 1, endpoint: Endpoint | None = None) -> None:
-        """Answer the next handshakes with header lines without end."""
-        self._at_the_door(EndlessHeaders(), times, endpoint)
-
-    def accept_handshakes(self) -> None:
-        """Forget what `refuse` and the others asked for."""
-        self._thread.call(self._door.clear)
-
-    def fault(
-        self,
-        kind: FaultKind,
-        connection: ExchangeConnection | None = None,
-        *,
-        code: int = 1001,
-        reason: str = "",
-        data: bytes = b"",
-        after: float = 3.0,
-    ) -> ExchangeConnection:
-        """Let something happen to a connection and return it: by default the oldest open one without a fault so far.
-
-        "rst": TCP reset. "fin": end of stream without a close frame. "close": close frame with `code` and `reason`.
-        "cut": half a frame, then a reset. "silence": nothing is sent or answered any more. "mute": no data any more,
-        pings go on. "shutdown": announced by `serverShutdown`, closed `after` seconds. "raw": `data` is written as is.
-        LookupError where no market connection is open.
-        """
-        chosen = connection or self._oldest_connection()
-        fault = Fault(code=code, reason=reason, data=data, after=after)
-        self._thread.run(inject(kind, chosen, fault))
-        return chosen
-
-    def _oldest_connection(self) -> ExchangeConnection:
-        """Of those without a fault, else of all."""
-        opened = self.connections
-        if not opened:
-            raise LookupError("no market connection is open")
-        return next((connection for connection in opened if not connection.faults), opened[0])
-
-    def _at_the_door(self, fault: HandshakeFault, times: int | None, endpoint: Endpoint | None) -> None:
-        self._thread.call(lambda: self._door.add(fault, endpoint=endpoint, times=times))

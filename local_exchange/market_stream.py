@@ -1,6 +1,7 @@
-"""The market stream: who listens to what, and the push to everyone. It broadcasts and never replays.
+"""The market stream: the pipelines from an update to those who listen. It broadcasts and never replays.
 
-Facts: binance-protocol sections 1 and 2.
+A change of a book goes to its contract's own stream some milliseconds later; the all-market stream takes its samples
+from the book itself, and so may be ahead. Facts: binance-protocol sections 1 and 2.
 """
 
 from __future__ import annotations
@@ -8,20 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import parse_qs, unquote, urlsplit
 
-import orjson
-from websockets.frames import CloseCode
-
+from .audiences import Audiences
 from .connection import ExchangeConnection
-from .control_messages import answer_control_message
-from .updates import Frames, Update, encode, text_frame
+from .samples import Samples
+from .subscriptions import Subscriptions
+from .updates import Frames, Update, own_stream, text_frame
 
 _TICK = 0.01
 """Seconds between two pushes. At 5,000 updates a second each push carries 50."""
-_CONTROL_MESSAGES_A_SECOND = 10
 
 
 class Source(Protocol):
@@ -30,30 +29,38 @@ class Source(Protocol):
     def due(self, elapsed: float) -> list[Update]: ...
 
 
-def streams_of(path: str) -> tuple[list[str], bool] | None:
-    """The stream names in a path and whether payloads are wrapped; None for a path that is no market stream.
+@dataclass(frozen=True)
+class MarketOptions:
+    """How the streams behave; see `LocalExchange` for the meaning of each."""
 
-    `/ws/!bookTicker` is raw, `/stream?streams=btcusd_perp@bookTicker/%21bookTicker` wrapped; both may name no stream.
-    """
-    parts = urlsplit(path)
-    if parts.path == "/stream":
-        names = parse_qs(parts.query).get("streams", [""])[0]
-        return [name for name in names.split("/") if name], True
-    if parts.path == "/ws" or parts.path.startswith("/ws/"):
-        return [unquote(name) for name in parts.path.split("/")[2:] if name], False
-    return None
+    sample_every: float | None
+    own_stream_lag: float
+    cross_market: bool
+    silent_prefixes: frozenset[str]
+    keep_pushed: bool
 
 
 class MarketStream:
     """Every open market connection, and what was pushed to them. Its methods belong to the event loop's thread."""
 
-    def __init__(self, source: Source, *, keep_pushed: bool) -> None:
+    def __init__(self, source: Source, options: MarketOptions) -> None:
         self.connections: list[ExchangeConnection] = []
+        self.every_connection: list[ExchangeConnection] = []
         self.first_connection = asyncio.Event()
         self.pushed: list[tuple[str, int]] = []
+        self.samples_pushed: list[tuple[str, int]] = []
         self._source = source
-        self._keep_pushed = keep_pushed
+        self._options = options
+        self._audiences = Audiences(self.connections, cross_market=options.cross_market)
+        self.subscriptions = Subscriptions(silent_prefixes=options.silent_prefixes, changed=self._audiences.forget)
+        self._samples = Samples(options.sample_every) if options.sample_every is not None else None
+        self._on_the_way: deque[tuple[float, Sequence[Update]]] = deque()
         self._is_paused = False
+
+    @property
+    def open_connections(self) -> list[ExchangeConnection]:
+        """Those that are not closing, oldest first; may be asked for from any thread."""
+        return [connection for connection in list(self.connections) if connection.is_open]
 
     def pause(self) -> None:
         self._is_paused = True
@@ -69,45 +76,74 @@ class MarketStream:
             now = time.monotonic()
             if not self._is_paused:
                 self.push(self._source.due(now - last))
+            # A pause lets its samples fall out: on going on, those of all contracts would come at once.
+            samples = self._samples.due(now) if self._samples is not None else []
+            if not self._is_paused:
+                self._push_samples(samples)
             last = now
 
     def push(self, updates: Sequence[Update]) -> None:
-        """Push updates to each connection that listens to them. Those that listen to the same share the frames."""
-        if self._keep_pushed:
+        """Let these changes happen: they are noted, and go to whoever listens, through one pipeline or both."""
+        if not updates:
+            return
+        if self._options.keep_pushed:
             self.pushed.extend([(update.symbol, update.update_id) for update in updates])
-        shared: dict[tuple[frozenset[str], bool], Frames] = {}
-        for connection in self.connections:
-            listening = connection.streams, connection.wrapped
-            if listening not in shared:
-                shared[listening] = encode(updates, connection.streams, wrapped=connection.wrapped)
-            connection.push(shared[listening])
+        if self._samples is None:
+            self._audiences.deliver_all_market(updates)
+        else:
+            self._samples.note(updates, time.monotonic())
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._options.own_stream_lag
+        self._on_the_way.append((due, updates))
+        if self._options.own_stream_lag:
+            loop.call_at(due, self._deliver_until, due)
+        else:
+            self.flush()
+
+    def sample(self, symbols: Iterable[str] | None) -> None:
+        """Push a sample of each of these contracts, or of all, as their books stand, at once."""
+        if self._samples is None:
+            raise RuntimeError("the all-market stream is in real time: it has no samples (sample_every=None)")
+        self._push_samples(self._samples.of(symbols))
 
     def push_text(self, payload: bytes) -> None:
-        """Push one text frame as it is to every connection, whatever it listens to."""
-        frames = Frames(text_frame(payload), 1)
+        """Push one text frame as it is to every connection, whatever it listens to, after all pushed before it."""
+        self.flush()
+        frames = Frames([text_frame(payload)])
         for connection in self.connections:
-            connection.push(frames)
+            if connection.address.prefix not in self._options.silent_prefixes:
+                connection.push(frames)
+
+    def flush(self) -> None:
+        """Deliver what is still on its way to the own streams."""
+        self._deliver_until(float("inf"))
+
+    def listening_to(self, symbol: str) -> list[ExchangeConnection]:
+        """The open connections subscribed to a contract's own stream, oldest first, those it has died on last."""
+        name = own_stream(symbol)
+        listening = [connection for connection in self.open_connections if name in connection.streams]
+        return sorted(listening, key=lambda connection: name in connection.dead_streams)
 
     async def serve(self, connection: ExchangeConnection) -> None:
         """Keep a connection until it ends."""
-        asked = streams_of(connection.path)
-        assert asked is not None, "the door lets no other path in"
-        names, connection.wrapped = asked
-        connection.streams = frozenset(names)
         self.connections.append(connection)
+        if self._options.keep_pushed:
+            self.every_connection.append(connection)
+        self._audiences.forget()
+        self.subscriptions.open(connection)
         self.first_connection.set()
         try:
-            await self._answer_control_messages(connection)
+            await self.subscriptions.answer(connection)
         finally:
             self.connections.remove(connection)
+            self._audiences.forget()
 
-    async def _answer_control_messages(self, connection: ExchangeConnection) -> None:
-        received_at: deque[float] = deque(maxlen=_CONTROL_MESSAGES_A_SECOND + 1)
-        async for message in connection:
-            received_at.append(time.monotonic())
-            if len(received_at) > _CONTROL_MESSAGES_A_SECOND and received_at[-1] - received_at[0] < 1.0:
-                await connection.close(CloseCode.POLICY_VIOLATION, "Too many requests")
-                return
-            answer, connection.streams = answer_control_message(message, connection.streams)
-            if connection.gets_data:
-                await connection.send(orjson.dumps(answer), text=True)
+    def _push_samples(self, samples: Sequence[Update]) -> None:
+        if self._options.keep_pushed:
+            self.samples_pushed.extend([(sample.symbol, sample.update_id) for sample in samples])
+        if samples:
+            self._audiences.deliver_all_market(samples)
+
+    def _deliver_until(self, due: float) -> None:
+        while self._on_the_way and self._on_the_way[0][0] <= due:
+            self._audiences.deliver_own(self._on_the_way.popleft()[1])

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from .engine import Engine
-from .updates import Update
+from .updates import Update, market_of
 
 _MIXED_IN_CHANCE = 0.5
 _BEFORE_THE_MERGE_CHANCE = 0.3
@@ -82,7 +82,7 @@ def _update_of(frame: str) -> Update:
             raise ValueError(f"a wrapped frame with keys after its data cannot be played: {frame}")
     else:
         payload = frame
-    return Update(message["s"], message["u"], payload.encode())
+    return Update(message["s"], message["u"], payload.encode(), message.get("st") or market_of(message["s"]))
 
 
 def _as_before_the_merge(update: Update) -> Update:

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from .connection import ExchangeConnection
-from .handshakes import Door, endpoint_of
+from .handshakes import Door, is_api
 from .market_stream import MarketStream
 from .recording import Recording
 from .websocket_api import WebSocketApi
@@ -34,6 +34,7 @@ class ServerOptions:
     ssl_context: ssl.SSLContext | None
     ping_interval: float | None
     unsent_limit: int
+    tls_record_per_frame: bool
 
 
 class Server:
@@ -97,11 +98,16 @@ class Server:
         self._recording.start()
         while not self._recording.is_over:
             await asyncio.sleep(0.05)
+        self._market.flush()
         self._finished.set()
 
     async def _handle(self, connection: ServerConnection) -> None:
         assert isinstance(connection, ExchangeConnection)
         connection.unsent_limit = self.options.unsent_limit
-        endpoint = self._api if endpoint_of(connection.path) == "api" else self._market
+        connection.frame_by_frame = self.options.tls_record_per_frame
+        endpoint = self._api if is_api(connection.path) else self._market
         with contextlib.suppress(ConnectionClosed):
-            await endpoint.serve(connection)
+            if connection.closed_at_once is not None:
+                await connection.close(*connection.closed_at_once)
+            else:
+                await endpoint.serve(connection)

@@ -75,6 +75,10 @@ class WebSocketApi:
         self.script: deque[Answer] = deque()
         self.connections: list[ExchangeConnection] = []
 
+    def list_contract(self, contract: Contract) -> None:
+        """Give another contract a price."""
+        self.prices[contract.symbol] = (contract.price, time.time_ns() // 1_000_000)
+
     async def serve(self, connection: ExchangeConnection) -> None:
         """Answer each request in a task of its own: a delayed answer holds up no other."""
         self.weight.charge(_HANDSHAKE_WEIGHT)

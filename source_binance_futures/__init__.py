@@ -1,5 +1,22 @@
 """An Airbyte source for Binance Futures market data that Binance pushes over WebSocket."""
 
-from .source import SourceBinanceFutures
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .source import SourceBinanceFutures
 
 __all__ = ["SourceBinanceFutures"]
+
+
+def __getattr__(name: str) -> Any:
+    """The source, once somebody asks for it: it brings the CDK, whose import takes seconds.
+
+    The console script imports this package before it can answer a stop signal.
+    """
+    if name == "SourceBinanceFutures":
+        from .source import SourceBinanceFutures  # noqa: PLC0415
+
+        return SourceBinanceFutures
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

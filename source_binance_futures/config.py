@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .binance.endpoints import PRODUCTION, TESTNET, Environment
+from .binance.market_stream.contracts import Wishes
 from .binance.transport.address import fault_of_address, normalized_address
 from .binance.transport.proxy import fault_of_proxy
 from .binance.transport.route import Route
@@ -15,9 +16,10 @@ from .binance.transport.route import Route
 DAY = 86400  # seconds
 DEFAULT_LISTEN_SECONDS = 60
 SHOWN = 100  # characters of a value in a sentence
-MAX_BOOK_TICKER_SYMBOLS = 200  # streams of one connection, by the older and smaller of Binance's two figures
+MAX_BOOK_TICKER_SYMBOLS = 1000  # more than both markets list
+EVERY_CHANGE, SAMPLED = "every_change", "sampled"
 SYMBOL_EXAMPLES = {"book_ticker_symbols": "BTCUSD_PERP", "price_symbols": "BTCUSDT"}
-CUSTOM_ADDRESSES = ("market_stream_url", "websocket_api_url")
+CUSTOM_ADDRESSES = ("market_stream_url", "websocket_api_url", "usds_margined_stream_url")
 
 
 class ConfigurationError(ValueError):
@@ -32,6 +34,7 @@ class Config:
     max_book_tickers: int | None = None
     book_ticker_symbols: tuple[str, ...] = ()
     include_usds_margined: bool = False
+    book_ticker_pace: str = EVERY_CHANGE
     price_symbols: tuple[str, ...] = ()
     standby_connection: bool = False
     environment: Environment = PRODUCTION
@@ -42,16 +45,24 @@ class Config:
         """How addresses are reached; on Airbyte Cloud, a shared place, private ones are not."""
         return Route(self.proxy_url, public_only=os.environ.get("DEPLOYMENT_MODE", "").lower() == "cloud")
 
+    @property
+    def wishes(self) -> Wishes:
+        """What is wanted of the market stream."""
+        return Wishes(self.book_ticker_symbols, self.include_usds_margined, self.book_ticker_pace == EVERY_CHANGE)
+
     def as_mapping(self) -> dict[str, Any]:
         """The configuration as a user could have written it, cleaned of spaces, duplicates and unknown options."""
         environment: dict[str, Any] = {"name": self.environment.name}
         if self.environment.name == "custom":
-            environment |= {name: getattr(self.environment, name) for name in CUSTOM_ADDRESSES}
+            found = self.environment
+            addresses = (found.coin_m_bases[0], found.websocket_api_url, found.usds_m_bases[0])
+            environment |= dict(zip(CUSTOM_ADDRESSES, addresses, strict=True))
         mapping = {
             "listen_seconds": self.listen_seconds,
             "max_book_tickers": self.max_book_tickers,
             "book_ticker_symbols": list(self.book_ticker_symbols),
             "include_usds_margined": self.include_usds_margined,
+            "book_ticker_pace": self.book_ticker_pace,
             "price_symbols": list(self.price_symbols),
             "standby_connection": self.standby_connection,
             "environment": environment,
@@ -68,7 +79,7 @@ class Config:
         symbols = _symbols(mapping, "book_ticker_symbols")
         if len(symbols) > MAX_BOOK_TICKER_SYMBOLS:
             raise ConfigurationError(
-                f"`book_ticker_symbols` has {len(symbols)} symbols; one connection takes {MAX_BOOK_TICKER_SYMBOLS}. "
+                f"`book_ticker_symbols` has {len(symbols)} symbols; it takes {MAX_BOOK_TICKER_SYMBOLS}. "
                 "Leave the list empty to capture all COIN-M contracts, or share the symbols among several sources."
             )
         return cls(
@@ -76,6 +87,7 @@ class Config:
             max_book_tickers=_whole_number(mapping, "max_book_tickers", None),
             book_ticker_symbols=symbols,
             include_usds_margined=_switch(mapping, "include_usds_margined"),
+            book_ticker_pace=_pace(mapping.get("book_ticker_pace")),
             price_symbols=_symbols(mapping, "price_symbols"),
             standby_connection=_switch(mapping, "standby_connection"),
             environment=_environment(mapping.get("environment")),
@@ -115,6 +127,14 @@ def _switch(mapping: Mapping[str, Any], option: str) -> bool:
     return value
 
 
+def _pace(value: Any) -> str:
+    if value is None:
+        return EVERY_CHANGE
+    if value not in (EVERY_CHANGE, SAMPLED):
+        raise ConfigurationError(f"`book_ticker_pace` is {_shown(value)}; write {EVERY_CHANGE} or {SAMPLED}.")
+    return str(value)
+
+
 def _symbols(mapping: Mapping[str, Any], option: str) -> tuple[str, ...]:
     """The symbols of a list in upper case, in their order, each once."""
     value, example = mapping.get(option), SYMBOL_EXAMPLES[option]
@@ -147,22 +167,37 @@ def _environment(value: Any) -> Environment:
         return TESTNET
     if name != "custom":
         raise ConfigurationError(f"`environment.name` is {_shown(name)}; write production, testnet or custom.")
-    addresses = []
-    for option in CUSTOM_ADDRESSES:
-        address = value.get(option)
-        if not isinstance(address, str) or not address.strip():
-            raise ConfigurationError(f"`environment.{option}` is missing; a custom environment needs both addresses.")
-        address = normalized_address(address)
-        fault = fault_of_address(address)
-        if fault:
-            raise ConfigurationError(f"`environment.{option}` {fault}.")
-        addresses.append(address)
-    if "?" in addresses[0]:
+    market_stream = _address(value, "market_stream_url", is_beginning=True)
+    api = _address(value, "websocket_api_url")
+    usds_margined = _address(value, "usds_margined_stream_url", is_beginning=True, needed=False)
+    if market_stream is None or api is None:
+        missing = "market_stream_url" if market_stream is None else "websocket_api_url"
         raise ConfigurationError(
-            "`environment.market_stream_url` has a ? part; write only its beginning, such as wss://host, "
-            "since /ws/... or /stream?... is appended."
+            f"`environment.{missing}` is missing; a custom environment needs both `market_stream_url` and "
+            "`websocket_api_url`."
         )
-    return Environment("custom", addresses[0].rstrip("/"), addresses[1])
+    return Environment("custom", (market_stream,), (usds_margined or market_stream,), api)
+
+
+def _address(
+    environment: Mapping[str, Any], option: str, *, is_beginning: bool = False, needed: bool = True
+) -> str | None:
+    """An address of a custom environment, None where there is none."""
+    value = environment.get(option)
+    if not isinstance(value, str) or not value.strip():
+        if value is None or value == "" or needed:
+            return None
+        raise ConfigurationError(f"`environment.{option}` is {_shown(value)}; write wss://host, or leave it out.")
+    address = normalized_address(value)
+    fault = fault_of_address(address)
+    if fault:
+        raise ConfigurationError(f"`environment.{option}` {fault}.")
+    if is_beginning and "?" in address:
+        raise ConfigurationError(
+            f"`environment.{option}` has a ? part; write only its beginning, such as wss://host, "
+            "since /stream?... is appended."
+        )
+    return address.rstrip("/") if is_beginning else address
 
 
 def _proxy_url(value: object) -> str | None:

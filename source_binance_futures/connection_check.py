@@ -1,37 +1,60 @@
-"""What `check` tells: both endpoints tried side by side, each answered for in a sentence, within 15 seconds."""
+"""What `check` tells: both endpoints tried side by side, each answered for in a sentence.
+
+It has 15 seconds, counted from the start of the process.
+"""
 
 from __future__ import annotations
 
+import functools
 import logging
 import queue
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from datetime import datetime, timezone
 
+from .binance.deadline import Deadline
 from .binance.errors import BinanceError
-from .binance.probe import FIRST_UPDATE_WITHIN, symbols_heard
+from .binance.market_stream.contracts import Venue, venues_of
+from .binance.probe import Probe
 from .binance.stop import Stop
+from .binance.text import first_of
 from .binance.websocket_api.client import WebSocketApi
 from .config import Config
 from .failures import reported
 from .streams.symbol_prices import requested_prices
 
 API_TIMEOUT = 6.0  # seconds to connect, and as many for the answer
-CHECK_TIMEOUT = 12.5  # the process needs two more to start
+CHECK_WITHIN = 15.0  # seconds from the start of the process to its end
+ENDING = 1.0  # of them, for the end
+AT_LEAST = 2.0  # seconds for the answers, however long the process took to start
+LAST_WORDS = 0.5  # seconds between the end of the listening and the answer
+FIRST_UPDATE_WITHIN = 10.0  # seconds
 
-Probe = Callable[[Config, Stop, logging.Logger], None]
+Try = Callable[[], None]
 
 
-def failures_of(config: Config, stop: Stop, logger: logging.Logger) -> list[str]:
-    """One sentence for each thing that does not work; empty where both endpoints do."""
-    deadline = time.monotonic() + CHECK_TIMEOUT
-    probes: dict[str, Probe] = {"book_tickers": _probe_market_stream, "symbol_prices": _probe_websocket_api}
+def answer_by(began: float) -> Deadline:
+    """When a check must have its answer, of a process that was started at `began` (monotonic seconds)."""
+    return Deadline(max(began + CHECK_WITHIN - ENDING, time.monotonic() + AT_LEAST))
+
+
+def failures_of(config: Config, stop: Stop, logger: logging.Logger, deadline: Deadline) -> list[str]:
+    """One sentence for each thing that does not work until the deadline; empty where both endpoints do."""
+    listen_until = Deadline(deadline.moment - LAST_WORDS).or_after(FIRST_UPDATE_WITHIN)
+    probes: dict[str, Try] = {}
+    venues = venues_of(config.wishes, config.environment, (), datetime.now(timezone.utc).date())
+    for venue in venues:
+        name = "book_tickers" if len(venues) == 1 else f"book_tickers ({_markets(venue)})"
+        probe = Probe(venue, config.route, stop)
+        probes[name] = functools.partial(_probe_venue, probe, name, logger, listen_until)
+    probes["symbol_prices"] = functools.partial(_probe_websocket_api, config, stop, logger, deadline)
     outcomes: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
 
-    def attempt(name: str, probe: Probe) -> None:
+    def attempt(name: str, probe: Try) -> None:
         try:
-            probe(config, stop, logger)
+            probe()
             outcomes.put((name, None))
         except BinanceError as error:
             outcomes.put((name, str(reported(error))))
@@ -41,12 +64,12 @@ def failures_of(config: Config, stop: Stop, logger: logging.Logger) -> list[str]
             logger.error(f"{name} could not be checked: {kind} in\n{places}")
             outcomes.put((name, f"This connector failed while checking {name} ({kind}). Please report it."))
 
-    for name, probe in probes.items():
-        threading.Thread(target=attempt, args=(name, probe), name=f"check {name}", daemon=True).start()
+    for name, attempted in probes.items():
+        threading.Thread(target=attempt, args=(name, attempted), name=f"check {name}", daemon=True).start()
     sentences: dict[str, str | None] = dict.fromkeys(probes, "It gave no answer in time. Try again later.")
     for _ in probes:
         try:
-            name, sentence = outcomes.get(timeout=max(deadline - time.monotonic(), 0))
+            name, sentence = outcomes.get(timeout=deadline.remaining())
         except queue.Empty:
             break
         sentences[name] = sentence
@@ -56,23 +79,26 @@ def failures_of(config: Config, stop: Stop, logger: logging.Logger) -> list[str]
     return [f"{name}: {sentence}" for name, sentence in found.items()]
 
 
-def _probe_market_stream(config: Config, stop: Stop, logger: logging.Logger) -> None:
-    asked = config.book_ticker_symbols
-    heard = symbols_heard(config.environment.market_stream_url, asked, config.route, stop)
-    silent = [symbol for symbol in asked if symbol not in heard]
-    within = f"within {FIRST_UPDATE_WITHIN:g} seconds"
+def _probe_venue(probe: Probe, name: str, logger: logging.Logger, listen_until: Deadline) -> None:
+    within = f"within {listen_until.remaining():.0f} seconds"
+    heard = probe.symbols_heard(listen_until)
+    silent = [symbol for symbol in probe.symbols if symbol not in heard]
     if not heard:
-        logger.warning(f"book_tickers: connected, but no book ticker came {within}. The market may be quiet.")
+        logger.warning(f"{name}: connected, but no book ticker came {within}. The market may be quiet.")
     elif silent:
         logger.warning(
-            f"book_tickers: no book ticker of {', '.join(silent)} came {within}. Check the spelling in "
+            f"{name}: no book ticker of {first_of(silent)} came {within}. Check the spelling in "
             "`book_ticker_symbols`: Binance accepts wrong names and stays silent."
         )
     else:
-        logger.info("book_tickers: connected, and the first book ticker came.")
+        logger.info(f"{name}: connected, and the first book ticker came.")
 
 
-def _probe_websocket_api(config: Config, stop: Stop, logger: logging.Logger) -> None:
+def _markets(venue: Venue) -> str:
+    return " and ".join(sorted(market.value for market in venue.markets))
+
+
+def _probe_websocket_api(config: Config, stop: Stop, logger: logging.Logger, deadline: Deadline) -> None:
     api = WebSocketApi(
         config.environment.websocket_api_url,
         config.route,
@@ -80,7 +106,7 @@ def _probe_websocket_api(config: Config, stop: Stop, logger: logging.Logger) -> 
         window=0,
         logger=logger,
         attempts=1,
-        timeout=API_TIMEOUT,
+        timeout=min(API_TIMEOUT, (deadline.remaining() - LAST_WORDS) / 2),
     )
     rows = requested_prices(api, config.price_symbols)
     logger.info(f"symbol_prices: ticker.price answered with {len(rows)} prices.")

@@ -15,12 +15,14 @@ FAILURE_TYPES = {
     Owner.EXCHANGE: FailureType.transient_error,
     Owner.US: FailureType.system_error,
 }
+MOST_TO_BE_HEARD = (FailureType.system_error, FailureType.transient_error, FailureType.config_error)
 
 
 class ReportedFailure(AirbyteTracedException):
     """A failure that is fully told by its sentence: what a user or the exchange did needs no stack trace."""
 
     def __init__(self, message: str, failure_type: FailureType) -> None:
+        message = writable(message)
         super().__init__(message=message, internal_message=message, failure_type=failure_type)
 
     def __repr__(self) -> str:
@@ -43,16 +45,35 @@ def reported(error: BinanceError | ConfigurationError) -> ReportedFailure:
     return ReportedFailure(text, FAILURE_TYPES[error.owner])
 
 
-class WithoutStackTrace(logging.Filter):
-    """Takes the stack trace out of log lines about a reported failure, and puts its sentence there."""
+def failure_type_of(error: Exception) -> FailureType:
+    """Whose turn it is after any exception; one that nobody foresaw is a bug."""
+    return error.failure_type if isinstance(error, AirbyteTracedException) else FailureType.system_error
+
+
+class PlainLog(logging.Filter):
+    """Makes log lines what a person can read and JSON can hold.
+
+    The stack trace goes from a line about a reported failure, and its sentence comes in its place.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
+        said = record.getMessage()
         known = isinstance(error, AirbyteTracedException) and error.failure_type is not FailureType.system_error
         if known or isinstance(error, ReportedFailure):
-            said = record.getMessage()
-            record.msg = said if str(error) in said else f"{said}: {error}"
-            record.args = ()
+            said = said if str(error) in said else f"{said}: {error}"
             record.exc_info = None
             record.exc_text = None
+        elif record.exc_info:
+            record.exc_text = writable(logging.Formatter().formatException(record.exc_info))
+        record.msg, record.args = writable(said), ()
         return True
+
+
+def writable(text: str) -> str:
+    r"""The text with `\ud800` and its like written out: JSON and file names may hold half of a character, UTF-8 cannot.
+
+    >>> writable("\ud800 and \U0001f600")
+    '\\ud800 and 😀'
+    """
+    return text.encode(errors="backslashreplace").decode()

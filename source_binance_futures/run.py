@@ -1,63 +1,121 @@
-"""The console script: stop signals, a deadline for the process, and the CDK's entry point in between."""
+"""The console script: it obeys signals from the first moment on, sees to stdout, then starts the connector.
+
+What takes time is imported after that, so nothing of the CDK stands at the top.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import io
-import logging
 import os
-import select
 import signal
 import sys
-import threading
 import time
+from collections.abc import Callable, Sequence
 from types import FrameType
 
-import orjson
-from airbyte_cdk.entrypoint import launch
-from airbyte_cdk.models import (
-    AirbyteConnectionStatus,
-    AirbyteMessage,
-    AirbyteMessageSerializer,
-    FailureType,
-    Status,
-    Type,
-)
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-
+from . import watchdog
 from .binance.stop import Stop
-from .failures import ReportedFailure, WithoutStackTrace
-from .source import SourceBinanceFutures
+from .output import STDERR, STDOUT, Output, tell
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-WRITE_OUT_WITHIN = 60.0  # seconds after the window for what waits in memory
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTED = 128  # and the number of the signal, as a shell tells of a command that a signal has ended
+LONGEST_BEGINNING = 10.0  # seconds from the start of Python to `run`
 
 
-def run(args: list[str] | None = None) -> None:
-    """Runs one command of the Airbyte protocol: spec, check, discover or read."""
-    args = (sys.argv[1:] if args is None else args) or ["--help"]
-    _buffer_stdout()
-    _collect_garbage_less()
+def run(args: Sequence[str] | None = None) -> None:
+    """Runs one command of the Airbyte protocol: spec, check, discover or read. Exits where that is not a success."""
+    args = list(sys.argv[1:] if args is None else args)
     stop = Stop()
-    command = next((arg for arg in args if not arg.startswith("-")), "")
-    if command == "read":
-        _stop_on_signals(stop)
-        threading.Thread(target=_end_with_window, args=(stop,), name="deadline", daemon=True).start()
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(WithoutStackTrace())
+    reads = args[:1] == ["read"]
+    if reads:
+        _on_signal(lambda _: stop.request())
+    else:
+        _on_signal(lambda number: os._exit(INTERRUPTED + number))
+    began = process_began()
+    output = _open_output()
+
+    from . import command_line  # noqa: PLC0415
+
+    text = command_line.help_asked_for(args)
+    if text is not None:
+        print(text, end="", flush=True)
+        return
+    wrong = command_line.fault_of(args)
+    if wrong is not None and wrong.certain:
+        _refuse(command_line.refusal(args, wrong))
+
+    from .entrypoint import launch, understands  # noqa: PLC0415
+
+    _collect_garbage_less()
+    if wrong is not None and not understands(args):
+        _refuse(command_line.refusal(args, wrong))
+    if reads:
+        watchdog.start(stop, output)
+    else:
+        _on_signal(lambda number: sys.exit(INTERRUPTED + number))
+    code = launch(args, stop, output, began)
+    sys.stdout.flush()  # what fails here is told; what fails when Python ends is a stack trace
+    if code or output.failed:
+        sys.exit(code or 1)
+
+
+def process_began() -> float:
+    """When this process was started, on the monotonic clock: Python itself was begun before. Now, if it is not known.
+
+    From /proc/self/stat, field 22: the start in clock ticks since the machine was booted.
+    """
+    now = time.monotonic()
+    if sys.platform != "linux":
+        return now
     try:
-        launch(SourceBinanceFutures(stop), args)
-    except AirbyteTracedException as failure:
-        if failure.failure_type is FailureType.system_error:
-            raise
-        if command != "check":
-            raise ReportedFailure(str(failure), failure.failure_type) from None
-        _print_failed_check(str(failure))
-    except BrokenPipeError:
-        # Nobody reads any more, as with `read | head`. What Python still wants to flush goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+        with open("/proc/self/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])  # the name, field 2, may hold anything
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return now
+    return now - age if 0 <= age < LONGEST_BEGINNING else now
+
+
+def _on_signal(act: Callable[[int], object]) -> None:
+    """What the first stop signal does; a second one, of either kind, ends the process at once."""
+
+    # Not by giving the signals back to the system before `act`: one that came at the same moment would be dropped.
+    earlier: list[int] = []
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        earlier.append(number)
+        if len(earlier) == 1:
+            act(number)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, on_signal)
+
+
+def _open_output() -> Output:
+    """Stdout as all of the process will write it, with `Output` at its bottom, also where PYTHONUNBUFFERED=1 is set.
+
+    Ends the process where there is no stdout. Puts the empty device where there is no stderr: the next file or socket
+    to be opened would get its number, and whatever is written to stderr.
+    """
+    if sys.__stdout__ is None:
+        tell("There is no stdout to write to. Ending here.")
         sys.exit(1)
+    if sys.__stderr__ is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)
+    output = Output(STDOUT)
+    text = io.TextIOWrapper(io.BufferedWriter(output), encoding="utf-8", errors="backslashreplace")
+    sys.stdout = sys.__stdout__ = text  # type: ignore[misc]
+    return output
+
+
+def _refuse(text: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(text)
+    sys.exit(2)
 
 
 def _collect_garbage_less() -> None:
@@ -67,49 +125,3 @@ def _collect_garbage_less() -> None:
     """
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-
-
-def _buffer_stdout() -> None:
-    """Puts a buffer under stdout where there is none, as with PYTHONUNBUFFERED=1, which many images set.
-
-    A stop signal interrupts a write that waits for its reader. A buffer writes the rest, an unbuffered stream drops it:
-    the records of a tenth of a second, which the state would then vouch for.
-    """
-    stdout = sys.__stdout__
-    if stdout is not None and isinstance(stdout.buffer, io.RawIOBase):
-        buffered = io.BufferedWriter(io.FileIO(stdout.fileno(), "w", closefd=False))
-        sys.stdout = sys.__stdout__ = io.TextIOWrapper(buffered, encoding="utf-8")  # type: ignore[misc]
-
-
-def _stop_on_signals(stop: Stop) -> None:
-    """The first signal asks for an end in good order; a second one, of either kind, ends the process at once."""
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        stop.request()
-
-    for number in STOP_SIGNALS:
-        signal.signal(number, on_signal)
-
-
-def _end_with_window(stop: Stop) -> None:
-    """Ends the process where its output stays blocked after the window: nobody may be there to end it.
-
-    It writes to the file descriptor itself, since whatever is above it may be what is blocked.
-    """
-    while True:
-        time.sleep(1)
-        over = [moment for moment in (stop.window_ends, stop.requested_at) if moment is not None]
-        if over and time.monotonic() > min(over) + WRITE_OUT_WITHIN:
-            text = f"The output was not read for {WRITE_OUT_WITHIN:g} seconds after the end of the sync. Ending it now."
-            with contextlib.suppress(OSError, ValueError):  # stderr may be closed, or the same blocked pipe
-                if select.select([], [2], [], 0)[1]:
-                    os.write(2, orjson.dumps({"type": "LOG", "log": {"level": "FATAL", "message": text}}) + b"\n")
-            os._exit(1)
-
-
-def _print_failed_check(sentence: str) -> None:
-    status = AirbyteConnectionStatus(status=Status.FAILED, message=sentence)
-    message = AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=status)
-    print(orjson.dumps(AirbyteMessageSerializer.dump(message)).decode(), flush=True)

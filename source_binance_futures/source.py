@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
     AirbyteMessage,
     AirbyteStateMessage,
     ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    FailureType,
     Status,
 )
 from airbyte_cdk.sources import AbstractSource
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.message import MessageRepository
 from airbyte_cdk.sources.streams import Stream
+from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .binance.stop import Stop
 from .config import Config, ConfigurationError, unknown_options
-from .connection_check import failures_of
-from .failures import reported
+from .connection_check import answer_by, failures_of
+from .failures import MOST_TO_BE_HEARD, ReportedFailure, failure_type_of, reported
 from .files import read_catalog_file, read_config_file, read_state_file
+from .streams.block import Block
 from .streams.book_tickers import BookTickers
+from .streams.read_log import ReadLog
 from .streams.symbol_prices import SymbolPrices
 
 
 class SourceBinanceFutures(AbstractSource):
     """Binance Futures market data: `book_tickers` (COIN-M, pushed) and `symbol_prices` (USDⓈ-M, asked).
 
-    `stop` lets the process that runs it ask for an early end.
+    `stop` lets the process that runs it ask for an early end. With `blocks` the book tickers come as `Block`s, for an
+    entry point that knows them; else as single messages. `began` is when that process was started (monotonic seconds),
+    since a check promises its answer from there on.
     """
 
-    def __init__(self, stop: Stop | None = None) -> None:
+    def __init__(self, stop: Stop | None = None, *, blocks: bool = False, began: float | None = None) -> None:
         self._stop = stop or Stop()
+        self._blocks = blocks
+        self._began = began
+        self._failures: list[FailureType] = []  # of the streams of a sync
 
     @property
     def name(self) -> str:
@@ -49,10 +62,7 @@ class SourceBinanceFutures(AbstractSource):
 
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
         """The user's configuration, cleaned; told off in a sentence where the CDK would quote its JSON schema."""
-        try:
-            cleaned = Config.from_mapping(config).as_mapping()
-        except ConfigurationError as error:
-            raise reported(error) from None
+        cleaned = _known(config).as_mapping()
         unknown = unknown_options(config)
         if unknown:
             logging.getLogger("airbyte").warning(
@@ -61,7 +71,8 @@ class SourceBinanceFutures(AbstractSource):
         return cleaned
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
-        failures = failures_of(Config.from_mapping(config), self._stop, logger)
+        began = time.monotonic() if self._began is None else self._began
+        failures = failures_of(_known(config), self._stop, logger, answer_by(began))
         return not failures, " ".join(failures) or None
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
@@ -70,11 +81,8 @@ class SourceBinanceFutures(AbstractSource):
         return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=failure)
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
-        try:
-            known = Config.from_mapping(config)
-        except ConfigurationError as error:
-            raise reported(error) from None
-        return [SymbolPrices(known, self._stop), BookTickers(known, self._stop)]
+        known = _known(config)
+        return [SymbolPrices(known, self._stop), BookTickers(known, self._stop, blocks=self._blocks)]
 
     def read(
         self,
@@ -83,9 +91,43 @@ class SourceBinanceFutures(AbstractSource):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterator[AirbyteMessage]:
-        """Reads `book_tickers` last, whatever the catalog's order: prices should not wait for the listening window."""
+        """Reads `book_tickers` last, whatever the catalog's order: prices should not wait for the listening window.
+
+        The CDK ends a sync of failed streams with a `config_error`, whatever they failed of; here it ends with the type
+        that is most to be heard: a bug, then what Airbyte should try again, then what the user must change.
+        """
         catalog.streams.sort(key=lambda configured: configured.stream.name == "book_tickers")
-        return super().read(logger, config, catalog, state)
+        if catalog.streams and catalog.streams[-1].stream.name == "book_tickers":
+            self._stop.listening_to_come = _known(config).listen_seconds
+        self._failures = []
+        try:
+            yield from super().read(logger, config, catalog, state)
+        except AirbyteTracedException as closing:
+            if not self._failures:
+                raise
+            first = next(kind for kind in MOST_TO_BE_HEARD if kind in self._failures)
+            raise ReportedFailure(str(closing), first) from None
+
+    def _read_stream(
+        self,
+        logger: logging.Logger,
+        stream_instance: Stream,
+        configured_stream: ConfiguredAirbyteStream,
+        state_manager: ConnectorStateManager,
+        internal_config: InternalConfig,
+    ) -> Iterator[AirbyteMessage]:
+        log = ReadLog(logger)
+        messages = super()._read_stream(
+            cast(logging.Logger, log), stream_instance, configured_stream, state_manager, internal_config
+        )
+        try:
+            for message in messages:
+                if isinstance(message, Block):
+                    log.not_counted += len(message.records) - 1
+                yield message
+        except Exception as error:
+            self._failures.append(failure_type_of(error))
+            raise
 
     # --- files that a person wrote ---
 
@@ -100,3 +142,10 @@ class SourceBinanceFutures(AbstractSource):
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
         return read_state_file(state_path)
+
+
+def _known(config: Mapping[str, Any]) -> Config:
+    try:
+        return Config.from_mapping(config)
+    except ConfigurationError as error:
+        raise reported(error) from None

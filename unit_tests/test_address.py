@@ -11,9 +11,9 @@ from source_binance_futures.binance.transport.address import fault_of_address, h
 @pytest.mark.parametrize(
     "url",
     [
-        PRODUCTION.market_stream_url,
+        PRODUCTION.coin_m_bases[0],
         PRODUCTION.websocket_api_url,
-        TESTNET.market_stream_url,
+        TESTNET.usds_m_bases[0],
         TESTNET.websocket_api_url,
         "wss://host:443",
         "ws://127.0.0.1:8765",

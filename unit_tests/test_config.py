@@ -74,7 +74,7 @@ def test_a_custom_environment() -> None:
     spaced = {**CUSTOM, "market_stream_url": " ws://127.0.0.1:8765/ "}
     for written in (CUSTOM, spaced):
         environment = Config.from_mapping({"environment": written}).environment
-        assert environment.market_stream_url == "ws://127.0.0.1:8765"
+        assert environment.coin_m_bases == environment.usds_m_bases == ("ws://127.0.0.1:8765",)
         assert environment.websocket_api_url == "ws://127.0.0.1:8765/ws-fapi/v1"
         assert environment.identity == "custom ws://127.0.0.1:8765"
 
@@ -101,7 +101,7 @@ def test_a_custom_environment() -> None:
         ({"book_ticker_symbols": ["BTC USD"]}, "book_ticker_symbols", "one symbol"),
         ({"book_ticker_symbols": ["btcusd_perp@bookTicker"]}, "book_ticker_symbols", "one symbol"),
         ({"book_ticker_symbols": ["a/b"]}, "book_ticker_symbols", "one symbol"),
-        ({"book_ticker_symbols": [f"X{n}" for n in range(201)]}, "book_ticker_symbols", "Leave the list empty"),
+        ({"book_ticker_symbols": [f"X{n}" for n in range(1001)]}, "book_ticker_symbols", "Leave the list empty"),
         ({"price_symbols": "BTCUSDT"}, "price_symbols", "list"),
         ({"price_symbols": ["BTCUSDT;ETHUSDT"]}, "price_symbols", "one symbol"),
         ({"include_usds_margined": "yes"}, "include_usds_margined", "true or false"),
@@ -110,9 +110,9 @@ def test_a_custom_environment() -> None:
         ({"environment": "testnet"}, "environment", '{"name": "production"}'),
         ({"environment": {"name": "mainnet"}}, "environment.name", "production, testnet or custom"),
         ({"environment": {"name": None}}, "environment.name", "production, testnet or custom"),
-        ({"environment": {"name": "custom"}}, "environment.market_stream_url", "both addresses"),
-        ({"environment": {**CUSTOM, "websocket_api_url": " "}}, "environment.websocket_api_url", "both addresses"),
-        ({"environment": {**CUSTOM, "market_stream_url": 5}}, "environment.market_stream_url", "both addresses"),
+        ({"environment": {"name": "custom"}}, "environment.market_stream_url", "needs both"),
+        ({"environment": {**CUSTOM, "websocket_api_url": " "}}, "environment.websocket_api_url", "needs both"),
+        ({"environment": {**CUSTOM, "market_stream_url": 5}}, "environment.market_stream_url", "needs both"),
         ({"environment": {**CUSTOM, "market_stream_url": "http://h"}}, "environment.market_stream_url", "wss://host"),
         ({"environment": {**CUSTOM, "websocket_api_url": "ws://h"}}, "environment.websocket_api_url", "wss://"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,6 +14,7 @@ from source_binance_futures.streams import cursor as module
 from source_binance_futures.streams.cursor import Cursor, Restart, UnreadableState, is_of_other_environment
 
 SYMBOLS = ["BTCUSD_PERP", "ETHUSD_PERP", "BTCUSD_260626", "币安人生USD_PERP"]
+TODAY = date(2026, 6, 1)
 NOW = 1790373637547  # a transaction time
 MINUTE = 60_000
 
@@ -64,7 +66,7 @@ def captures(draw: st.DrawFn) -> tuple[list[Update], list[Window]]:
 
 def restarted(cursor: Cursor, environment: str = "production") -> Cursor:
     """The cursor of the next sync: its state went through Airbyte as JSON."""
-    return Cursor.from_state(json.loads(json.dumps(cursor.state())), environment)
+    return Cursor.from_state(json.loads(json.dumps(cursor.state())), environment, TODAY)
 
 
 @several
@@ -91,8 +93,9 @@ def test_whatever_comes_ids_rise_within_a_symbol(updates: list[tuple[str, int, i
     for symbol in SYMBOLS:
         ids = [update_id for of, update_id in emitted if of == symbol]
         assert ids == sorted(set(ids))
-    # Each symbol's highest id is known afterwards, and lower ones are duplicates whatever their time says.
-    assert not any(cursor.advance(symbol, update_id, 10**9) for symbol, update_id, _ in updates)
+    # Each symbol's highest id is known afterwards, and lower ones are duplicates as long as their time is not newer.
+    newest = cursor.state()["newest_transaction_time"]
+    assert not any(cursor.advance(symbol, update_id, newest) for symbol, update_id, _ in updates)
 
 
 @several
@@ -126,17 +129,48 @@ def test_a_counter_that_restarted_between_syncs(update_id: int, transaction_time
     assert cursor.state()["u"] == {"BTCUSD_PERP": update_id if is_new else 1000, "ETHUSD_PERP": 5}
 
 
-def test_within_a_sync_a_lower_id_is_never_a_restart() -> None:
+def test_within_a_sync_a_minute_of_lower_ids_that_are_newer_is_a_restart() -> None:
     cursor = Cursor("production", {"BTCUSD_PERP": 1000}, NOW)
     assert cursor.advance("BTCUSD_PERP", 1001, NOW)
-    assert not cursor.advance("BTCUSD_PERP", 7, NOW + 10 * MINUTE)
+    later = [NOW + 1, NOW + MINUTE, NOW + 1 + MINUTE]
+    assert [cursor.advance("BTCUSD_PERP", 7 + number, at) for number, at in enumerate(later)] == [False] * 3
+    assert cursor.advance("BTCUSD_PERP", 10, NOW + 2 + MINUTE)
+    assert cursor.restarts == [Restart("BTCUSD_PERP", 1001, 10, NOW + 1, NOW + 2 + MINUTE)]
+    assert not cursor.advance("BTCUSD_PERP", 9, NOW + 3 + MINUTE)
+    assert cursor.advance("BTCUSD_PERP", 11, NOW + 3 + MINUTE)
+
+
+def test_a_higher_id_in_between_ends_the_suspicion() -> None:
+    cursor = Cursor("production")
+    assert cursor.advance("BTCUSD_PERP", 1000, NOW)
+    assert not cursor.advance("BTCUSD_PERP", 7, NOW + 1)
+    assert cursor.advance("BTCUSD_PERP", 1001, NOW + 2)
+    assert not cursor.advance("BTCUSD_PERP", 8, NOW + 2 * MINUTE)
     assert not cursor.restarts
+
+
+@pytest.mark.parametrize("transaction_time", [NOW, NOW - 5, None, True, str(NOW + 1), NOW * 1000])
+def test_what_is_heard_twice_is_no_restart_whenever_it_comes(transaction_time: Any) -> None:
+    """It is never newer than all that was taken, and one without a usable time says nothing."""
+    cursor = Cursor("production")
+    assert cursor.advance("BTCUSD_PERP", 1000, NOW)
+    assert not cursor.advance("BTCUSD_PERP", 7, NOW - 10 * MINUTE)
+    assert not cursor.advance("BTCUSD_PERP", 8, transaction_time)
+    assert not cursor.restarts
+
+
+def test_delivered_contracts_leave_the_state_after_a_week() -> None:
+    state = {"environment": "production", "u": {"BTCUSD_260626": 5, "BTCUSD_PERP": 6}, "newest_transaction_time": NOW}
+    kept = {day: Cursor.from_state(state, "production", date(2026, 7, day)).state()["u"].keys() for day in (3, 4)}
+    assert kept == {3: {"BTCUSD_260626", "BTCUSD_PERP"}, 4: {"BTCUSD_PERP"}}
+    assert Cursor.from_state(state, "production", date(2026, 7, 4)).known_symbols == ["BTCUSD_PERP"]
 
 
 def test_only_the_first_frame_of_a_sync_can_be_a_restart() -> None:
     cursor = Cursor("production", {"BTCUSD_PERP": 1000}, NOW)
     assert not cursor.advance("BTCUSD_PERP", 900, NOW)  # a duplicate; from here on the symbol is in this sync
     assert not cursor.advance("BTCUSD_PERP", 901, NOW + 10 * MINUTE)
+    assert not cursor.restarts
     assert cursor.advance("BTCUSD_PERP", 1001, NOW + 10 * MINUTE)
 
 
@@ -149,18 +183,17 @@ def test_after_a_restart_the_new_counter_counts() -> None:
 
 
 @several
-@given(pushes(), st.dictionaries(st.sampled_from([*SYMBOLS, "SILENTUSD_PERP"]), st.integers(1, 2**40)))
+@example(pushed=[Update("BTCUSD_PERP", 2, NOW)], known={"BTCUSD_PERP": 2})
+@given(pushed=pushes(), known=st.dictionaries(st.sampled_from([*SYMBOLS, "SILENTUSD_PERP"]), st.integers(1, 2**40)))
 def test_the_state_keeps_silent_symbols_and_the_newest_time(pushed: list[Update], known: dict[str, int]) -> None:
     cursor = Cursor("production", known, NOW - MINUTE)
-    for update in pushed:
-        cursor.advance(*update)
+    taken = [update.transaction_time for update in pushed if cursor.advance(*update)]
     state = restarted(cursor).state()
     assert state["environment"] == "production"
     assert state["u"].keys() == known.keys() | {update.symbol for update in pushed}
     for symbol, update_id in known.items():
         if symbol not in cursor.symbols_seen:
             assert state["u"][symbol] == update_id
-    taken = [update.transaction_time for update in pushed if state["u"][update.symbol] >= update.update_id]
     assert state["newest_transaction_time"] == max(taken, default=NOW - MINUTE)
 
 
@@ -176,7 +209,7 @@ def test_a_time_that_goes_back_across_symbols_does_not_lower_the_newest() -> Non
 def test_the_state_of_another_environment_is_not_applied(pushed: list[Update]) -> None:
     state = {"environment": "testnet", "u": dict.fromkeys(SYMBOLS, 2**60), "newest_transaction_time": NOW}
     assert is_of_other_environment(state, "production")
-    cursor = Cursor.from_state(state, "production")
+    cursor = Cursor.from_state(state, "production", TODAY)
     assert all(cursor.advance(*update) for update in pushed)
     assert cursor.state()["environment"] == "production"
     assert cursor.state()["u"] == {update.symbol: update.update_id for update in pushed}
@@ -184,7 +217,7 @@ def test_the_state_of_another_environment_is_not_applied(pushed: list[Update]) -
 
 def test_no_state_is_a_fresh_start() -> None:
     assert not is_of_other_environment({}, "production")
-    assert Cursor.from_state({}, "production").state() == {
+    assert Cursor.from_state({}, "production", TODAY).state() == {
         "environment": "production",
         "u": {},
         "newest_transaction_time": None,
@@ -215,7 +248,7 @@ def test_no_state_is_a_fresh_start() -> None:
 )
 def test_an_unreadable_state_is_named(state: dict[str, Any], named: str) -> None:
     with pytest.raises(UnreadableState) as refused:
-        Cursor.from_state(state, "production")
+        Cursor.from_state(state, "production", TODAY)
     assert named in str(refused.value)
 
 
@@ -241,7 +274,7 @@ json_values = st.recursive(
 )
 def test_any_state_is_applied_or_refused_in_a_short_sentence(state: dict[str, Any]) -> None:
     try:
-        cursor = Cursor.from_state(state, "production")
+        cursor = Cursor.from_state(state, "production", TODAY)
     except UnreadableState as refused:
         sentence = str(refused)
     else:
@@ -257,7 +290,7 @@ def test_ever_more_symbols_are_refused_and_counted(monkeypatch: pytest.MonkeyPat
     assert cursor.advance("X0USD_PERP", 2, NOW)
     assert cursor.symbols_refused == 2
     assert len(cursor.state()["u"]) == 3
-    assert not Cursor.from_state(cursor.state(), "production").advance("X9USD_PERP", 1, NOW)
+    assert not Cursor.from_state(cursor.state(), "production", TODAY).advance("X9USD_PERP", 1, NOW)
 
 
 def test_a_time_in_another_unit_does_not_become_the_newest() -> None:

@@ -1,33 +1,101 @@
-"""Where each environment is, and what is asked for on the wire."""
+"""Where each environment is, which market a contract belongs to, and what is asked for on the wire."""
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from source_binance_futures.binance.endpoints import (
+    LONGEST_ADDRESS,
     PRODUCTION,
     TESTNET,
     Environment,
-    market_stream_address,
+    Market,
+    is_expired,
+    market_of,
+    own_stream,
+    stream_address,
 )
 
 
 @pytest.mark.parametrize(
-    ("base", "symbols", "address"),
+    ("base", "streams", "address"),
     [
-        ("wss://h", [], "wss://h/ws/!bookTicker"),
-        ("wss://h/", [], "wss://h/ws/!bookTicker"),
-        ("wss://h:1/way", [], "wss://h:1/way/ws/!bookTicker"),
-        ("wss://h", ["BTCUSD_PERP"], "wss://h/stream?streams=btcusd_perp@bookTicker"),
-        ("wss://h", ["A_PERP", "B_PERP"], "wss://h/stream?streams=a_perp@bookTicker/b_perp@bookTicker"),
-        ("wss://h", ["币USD"], "wss://h/stream?streams=%E5%B8%81usd@bookTicker"),
+        ("wss://h", ["!bookTicker"], "wss://h/stream?streams=!bookTicker"),
+        ("wss://h/", ["!bookTicker"], "wss://h/stream?streams=!bookTicker"),
+        ("wss://h:1/way", ["!bookTicker"], "wss://h:1/way/stream?streams=!bookTicker"),
+        ("wss://h", [own_stream("BTCUSD_PERP")], "wss://h/stream?streams=btcusd_perp@bookTicker"),
+        ("wss://h", ["a@bookTicker", "b@bookTicker"], "wss://h/stream?streams=a@bookTicker/b@bookTicker"),
+        ("wss://h", [own_stream("币USD")], "wss://h/stream?streams=%E5%B8%81usd@bookTicker"),
     ],
 )
-def test_the_address_of_a_market_stream(base: str, symbols: list[str], address: str) -> None:
-    assert market_stream_address(base, symbols) == address
+def test_the_address_of_streams(base: str, streams: list[str], address: str) -> None:
+    assert stream_address(base, streams) == (address, len(streams))
+
+
+@given(st.lists(st.text("abc币_", min_size=1, max_size=100), min_size=1, max_size=200))
+def test_an_address_stays_short_and_names_the_first_streams(names: list[str]) -> None:
+    address, named = stream_address("wss://h", names)
+    assert len(address) <= LONGEST_ADDRESS or named == 1
+    assert address == stream_address("wss://h", names[:named])[0]
+    assert named == len(names) or len(stream_address("wss://h", names[: named + 1])[0]) == len(address)
+
+
+def test_a_single_name_too_long_for_an_address_is_asked_for_all_the_same() -> None:
+    assert stream_address("wss://h", ["x" * 5000, "y"])[1] == 1
 
 
 def test_identities() -> None:
     assert {PRODUCTION.identity, TESTNET.identity} == {"production", "testnet"}
-    one, other = (Environment("custom", f"ws://127.0.0.1:{port}", "ws://127.0.0.1:1/api") for port in (1, 2))
+    one, other = (
+        Environment("custom", (f"ws://127.0.0.1:{port}",), ("ws://127.0.0.1:3",), "ws://127.0.0.1:1/api")
+        for port in (1, 2)
+    )
     assert one.identity != other.identity
+
+
+def test_each_market_has_hosts_of_its_own() -> None:
+    assert PRODUCTION.bases(Market.COIN_M)[0] == "wss://dstream.binance.com"
+    assert PRODUCTION.bases(Market.USDS_M) == ("wss://fstream.binance.com/public",)
+    assert TESTNET.bases(Market.USDS_M) == (
+        "wss://fstream.binancefuture.com/public",
+        "wss://fstream.binancefuture.com",
+    )
+
+
+@pytest.mark.parametrize(
+    ("symbol", "market"),
+    [
+        ("BTCUSD_PERP", Market.COIN_M),
+        ("BTCUSD_260626", Market.COIN_M),
+        ("1000SATSUSD_PERP", Market.COIN_M),
+        ("BTCUSDT", Market.USDS_M),
+        ("BTCUSDT_260626", Market.USDS_M),
+        ("BTCUSDC", Market.USDS_M),
+        ("BTCUSD_PERPX", Market.USDS_M),
+        ("BTCUSD_2606", Market.USDS_M),
+        ("币安人生USDT", Market.USDS_M),
+    ],
+)
+def test_the_market_of_a_symbol(symbol: str, market: Market) -> None:
+    assert market_of(symbol) is market
+
+
+@pytest.mark.parametrize(
+    ("symbol", "today", "days", "expired"),
+    [
+        ("BTCUSD_260626", date(2026, 6, 26), 1, False),
+        ("BTCUSD_260626", date(2026, 6, 27), 1, False),
+        ("BTCUSD_260626", date(2026, 6, 28), 1, True),
+        ("BTCUSD_260626", date(2026, 7, 3), 7, False),
+        ("BTCUSD_260626", date(2026, 7, 4), 7, True),
+        ("BTCUSDT_260327", date(2026, 6, 1), 1, True),
+        ("BTCUSD_PERP", date(2099, 1, 1), 1, False),
+        ("BTCUSD_269999", date(2099, 1, 1), 1, False),
+    ],
+)
+def test_a_contract_expires_after_its_delivery(symbol: str, today: date, days: int, expired: bool) -> None:
+    assert is_expired(symbol, today, days=days) is expired

@@ -34,7 +34,9 @@ SAMPLES = [
     errors.RequestRefused(400, -1102, "Mandatory parameter was not sent."),
     errors.RequestRefused(400, None, ""),
     errors.UnreadableAnswer("not JSON: <html>"),
-    errors.NeverConnected(60, "host has not answered yet."),
+    errors.NothingHeard(60, "host has not answered yet", connected=False),
+    errors.NothingHeard(60, "the exchange closed the connection with code 1001", connected=True),
+    errors.UnexpectedFailure("connecting", ValueError("secret")),
     errors.OnlyMalformedFrames("host", 7),
     errors.Interrupted(),
 ]

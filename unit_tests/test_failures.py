@@ -13,7 +13,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_binance_futures.binance import errors
 from source_binance_futures.config import ConfigurationError
-from source_binance_futures.failures import ReportedFailure, WithoutStackTrace, reported
+from source_binance_futures.failures import PlainLog, ReportedFailure, reported
 
 CONFIG, TRANSIENT, SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
 HOST = "ws-fapi.binance.com"
@@ -46,7 +46,8 @@ HOST = "ws-fapi.binance.com"
         (errors.UnknownSymbols(["A", "B"]), CONFIG, "A, B"),
         (errors.RequestRefused(400, -1102, "Mandatory parameter"), SYSTEM, "code -1102: Mandatory parameter"),
         (errors.UnreadableAnswer("not JSON"), SYSTEM, "not JSON"),
-        (errors.NeverConnected(60, "Cause."), TRANSIENT, "60 seconds. Cause."),
+        (errors.UnexpectedFailure("connecting", ValueError("secret")), SYSTEM, "connecting (ValueError)"),
+        (errors.NothingHeard(60, "the cause", connected=False), TRANSIENT, "60 seconds. The cause."),
         (errors.OnlyMalformedFrames(HOST, 5), TRANSIENT, "5 frames"),
         (errors.Interrupted(), TRANSIENT, "Start it again"),
     ],
@@ -84,7 +85,7 @@ def logged(error: Exception, text: str) -> tuple[str, bool]:
         raise error
     except Exception:
         record = logging.LogRecord("airbyte", logging.ERROR, "", 0, text, (), sys.exc_info())
-    assert WithoutStackTrace().filter(record)
+    assert PlainLog().filter(record)
     return record.getMessage(), record.exc_info is not None
 
 

@@ -58,7 +58,7 @@ def test_an_emptied_proxy_is_none(empty: str) -> None:
         ("book_ticker_symbols", ["BTCUSD_PERP ETHUSD_PERP"]),
         ("book_ticker_symbols", ["BTCUSD_PERP,ETHUSD_PERP"]),
         ("book_ticker_symbols", [""]),
-        ("book_ticker_symbols", [f"A{number}USD_PERP" for number in range(201)]),
+        ("book_ticker_symbols", [f"A{number}USD_PERP" for number in range(1001)]),
         ("price_symbols", [None]),
         ("include_usds_margined", "yes"),
         ("standby_connection", 1),

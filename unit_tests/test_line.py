@@ -1,221 +1,182 @@
-"""The clocks of a line and its tape, over a real socket pair and with a clock handed in."""
+"""The clocks of a line and its backlog, with clocks handed in."""
 
 from __future__ import annotations
 
-import contextlib
-import socket
-from collections.abc import Iterator
-
 import pytest
-from websockets.frames import Frame, Opcode
 
-from source_binance_futures.binance.errors import ConnectionStalled
-from source_binance_futures.binance.market_stream import line as line_module
-from source_binance_futures.binance.market_stream.line import SUBSCRIBED_WITHIN, Line, Timing
-from source_binance_futures.binance.transport import channel as channel_module
-from source_binance_futures.binance.transport.channel import Channel
-from source_binance_futures.binance.transport.connection import Connection
+from source_binance_futures.binance.market_stream import line as module
+from source_binance_futures.binance.market_stream.events import Arrival, Batch
+from source_binance_futures.binance.market_stream.line import Line, Timing
+from source_binance_futures.binance.market_stream.push_clock import PushClock
 
+EPOCH = 1_790_000_000.0
 OPENED = 1000.0
-TIMING = Timing(ping_after=20, pong_within=10, first_data_within=30, rotate_after=7200, tape=30)
-UPDATE = b'{"e":"bookTicker","u":1,"s":"BTCUSD_PERP"}'
 
 
-class Server:
-    """The other end of the line."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
-        sock.settimeout(5)
-
-    def text(self, payload: bytes) -> None:
-        self._socket.sendall(Frame(Opcode.TEXT, payload).serialize(mask=False))
-
-    def control(self, opcode: Opcode, payload: bytes = b"") -> None:
-        self._socket.sendall(Frame(opcode, payload).serialize(mask=False))
-
-    def received_opcodes(self) -> list[int]:
-        """Of the control frames that have arrived; each is shorter than 126 bytes and masked."""
-        self._socket.setblocking(False)
-        try:
-            data = self._socket.recv(65536)
-        except BlockingIOError:
-            return []
-        opcodes = []
-        while data:
-            opcodes.append(data[0] & 0x0F)
-            data = data[6 + (data[1] & 0x7F) :]
-        return opcodes
+def line(timing: Timing | None = None) -> Line:
+    return Line(0, OPENED, timing or Timing(), PushClock(EPOCH))
 
 
-@pytest.fixture
-def ends() -> Iterator[tuple[Line, Server]]:
-    ours, theirs = socket.socketpair()
-    with contextlib.closing(theirs):
-        line = Line(Connection(Channel(ours), 2**20), OPENED, TIMING)
-        yield line, Server(theirs)
-        line.connection.close()
+def arrival(
+    now: float, pushed: float | None = None, *, first: float | None = None, drained: bool = True, update: bool = True
+) -> Arrival:
+    """One update, pushed at that moment of our clock; without one its frame carries no time."""
+    times = [None if moment is None else moment + EPOCH for moment in (first if first is not None else pushed, pushed)]
+    batch = Batch([b"x"], 200, now, pushed_from=times[0], pushed_at=times[1])
+    return Arrival(batch, has_data=True, has_update=update, heard=True, drained=drained)
 
 
-Ends = tuple[Line, Server]
+def heard(*, drained: bool = True) -> Arrival:
+    """A pong, say."""
+    return Arrival(None, has_data=False, has_update=False, heard=True, drained=drained)
 
 
-def test_silence_is_pinged_once_and_an_unanswered_ping_loses_the_line(ends: Ends) -> None:
-    line, server = ends
-    assert line.watch(OPENED + 19.9) is None
-    assert server.received_opcodes() == []
-    assert line.watch(OPENED + 20) is None
-    assert line.watch(OPENED + 25) is None
-    assert server.received_opcodes() == [Opcode.PING]
-    assert line.watch(OPENED + 29.9) is None
-    loss = line.watch(OPENED + 30)
-    assert isinstance(loss, ConnectionStalled)
-    assert "nothing was heard for 30 seconds and a ping was not answered" in str(loss)
+def test_the_defaults_are_what_binance_asks_for() -> None:
+    timing = Timing()
+    assert timing.rotate_after == 23 * 3600, "Binance cuts at 24 hours, and an hour is for the way over"
+    assert (timing.connect, timing.ping_after, timing.pong_within) == (10, 20, 10)
+    assert (timing.first_patience, timing.patience, timing.longest_patience) == (30, 30, 900)
+    assert (timing.overlap, timing.takeover_after, timing.backlog) == (2, 2, 30)
 
 
-@pytest.mark.parametrize("opcode", [Opcode.PONG, Opcode.PING, Opcode.TEXT])
-def test_any_frame_is_a_sign_of_life(ends: Ends, opcode: Opcode) -> None:
-    line, server = ends
-    line.watch(OPENED + 20)
-    server.control(opcode)
-    line.receive(OPENED + 21)
-    assert line.watch(OPENED + 40.9) is None
-    assert line.watch(OPENED + 41) is None, "it asks anew before it gives up"
-    assert server.received_opcodes().count(Opcode.PING) == 2
-    assert isinstance(line.watch(OPENED + 51), ConnectionStalled)
+def test_silence_is_pinged_once_and_an_unanswered_ping_is_the_end() -> None:
+    made = line()
+    assert not made.needs_ping(OPENED + 19.9)
+    assert made.stalled(OPENED + 19.9) is None
+    assert made.needs_ping(OPENED + 20)
+    assert not made.needs_ping(OPENED + 25), "once"
+    assert made.stalled(OPENED + 29.9) is None
+    assert "nothing was heard for 30 seconds and a ping was not answered" in str(made.stalled(OPENED + 30))
 
 
-def test_half_a_frame_is_no_sign_of_life(ends: Ends) -> None:
-    line, server = ends
-    server._socket.sendall(b"\x81\x7e\x01\x00half")
-    assert line.receive(OPENED + 5) is None
-    assert line.last_heard == OPENED
+def test_any_frame_is_a_sign_of_life_and_only_data_ends_silence() -> None:
+    made = line()
+    assert made.needs_ping(OPENED + 20)
+    made.receive(OPENED + 21, heard())
+    assert made.stalled(OPENED + 40) is None
+    assert made.answered
+    assert made.silent_for(OPENED + 40) == 40
+    assert made.is_silent(OPENED + 30)
+    assert not made.is_silent(OPENED + 29.9)
+    made.receive(OPENED + 41, arrival(OPENED + 41))
+    assert not made.is_silent(OPENED + 70.9)
+    assert made.is_silent(OPENED + 71)
 
 
-def test_only_updates_prove_that_data_comes(ends: Ends) -> None:
-    line, server = ends
-    server.text(b'{"result":null,"id":1}')
-    assert line.receive(OPENED + 1) is not None
-    assert line.covered_since() is None
-    assert not line.is_mute(OPENED + 29.9)
-    assert line.is_mute(OPENED + 30)
-    assert "within 30 seconds" in str(line.wants_replacement(OPENED + 30))
-    server.text(UPDATE)
-    line.receive(OPENED + 31)
-    assert line.first_data_at == OPENED + 31
-    assert not line.is_mute(OPENED + 32)
-    assert line.wants_replacement(OPENED + 32) is None
+def test_patience_after_the_handshake_is_its_own() -> None:
+    made = line(Timing(first_patience=10))
+    assert made.is_silent(OPENED + 10)
+    made.receive(OPENED + 10, arrival(OPENED + 10))
+    assert not made.is_silent(OPENED + 39.9)
 
 
-def test_silence_can_be_accepted(ends: Ends) -> None:
-    line, _ = ends
-    line.stays_silent = True
-    assert line.is_mute(OPENED + 31)
-    assert line.wants_replacement(OPENED + 31) is None
+def test_an_acknowledgement_proves_nothing() -> None:
+    made = line()
+    batch = Batch([b'{"result":null,"id":1}'], 22, OPENED + 1)
+    made.receive(OPENED + 1, Arrival(batch, has_data=False, has_update=False, heard=True, drained=True))
+    assert not made.has_data
+    assert made.covers_from is None
+    assert made.silent_for(OPENED + 5) == 5
 
 
-def test_it_is_replaced_at_its_age_and_when_the_server_says_so(ends: Ends) -> None:
-    line, server = ends
-    server.text(UPDATE)
-    line.receive(OPENED)
-    assert line.wants_replacement(OPENED + 7199) is None
-    assert line.wants_replacement(OPENED + 7200) == "it has been open for 2.0 hours"
-    server.text(b'{"e":"notice","text":"no \\"serverShutdown\\" today"}')
-    line.receive(OPENED + 1)
-    assert line.wants_replacement(OPENED + 1) is None
-    server.text(b'{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}')
-    line.receive(OPENED + 2)
-    assert line.wants_replacement(OPENED + 2) == "the server announced its shutdown"
+def test_samples_are_data_and_vouch_for_nothing() -> None:
+    made = line()
+    made.receive(OPENED + 1, arrival(OPENED + 1, update=False))
+    assert made.has_data
+    assert made.begins is None
+    assert made.reached is None
 
 
-def test_the_tape_keeps_the_last_seconds_in_order(ends: Ends) -> None:
-    line, server = ends
-    for second in range(40):
-        server.text(UPDATE + b" " * second)
-        batch = line.receive(OPENED + second)
-        assert batch is not None
-        line.keep(batch)
-    unwound = line.unwind()
-    assert [batch.received_at - OPENED for batch in unwound] == list(range(9, 40))
-    assert unwound[-1].payloads == [UPDATE + b" " * 39]
-    assert line.unwind() == []
+def test_what_it_brought_goes_by_when_it_was_pushed() -> None:
+    made = line()
+    made.receive(OPENED + 5, arrival(OPENED + 5, OPENED + 5, first=OPENED + 3))
+    made.receive(OPENED + 50, arrival(OPENED + 50, OPENED + 10))
+    assert made.begins == EPOCH + OPENED + 3
+    assert made.reached == EPOCH + OPENED + 10
+    assert made.lag == 40
+    assert made.has_brought_for(7)
+    assert not made.has_brought_for(7.1)
 
 
-def test_the_tape_is_bounded_in_bytes_and_empties_to_nothing(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    line, server = ends
-    monkeypatch.setattr(line_module, "TAPE_BYTES", 5000)
-    for position in range(100):
-        server.text(UPDATE + b" " * 500)
-        batch = line.receive(OPENED + position / 100)
-        assert batch is not None
-        line.keep(batch)
-        assert sum(kept.size for kept in line._tape) <= 5000
-    assert 4 <= len(line.unwind()) <= 6
-    assert line._tape_bytes == 0
+@pytest.mark.parametrize(("late_by", "behind"), [(0.9, False), (1.1, True)])
+def test_a_read_that_is_late_is_marked(late_by: float, behind: bool) -> None:
+    made = line()
+    made.receive(OPENED + 5, arrival(OPENED + 5, OPENED + 5))
+    late = arrival(OPENED + 6, OPENED + 6 - late_by)
+    made.receive(OPENED + 6, late)
+    assert late.batch is not None
+    assert late.batch.behind is behind
 
 
-def test_it_covers_from_the_handshake_and_a_second_to_subscribe(ends: Ends) -> None:
-    line, server = ends
-    server.text(UPDATE)
-    line.receive(OPENED + 4.2)
-    assert line.covered_since() == OPENED + SUBSCRIBED_WITHIN
+def test_event_times_that_go_back_a_little_move_nothing_back() -> None:
+    made = line()
+    made.receive(OPENED + 5, arrival(OPENED + 5, OPENED + 5))
+    made.receive(OPENED + 5.01, arrival(OPENED + 5.01, OPENED + 4.93))
+    assert made.reached == EPOCH + OPENED + 5
 
 
-def test_it_covers_from_its_first_update_where_that_came_at_once(ends: Ends) -> None:
-    line, server = ends
-    server.text(UPDATE)
-    line.receive(OPENED + 0.1)
-    assert line.covered_since() == OPENED + 0.1
+def test_without_times_a_pause_is_doubted_until_it_has_kept_up_for_a_second() -> None:
+    made = line()
+    made.receive(OPENED + 5, arrival(OPENED + 5))
+    made.pause(OPENED + 6)
+    made.resume(OPENED + 20)
+    reads = []
+    for at, drained in ((20, False), (20.5, True), (21.4, True), (21.6, True)):
+        taken = arrival(OPENED + at, drained=drained)
+        made.receive(OPENED + at, taken)
+        assert taken.batch is not None
+        reads.append((taken.batch.behind, made.reached))
+    assert [behind for behind, _ in reads] == [True, True, True, False]
+    assert reads[2][1] == EPOCH + OPENED + 6, "all that arrived since the pause may have been cut off"
+    assert reads[3][1] == EPOCH + OPENED + 21.6
 
 
-def test_it_does_not_cover_what_its_tape_has_dropped(ends: Ends) -> None:
-    line, server = ends
-    for second in (0.0, 1.0, 2.0, 32.0):
-        server.text(UPDATE)
-        batch = line.receive(OPENED + second)
-        assert batch is not None
-        line.keep(batch)
-    assert line.covered_since() == OPENED + 1.0
+def test_with_times_the_frames_say_how_late_they_are() -> None:
+    made = line()
+    made.receive(OPENED + 5, arrival(OPENED + 5, OPENED + 5))
+    made.pause(OPENED + 6)
+    made.resume(OPENED + 20)
+    made.receive(OPENED + 20, arrival(OPENED + 20, OPENED + 19.5, drained=False))
+    assert made.reached == EPOCH + OPENED + 19.5
 
 
-def test_a_ping_is_answered_with_its_own_payload(ends: Ends) -> None:
-    line, server = ends
-    server.control(Opcode.PING, b"1770123456789")
-    line.receive(OPENED + 1)
-    data = server._socket.recv(100)
-    payload = bytes(byte ^ data[2 + i % 4] for i, byte in enumerate(data[6:]))
-    assert (data[0], data[1], payload) == (0x8A, 0x80 | 13, b"1770123456789")
+def kept(made: Line, moments: list[float], delivered: float | None) -> list[float]:
+    for at in moments:
+        taken = arrival(OPENED + at, OPENED + at)
+        made.receive(OPENED + at, taken)
+        assert taken.batch is not None
+        made.keep(taken.batch, None if delivered is None else EPOCH + OPENED + delivered)
+    return [batch.received_at - OPENED for batch in made.unwind()]
 
 
-def test_what_came_before_the_end_is_handed_out(ends: Ends) -> None:
-    line, server = ends
-    server.text(UPDATE)
-    server.control(Opcode.CLOSE, b"\x03\xf0Too many requests")
-    batch = line.receive(OPENED + 1)
-    assert batch is not None
-    assert batch.payloads == [UPDATE]
-    assert str(line.watch(OPENED + 1)) == "the exchange closed the connection with code 1008 (Too many requests)"
+def test_the_backlog_holds_what_the_other_line_has_not_brought_and_some_seconds_more() -> None:
+    made = line()
+    assert kept(made, [1, 2, 40, 41, 80], delivered=70.5) == [41, 80]
+    assert made.covers_from == EPOCH + OPENED + 40, "what was dropped is what it does not cover"
+    assert made.unwind() == []
 
 
-def test_after_a_pause_everything_counts_as_unheard_until_it_has_caught_up(ends: Ends) -> None:
-    line, server = ends
-    line.receive(OPENED + 1)
-    line.pause(OPENED + 10)
-    line.pause(OPENED + 12)
-    line.resume(OPENED + 20)
-    assert (line.heard_until, line.read_until(OPENED + 20)) == (OPENED + 10, OPENED + 10)
-    for moment, heard_until in ((20, 10), (20.9, 10), (21, 21)):
-        server.text(UPDATE)
-        line.receive(OPENED + moment)
-        assert line.heard_until == OPENED + heard_until
-    assert line.read_until(OPENED + 30) == OPENED + 30
+def test_the_backlog_keeps_all_that_a_late_line_may_still_lack() -> None:
+    made = line()
+    assert kept(made, [1, 100, 200], delivered=10) == [1, 100, 200]
+    assert made.covers_from == EPOCH + OPENED + 1
 
 
-def test_a_read_that_leaves_something_behind_has_not_caught_up(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    line, server = ends
-    line.pause(OPENED + 10)
-    monkeypatch.setattr(channel_module, "READ_BYTES", len(UPDATE))
-    for moment in (20, 22, 24):
-        server.text(UPDATE)
-        line.receive(OPENED + moment)
-    assert line.heard_until == OPENED + 10
+def test_the_backlog_has_a_limit_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = Batch([b"x"], 200, 0.0).size
+    monkeypatch.setattr(module, "BACKLOG_BYTES", 3 * size)
+    made = line()
+    assert kept(made, [1, 2, 3, 4, 5], delivered=None) == [3, 4, 5]
+    assert made.covers_from == EPOCH + OPENED + 2
+
+
+def test_samples_are_dropped_from_the_backlog_like_the_updates_before_them() -> None:
+    made = line()
+    kept_batches = []
+    for at, update in ((1.0, True), (2.0, False), (3.0, True)):
+        taken = arrival(OPENED + at, OPENED + at if update else None, update=update)
+        made.receive(OPENED + at, taken)
+        assert taken.batch is not None
+        kept_batches.append(taken.batch)
+        made.keep(taken.batch, EPOCH + OPENED + 32.5)
+    assert made.unwind() == [kept_batches[2]]

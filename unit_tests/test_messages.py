@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.messages import (
     MalformedFrame,
+    NoBookTicker,
+    OtherFrame,
     book_ticker_record,
-    is_coin_m,
     is_shutdown_notice,
+    market_of_book_ticker,
     may_be_book_ticker,
-    parse_book_ticker,
+    parse_frame,
 )
 
 BOOK_TICKER = {
@@ -43,6 +46,8 @@ RECORD = {
     "transaction_time": 1790373637547,
     "event_time": 1790373637548,
     "symbol_type": 2,
+    "received_at_us": 1790373637600123,
+    "covered_since_us": 1790373600000000,
 }
 
 
@@ -55,9 +60,8 @@ def wrapped(content: Any) -> bytes:
 
 
 def record_of(payload: bytes) -> dict[str, Any]:
-    book_ticker = parse_book_ticker(payload)
-    assert book_ticker is not None
-    return book_ticker_record(book_ticker)
+    book_ticker, _ = parse_frame(payload)
+    return book_ticker_record(book_ticker, 1790373637600123, 1790373600000000)
 
 
 @pytest.mark.parametrize("payload", [frame(BOOK_TICKER), wrapped(BOOK_TICKER)], ids=["raw", "wrapped"])
@@ -70,7 +74,7 @@ def test_key_order_does_not_matter() -> None:
     assert record_of(frame(dict(reversed(BOOK_TICKER.items())))) == RECORD
 
 
-@pytest.mark.parametrize("field", sorted(RECORD.keys() - {"u", "symbol"}))
+@pytest.mark.parametrize("field", sorted(RECORD.keys() - {"u", "symbol", "received_at_us", "covered_since_us"}))
 def test_a_missing_key_is_null(field: str) -> None:
     without = {key: value for key, value in BOOK_TICKER.items() if value != RECORD[field]}
     assert record_of(frame(without)) == {**RECORD, field: None}
@@ -99,7 +103,8 @@ def test_values_are_taken_as_sent(price: Any) -> None:
     ],
 )
 def test_sound_frames_of_another_kind(payload: dict[str, Any]) -> None:
-    assert parse_book_ticker(frame(payload)) is None
+    with pytest.raises(OtherFrame):
+        parse_frame(frame(payload))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +142,14 @@ def test_sound_frames_of_another_kind(payload: dict[str, Any]) -> None:
 )
 def test_malformed_frames_say_why(payload: bytes, why: str) -> None:
     with pytest.raises(MalformedFrame, match=why):
-        parse_book_ticker(payload)
+        parse_frame(payload)
+
+
+@pytest.mark.parametrize("stream", ["btcusd_perp@bookTicker", "!bookTicker"])
+def test_a_wrapped_frame_tells_the_stream_that_brought_it(stream: str) -> None:
+    assert parse_frame(frame({"stream": stream, "data": BOOK_TICKER})) == (BOOK_TICKER, stream)
+    assert parse_frame(frame({"data": BOOK_TICKER, "stream": stream})) == (BOOK_TICKER, stream)
+    assert parse_frame(frame(BOOK_TICKER)) == (BOOK_TICKER, None)
 
 
 @pytest.mark.parametrize("update_id", [1, 2**53 + 1, 2**63 - 1])
@@ -157,16 +169,15 @@ def test_update_ids_up_to_int64_are_exact(update_id: int) -> None:
         max_leaves=8,
     ).map(frame)
 )
-def test_any_frame_gives_a_book_ticker_none_or_malformed(payload: bytes) -> None:
+def test_any_frame_gives_a_book_ticker_or_says_that_it_is_none(payload: bytes) -> None:
     try:
-        book_ticker = parse_book_ticker(payload)
-    except MalformedFrame:
+        book_ticker, _ = parse_frame(payload)
+    except NoBookTicker:
         return
-    if book_ticker is not None:
-        record = book_ticker_record(book_ticker)
-        assert isinstance(record["symbol"], str)
-        assert isinstance(record["u"], int)
-        is_coin_m(book_ticker)
+    record = book_ticker_record(book_ticker, 1, None)
+    assert isinstance(record["symbol"], str)
+    assert isinstance(record["u"], int)
+    assert market_of_book_ticker(book_ticker) in Market
 
 
 @pytest.mark.parametrize(
@@ -191,9 +202,10 @@ def test_any_frame_gives_a_book_ticker_none_or_malformed(payload: bytes) -> None
     ],
 )
 def test_which_market_a_symbol_is_of(symbol: str, symbol_type: int | None, expected: bool) -> None:
-    assert is_coin_m({"s": symbol, "st": symbol_type}) is expected
+    market = Market.COIN_M if expected else Market.USDS_M
+    assert market_of_book_ticker({"s": symbol, "st": symbol_type}) is market
     if symbol_type is None:
-        assert is_coin_m({"s": symbol}) is expected
+        assert market_of_book_ticker({"s": symbol}) is market
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,14 @@ import yaml
 from airbyte_cdk.models import ConnectorSpecificationSerializer
 
 import source_binance_futures
-from source_binance_futures.config import DAY, DEFAULT_LISTEN_SECONDS, Config
+from source_binance_futures.config import (
+    DAY,
+    DEFAULT_LISTEN_SECONDS,
+    EVERY_CHANGE,
+    SAMPLED,
+    Config,
+    ConfigurationError,
+)
 
 Schema = dict[str, Any]
 
@@ -21,6 +28,7 @@ OPTIONS = {
     "listen_seconds": ("integer", 60),
     "max_book_tickers": ("integer", None),
     "book_ticker_symbols": ("array", None),
+    "book_ticker_pace": ("string", "every_change"),
     "include_usds_margined": ("boolean", False),
     "price_symbols": ("array", None),
     "environment": ("object", None),
@@ -124,7 +132,7 @@ def test_a_stored_secret_can_be_edited_again() -> None:
         jsonschema.validate({path: STORED_SECRET}, SPEC)
 
 
-@pytest.mark.parametrize("keyword", ["uniqueItems", "multipleOf", "anyOf", "allOf", "$ref", "enum", "format"])
+@pytest.mark.parametrize("keyword", ["uniqueItems", "multipleOf", "anyOf", "allOf", "$ref", "format"])
 def test_keywords_that_the_form_ignores_or_the_server_answers_with_a_dump_are_not_used(keyword: str) -> None:
     assert not having(keyword)
 
@@ -198,8 +206,22 @@ def test_every_pattern_has_its_human_form() -> None:
 
 def test_what_the_form_can_refuse_is_not_folded_away() -> None:
     for name, node in PROPERTIES.items():
-        checked = {**node, **node.get("items", {})}.keys() & {"minimum", "maximum", "pattern"}
+        checked = {**node, **node.get("items", {})}.keys() & {"minimum", "maximum", "pattern", "enum"}
         assert node.get("always_show", False) is bool(checked), f"{name}: a red dot is all that would show"
+
+
+def test_the_paces_are_the_connectors() -> None:
+    assert PROPERTIES["book_ticker_pace"]["enum"] == [EVERY_CHANGE, SAMPLED]
+
+
+@pytest.mark.parametrize("address", ["wss://host?x", "wss://host#x", "wss://user:password@host", "host", "http://host"])
+@pytest.mark.parametrize("option", ["market_stream_url", "usds_margined_stream_url"])
+def test_the_form_refuses_addresses_that_the_connector_refuses(option: str, address: str) -> None:
+    custom = {"name": "custom", "market_stream_url": "wss://h", "websocket_api_url": "wss://h/api", option: address}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"environment": custom}, SPEC)
+    with pytest.raises(ConfigurationError):
+        Config.from_mapping({"environment": custom})
 
 
 @pytest.mark.parametrize("path", [path for path, node in NODES.items() if "oneOf" in node])
@@ -211,7 +233,7 @@ def test_choices_have_a_first_one_that_is_the_default_and_one_discriminator(path
         assert option["description"].endswith(".")
         discriminator = option["properties"]["name"]
         assert discriminator["const"] == discriminator["default"]
-        assert set(option["required"]) == set(option["properties"])
+        assert set(option["properties"]) - set(option["required"]) <= {"usds_margined_stream_url"}
     assert [option["properties"]["name"]["const"] for option in options] == ["production", "testnet", "custom"]
     assert "default" not in NODES[path]
     assert Config().environment.name == options[0]["properties"]["name"]["const"]
@@ -223,7 +245,7 @@ def test_the_form_takes_every_kind_of_symbol(option: str, symbol: str) -> None:
     jsonschema.validate({option: [symbol]}, SPEC)
 
 
-@pytest.mark.parametrize("symbols", ["A,B", "A;B", "A B", "A\tB", ""])
+@pytest.mark.parametrize("symbols", ["A,B", "A;B", "A B", "A\tB", "", "BTC/USDT", "a@bookTicker", "A?", "A&B", "#A"])
 @pytest.mark.parametrize("option", ["book_ticker_symbols", "price_symbols"])
 def test_the_form_refuses_several_symbols_in_one(option: str, symbols: str) -> None:
     with pytest.raises(jsonschema.ValidationError):

@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     with (
         tempfile.TemporaryDirectory() as folder,
-        LocalExchange(rate=options.rate, mix_usds_margined=False) as exchange,
+        LocalExchange(rate=options.rate, mix_usds_margined=False, sample_every=None) as exchange,
         Connector(Path(folder)) as connector,
     ):
         with Capture(connector, exchange, standby=standby, seconds=round(options.minutes * 60) + 600) as capture:

@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{options.minutes:g} minutes, {options.rate:g} updates a second, standby: {standby}", flush=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        LocalExchange(rate=options.rate, mix_usds_margined=False) as exchange,
+        LocalExchange(rate=options.rate, mix_usds_margined=False, sample_every=None) as exchange,
         Connector(Path(folder)) as connector,
     ):
         seconds = options.minutes * 60

@@ -7,22 +7,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from types import TracebackType
 from typing import TypeVar
 
 import orjson
 
 from local_exchange import LocalExchange
-from source_binance_futures.binance.endpoints import market_stream_address
-from source_binance_futures.binance.errors import NeverConnected
+from local_exchange.contracts import coin_m_contracts
+from source_binance_futures.binance.endpoints import Market
+from source_binance_futures.binance.market_stream.contracts import Venue
+from source_binance_futures.binance.market_stream.events import Batch
 from source_binance_futures.binance.market_stream.line import Timing
-from source_binance_futures.binance.market_stream.outbox import Batch, Failed, Gap, Item, Noted
+from source_binance_futures.binance.market_stream.outbox import Failed, Gap, Item, Noted, Outbox, Silence, Warned
 from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.binance.transport.route import Route
 
 from .accounts import Account
 
 T = TypeVar("T")
+EVERY_COIN_M = tuple(contract.symbol for contract in coin_m_contracts(None))
 PATIENCE = 20.0  # seconds that a busy machine may take for what is due at once
 
 
@@ -39,21 +43,26 @@ class Listener:
         timing: Timing | None = None,
         route: Route | None = None,
         takes_at_once: bool = True,
+        symbols: tuple[str, ...] = (),
+        outbox: Outbox | None = None,
     ) -> None:
         self._takes_at_once = takes_at_once
         self.account = Account([] if pushed is None else pushed)
         self.gaps: list[Gap] = []
+        self.silences: list[Silence] = []
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.failure: Exception | None = None
         self.payloads = 0
-        self.failure_of_window: NeverConnected | None = None
+        self.failure_of_window: Exception | None = None
         self.market = MarketStream(
-            market_stream_address(url, []),
+            [Venue((url,), frozenset(Market), symbols or EVERY_COIN_M)],
             route or Route(),
             standby=standby,
             window_ends=time.monotonic() + window,
+            today=date.today(),
             timing=timing,
+            outbox=outbox,
         )
         self._fault_of_test: BaseException | None = None
         self._newest: dict[str, int] = {}
@@ -114,18 +123,21 @@ class Listener:
         if isinstance(item, Batch):
             for payload in item.payloads:
                 self._take(payload)
+        elif isinstance(item, Silence):
+            self.silences.append(item)
         elif isinstance(item, Gap):
             self.gaps.append(item)
         elif isinstance(item, Failed):
             self.failure = item.error
         elif isinstance(item, Noted):
             self.notes.append(item.text)
-        else:
+        elif isinstance(item, Warned):
             self.warnings.append(item.text)
 
     def _take(self, payload: bytes) -> None:
         self.payloads += 1
-        update = orjson.loads(payload)
+        frame = orjson.loads(payload)
+        update = frame.get("data", frame)
         symbol = update.get("s")
         if symbol is None or update["u"] <= self._newest.get(symbol, -1):
             return
@@ -141,6 +153,8 @@ def listen_to(
     timing: Timing | None = None,
     route: Route | None = None,
     takes_at_once: bool = True,
+    symbols: tuple[str, ...] = (),
+    outbox: Outbox | None = None,
 ) -> Listener:
     """A listener to everything that an exchange pushes."""
     return Listener(
@@ -151,6 +165,8 @@ def listen_to(
         timing=timing,
         route=route,
         takes_at_once=takes_at_once,
+        symbols=symbols,
+        outbox=outbox,
     )
 
 

@@ -51,7 +51,7 @@ def load(python: Path, folder: Path) -> Iterator[Loaded]:
     """Loads both warehouses with `python`, PyAirbyte's interpreter. `folder` gets the files of all this."""
     with ExitStack() as stack:
         port = stack.enter_context(postgres_server())
-        with LocalExchange(rate=RATE) as exchange:
+        with LocalExchange(rate=RATE, sample_every=None) as exchange:
             own = _load_both(exchange, python, folder, port)
         warehouses = {
             DUCKDB: stack.enter_context(duckdb_warehouse(python, folder / DUCKDB / "market.duckdb")),

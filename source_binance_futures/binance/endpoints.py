@@ -1,48 +1,117 @@
-"""Where Binance is: the addresses of each environment, and how a stream is named in a URL."""
+"""Where Binance is: the addresses of each environment and market, and how streams are named in a URL."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import Enum
 from urllib.parse import quote
 
 ALL_MARKET_STREAM = "!bookTicker"
+COIN_M_SYMBOL = re.compile(r"[A-Z0-9]+USD_(?:PERP|\d{6})\Z")
+DELIVERY = re.compile(r"_(\d\d)(\d\d)(\d\d)\Z")
+LONGEST_ADDRESS = 4000  # characters; what does not fit is subscribed by a message
+
+
+class Market(Enum):
+    """The two futures markets, each with hosts of its own."""
+
+    COIN_M = "COIN-M"
+    USDS_M = "USDⓈ-M"
 
 
 @dataclass(frozen=True)
 class Environment:
-    """One exchange: `market_stream_url` is a base, `websocket_api_url` is whole.
+    """One exchange.
 
-    `identity` is written into the state: update ids of two identities are never compared, since each
-    environment counts for itself [binance-protocol 2.4].
+    `coin_m_bases` and `usds_m_bases` are where each market's streams may be found, as beginnings of addresses: the
+    first that brings data is used, since addresses move (fstream was split into /public and /market in 2026, plain
+    paths of dstream may follow) [binance-protocol 1.1]. `websocket_api_url` is a whole address. `identity` is written
+    into the state: update ids of two identities are never compared, since each environment counts for itself
+    [binance-protocol 2.4].
     """
 
     name: str
-    market_stream_url: str
+    coin_m_bases: tuple[str, ...]
+    usds_m_bases: tuple[str, ...]
     websocket_api_url: str
 
     @property
     def identity(self) -> str:
-        return self.name if self.name != "custom" else f"custom {self.market_stream_url}"
+        return self.name if self.name != "custom" else f"custom {self.coin_m_bases[0]}"
+
+    def bases(self, market: Market) -> tuple[str, ...]:
+        return self.coin_m_bases if market is Market.COIN_M else self.usds_m_bases
 
 
-PRODUCTION = Environment("production", "wss://dstream.binance.com", "wss://ws-fapi.binance.com/ws-fapi/v1")
-TESTNET = Environment("testnet", "wss://dstream.binancefuture.com", "wss://testnet.binancefuture.com/ws-fapi/v1")
+PRODUCTION = Environment(
+    "production",
+    ("wss://dstream.binance.com", "wss://dstream.binance.com/public"),
+    ("wss://fstream.binance.com/public",),
+    "wss://ws-fapi.binance.com/ws-fapi/v1",
+)
+TESTNET = Environment(
+    "testnet",
+    ("wss://dstream.binancefuture.com", "wss://dstream.binancefuture.com/public"),
+    ("wss://fstream.binancefuture.com/public", "wss://fstream.binancefuture.com"),
+    "wss://testnet.binancefuture.com/ws-fapi/v1",
+)
 
 
-def market_stream_address(base: str, symbols: Sequence[str]) -> str:
-    """The URL of the all-market stream, or of the real-time stream of each of `symbols`.
+def market_of(symbol: str) -> Market:
+    """The market of a symbol by its shape: COIN-M is `<BASE>USD_PERP` or `<BASE>USD_<yymmdd>`.
 
-    Stream names are lowercase on the wire: an uppercase one is acknowledged and then stays silent
-    [binance-protocol 1]. Naming them in the URL saves the control messages that are limited to 10 a second.
-
-    >>> market_stream_address("wss://dstream.binance.com", [])
-    'wss://dstream.binance.com/ws/!bookTicker'
-    >>> market_stream_address("wss://dstream.binance.com", ["BTCUSD_PERP", "ETHUSD_PERP"])
-    'wss://dstream.binance.com/stream?streams=btcusd_perp@bookTicker/ethusd_perp@bookTicker'
+    >>> market_of("BTCUSD_260626")
+    <Market.COIN_M: 'COIN-M'>
+    >>> market_of("BTCUSDT_260626")
+    <Market.USDS_M: 'USDⓈ-M'>
     """
-    base = base.rstrip("/")
-    if not symbols:
-        return f"{base}/ws/{ALL_MARKET_STREAM}"
-    names = "/".join(quote(f"{symbol.lower()}@bookTicker", safe="@_") for symbol in symbols)
-    return f"{base}/stream?streams={names}"
+    return Market.COIN_M if COIN_M_SYMBOL.match(symbol) else Market.USDS_M
+
+
+def is_expired(symbol: str, today: date, *, days: int = 1) -> bool:
+    """Whether a contract was delivered more than so many days ago.
+
+    >>> is_expired("BTCUSD_260626", date(2026, 6, 28))
+    True
+    >>> is_expired("BTCUSD_PERP", date(2026, 6, 28))
+    False
+    """
+    found = DELIVERY.search(symbol)
+    if found is None:
+        return False
+    year, month, day = map(int, found.groups())
+    try:
+        return date(2000 + year, month, day) + timedelta(days) < today
+    except ValueError:
+        return False
+
+
+def own_stream(symbol: str) -> str:
+    """The name of the stream that brings every change of one contract.
+
+    Lowercase: an uppercase name is acknowledged and then stays silent [binance-protocol 1].
+    """
+    return f"{symbol.lower()}@bookTicker"
+
+
+def stream_address(base: str, streams: Sequence[str]) -> tuple[str, int]:
+    """The address that brings `streams`, and how many of them it names: those that fit, at least one.
+
+    Names in the address save the control messages that are limited to 10 a second, and are listened to from the first
+    moment. `/stream` wraps each payload, which tells what brought it.
+
+    >>> stream_address("wss://dstream.binance.com", ["btcusd_perp@bookTicker", "!bookTicker"])
+    ('wss://dstream.binance.com/stream?streams=btcusd_perp@bookTicker/!bookTicker', 2)
+    """
+    address = f"{base.rstrip('/')}/stream?streams="
+    named = 0
+    for stream in streams:
+        part = ("/" if named else "") + quote(stream, safe="@_!")
+        if named and len(address) + len(part) > LONGEST_ADDRESS:
+            break
+        address += part
+        named += 1
+    return address, named

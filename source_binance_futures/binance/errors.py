@@ -24,8 +24,9 @@
     │   ├── UnknownSymbols               not listed
     │   ├── RequestRefused               any other 4xx: a wrong request
     │   └── UnreadableAnswer             not JSON, or not of the documented form
-    ├── NeverConnected               a whole window without a connection
+    ├── NothingHeard                 a whole window without a connection that lived
     ├── OnlyMalformedFrames          a whole window without one sound frame
+    ├── UnexpectedFailure            an exception that nobody thought of
     └── Interrupted                  asked to stop before there was an answer
 
 Every message says in sentences what happened and what to do; only a `ConnectionLost` is a clause, the cause in one.
@@ -230,9 +231,13 @@ class UnreadableAnswer(RequestFailed):
         super().__init__(f"{what}: {why}. Please report it.")
 
 
-class NeverConnected(BinanceError):
-    def __init__(self, seconds: float, cause: str) -> None:
-        super().__init__(f"No connection came about in the whole listening window of {seconds:g} seconds. {cause}")
+class NothingHeard(BinanceError):
+    """A whole window of `seconds` in which no connection came about, or none lived until its first update."""
+
+    def __init__(self, seconds: float, cause: str, *, connected: bool) -> None:
+        what = "Every connection was lost before its first update" if connected else "No connection came about"
+        cause = cause[:1].upper() + cause[1:].rstrip(".")
+        super().__init__(f"{what}, in the whole listening window of {seconds:g} seconds. {cause}.")
 
 
 class OnlyMalformedFrames(BinanceError):
@@ -241,6 +246,16 @@ class OnlyMalformedFrames(BinanceError):
             f"{host} sent {count} frames and not one of them was a sound book ticker; the log quotes the first ones. "
             "Check the address, and whether something in between changes the traffic."
         )
+
+
+class UnexpectedFailure(BinanceError):
+    """An exception that nobody thought of. Its text is not shown, since it may quote a password."""
+
+    owner = Owner.US
+
+    def __init__(self, doing: str, error: Exception) -> None:
+        super().__init__(f"This connector failed while {doing} ({type(error).__name__}). Please report it.")
+        self.__cause__ = error
 
 
 class Interrupted(BinanceError):

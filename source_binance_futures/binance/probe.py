@@ -1,51 +1,92 @@
-"""Whether the market stream can be reached and really sends: a data frame is the only proof."""
+"""Whether a market's streams can be reached and really send: a data frame is the only proof."""
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Sequence
+from typing import Any
 
 from .deadline import Deadline
-from .endpoints import market_stream_address
-from .market_stream.dialler import MAX_MESSAGE_BYTES
-from .market_stream.messages import MalformedFrame, parse_book_ticker
+from .endpoints import ALL_MARKET_STREAM, own_stream, stream_address
+from .market_stream.contracts import Venue
+from .market_stream.dialling import MAX_MESSAGE_BYTES
+from .market_stream.glance import contracts_in
 from .stop import LOOK_EVERY, Stop
-from .transport.connection import Connection
+from .transport.connection import Connection, open_in_background
 from .transport.route import Route
 
-CONNECT_WITHIN, FIRST_UPDATE_WITHIN = 4.0, 10.0  # seconds
-BOTH_WITHIN = 12.0  # seconds; with the start of the process a check ends within 15
+CONNECT_WITHIN = 4.0  # seconds
+NEXT_BASE_AFTER = 4.0  # seconds without data; then the next address of the list is tried beside the first
 
 
-def symbols_heard(base: str, symbols: Sequence[str], route: Route, stop: Stop) -> frozenset[str]:
-    """The symbols of the first book tickers that come soon after connecting; it ends as early as it can.
+class Probe:
+    """Listens at one venue until a book ticker of each of its contracts has come."""
 
-    With `symbols` it waits for one update of each. Raises a `ConnectFailed`, `RateLimited` or `ConnectionLost`.
-    """
-    both = Deadline.after(BOTH_WITHIN)
-    url = market_stream_address(base, symbols)
-    connection = Connection.open(url, route, Deadline.after(CONNECT_WITHIN), MAX_MESSAGE_BYTES)
-    deadline = both.or_after(FIRST_UPDATE_WITHIN)
-    heard: set[str] = set()
-    try:
-        while not (deadline.expired or stop.requested):
-            heard.update(_symbols_in(connection.receive().payloads))
-            if heard and heard.issuperset(symbols):
-                break
-            if connection.loss is not None:
-                raise connection.loss
-            connection.wait(min(deadline.remaining(), LOOK_EVERY))
-        return frozenset(heard)
-    finally:
-        connection.close()
+    def __init__(self, venue: Venue, route: Route, stop: Stop) -> None:
+        self.symbols = venue.symbols
+        self._bases = venue.bases
+        self._route = route
+        self._stop = stop
+        self._streams = [own_stream(symbol) for symbol in venue.symbols] or [ALL_MARKET_STREAM]
+        self._outcomes: queue.SimpleQueue[Connection | Exception] = queue.SimpleQueue()
+        self._open: list[Connection] = []
+        self._under_way = 0
+        self._failure: Exception | None = None
 
+    def symbols_heard(self, deadline: Deadline) -> frozenset[str]:
+        """The symbols of the first book tickers that come until `deadline`; it ends as early as it can.
 
-def _symbols_in(payloads: Sequence[bytes]) -> set[str]:
-    symbols = set()
-    for payload in payloads:
+        Raises a `ConnectFailed`, `RateLimited` or `ConnectionLost` where no address can be reached.
+        """
+        heard: set[str] = set()
+        bases = list(self._bases)
+        self._dial(bases.pop(0))
+        next_base = Deadline.after(NEXT_BASE_AFTER)
         try:
-            book_ticker = parse_book_ticker(payload)
-        except MalformedFrame:
-            continue
-        if book_ticker is not None:
-            symbols.add(book_ticker["s"])
-    return symbols
+            while not (deadline.expired or self._stop.requested):
+                self._meet()
+                heard.update(symbol for connection in list(self._open) for symbol in self._read(connection))
+                if heard and heard.issuperset(self.symbols):
+                    break
+                if bases and not heard and (next_base.expired or self._failure is not None):
+                    self._dial(bases.pop(0))
+                if self._failure is not None and not (self._open or self._under_way):
+                    raise self._failure
+                self._wait(min(deadline.remaining(), LOOK_EVERY))
+            return frozenset(heard)
+        finally:
+            for connection in self._open:
+                connection.close()
+
+    def _dial(self, base: str) -> None:
+        self._under_way += 1
+        self._failure = None
+        address, _ = stream_address(base, self._streams)
+        deadline = Deadline.after(CONNECT_WITHIN)
+        open_in_background(address, self._route, deadline, MAX_MESSAGE_BYTES, self._outcomes.put)
+
+    def _meet(self) -> None:
+        while not self._outcomes.empty():
+            outcome = self._outcomes.get()
+            self._under_way -= 1
+            if isinstance(outcome, Connection):
+                self._open.append(outcome)
+            else:
+                self._failure = outcome
+
+    def _read(self, connection: Connection) -> list[str]:
+        found: Sequence[dict[str, Any]] = contracts_in(connection.receive().payloads)
+        if connection.loss is not None:
+            self._failure = connection.loss
+            self._open.remove(connection)
+        return [str(book_ticker["s"]) for book_ticker in found]
+
+    def _wait(self, seconds: float) -> None:
+        """For data over the newest connection, or for a connection."""
+        if self._open:
+            self._open[-1].wait(min(seconds, LOOK_EVERY / 4 if len(self._open) > 1 else seconds))
+            return
+        try:
+            self._outcomes.put(self._outcomes.get(timeout=max(seconds, 0.001)))
+        except queue.Empty:
+            return

@@ -10,7 +10,9 @@ LOOK_EVERY = 0.2  # seconds
 class Stop:
     """The wish to end. `requested` is set by a stop signal, `requested_at` then (monotonic seconds).
 
-    A capture sets `window_ends` (monotonic seconds), for the watchdog of the process.
+    `window_ends` (monotonic seconds) is for the watchdog of the process: when nothing is left but to write what is
+    there, None where that is not known. `listening_to_come` (seconds) is what a sync will listen after the stream that
+    it reads now.
     Plain attributes on purpose: `threading.Event.set` takes a lock, and a signal handler that takes a lock which the
     interrupted thread holds never returns.
     """
@@ -19,6 +21,7 @@ class Stop:
         self.requested = False
         self.requested_at: float | None = None
         self.window_ends: float | None = None
+        self.listening_to_come = 0.0
 
     def request(self) -> None:
         """Asks everything that waits to come to its end; may be called by a signal handler."""

@@ -23,6 +23,16 @@ def utc(epoch_seconds: float, precision: str = "milliseconds") -> str:
     return moment.replace(tzinfo=None).isoformat(" ", precision) + " UTC"
 
 
+def duration(seconds: float) -> str:
+    """A length of time as it may stand in a sentence.
+
+    >>> duration(0.0123), duration(2.44), duration(95.2)
+    ('0.012 seconds', '2.4 seconds', '95 seconds')
+    """
+    decimals = 3 if seconds < 1 else 1 if seconds < 60 else 0
+    return f"{seconds:.{decimals}f} seconds"
+
+
 def first_of(names: Sequence[str]) -> str:
     """`A, B, C and 5 more`: no more names than a person reads."""
     more = len(names) - NAMED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from datetime import date, datetime, timezone
 from typing import Any, ClassVar
 
 from airbyte_cdk.models import (
@@ -23,13 +24,14 @@ from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 
-from ..binance.endpoints import market_stream_address
 from ..binance.errors import BinanceError
+from ..binance.market_stream.contracts import venues_of
 from ..binance.market_stream.reader import MarketStream
 from ..binance.stop import Stop
 from ..binance.text import utc
 from ..config import Config, ConfigurationError
 from ..failures import reported
+from .block import Block
 from .capture import Capture
 from .cursor import Cursor, UnreadableState, is_of_other_environment
 
@@ -47,9 +49,10 @@ class BookTickers(Stream, CheckpointMixin):
     primary_key: ClassVar[list[str]] = ["symbol", "u"]
     cursor_field = "u"
 
-    def __init__(self, config: Config, stop: Stop) -> None:
+    def __init__(self, config: Config, stop: Stop, *, blocks: bool = False) -> None:
         self._config = config
         self._stop = stop
+        self._hands_over_blocks = blocks
         self._inherited: Mapping[str, Any] = {}
         self._cursor: Cursor | None = None
 
@@ -85,16 +88,16 @@ class BookTickers(Stream, CheckpointMixin):
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """One window of listening: RECORD messages, and a STATE after at most 15 seconds of them and at the end.
+        """One window of listening: records, and a STATE after at most 15 seconds of them and at the end.
 
         Before an error is raised, a STATE covers what was emitted.
         """
         cursor = self._cursor = self._cursor_for(sync_mode)
         capture = Capture(
-            self._config, self._market(), cursor, self._stop, self.logger, self.get_json_schema(), self.name
+            self._config, self._market(cursor), cursor, self._stop, self.logger, self.get_json_schema(), self.name
         )
         try:
-            yield from self._with_checkpoints(capture.messages())
+            yield from self._with_checkpoints(capture.blocks())
         except BinanceError as error:
             yield self._checkpoint()
             raise reported(error) from None
@@ -105,13 +108,16 @@ class BookTickers(Stream, CheckpointMixin):
             capture.tell_summary()
         yield self._checkpoint()
 
-    def _with_checkpoints(self, messages: Iterator[AirbyteMessage | None]) -> Iterator[AirbyteMessage]:
+    def _with_checkpoints(self, blocks: Iterator[Block | None]) -> Iterator[AirbyteMessage]:
         written = time.monotonic()
         fresh = False
-        for message in messages:
-            if message is not None:
+        for block in blocks:
+            if block is not None:
                 fresh = True
-                yield message
+                if self._hands_over_blocks:
+                    yield block
+                else:
+                    yield from block.messages()
                 continue
             age = time.monotonic() - written
             if age >= (CHECKPOINT_EVERY if fresh else SIGN_OF_LIFE_EVERY):
@@ -119,12 +125,14 @@ class BookTickers(Stream, CheckpointMixin):
                 written = time.monotonic()
                 fresh = False
 
-    def _market(self) -> MarketStream:
+    def _market(self, cursor: Cursor) -> MarketStream:
+        config, today = self._config, _today()
         return MarketStream(
-            market_stream_address(self._config.environment.market_stream_url, self._config.book_ticker_symbols),
-            self._config.route,
-            standby=self._config.standby_connection,
-            window_ends=time.monotonic() + self._config.listen_seconds,
+            venues_of(config.wishes, config.environment, cursor.known_symbols, today),
+            config.route,
+            standby=config.standby_connection,
+            window_ends=time.monotonic() + config.listen_seconds,
+            today=today,
         )
 
     def _cursor_for(self, sync_mode: SyncMode) -> Cursor:
@@ -133,7 +141,7 @@ class BookTickers(Stream, CheckpointMixin):
         if sync_mode is not SyncMode.incremental:
             return Cursor(environment)
         try:
-            cursor = Cursor.from_state(self._inherited, environment)
+            cursor = Cursor.from_state(self._inherited, environment, _today())
         except UnreadableState as fault:
             raise reported(
                 ConfigurationError(
@@ -164,3 +172,7 @@ class BookTickers(Stream, CheckpointMixin):
                 ),
             ),
         )
+
+
+def _today() -> date:
+    return datetime.now(timezone.utc).date()

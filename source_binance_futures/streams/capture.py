@@ -1,36 +1,34 @@
-"""One sync of `book_tickers`: from the queue of the market stream to Airbyte's messages, within the window."""
+"""One sync of `book_tickers`: from the outbox of the market stream to blocks of records, within the window."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
-
 from ..binance.errors import OnlyMalformedFrames
-from ..binance.market_stream.messages import MalformedFrame, book_ticker_record, is_coin_m, parse_book_ticker
-from ..binance.market_stream.outbox import Batch, Failed, Gap, Noted, Warned
+from ..binance.market_stream.events import Batch
+from ..binance.market_stream.outbox import Failed, Gap, Item, Noted, Traced, Unproven, Warned
 from ..binance.market_stream.reader import MarketStream
 from ..binance.stop import LOOK_EVERY, Stop
-from ..binance.text import utc
+from ..binance.text import first_of
 from ..binance.transport.address import host_of
 from ..config import Config
+from .block import Block
 from .cursor import Cursor
-from .oddities import Oddities
-from .schema_drift import drift
+from .selection import Selection
 
 PROGRESS_EVERY = 10.0  # seconds
-DRAIN_AFTER_STOP = 0.5  # seconds; a stop signal wants an end within one
-DRAIN_AFTER_WINDOW = 45.0  # seconds; before the watchdog of the process ends it
-LOOK_AT_CLOCK_EVERY = 64  # records, so that a slow destination does not hold back a checkpoint
+WRITE_AFTER_STOP = 0.5  # seconds; a stop signal wants an end within one
+WRITE_AFTER_WINDOW = 45.0  # seconds; before the watchdog of the process ends it
 
 
 class Capture:
-    """Listens until the window ends and yields a record for each new update, None where a look at the clock is due.
+    """Listens until the window ends and yields the new updates in blocks, None where a look at the clock is due.
 
-    `market` is stopped before the generator of `messages` ends, however it ends.
+    A block is what one read of a connection brought, and is given whole or not at all: its rows say what is covered
+    until that read. `market` is stopped before the generator of `blocks` ends, however it ends.
     """
 
     def __init__(
@@ -48,23 +46,13 @@ class Capture:
         self._cursor = cursor
         self._stop = stop
         self._logger = logger
-        self._schema = schema
         self._stream_name = stream_name
-        self._oddities = Oddities(logger)
-        self._keep_all = config.include_usds_margined or bool(config.book_ticker_symbols)
-        self._emitted = 0
-        self._duplicates = 0
-        self._other_market = 0
-        self._restarts_told = 0
-        self._gap_seconds = 0.0
-        self._gaps = 0
-        self._not_emitted = 0
-        self._first_event_time: int | None = None
-        self._last_event_time: int | None = None
+        self._selection = Selection(cursor, config.wishes, config.max_book_tickers, schema)
+        self._tally = self._selection.tally
         self._began = time.monotonic()
         self._window_ends = self._began + config.listen_seconds
 
-    def messages(self) -> Iterator[AirbyteMessage | None]:
+    def blocks(self) -> Iterator[Block | None]:
         """The records of the window. Raises what ended the stream after everything received before has been yielded."""
         self._stop.window_ends = self._window_ends
         next_progress = self._began + PROGRESS_EVERY
@@ -73,150 +61,101 @@ class Capture:
             while not self._is_over():
                 now = time.monotonic()
                 if now >= next_progress:
-                    self._tell_progress(now)
+                    symbols = len(self._selection.symbols)
+                    self._logger.info(self._tally.progress(symbols, now - self._began, self._left(now)))
                     next_progress = now + PROGRESS_EVERY
-                item = self._market.take(min(self._window_ends - now, LOOK_EVERY))
-                if isinstance(item, Batch):
-                    yield from self._records(item.payloads)
-                elif item is not None:
-                    self._hear(item)
+                item = self._market.take(min(self._left(now), LOOK_EVERY))
+                if item is not None:
+                    yield from self._take(item)
                 yield None
             self._market.stop()
-            yield from self._drain()
+            yield from self._take_the_rest()
         finally:
             self._market.stop()
         failure = self._market.failure_of_window()
         if failure is not None and not self._stop.requested:
             raise failure
-        only_malformed = self._oddities.malformed and not (self._emitted + self._duplicates + self._other_market)
-        if only_malformed and not self._stop.requested:
-            raise OnlyMalformedFrames(host_of(self._config.environment.market_stream_url), self._oddities.malformed)
+        if self._tally.only_malformed and not self._stop.requested:
+            raise OnlyMalformedFrames(host_of(self._config.environment.coin_m_bases[0]), self._tally.malformed)
+
+    def _left(self, now: float) -> float:
+        return max(self._window_ends - now, 0.0)
 
     def _is_over(self) -> bool:
-        return self._stop.requested or self._has_enough() or time.monotonic() >= self._window_ends
+        return self._stop.requested or self._selection.has_enough or time.monotonic() >= self._window_ends
 
-    def _has_enough(self) -> bool:
-        return self._emitted == self._config.max_book_tickers
-
-    def _drain(self) -> Iterator[AirbyteMessage | None]:
+    def _take_the_rest(self) -> Iterator[Block | None]:
         """What arrived within the window and still waits, as much of it as there is time to write."""
-        while not self._has_enough():
+        while not self._selection.has_enough:
             item = self._market.take(0)
             if item is None:
                 return
-            if isinstance(item, Batch):
-                yield from self._records(item.payloads)
+            if isinstance(item, Batch) and self._is_too_late():
+                self._tally.not_written += len(item.payloads)
             else:
-                self._hear(item)
-            yield None
+                yield from self._take(item)
+                yield None
 
     def _is_too_late(self) -> bool:
         """Whether the time for writing is over: soon after a stop signal, or well after the window."""
         if self._stop.requested_at is not None:
-            return time.monotonic() > self._stop.requested_at + DRAIN_AFTER_STOP
-        return time.monotonic() > self._window_ends + DRAIN_AFTER_WINDOW
+            return time.monotonic() > self._stop.requested_at + WRITE_AFTER_STOP
+        return time.monotonic() > self._window_ends + WRITE_AFTER_WINDOW
 
-    def _hear(self, item: Warned | Noted | Gap | Failed) -> None:
+    def _take(self, item: Item) -> Iterator[Block]:
+        if not isinstance(item, Batch):
+            self._hear(item)
+            return
+        emitted_at = int(time.time() * 1000)  # one clock reading for all
+        for found in self._selection.take(item, self._market.markets_of(item.feed)):
+            if isinstance(found, str):
+                self._logger.warning(found)
+            else:
+                yield Block(self._stream_name, found, emitted_at)
+        for dead, why in self._selection.dead_streams(item.received_at_us):
+            self._market.doubt(dead.feed, dead.line, why)
+            missed = self._selection.miss_contract(dead.symbol, dead.since_us / 1e6, dead.until_us / 1e6, why)
+            self._logger.warning(missed)
+
+    def _hear(self, item: Warned | Noted | Traced | Gap | Unproven | Failed) -> None:
         """What the market stream has to say. Raises the error that ended it."""
         if isinstance(item, Failed):
             raise item.error
-        if isinstance(item, Noted):
+        if isinstance(item, Gap):
+            self._logger.warning(self._selection.miss(item))
+        elif isinstance(item, Unproven):
+            self._selection.doubt(item.symbols)
+            self._logger.info(f"Of {first_of(item.symbols)} the other connection may have missed the first updates.")
+        elif isinstance(item, Traced):
+            self._logger.debug(item.text)
+        elif isinstance(item, Noted):
             self._logger.info(item.text)
-        elif isinstance(item, Warned):
-            self._logger.warning(item.text)
         else:
-            self._gaps += 1
-            self._gap_seconds += item.seconds
-            self._logger.warning(str(item))
-
-    def _records(self, payloads: Iterable[bytes]) -> Iterator[AirbyteMessage | None]:
-        """The hot path: a filter and the cursor before anything is built, one clock reading for many records."""
-        advance, keep_all, most = self._cursor.advance, self._keep_all, self._config.max_book_tickers
-        record_type, stream_name = Type.RECORD, self._stream_name
-        emitted_at = int(time.time() * 1000)
-        book_ticker = None
-        waiting = iter(payloads)
-        if self._is_too_late():
-            self._not_emitted += sum(1 for _ in waiting)
-        for payload in waiting:
-            try:
-                book_ticker = parse_book_ticker(payload)
-            except MalformedFrame as fault:
-                self._oddities.count_malformed(payload, str(fault))
-                continue
-            if book_ticker is None:
-                self._oddities.count_other(payload)
-                continue
-            if not keep_all and not is_coin_m(book_ticker):
-                self._other_market += 1
-                continue
-            if not advance(book_ticker["s"], book_ticker["u"], book_ticker.get("T")):
-                self._duplicates += 1
-                continue
-            record = book_ticker_record(book_ticker)
-            if not self._emitted:
-                self._look_at_first(record)
-            self._emitted += 1
-            self._last_event_time = record["event_time"]
-            yield AirbyteMessage(record_type, record=AirbyteRecordMessage(stream_name, record, emitted_at))
-            if self._emitted % LOOK_AT_CLOCK_EVERY == 0:
-                yield None
-                emitted_at = int(time.time() * 1000)
-                if self._is_too_late():
-                    self._not_emitted += sum(1 for _ in waiting)
-            if self._emitted == most:
-                break
-        self._tell_restarts()
-
-    def _look_at_first(self, record: dict[str, Any]) -> None:
-        self._first_event_time = record["event_time"]
-        for fault in drift(record, self._schema):
-            self._logger.warning(f"Binance's book tickers no longer fit the declared schema. {fault}")
-
-    # --- what a person sees ---
-
-    def _tell_progress(self, now: float) -> None:
-        rate = self._emitted / max(now - self._began, 0.001)
-        self._logger.info(
-            f"{self._emitted} updates of {len(self._cursor.symbols_seen)} symbols, {rate:.0f} a second, "
-            f"{max(self._window_ends - now, 0):.0f} seconds left."
-        )
-
-    def _tell_restarts(self) -> None:
-        for restart in self._cursor.restarts[self._restarts_told :]:
-            self._logger.warning(
-                f"The exchange's counter of {restart.symbol} has restarted: update id {restart.after} after "
-                f"{restart.before} in the state. Its updates are taken as new."
-            )
-        self._restarts_told = len(self._cursor.restarts)
+            self._logger.warning(item.text)
 
     def tell_summary(self) -> None:
         """The last words of a sync: what came, what was left out, what is missing."""
-        self._tell_restarts()  # of the last batch, where it was cut short
-        if self._not_emitted:
+        if self._tally.not_written:
             self._logger.warning(
-                f"The sync ended before {self._not_emitted} received frames could be written; they are lost. "
+                f"The sync ended before {self._tally.not_written} received frames could be written; they are lost. "
                 "The destination reads more slowly than the exchange pushes."
             )
         if self._cursor.symbols_refused:
             self._logger.warning(
                 f"{self._cursor.symbols_refused} updates of ever more symbols were left out; no exchange lists so many."
             )
-        silent = [symbol for symbol in self._config.book_ticker_symbols if symbol not in self._cursor.symbols_seen]
-        if silent and not self._has_enough():
+        silent = [symbol for symbol in self._config.book_ticker_symbols if symbol not in self._selection.symbols]
+        if silent and not self._selection.has_enough:
             self._logger.warning(
-                f"`book_ticker_symbols`: no update came for {', '.join(silent)}. "
+                f"`book_ticker_symbols`: no update came for {first_of(silent)}. "
                 "Check the spelling (Binance accepts wrong names and stays silent); a quiet market looks the same."
             )
-        oddities = self._oddities
-        line = (
-            f"Captured {self._emitted} updates of {len(self._cursor.symbols_seen)} symbols in "
-            f"{time.monotonic() - self._began:.1f} seconds. "
-            f"Duplicates skipped: {self._duplicates - self._cursor.symbols_refused}. "
-            f"Updates of other markets left out: {self._other_market}. "
-            f"Other frames: {oddities.other}, malformed: {oddities.malformed}. Reconnects: {self._market.reconnects}. "
-            f"Gaps: {self._gaps}, seconds without connection: {self._gap_seconds:.1f}."
+        self._logger.info(
+            self._tally.summary(
+                len(self._selection.symbols),
+                time.monotonic() - self._began,
+                self._market.reconnects,
+                compared=self._selection.samples.compared,
+                confirmed=self._selection.samples.confirmed,
+            )
         )
-        if isinstance(self._first_event_time, int) and isinstance(self._last_event_time, int):
-            line += f" Event times from {utc(self._first_event_time / 1000)} to {utc(self._last_event_time / 1000)}."
-        self._logger.info(line)

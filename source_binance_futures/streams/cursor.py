@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
+from ..binance.endpoints import is_expired
+
 RESTART_AFTER_MS = 60_000
+FORGOTTEN_AFTER = 7  # days after its delivery
 LATEST_TIME = 4_102_444_800_000  # 2100-01-01 in ms; a later time is in another unit, and would hide every restart
 MAX_SYMBOLS = 20_000  # Binance lists about 800; a server that invents names must not fill the memory and the state
 ENVIRONMENT, UPDATE_IDS, NEWEST_TRANSACTION_TIME = "environment", "u", "newest_transaction_time"
@@ -22,11 +26,17 @@ class UnreadableState(ValueError):
 
 @dataclass(frozen=True)
 class Restart:
-    """A counter that began anew: the first update of `symbol` in this sync, `after` where the state had `before`."""
+    """A counter of the exchange that began anew for `symbol`: `after` came where `before` was the newest id.
+
+    `since` is None between two syncs. Within a sync it took a minute to be sure: what was pushed since then (ms since
+    1970, a transaction time) was left out.
+    """
 
     symbol: str
     before: int
     after: int
+    since: int | None = None
+    until: int | None = None
 
 
 class Cursor:
@@ -42,22 +52,27 @@ class Cursor:
         self._inherited_time = newest_transaction_time
         self._newest_time = newest_transaction_time or 0
         self._seen: dict[str, int] = {}
+        self._lower_since: dict[str, int] = {}  # symbols whose ids have all been lower, since that transaction time
         self._symbols = len(self._inherited)  # inherited or seen
 
     def advance(self, symbol: str, update_id: int, transaction_time: Any) -> bool:
         """Takes the next update of a capture; True if it is new, False if it was there before.
 
-        Within a sync a lower or equal id is a duplicate. Only the first update of a symbol may be a restart of the
-        exchange's counter: it is, where its transaction time is over a minute newer than the state's newest.
+        A lower or equal id is a duplicate, or the exchange's counter has restarted. The first update of a symbol in a
+        sync is a restart where its transaction time is over a minute newer than the state's newest; later it is one
+        where for a minute of transaction times nothing but lower ids has come.
         """
         newest = self._seen.get(symbol)
         if newest is None:
             if not self._begin(symbol, update_id, transaction_time):
                 return False
         elif update_id <= newest:
-            return False
+            if update_id == newest or not self._has_been_lower(symbol, update_id, transaction_time):
+                return False
         else:
             self._seen[symbol] = update_id
+            if self._lower_since:
+                self._lower_since.pop(symbol, None)
         if type(transaction_time) is int and self._newest_time < transaction_time <= LATEST_TIME:
             self._newest_time = transaction_time
         return True
@@ -76,6 +91,21 @@ class Cursor:
                 return False
             self.restarts.append(Restart(symbol, known, update_id))
         self._seen[symbol] = update_id
+        return True
+
+    def _has_been_lower(self, symbol: str, update_id: int, transaction_time: Any) -> bool:
+        """Whether this lower id is the first that is taken after a restart.
+
+        What is heard twice is never newer than all that was taken.
+        """
+        if type(transaction_time) is not int or not self._newest_time < transaction_time <= LATEST_TIME:
+            return False
+        since = self._lower_since.setdefault(symbol, transaction_time)
+        if transaction_time - since <= RESTART_AFTER_MS:
+            return False
+        self.restarts.append(Restart(symbol, self._seen[symbol], update_id, since, transaction_time))
+        self._seen[symbol] = update_id
+        del self._lower_since[symbol]
         return True
 
     def _is_restart(self, transaction_time: Any) -> bool:
@@ -101,9 +131,16 @@ class Cursor:
             NEWEST_TRANSACTION_TIME: self._newest_time or None,
         }
 
+    @property
+    def known_symbols(self) -> list[str]:
+        """The symbols of the state that this cursor continues."""
+        return list(self._inherited)
+
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], environment: str) -> Cursor:
+    def from_state(cls, state: Mapping[str, Any], environment: str, today: date) -> Cursor:
         """The cursor that a state describes; a fresh one where the state is empty or of another environment.
+
+        Contracts that were delivered more than a week ago are forgotten.
 
             {"environment": "production", "u": {"BTCUSD_PERP": 11660059839759},
              "newest_transaction_time": 1790373637547}
@@ -122,7 +159,10 @@ class Cursor:
             raise UnreadableState(f"`{NEWEST_TRANSACTION_TIME}` is not a time in milliseconds")
         if written_by != environment:
             return cls(environment)
-        return cls(environment, update_ids, newest)
+        listed = {
+            symbol: last for symbol, last in update_ids.items() if not is_expired(symbol, today, days=FORGOTTEN_AFTER)
+        }
+        return cls(environment, listed, newest)
 
 
 def is_of_other_environment(state: Mapping[str, Any], environment: str) -> bool:

@@ -49,7 +49,8 @@ class SymbolPrices(Stream):
             rows = requested_prices(api, self._config.price_symbols)
         except BinanceError as error:
             raise reported(error) from None
-        self._stop.window_ends = time.monotonic()  # from here on nothing but the writing of the rows is waited for
+        # From here on nothing is waited for but the writing of the rows, and the listening that may follow.
+        self._stop.window_ends = time.monotonic() + self._stop.listening_to_come
         records = [price_record(row) for row in rows]
         for fault in drift(records[0], self.get_json_schema()) if records else ():
             self.logger.warning(f"Binance's prices no longer fit the declared schema. {fault}")

@@ -12,12 +12,13 @@ from hypothesis.strategies import SearchStrategy
 
 from source_binance_futures.binance.deadline import Deadline
 from source_binance_futures.binance.errors import BinanceError, ConnectFailed, UnreadableAnswer
+from source_binance_futures.binance.market_stream.glance import control_answer, glance
 from source_binance_futures.binance.market_stream.messages import (
-    MalformedFrame,
+    NoBookTicker,
     book_ticker_record,
-    is_coin_m,
     is_shutdown_notice,
-    parse_book_ticker,
+    market_of_book_ticker,
+    parse_frame,
 )
 from source_binance_futures.binance.refusals import refusal
 from source_binance_futures.binance.transport.connection import Connection
@@ -142,16 +143,17 @@ def check_prices(pieces: Pieces) -> None:
 def check_market(pieces: Pieces) -> None:
     (payload,) = pieces
     is_shutdown_notice(payload)
+    control_answer(payload)
+    glance([payload], payload, own_streams=True)
     try:
-        book_ticker = parse_book_ticker(payload)
-    except MalformedFrame as error:
+        book_ticker, _ = parse_frame(payload)
+    except NoBookTicker as error:
         told(error)
         return
-    if book_ticker is not None:
-        is_coin_m(book_ticker)
-        record = book_ticker_record(book_ticker)
-        assert isinstance(record["symbol"], str)
-        assert isinstance(record["u"], int)
+    market_of_book_ticker(book_ticker)
+    record = book_ticker_record(book_ticker, 1, None)
+    assert isinstance(record["symbol"], str)
+    assert isinstance(record["u"], int)
 
 
 TARGETS = {

@@ -1,154 +1,183 @@
-"""One connection as the market stream sees it: its clocks, and the tape of what it heard lately."""
+"""One connection as the failover sees it: its clocks, and the backlog of what it heard lately. Pure: no socket.
+
+Two axes of time. *At* is the monotonic clock, in seconds: for deadlines. *Pushed* is the exchange's clock, in epoch
+seconds: for what was delivered, since one connection may be later than the other.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
 
-from ..errors import ConnectionLost, ConnectionStalled
-from ..transport.connection import Connection
-from .messages import SHUTDOWN_NOTICE, is_shutdown_notice, may_be_book_ticker
-from .outbox import Batch
+from .events import Arrival, Batch
+from .push_clock import PushClock
+
+BACKLOG_BYTES = 32 * 1024 * 1024
+BEHIND_AFTER = 1.0  # seconds of lateness from which on what a line brings vouches for nothing yet
+CAUGHT_UP_AFTER = 1.0  # seconds of reading everything that comes, where frames do not say when they were pushed
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Every deadline of a market stream, in seconds; tests make them shorter."""
+    """Every deadline of a feed, in seconds; tests make them shorter."""
 
     connect: float = 10.0
     ping_after: float = 20.0  # of silence; any frame is a sign of life
     pong_within: float = 10.0
-    first_data_within: float = 30.0  # of the handshake; a five-second cadence is normal
+    first_patience: float = 30.0  # without data after the handshake, where there is only one address
+    patience: float = 30.0  # without data later, before a fresh connection is asked whether there is any; 5 are normal
+    longest_patience: float = 900.0  # where the fresh connection was silent too, again and again
     rotate_after: float = 23 * 3600.0  # Binance cuts at 24 h
     overlap: float = 2.0  # both are read for so long when one replaces the other
-    takeover_after: float = 2.0  # of silence here while the standby hears data
-    tape: float = 30.0
-
-
-TAPE_BYTES = 32 * 1024 * 1024
-SUBSCRIBED_WITHIN = 1.0  # seconds
-CAUGHT_UP_AFTER = 1.0  # seconds of reading everything that comes
+    takeover_after: float = 2.0  # of silence, or lateness, of one connection while the other brings data
+    backlog: float = 30.0  # of what the line in use has brought already
 
 
 class Line:
-    """An open connection with its clocks (monotonic seconds) and its tape.
+    """An open connection: when it was heard, up to which push it has brought everything, and its backlog.
 
-    The tape keeps what a standby heard in the last seconds, unparsed, so that it can take over from the last update
-    of each symbol: the cursor skips what the lost line had already delivered.
+    The backlog keeps, unparsed, what a spare line heard and the line in use has not brought yet, and some seconds more,
+    so that the spare can take over from the last update of each symbol: the cursor skips what is known.
     """
 
-    def __init__(self, connection: Connection, opened_at: float, timing: Timing) -> None:
-        self.connection = connection
+    def __init__(self, number: int, opened_at: float, timing: Timing, clock: PushClock) -> None:
+        self.number = number
         self.opened_at = opened_at
-        self.last_heard = opened_at
-        self._unread_since: float | None = None  # reading was paused then, and has not caught up yet
-        self._drained_since: float | None = None
-        self.first_data_at: float | None = None
+        self.last_heard_at = opened_at
+        self.answered = False  # anything at all came over it
+        self.has_data = False
         self.last_data_at = opened_at  # pings and acknowledgements go on where data has stopped
-        self.alone_since: float | None = None  # data comes here since then, and none over the other connection
         self.retiring = False  # the server announced its end
-        self.stays_silent = False  # the fresh connection after a silent one: silence is accepted now
+        self.patience = timing.first_patience
+        self.begins: float | None = None  # when the first update that it brought was pushed
+        self.reached: float | None = None  # when the newest update that it brought was pushed
+        self.lag = 0.0  # seconds between the push of its newest update and its arrival, beyond the fastest of all
         self._timing = timing
+        self._clock = clock
         self._pinged_at: float | None = None
-        self._tape: deque[Batch] = deque()
-        self._tape_bytes = 0
-        self._dropped_until: float | None = None
+        self._unread_since: float | None = None  # not everything that arrived has been read since then (at)
+        self._drained_since: float | None = None
+        self._backlog: deque[Batch] = deque()
+        self._backlog_bytes = 0
+        self._dropped_until: float | None = None  # pushed
 
-    def receive(self, now: float) -> Batch | None:
-        """What has arrived, if any."""
-        payloads, heard, drained = self.connection.receive()
-        if heard:
-            self.last_heard = now
+    def receive(self, now: float, arrival: Arrival) -> None:
+        """Takes note of one read, and marks its batch where the line is behind."""
+        if arrival.heard:
+            self.last_heard_at = now
+            self.answered = True
             self._pinged_at = None
-        self._note_catching_up(now, drained)
-        if not payloads:
+        self._note_catching_up(now, arrival.drained)
+        self.retiring = self.retiring or arrival.retiring
+        batch = arrival.batch
+        if batch is None or not arrival.has_data:
+            return
+        self.has_data = True
+        self.last_data_at = now
+        self.patience = self._timing.patience
+        first = self._clock.read(now, batch.pushed_from)
+        batch.pushed_at = pushed = self._pushed_at(now, batch.pushed_at)
+        batch.behind = self.lag > BEHIND_AFTER
+        if pushed is not None and arrival.has_update:
+            if self.begins is None:
+                self.begins = pushed if first is None else min(first, pushed)
+            self.reached = pushed if self.reached is None else max(self.reached, pushed)
+        elif pushed is None:
+            batch.pushed_at = self.reached
+
+    def _pushed_at(self, now: float, event_time: float | None) -> float | None:
+        """When the newest update of a read was pushed; None where nothing tells, and other reads do."""
+        pushed = self._clock.read(now, event_time)
+        if pushed is not None:
+            self._unread_since = None  # the frames themselves say how late they are
+            self.lag = self._clock.now(now) - pushed
+            return pushed
+        if self._clock.knows:
             return None
-        if self.first_data_at is None and any(map(may_be_book_ticker, payloads)):
-            self.first_data_at = now
-        if self.first_data_at is not None:
-            self.last_data_at = now
-        joined = b"".join(payloads)  # one look at all of them costs less than one at each
-        if SHUTDOWN_NOTICE in joined and any(map(is_shutdown_notice, payloads)):
-            self.retiring = True
-        return Batch(payloads, len(joined), now)
+        self.lag = 0.0 if self._unread_since is None else now - self._unread_since
+        return self._clock.now(now) - self.lag
 
-    @property
-    def heard_until(self) -> float:
-        """Until when everything that was pushed has been read; what came later may be lost with the connection."""
-        return self.last_heard if self._unread_since is None else self._unread_since
-
-    def read_until(self, now: float) -> float:
-        """The same for a connection that is alive: until now, unless reading lags behind."""
-        return now if self._unread_since is None else self._unread_since
+    # --- reading that pauses ---
 
     def pause(self, now: float) -> None:
         """Nobody reads from now on: what arrives may be lost, if the server tires of waiting."""
-        self._unread_since = self._unread_since or now
+        self._unread_since = now if self._unread_since is None else self._unread_since
         self._drained_since = None
 
     def resume(self, now: float) -> None:
         """It is read again; its silence until now proves nothing."""
-        self.last_heard = now
+        self.last_heard_at = self.last_data_at = now
 
     def _note_catching_up(self, now: float, drained: bool) -> None:
         """One that was cut while nobody read ends right after what had still arrived; one that lives on was not cut."""
-        if self._unread_since is None:
-            return
         if not drained:
-            self._drained_since = None
+            self.pause(now)
+        elif self._unread_since is None:
+            return
         elif self._drained_since is None:
             self._drained_since = now
         elif now - self._drained_since >= CAUGHT_UP_AFTER:
             self._unread_since = None
 
-    def keep(self, batch: Batch) -> None:
-        """Puts a batch on the tape and drops what is too old or too much."""
-        self._tape.append(batch)
-        self._tape_bytes += batch.size
-        oldest_kept = batch.received_at - self._timing.tape
-        while self._tape and (self._tape[0].received_at < oldest_kept or self._tape_bytes > TAPE_BYTES):
-            dropped = self._tape.popleft()
-            self._tape_bytes -= dropped.size
-            self._dropped_until = dropped.received_at
+    # --- the backlog ---
+
+    def keep(self, batch: Batch, delivered: float | None) -> None:
+        """Puts a batch on the backlog; drops what is too much, and what the line in use had `delivered` long ago."""
+        self._backlog.append(batch)
+        self._backlog_bytes += batch.size
+        needless = None if delivered is None else delivered - self._timing.backlog
+        while self._backlog:
+            oldest = self._backlog[0]
+            pushed = oldest.pushed_at
+            is_needed = needless is None or (pushed is not None and pushed >= needless)
+            if is_needed and self._backlog_bytes <= BACKLOG_BYTES:
+                return
+            self._backlog.popleft()
+            self._backlog_bytes -= oldest.size
+            if pushed is not None:
+                self._dropped_until = pushed
 
     def unwind(self) -> list[Batch]:
-        """Hands out the tape, oldest first, and empties it."""
-        batches = list(self._tape)
-        self._tape.clear()
-        self._tape_bytes = 0
+        """Hands out the backlog, oldest first, and empties it."""
+        batches = list(self._backlog)
+        self._backlog.clear()
+        self._backlog_bytes = 0
         return batches
 
-    def covered_since(self) -> float | None:
-        """From when on this line has heard and kept everything; None as long as no data proves it alive.
+    @property
+    def covers_from(self) -> float | None:
+        """From which push on this line has brought and kept everything; None as long as no update proves it alive."""
+        if self.begins is None or self._dropped_until is None:
+            return self.begins
+        return max(self.begins, self._dropped_until)
 
-        Once data came, the handshake counts as the beginning, with a second for the server to subscribe us: at a
-        five-second cadence the first frame comes late without anything being lost.
-        """
-        if self.first_data_at is None or self._dropped_until is not None:
-            return self._dropped_until
-        return min(self.first_data_at, self.opened_at + SUBSCRIBED_WITHIN)
+    # --- its state of health ---
 
-    def wants_replacement(self, now: float) -> str | None:
-        """Why this line should be replaced by a fresh one although it is open; None if it need not."""
-        if self.retiring:
-            return "the server announced its shutdown"
-        if now - self.opened_at >= self._timing.rotate_after:
-            return f"it has been open for {(now - self.opened_at) / 3600:.1f} hours"
-        if self.is_mute(now) and not self.stays_silent:
-            return f"no update came within {self._timing.first_data_within:g} seconds of connecting"
-        return None
+    def has_brought_for(self, seconds: float) -> bool:
+        """Whether its updates span so many seconds."""
+        return self.begins is not None and self.reached is not None and self.reached - self.begins >= seconds
 
-    def is_mute(self, now: float) -> bool:
-        """Open for long enough, and still without data. A dead route looks like that, and so does a quiet testnet."""
-        return self.first_data_at is None and now - self.opened_at >= self._timing.first_data_within
+    def silent_for(self, now: float) -> float:
+        """Seconds without data."""
+        return now - self.last_data_at
 
-    def watch(self, now: float) -> ConnectionLost | None:
-        """Pings after long silence; the loss of the line where it is broken, or where the ping stays unanswered."""
-        if now - self.last_heard >= self._timing.ping_after:
-            if self._pinged_at is None:
-                self._pinged_at = now
-                self.connection.ping()
-            elif now - self._pinged_at >= self._timing.pong_within:
-                silence = f"nothing was heard for {now - self.last_heard:.0f} seconds and a ping was not answered"
-                return ConnectionStalled(silence)
-        return self.connection.loss
+    def is_silent(self, now: float) -> bool:
+        """Whether it is time to ask a fresh connection if there is data. A dead route looks like a quiet market."""
+        return self.silent_for(now) >= self.patience
+
+    def age(self, now: float) -> float:
+        """Seconds since it was opened."""
+        return now - self.opened_at
+
+    def needs_ping(self, now: float) -> bool:
+        """Whether it was silent for so long that it must be asked; true once for each silence."""
+        due = self._pinged_at is None and now - self.last_heard_at >= self._timing.ping_after
+        if due:
+            self._pinged_at = now
+        return due
+
+    def stalled(self, now: float) -> str | None:
+        """Why it counts as dead, where a ping stays unanswered; else None."""
+        if self._pinged_at is None or now - self._pinged_at < self._timing.pong_within:
+            return None
+        return f"nothing was heard for {now - self.last_heard_at:.0f} seconds and a ping was not answered"

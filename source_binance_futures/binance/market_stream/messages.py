@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from orjson import JSONDecodeError, loads
 
+from ..endpoints import Market, market_of
+
 WIRE_KEYS = ("e", "u", "s", "ps", "b", "B", "a", "A", "T", "E", "st")
 COIN_M_SYMBOL_TYPE = 2
-COIN_M_SYMBOL = re.compile(r"[A-Z0-9]+USD_(?:PERP|\d{6})\Z")
 SHUTDOWN_NOTICE = b"serverShutdown"
 MAX_UPDATE_ID = 2**63 - 1  # what an integer column of a warehouse holds
 MAX_SYMBOL_LENGTH = 100  # characters; the longest symbol seen has 22
@@ -18,48 +18,57 @@ MAX_SYMBOL_LENGTH = 100  # characters; the longest symbol seen has 22
 _ALL_MISSING: Mapping[str, None] = dict.fromkeys(WIRE_KEYS)
 
 
-class MalformedFrame(ValueError):
+class NoBookTicker(ValueError):
+    """A frame that holds no usable book ticker; one of the two below."""
+
+
+class OtherFrame(NoBookTicker):
+    """A sound frame that is something else: a control reply, another event, an error object."""
+
+
+class MalformedFrame(NoBookTicker):
     """A frame that is not JSON, or a book ticker without a usable symbol and update id; `str()` says which."""
 
 
-def parse_book_ticker(payload: bytes) -> dict[str, Any] | None:
-    """The book ticker in a frame of the market stream, raw or wrapped, with the keys of the wire.
+def parse_frame(payload: bytes) -> tuple[dict[str, Any], str | None]:
+    """The book ticker in a frame of the market stream, with the keys of the wire, and the stream that brought it.
 
-    None for a sound frame that is something else: a control reply, another event, an error object.
-    Raises `MalformedFrame`. Its `s` (string) and `u` (positive int64) are usable; every other key may be missing,
-    unknown ones may be there. [binance-protocol 2.1, 2.5]
+    The stream is None for a frame without wrapper. Raises `OtherFrame` or `MalformedFrame`. The `s` (string) and `u`
+    (positive int64) are usable; every other key may be missing, unknown ones may be there. [binance-protocol 2.1, 2.5]
 
-    A payload, raw as `/ws/!bookTicker` sends it, and wrapped as `/stream` does:
+    A payload, wrapped as `/stream` sends it, and raw as `/ws` does:
 
-        {"e":"bookTicker","u":11660059839759,"s":"BTCUSD_PERP","ps":"BTCUSD","b":"83732.4","B":"680",
-         "a":"83732.5","A":"2458","T":1790373637547,"E":1790373637547,"st":2}
-        {"stream":"btcusd_perp@bookTicker","data":{"e":"bookTicker","u":11660059839759,"s":"BTCUSD_PERP", ...}}
+        {"stream":"btcusd_perp@bookTicker","data":{"e":"bookTicker","u":11660059839759,"s":"BTCUSD_PERP","ps":"BTCUSD",
+         "b":"83732.4","B":"680","a":"83732.5","A":"2458","T":1790373637547,"E":1790373637547,"st":2}}
+        {"e":"bookTicker","u":11660059839759,"s":"BTCUSD_PERP",...}
 
     `b`, `a` are prices in quote currency, `B`, `A` quantities in contracts (USDⓈ-M: in the base asset), all decimal
     strings; `T` is the transaction time and `E` the event time, in ms since 1970 UTC.
     """
+    stream = None
     try:
         frame = loads(payload)
         if "stream" in frame:
+            stream = frame["stream"]
             frame = frame["data"]
         symbol, update_id = frame["s"], frame["u"]
         usable = type(symbol) is str and type(update_id) is int and 0 < update_id <= MAX_UPDATE_ID
         if usable and frame["e"] == "bookTicker" and 0 < len(symbol) <= MAX_SYMBOL_LENGTH:
-            return frame  # type: ignore[no-any-return]  # only a dict of string keys comes so far
+            return frame, stream
     except JSONDecodeError:
         raise MalformedFrame("not JSON in UTF-8") from None
     except (KeyError, TypeError):
         pass
-    return _judge_rare_frame(frame)
+    return _judge_rare_frame(frame), stream
 
 
-def _judge_rare_frame(frame: Any) -> dict[str, Any] | None:
-    """What `parse_book_ticker` says of everything but the usual frame."""
+def _judge_rare_frame(frame: Any) -> dict[str, Any]:
+    """What `parse_frame` says of everything but the usual frame."""
     if not isinstance(frame, dict) or "stream" in frame:
         raise MalformedFrame("not an object, or a wrapped one without data")
     symbol, update_id, event = frame.get("s"), frame.get("u"), frame.get("e")
     if event != "bookTicker" and (event is not None or symbol is None or update_id is None):
-        return None
+        raise OtherFrame("no book ticker")
     if type(symbol) is not str or not 0 < len(symbol) <= MAX_SYMBOL_LENGTH:
         raise MalformedFrame("a book ticker without a usable symbol (s)")
     if type(update_id) is not int or not 0 < update_id <= MAX_UPDATE_ID:
@@ -67,22 +76,25 @@ def _judge_rare_frame(frame: Any) -> dict[str, Any] | None:
     return frame
 
 
-def is_coin_m(book_ticker: Mapping[str, Any]) -> bool:
-    """Whether a parsed book ticker is of a COIN-M contract: by `st`, or where that is no number by the symbol's shape.
+def market_of_book_ticker(book_ticker: Mapping[str, Any]) -> Market:
+    """The market of a parsed book ticker: by `st`, or where that is no number by the symbol's shape.
 
     The all-market stream of either host carries both markets since 2026-06 [binance-protocol 2.2].
-    COIN-M symbols are `<BASE>USD_PERP` or `<BASE>USD_<yymmdd>`: `BTCUSD_PERP`, `BTCUSD_260626`.
     """
     symbol_type = book_ticker.get("st")
     if type(symbol_type) is int:
-        return symbol_type == COIN_M_SYMBOL_TYPE
-    return COIN_M_SYMBOL.match(book_ticker["s"]) is not None
+        return Market.COIN_M if symbol_type == COIN_M_SYMBOL_TYPE else Market.USDS_M
+    return market_of(book_ticker["s"])
 
 
-def book_ticker_record(book_ticker: Mapping[str, Any]) -> dict[str, Any]:
+def book_ticker_record(
+    book_ticker: Mapping[str, Any], received_at_us: int | None, covered_since_us: int | None
+) -> dict[str, Any]:
     """The record of a parsed book ticker: strings and integers exactly as sent, a missing key is null.
 
     Every key but `u`, which users quote, gets a word: `b`/`B`, `a`/`A` and `e`/`E` are one column in a warehouse.
+    Of our own are `received_at_us`, when the frame was read from the socket, and `covered_since_us`, since when every
+    update of the contract was received; both in microseconds since 1970 UTC.
     """
     try:
         return {
@@ -97,9 +109,11 @@ def book_ticker_record(book_ticker: Mapping[str, Any]) -> dict[str, Any]:
             "transaction_time": book_ticker["T"],
             "event_time": book_ticker["E"],
             "symbol_type": book_ticker["st"],
+            "received_at_us": received_at_us,
+            "covered_since_us": covered_since_us,
         }
     except KeyError:
-        return book_ticker_record({**_ALL_MISSING, **book_ticker})
+        return book_ticker_record({**_ALL_MISSING, **book_ticker}, received_at_us, covered_since_us)
 
 
 def may_be_book_ticker(payload: bytes) -> bool:

@@ -6,25 +6,11 @@ import queue
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ..text import utc
+from ..text import duration, utc
+from .events import Batch
 
-QUEUE_BYTES = 64 * 1024 * 1024
-PAYLOAD_OVERHEAD = 64  # bytes that Python keeps for one payload besides its characters, list entry included
-BATCH_OVERHEAD = 256  # and for a batch
-
-
-class Batch:
-    """Payloads of consecutive messages, `characters` bytes long in all.
-
-    `size` is what they hold in memory, in bytes; `received_at` monotonic seconds.
-    """
-
-    __slots__ = ("payloads", "received_at", "size")
-
-    def __init__(self, payloads: list[bytes], characters: int, received_at: float) -> None:
-        self.payloads = payloads
-        self.received_at = received_at
-        self.size = characters + PAYLOAD_OVERHEAD * len(payloads) + BATCH_OVERHEAD
+HIGH_WATER = 64 * 1024 * 1024  # bytes; reading pauses there
+LOW_WATER = 48 * 1024 * 1024  # and goes on here, so that it does not flutter
 
 
 @dataclass(frozen=True)
@@ -42,22 +28,51 @@ class Noted:
 
 
 @dataclass(frozen=True)
-class Gap:
-    """A stretch of time in which no proven connection was open: updates pushed in it are lost, Binance never replays.
+class Traced:
+    """Something for whoever looks at the machine at work (`--debug`)."""
 
-    `since` and `until` are epoch seconds, `seconds` their distance on the monotonic clock.
+    text: str
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Updates pushed between `since` and `until` may be missing: nobody listened, and Binance never replays.
+
+    Both are epoch seconds of the exchange's clock, as event times are.
     """
 
+    feed: int
     since: float
     until: float
-    seconds: float
     cause: str
+
+    @property
+    def seconds(self) -> float:
+        return self.until - self.since
 
     def __str__(self) -> str:
         return (
-            f"Gap of {self.seconds:.1f} seconds: updates pushed from {utc(self.since)} to {utc(self.until)} "
+            f"Gap of {duration(self.seconds)}: updates pushed from {utc(self.since)} to {utc(self.until)} "
             f"may be missing. Cause: {self.cause}."
         )
+
+
+@dataclass(frozen=True)
+class Silence(Gap):
+    """The same, where connections answered and brought nothing: most likely nothing was pushed."""
+
+    def __str__(self) -> str:
+        return (
+            f"Nothing came for {duration(self.seconds)}, from {utc(self.since)} to {utc(self.until)} ({self.cause}). "
+            "Most likely nothing was pushed; if anything was, it is missing."
+        )
+
+
+@dataclass(frozen=True)
+class Unproven:
+    """Another connection took over, and of these contracts it is not sure that it has brought everything."""
+
+    symbols: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -67,18 +82,20 @@ class Failed:
     error: Exception
 
 
-Item: TypeAlias = "Batch | Warned | Noted | Gap | Failed"
+Item: TypeAlias = "Batch | Warned | Noted | Traced | Gap | Unproven | Failed"
 
 
-class Handover:
+class Outbox:
     """A queue between two threads; putting never waits.
 
     The reader asks `is_full` before it reads a socket. Each side keeps its own counter, so no lock is needed.
     """
 
-    def __init__(self, limit: int = QUEUE_BYTES) -> None:
+    def __init__(self, high_water: int = HIGH_WATER, low_water: int = LOW_WATER) -> None:
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
-        self._limit = limit
+        self._high_water = high_water
+        self._low_water = low_water
+        self._is_full = False
         self._put_bytes = 0
         self._taken_bytes = 0
 
@@ -102,4 +119,7 @@ class Handover:
         return self._put_bytes - self._taken_bytes
 
     def is_full(self) -> bool:
-        return self.waiting_bytes >= self._limit
+        """From the high-water mark on until the low one is reached again. For the reader's thread."""
+        waiting = self.waiting_bytes
+        self._is_full = waiting >= self._high_water or (self._is_full and waiting > self._low_water)
+        return self._is_full

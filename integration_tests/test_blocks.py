@@ -1,0 +1,177 @@
+"""Blocks of records through our entry point: the same bytes as single messages through the CDK's own."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from local_exchange import LocalExchange
+
+from .harness.connector import FULL_REFRESH, INCREMENTAL, Connector, Running, state_message
+from .harness.failing import Capture
+from .test_recording import recording
+
+# Checkpoints come sooner, so that several fit into some seconds.
+OURS = """
+import sys
+from source_binance_futures.streams import book_tickers
+from source_binance_futures.run import run
+book_tickers.CHECKPOINT_EVERY = 1.0
+run(sys.argv[1:])
+"""
+THE_CDKS = """
+import sys
+from airbyte_cdk.entrypoint import launch
+from source_binance_futures import SourceBinanceFutures
+from source_binance_futures.streams import book_tickers
+book_tickers.CHECKPOINT_EVERY = 1.0
+launch(SourceBinanceFutures(), sys.argv[1:])
+"""
+ODD = '币安"\\},{USD_PERP'
+VARYING = (
+    re.compile(rb'(?<="emitted_at":)[\d.]+'),
+    re.compile(rb"(?<=in )\d+\.\d(?= seconds)"),
+    re.compile(rb"\d:\d\d:\d\d\.\d+"),
+    re.compile(rb"\d+(?= of 2400)"),  # the weight used: both ask the same exchange
+)
+
+
+def book_ticker(update_id: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "e": "bookTicker",
+        "u": update_id,
+        "s": "BTCUSD_PERP",
+        "ps": "BTCUSD",
+        "b": "83732.4",
+        "B": "680",
+        "a": "83732.5",
+        "A": "2458",
+        "T": 1790373637547,
+        "E": 1790373637547,
+        "st": 2,
+        **changes,
+    }
+
+
+def frames_of_all_kinds(first_id: int) -> list[bytes]:
+    """More than one block of sound updates, with what else may come in between."""
+    frames = [orjson.dumps(book_ticker(first_id + number, E=None if number == 40 else 1)) for number in range(200)]
+    without_type = book_ticker(first_id, s="ETHUSD_PERP")
+    del without_type["st"]
+    frames[50:50] = [
+        b"no JSON",
+        orjson.dumps({"result": None, "id": 1}),
+        orjson.dumps(without_type),
+        orjson.dumps(without_type),  # a duplicate
+        orjson.dumps(book_ticker(first_id + 1, s="BTCUSDT", st=1)),
+        orjson.dumps(book_ticker(first_id, s=ODD, b={"x": None}, B=[{"y": 1}, {"z": ":null"}], a=1.5)),
+        orjson.dumps(book_ticker(first_id, s=ODD)),
+    ]
+    return frames
+
+
+def without_what_varies(stdout: str) -> list[bytes]:
+    text = stdout.encode()
+    for pattern in VARYING:
+        text = pattern.sub(b"*", text)
+    return text.splitlines(keepends=True)
+
+
+def test_the_whole_output_is_that_of_the_cdks_own_entry_point(tmp_path: Path) -> None:
+    with LocalExchange(rate=0) as exchange:
+        config = {"environment": exchange.environment(), "listen_seconds": 3600, "unheard_of": 1}
+        config["max_book_tickers"] = 4 * 202
+        state = [state_message({"environment": f"custom {exchange.market_stream_url}", "u": {"BTCUSD_PERP": 10}})]
+        with (
+            Connector(tmp_path / "ours", (sys.executable, "-c", OURS)) as ours,
+            Connector(tmp_path / "the CDK's", (sys.executable, "-c", THE_CDKS)) as the_cdks,
+        ):
+            both: list[Running] = [
+                connector.start_read(config, symbol_prices=FULL_REFRESH, book_tickers=INCREMENTAL, state=state)
+                for connector in (ours, the_cdks)
+            ]
+            exchange.wait_for(lambda: len(exchange.connections) == 2, 60)
+            for number in range(4):
+                for frame in frames_of_all_kinds(1000 * (number + 1)):
+                    exchange.push(frame)
+                if number < 3:
+                    for running in both:
+                        # The prices have a state of their own.
+                        running.wait_for(lambda: running.count('"type":"STATE"') >= number + 2)  # noqa: B023  # now
+            outputs = [running.finish(check_records=False) for running in both]
+    ours_said, the_cdks_said = (without_what_varies(output.stdout) for output in outputs)
+    for ours_line, line in zip(ours_said, the_cdks_said, strict=False):
+        assert ours_line == line
+    assert len(ours_said) == len(the_cdks_said)
+    for output in outputs:
+        assert output.exit_code == 0
+        assert output.record_counts == [202, 202, 202, 202]
+        assert "Read 808 records from book_tickers stream" in output.logs("INFO")
+        assert output.statuses("book_tickers") == output.statuses("symbol_prices") == ["STARTED", "RUNNING", "COMPLETE"]
+
+
+def test_a_recording_passes_record_for_record_through_both(tmp_path: Path) -> None:
+    path = recording("coin_m_20210417.jsonl")
+    said: list[list[bytes]] = []
+    for command in (OURS, THE_CDKS):
+        with (
+            LocalExchange(recording=path, speed=20) as exchange,
+            Connector(tmp_path / str(len(said)), (sys.executable, "-c", command)) as connector,
+        ):
+            config = {"environment": exchange.environment(), "listen_seconds": 60, "max_book_tickers": 7082}
+            output = connector.read(config, book_tickers=INCREMENTAL)
+        assert output.exit_code == 0
+        said.append([line for line in without_what_varies(output.stdout) if b'"RECORD"' in line])
+    assert len(said[0]) == 7082
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+def test_a_stop_signal_in_the_middle_of_a_blocked_block(connector: Connector, variables: dict[str, str]) -> None:
+    """Every line comes out whole, and the state vouches for what was written, for all of that and nothing else."""
+    with LocalExchange(rate=3000, mix_usds_margined=False) as exchange:
+        capture = Capture(connector, exchange, standby=False, variables=variables)
+        exchange.wait_for(lambda: exchange.connections, 60)
+        time.sleep(1.5)  # a pipe holds 200 records; each block of 64 is a third of it
+        capture.running.process.send_signal(signal.SIGTERM)
+        time.sleep(0.7)
+        capture.begin_to_read()
+        capture.end()
+    assert capture.account.received > 100
+    assert (capture.account.lost, capture.account.twice, capture.account.out_of_order) == (0, 0, 0)
+    assert capture.last_state["u"] == capture.newest
+    assert capture.exit_code == 0
+
+
+def test_the_memory_is_looked_at_by_the_number_of_records(tmp_path: Path) -> None:
+    """The CDK ends a sync that is about to be killed for its memory; it counts messages to know when to look."""
+    command = """
+import sys
+from airbyte_cdk.utils import memory_monitor
+from source_binance_futures.run import run
+memory_monitor.MemoryMonitor._probe_cgroup = lambda self: setattr(self, "_cgroup_version", 2)
+memory_monitor.MemoryMonitor._read_memory = lambda self: (96, 100)
+memory_monitor.MemoryMonitor._read_anon_bytes = lambda self: (95, "test")
+memory_monitor._DEFAULT_CHECK_INTERVAL = 5000
+run(sys.argv[1:])
+"""
+    with LocalExchange(rate=0) as exchange, Connector(tmp_path, (sys.executable, "-c", command)) as connector:
+        config = {"environment": exchange.environment(), "listen_seconds": 60, "max_book_tickers": 200_000}
+        running = connector.start_read(config, book_tickers=INCREMENTAL)
+        exchange.wait_for(lambda: exchange.connections, 60)
+        first = 1
+        while running.process.poll() is None:
+            assert first < 200_000, "nobody looked"
+            exchange.push_updates([book_ticker(number) for number in range(first, first + 1000)])
+            first += 1000
+        output = running.finish(check_records=False)
+    assert output.exit_code == 1
+    assert "Source memory usage exceeded critical threshold" in output.errors[-1]["message"]
+    assert len(output.updates) < 100_000

@@ -1,0 +1,34 @@
+"""Since when a contract's own stream has missed nothing: what `covered_since_us` of a record says. Pure.
+
+Strict on one side: never too early. A stretch begins with the first update of the contract's own stream that is kept
+after a doubt, since everything that is pushed after it comes over the same connection, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class Coverage:
+    """For each contract the beginning of its stretch, in microseconds since 1970; none while there is a doubt."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, int] = {}
+        self._of_feed: dict[int, set[str]] = {}
+
+    def since(self, symbol: str, feed: int, received_at_us: int) -> int:
+        """Where the stretch of an update begins that came over the contract's own stream and is kept."""
+        since = self._since.get(symbol)
+        if since is None:
+            self._since[symbol] = since = received_at_us
+            self._of_feed.setdefault(feed, set()).add(symbol)
+        return since
+
+    def doubt(self, symbols: Iterable[str]) -> None:
+        """Something may be missing of these contracts, or may yet prove to be."""
+        for symbol in symbols:
+            self._since.pop(symbol, None)
+
+    def doubt_feed(self, feed: int) -> None:
+        """The same for all contracts of a feed."""
+        self.doubt(self._of_feed.pop(feed, ()))

@@ -1,0 +1,93 @@
+"""Connections for one feed: which address, in the background, and what a failure means."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..deadline import Deadline
+from ..endpoints import stream_address
+from ..errors import AddressRefused, BinanceError, Owner, RateLimited, UnexpectedFailure
+from ..transport.connection import Connection, open_in_background
+from ..transport.route import Route
+from .contracts import FeedPlan
+from .events import Refusal
+
+MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
+
+
+class Opened(NamedTuple):
+    """A connection to the base with this position in the list, whose address names the first `named` streams."""
+
+    connection: Connection
+    base: int
+    named: int
+
+
+class Dialling:
+    """Attempts at the addresses of one feed, one at a time. `wake` is called from another thread when one has ended.
+
+    The base that brought data is kept; where one is refused or brings nothing, the next one of the list is tried.
+    """
+
+    def __init__(self, plan: FeedPlan, route: Route, connect_within: float, wake: Callable[[], None]) -> None:
+        self.is_under_way = False
+        self.trouble: str | None = None  # why the newest failed attempt failed
+        self._plan = plan
+        self._route = route
+        self._connect_within = connect_within
+        self._wake = wake
+        self._base = 0
+        self._refused = 0  # bases in a row
+        self._outcomes: queue.SimpleQueue[tuple[int, int, Connection | Exception]] = queue.SimpleQueue()
+        self._over = False
+
+    def dial(self, *, other_than: int | None = None) -> None:
+        """Begins an attempt, at another base than this one where there is any."""
+        self.is_under_way = True
+        base = self._base if other_than is None else (other_than + 1) % len(self._plan.bases)
+        address, named = stream_address(self._plan.bases[base], self._plan.streams)
+
+        def ended(outcome: Connection | Exception) -> None:
+            self._outcomes.put((base, named, outcome))
+            if self._over and isinstance(outcome, Connection):
+                outcome.close()
+            self._wake()
+
+        open_in_background(address, self._route, Deadline.after(self._connect_within), MAX_MESSAGE_BYTES, ended)
+
+    def outcome(self, now: float) -> Opened | Refusal | None:
+        """How an attempt has ended, if one has."""
+        if self._outcomes.empty():
+            return None
+        base, named, outcome = self._outcomes.get()
+        self.is_under_way = False
+        if isinstance(outcome, Connection):
+            self._refused = 0
+            return Opened(outcome, base, named)
+        self.trouble = str(outcome)
+        return self._refusal(outcome, base, now)
+
+    def _refusal(self, error: Exception, base: int, now: float) -> Refusal:
+        if not isinstance(error, BinanceError):
+            return Refusal(UnexpectedFailure("connecting", error), for_good=True)
+        if isinstance(error, AddressRefused):
+            self._refused += 1
+            self._base = (base + 1) % len(self._plan.bases)
+            return Refusal(error, for_good=self._refused >= len(self._plan.bases))
+        if isinstance(error, RateLimited):
+            return Refusal(error, listens_again_at=now + error.retry_at - time.time())
+        return Refusal(error, for_good=error.owner is Owner.USER)
+
+    def brings_data(self, base: int) -> str | None:
+        """Data came from this base, so it is the one to use; a sentence where that is news."""
+        if base == self._base:
+            return None
+        self._base = base
+        return f"{self._plan.bases[base]} brings data, and is used from now on."
+
+    def close(self) -> None:
+        """No connection is wanted any more: one that is still being opened is left at once."""
+        self._over = True

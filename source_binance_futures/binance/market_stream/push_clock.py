@@ -1,0 +1,45 @@
+"""When what arrives was pushed, by the exchange's own clock. Pure.
+
+Two connections bring the same update at different moments, and one of them may be late by many seconds. What both have
+brought is compared by when it was pushed, never by when it was received.
+"""
+
+from __future__ import annotations
+
+BELIEVABLE = 86_400.0  # seconds; an event time further from our clock is in another unit, or of a played recording
+DOUBT_BY_EVENT_TIME = 0.25  # seconds; event times of neighbours go back by up to 79 ms [binance-protocol 2.4]
+DOUBT_BY_RECEIPT = 2.0  # seconds by which connections may differ where frames carry no time
+
+
+class PushClock:
+    """Reads event times, and tells the present by them.
+
+    `epoch_offset` is the wall clock minus the monotonic clock, in seconds: what counts as long as no frame says better.
+    """
+
+    def __init__(self, epoch_offset: float) -> None:
+        self._epoch_offset = epoch_offset
+        self._ahead: float | None = None  # the exchange's clock minus ours, by the frame that was fastest so far
+
+    @property
+    def knows(self) -> bool:
+        """Whether any frame has told when it was pushed."""
+        return self._ahead is not None
+
+    @property
+    def doubt(self) -> float:
+        """By how many seconds two connections may differ in when they put the same push."""
+        return DOUBT_BY_RECEIPT if self._ahead is None else DOUBT_BY_EVENT_TIME
+
+    def now(self, at: float) -> float:
+        """What is pushed at this moment (monotonic seconds) carries this time (epoch seconds), or an earlier one."""
+        return at + (self._epoch_offset if self._ahead is None else self._ahead)
+
+    def read(self, at: float, event_time: float | None) -> float | None:
+        """The event time of a frame received `at` (monotonic), in epoch seconds; None if it cannot be believed."""
+        if event_time is None or abs(event_time - at - self._epoch_offset) > BELIEVABLE:
+            return None
+        ahead = event_time - at
+        if self._ahead is None or ahead > self._ahead:
+            self._ahead = ahead
+        return event_time

@@ -1,0 +1,153 @@
+"""From the frames of one read to the records that count: the hot path of a sync. Pure: no clock, no log, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from ..binance.endpoints import ALL_MARKET_STREAM, Market
+from ..binance.market_stream.contracts import Wishes
+from ..binance.market_stream.coverage import Coverage
+from ..binance.market_stream.events import Batch
+from ..binance.market_stream.messages import NoBookTicker, book_ticker_record, market_of_book_ticker, parse_frame
+from ..binance.market_stream.outbox import Gap
+from ..binance.market_stream.samples import Dead, Samples
+from .cursor import Cursor, Restart
+from .schema_drift import drift
+from .tally import Tally
+
+NO_FEED = -1  # of a gap of one contract
+
+Records: TypeAlias = "list[dict[str, Any]]"
+
+
+class Selection:
+    """Takes what the market stream hands over, and says what of it is new, and since when nothing is missing.
+
+    `most` is how many records are wanted in all, None for no limit. `schema` is what records are held to.
+    """
+
+    def __init__(self, cursor: Cursor, wishes: Wishes, most: int | None, schema: Mapping[str, Any]) -> None:
+        self.tally = Tally()
+        self.samples = Samples()
+        self._cursor = cursor
+        self._wishes = wishes
+        self._most = most
+        self._schema = schema
+        self._coverage = Coverage()
+        self._restarts_told = 0
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether as many records came as were wanted."""
+        return self.tally.emitted == self._most
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The symbols that were heard of."""
+        return self._cursor.symbols_seen
+
+    def take(self, batch: Batch, markets: frozenset[Market]) -> Iterator[Records | str]:
+        """The records of one read, and sentences of warning between them; samples of `markets` are of interest.
+
+        Rows vouch for what was received up to their own read, so a read that will be cut short vouches for nothing.
+        """
+        tally, advance, since = self.tally, self._cursor.advance, self._coverage.since
+        left = len(batch.payloads) if self._most is None else self._most - tally.emitted
+        vouches = not batch.behind and left >= len(batch.payloads)
+        feed, received_at_us = batch.feed, batch.received_at_us
+        follows, compares = self._wishes.every_change, self._wishes.discovers
+        records: Records = []
+        for payload in batch.payloads:
+            try:
+                book_ticker, stream = parse_frame(payload)
+            except NoBookTicker as why:
+                yield from self._leave_out(payload, why, records)
+                continue
+            symbol, update_id = book_ticker["s"], book_ticker["u"]
+            is_own = follows and stream != ALL_MARKET_STREAM
+            if (not is_own or stream is None) and not self._is_wanted(book_ticker, markets):
+                tally.other_market += 1
+                continue
+            if is_own:
+                if compares:
+                    self.samples.own(symbol, update_id, received_at_us)
+            elif follows and not self.samples.sample(symbol, update_id, received_at_us, feed=feed, line=batch.line):
+                continue
+            if not advance(symbol, update_id, book_ticker.get("T")):
+                tally.known += 1
+                continue
+            covered_since_us = None
+            if is_own and vouches:
+                covered_since_us = since(symbol, feed, received_at_us)
+            elif is_own:
+                self._coverage.doubt((symbol,))
+            record = book_ticker_record(book_ticker, received_at_us, covered_since_us)
+            if not tally.emitted:
+                yield from self._look_at_first(record)
+            tally.emitted += 1
+            records.append(record)
+            left -= 1
+            if left == 0:
+                break
+        if records:
+            tally.last_event_time = records[-1]["event_time"]
+            yield records
+        yield from self._restarts()
+
+    def _is_wanted(self, book_ticker: Mapping[str, Any], markets: frozenset[Market]) -> bool:
+        """Whether a frame that no stream of its own vouches for is of a contract that was asked for."""
+        market = market_of_book_ticker(book_ticker)
+        return market in markets and self._wishes.wants(book_ticker["s"], market)
+
+    def _leave_out(self, payload: bytes, why: NoBookTicker, records: Records) -> Iterator[Records | str]:
+        """The sentence about a frame that was left out, after the records that came before it."""
+        sentence = self.tally.left_out(payload, why)
+        if sentence is not None:
+            if records:
+                yield records.copy()
+                records.clear()
+            yield sentence
+
+    def _look_at_first(self, record: Mapping[str, Any]) -> Iterator[str]:
+        self.tally.first_event_time = record["event_time"]
+        for fault in drift(record, self._schema):
+            yield f"Binance's book tickers no longer fit the declared schema. {fault}"
+
+    # --- what is missing ---
+
+    def miss(self, gap: Gap) -> str:
+        """Updates of a feed may be missing; the sentence about it."""
+        self.tally.told(gap)
+        self._coverage.doubt_feed(gap.feed)
+        return str(gap)
+
+    def doubt(self, symbols: Iterable[str]) -> None:
+        """Updates of some contracts may be missing."""
+        self._coverage.doubt(symbols)
+
+    def dead_streams(self, now_us: int) -> list[tuple[Dead, str]]:
+        """Own streams that lack what a sample has shown, with the reason for a fresh connection."""
+        return [
+            (dead, f"the own stream of {dead.symbol} has not brought what the all-market stream shows")
+            for dead in self.samples.dead(now_us)
+        ]
+
+    def miss_contract(self, symbol: str, since: float, until: float, cause: str) -> str:
+        """Updates of one contract, pushed between two moments (epoch seconds), may be missing; the sentence."""
+        gap = Gap(NO_FEED, since, until, f"{symbol} only: {cause}")
+        self.tally.told(gap)
+        self._coverage.doubt([symbol])
+        return str(gap)
+
+    def _restarts(self) -> Iterator[str]:
+        new: list[Restart] = self._cursor.restarts[self._restarts_told :]
+        self._restarts_told += len(new)
+        for restart in new:
+            yield (
+                f"The exchange's counter of {restart.symbol} has restarted: update id {restart.after} after "
+                f"{restart.before}. Its updates are taken as new."
+            )
+            if restart.since is not None and restart.until is not None:
+                cause = "it took a minute to be sure of the restart"
+                yield self.miss_contract(restart.symbol, restart.since / 1000, restart.until / 1000, cause)

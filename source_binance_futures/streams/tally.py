@@ -1,0 +1,74 @@
+"""The counts of one sync, and the sentences made of them. Pure: no clock, no log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..binance.market_stream.messages import MalformedFrame, NoBookTicker
+from ..binance.market_stream.outbox import Gap, Silence
+from ..binance.text import duration, quoted, utc
+
+QUOTED_OF_EACH_KIND = 3
+
+
+@dataclass
+class Tally:
+    """What came, what was left out, what is missing. Event times are ms since 1970, as sent."""
+
+    emitted: int = 0
+    known: int = 0  # heard twice, or there before
+    other_market: int = 0
+    other_frames: int = 0
+    malformed: int = 0
+    not_written: int = 0
+    gaps: list[float] = field(default_factory=list)  # their lengths in seconds
+    silences: list[float] = field(default_factory=list)
+    first_event_time: object = None
+    last_event_time: object = None
+
+    def left_out(self, payload: bytes, why: NoBookTicker) -> str | None:
+        """Counts a frame that holds no book ticker; the sentence to log, for the first few of each kind."""
+        if isinstance(why, MalformedFrame):
+            self.malformed += 1
+            count, what = self.malformed, f"A malformed frame was left out ({why})"
+        else:
+            self.other_frames += 1
+            count, what = self.other_frames, "A frame that is not a book ticker was left out"
+        return f"{what}: {quoted(payload)}" if count <= QUOTED_OF_EACH_KIND else None
+
+    def told(self, gap: Gap) -> None:
+        """Counts what the market stream tells as missing."""
+        (self.silences if isinstance(gap, Silence) else self.gaps).append(gap.seconds)
+
+    @property
+    def only_malformed(self) -> bool:
+        """Whether frames came, and not one of them was a book ticker as it should be."""
+        return bool(self.malformed) and not (self.emitted + self.known + self.other_market)
+
+    def progress(self, symbols: int, seconds: float, left: float) -> str:
+        """A line while it goes on: `seconds` since the beginning, `left` of the window."""
+        rate = self.emitted / max(seconds, 0.001)
+        return f"{self.emitted} updates of {symbols} symbols, {rate:.0f} a second, {left:.0f} seconds left."
+
+    def summary(self, symbols: int, seconds: float, reconnects: int, *, compared: int, confirmed: int) -> str:
+        """The last line of a sync. `confirmed` of `compared` samples were found among the contracts' own streams."""
+        parts = [
+            f"Captured {self.emitted} updates of {symbols} symbols in {seconds:.1f} seconds.",
+            f"Reconnects: {reconnects}. Gaps: {_times(self.gaps)}.",
+        ]
+        if self.silences:
+            parts.append(f"Long silences: {_times(self.silences)}.")
+        if compared:
+            parts.append(f"Samples confirmed: {confirmed:,} of {compared:,}.")
+        parts.append(
+            f"Left out: {self.known} known already (the overlap of connections and syncs), "
+            f"{self.other_market} of other contracts, {self.other_frames} other frames, {self.malformed} malformed."
+        )
+        if type(self.first_event_time) is int and type(self.last_event_time) is int:
+            begin, end = utc(self.first_event_time / 1000), utc(self.last_event_time / 1000)
+            parts.append(f"Event times from {begin} to {end}.")
+        return " ".join(parts)
+
+
+def _times(lengths: list[float]) -> str:
+    return f"{len(lengths)}, {duration(sum(lengths))} in all" if lengths else "none"

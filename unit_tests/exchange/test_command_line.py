@@ -1,0 +1,110 @@
+"""`python -m local_exchange`, as a person starts it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from .clients import ALL, ROOT, WAIT, ask_for_websocket, connect, read_to_the_end
+
+COMMAND = [sys.executable, "-m", "local_exchange"]
+
+
+@contextlib.contextmanager
+def started(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """The process, and what it printed before the configuration and in it: titles and addresses."""
+    command = [*COMMAND, "--port", "0", *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline().strip() for _ in range(5)]
+            told = {title: rest.strip() for title, _, rest in (line.partition(":") for line in lines)}
+            yield process, told | json.loads(told["Configuration"])["environment"]
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_runs_until_it_is_ended(number: signal.Signals) -> None:
+    with started("--rate", "100", "--samples", "off") as (process, told):
+        assert told["COIN-M"] == told["market_stream_url"] + ALL
+        for url in (told["COIN-M"], told["USDⓈ-M"], told["market_stream_url"] + "/ws/btcusd_perp@bookTicker"):
+            with connect(url) as client:
+                assert json.loads(client.recv(WAIT))["e"] == "bookTicker"
+        with connect(told["WebSocket API"]) as client:
+            client.send('{"id":1,"method":"ticker.price","params":{"symbol":"BTCUSDT"}}')
+            assert json.loads(client.recv(WAIT))["result"]["symbol"] == "BTCUSDT"
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=WAIT)
+    assert output == "The exchange is closed.\n"
+    assert process.returncode == 0
+
+
+def test_contracts_and_samples() -> None:
+    options = ("--rate", "1000", "--coin-m", "2", "--usds-m", "1", "--samples", "0.5")
+    with started(*options) as (_, told), connect(told["COIN-M"]) as client:
+        frames = [json.loads(client.recv(WAIT)) for _ in range(9)]
+    assert {frame["s"] for frame in frames[-3:]} == {frame["s"] for frame in frames}
+    assert [frame["st"] for frame in frames[-3:]].count(2) == 2
+
+
+def test_pings() -> None:
+    with started("--pings", "0.1") as (_, told):
+        address = ("127.0.0.1", urlsplit(told["COIN-M"]).port or 0)
+        with socket.create_connection(address, timeout=WAIT) as client:
+            ask_for_websocket(client, "/ws")
+            received = b""
+            while b"\x89\x0d1" not in received:
+                received += client.recv(1000)
+
+
+def test_faults_in_turn() -> None:
+    """Whether somebody was there in the first half second is up to the machine."""
+    with started("--rate", "100", "--fault", "rst", "--fault", "lag", "--every", "0.5") as (process, told):
+        assert process.stdout is not None
+        with connect(told["COIN-M"]) as client:
+            read_to_the_end(client)
+        lines = [process.stdout.readline().split(" ", 1)[1]]
+        while "rst: a TCP reset; it met /ws/!bookTicker\n" not in lines:
+            lines.append(process.stdout.readline().split(" ", 1)[1])
+        lines.append(process.stdout.readline().split(" ", 1)[1])
+    assert {line.partition(":")[0] for line in lines[::2]} == {"rst"}
+    assert {line.partition(":")[0] for line in lines[1::2]} == {"lag"}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--every", "5"], "--every needs a --fault"),
+        (["--samples", "0"], "--samples: must be more than 0"),
+        (["--rate", "many"], "--rate: must be a number from 0 on"),
+        (["--coin-m", "-1"], "--coin-m: must be a whole number from 0 on"),
+        (["--fault", "earthquake"], "invalid choice: 'earthquake'"),
+    ],
+)
+def test_what_makes_no_sense_is_told(options: list[str], told: str) -> None:
+    process = subprocess.run([*COMMAND, *options], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert process.returncode == 2
+    assert told in process.stderr
+
+
+def test_what_it_cannot_open_is_told() -> None:
+    command = [*COMMAND, "--port", "0", "--recording", "no-such-file"]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert process.returncode == 1
+    assert process.stderr.startswith("The exchange cannot open: ")
+    assert "no-such-file" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_the_help_names_every_fault() -> None:
+    process = subprocess.run([*COMMAND, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
+    assert "kill-stream           one contract's own stream dies" in process.stdout

@@ -1,0 +1,154 @@
+"""What can happen to an open connection."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from websockets.exceptions import ConnectionClosedError
+
+from local_exchange import LocalExchange
+
+from .clients import ALL, WAIT, listening, listening_raw, read_to_the_end
+
+
+def test_reset_and_end_of_stream(exchange: LocalExchange) -> None:
+    with listening(exchange) as reset, listening(exchange) as finished:
+        exchange.push("last")
+        assert exchange.fault("rst").path == ALL
+        exchange.fault("fin")
+        frames, end = read_to_the_end(reset)
+        assert (frames, end.rcvd) == (["last"], None)
+        assert isinstance(end.__cause__, ConnectionResetError)
+        frames, end = read_to_the_end(finished)
+        assert (frames, end.rcvd) == (["last"], None)
+        assert not isinstance(end.__cause__, ConnectionResetError)
+        exchange.wait_for(lambda: not exchange.connections, WAIT)
+
+
+def test_close_frame(exchange: LocalExchange) -> None:
+    with listening(exchange) as client:
+        exchange.fault("close", code=1008, reason="Too many requests")
+        _, end = read_to_the_end(client)
+    assert end.rcvd is not None
+    assert (end.rcvd.code, end.rcvd.reason) == (1008, "Too many requests")
+
+
+def test_cut_in_a_frame(exchange: LocalExchange) -> None:
+    with listening_raw(exchange) as client:
+        exchange.fault("cut")
+        received = client.recv(1000)
+        assert received[:2] == b"\x81\x7e"
+        assert len(received) < int.from_bytes(received[2:4], "big")
+        with pytest.raises(ConnectionResetError):
+            client.recv(1000)
+
+
+def test_silence() -> None:
+    with (
+        LocalExchange(rate=0, ping_interval=0.05) as exchange,
+        listening(exchange, close_timeout=0.1, ping_interval=None) as client,
+    ):
+        server_side = exchange.fault("silence")
+        exchange.push("nothing")
+        pongs = len(server_side.pongs)
+        assert not client.ping().wait(0.3)
+        assert len(server_side.pongs) == pongs
+        with pytest.raises(TimeoutError):
+            client.recv(0)
+        assert exchange.connections == [server_side]
+
+
+def test_mute(exchange: LocalExchange) -> None:
+    with listening(exchange) as client:
+        exchange.fault("mute")
+        exchange.push("nothing")
+        client.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
+        assert client.ping().wait(WAIT)
+        with pytest.raises(TimeoutError):
+            client.recv(0.1)
+
+
+def test_shutdown_is_announced_and_the_next_fault_meets_another_connection(exchange: LocalExchange) -> None:
+    with listening(exchange) as raw, listening(exchange, "/stream?streams=!bookTicker") as wrapped:
+        first = exchange.fault("shutdown", after=0.2)
+        second = exchange.fault("shutdown", after=0.2)
+        assert first is not second
+        exchange.push("still")
+        (announced, *rest), end = read_to_the_end(raw)
+        assert (json.loads(announced)["e"], rest) == ("serverShutdown", ["still"])
+        assert end.rcvd is not None
+        assert end.rcvd.code == 1001
+        (announced, *rest), _ = read_to_the_end(wrapped)
+        assert json.loads(announced)["stream"] == "!serverShutdown"
+        assert json.loads(announced)["data"].keys() == {"e", "E"}
+
+
+def test_raw_bytes(exchange: LocalExchange) -> None:
+    masked = b"\x81\x81\x00\x00\x00\x00x"
+    with listening(exchange) as client:
+        exchange.fault("raw", data=masked)
+        _, end = read_to_the_end(client)
+    assert isinstance(end, ConnectionClosedError)
+    assert end.sent is not None
+    assert end.sent.code == 1002
+
+
+def test_a_connection_that_lags(exchange: LocalExchange) -> None:
+    with listening(exchange) as lagging, listening(exchange) as other:
+        exchange.push("0")
+        exchange.lag(exchange.connections[0], 0.5)
+        started = time.monotonic()
+        exchange.push("1")
+        exchange.push("2")
+        assert [other.recv(WAIT) for _ in range(3)] == ["0", "1", "2"]
+        assert lagging.recv(WAIT) == "0"
+        assert lagging.ping().wait(WAIT)
+        exchange.lag(exchange.connections[0], 0)
+        exchange.push("3")
+        assert lagging.recv(WAIT) == "1"
+        assert time.monotonic() - started >= 0.5
+        assert [lagging.recv(WAIT) for _ in range(2)] == ["2", "3"], "it keeps the order"
+        exchange.push("4")
+        assert lagging.recv(WAIT) == "4"
+        assert exchange.fault("mute") is exchange.connections[1], "the one without a fault so far"
+
+
+def test_what_a_lagging_connection_holds_back_is_bounded() -> None:
+    with LocalExchange(rate=0, unsent_limit=2**20) as exchange, listening(exchange):
+        exchange.lag(exchange.connections[0], 60)
+        for _ in range(3):
+            exchange.push("x" * 2**19)
+        exchange.wait_for(lambda: not exchange.connections, WAIT)
+        with listening(exchange, max_size=None) as client:
+            exchange.lag(exchange.connections[0], 0.01)
+            for _ in range(5):
+                exchange.push("x" * 2**19)
+                assert client.recv(WAIT), "what has been sent no longer counts"
+
+
+def test_what_is_held_back_is_not_sent_by_a_mute_connection(exchange: LocalExchange) -> None:
+    with listening(exchange) as client:
+        exchange.lag(exchange.connections[0], 0.1)
+        exchange.push("held back")
+        exchange.fault("mute", exchange.connections[0])
+        with pytest.raises(TimeoutError):
+            client.recv(0.3)
+
+
+def test_a_lagging_connection_that_is_lost_sends_nothing_more(exchange: LocalExchange) -> None:
+    with listening(exchange) as client:
+        exchange.lag(exchange.connections[0], 0.1)
+        exchange.push("held back")
+        exchange.fault("rst", exchange.connections[0])
+        assert read_to_the_end(client)[0] == []
+    time.sleep(0.15)
+    with listening(exchange) as client:
+        exchange.push("next")
+        assert client.recv(WAIT) == "next"
+
+
+def test_nobody_to_fault(exchange: LocalExchange) -> None:
+    with pytest.raises(LookupError):
+        exchange.fault("rst")

@@ -1,0 +1,92 @@
+"""Where it is, TLS, deadlines, and what it says when it fails."""
+
+from __future__ import annotations
+
+import json
+import ssl
+
+import pytest
+
+from local_exchange import LocalExchange
+
+from .clients import WAIT, listening, listening_raw, read_to_the_end, update
+
+
+def test_environment(exchange: LocalExchange) -> None:
+    assert exchange.environment() == {
+        "name": "custom",
+        "market_stream_url": f"ws://127.0.0.1:{exchange.port}",
+        "websocket_api_url": f"ws://127.0.0.1:{exchange.port}/ws-fapi/v1",
+    }
+    assert exchange.environment(usds_margined=True) == exchange.environment() | {
+        "usds_margined_stream_url": f"ws://127.0.0.1:{exchange.port}/usds/public"
+    }
+
+
+@pytest.fixture(scope="module")
+def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The server's side and the client's."""
+    import trustme
+
+    authority = trustme.CA()
+    server_side, client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(server_side)
+    authority.configure_trust(client_side)
+    return server_side, client_side
+
+
+def test_tls(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    server_side, client_side = tls
+    with LocalExchange(rate=0, ssl_context=server_side) as exchange:
+        assert exchange.market_stream_url == f"wss://localhost:{exchange.port}"
+        with listening(exchange, ssl=client_side) as client:
+            exchange.push("over TLS")
+            assert client.recv(WAIT) == "over TLS"
+            exchange.fault("fin")
+            read_to_the_end(client)
+        with listening(exchange, ssl=client_side) as client:
+            exchange.fault("rst")
+            read_to_the_end(client)
+
+
+@pytest.mark.parametrize(("a_record_for_each", "records"), [(False, 1), (True, 20)])
+def test_tls_records(tls: tuple[ssl.SSLContext, ssl.SSLContext], a_record_for_each: bool, records: int) -> None:
+    server_side, client_side = tls
+    updates = [update("BTCUSD_PERP", number) for number in range(20)]
+    with (
+        LocalExchange(
+            rate=0, sample_every=None, ssl_context=server_side, tls_record_per_frame=a_record_for_each
+        ) as exchange,
+        listening_raw(exchange, tls=client_side) as client,
+    ):
+        exchange.push_updates(updates)
+        read: list[bytes] = []
+        # One call of OpenSSL's read returns what one record holds.
+        while sum(map(len, read)) < 20 * (4 + len(json.dumps(updates[0], separators=(",", ":")))):
+            read.append(client.recv(2**16))
+        assert len(read) == records
+        assert all(record.startswith(b"\x81\x7e") and record.endswith(b"}") for record in read)
+        assert exchange.connections[0].frames_sent == 20
+
+
+def test_wait_for_has_a_deadline(exchange: LocalExchange) -> None:
+    assert exchange.wait_for(lambda: "yes", WAIT) == "yes"
+    with pytest.raises(TimeoutError):
+        exchange.wait_for(lambda: False, 0.05)
+
+
+def test_a_port_that_is_taken(exchange: LocalExchange) -> None:
+    with pytest.raises(OSError, match="in use"), LocalExchange(port=exchange.port):
+        pass
+
+
+def test_an_error_while_pushing_reaches_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = LocalExchange(rate=0)
+    monkeypatch.setattr(exchange._engine, "_weights", [])
+    thread = exchange._thread._thread
+    exchange.__enter__()
+    exchange.set_rate(1000)
+    thread.join(WAIT)
+    assert not thread.is_alive()
+    with pytest.raises(ValueError, match="weights"):
+        exchange.__exit__(None, None, None)

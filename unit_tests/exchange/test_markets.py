@@ -1,0 +1,142 @@
+"""Two markets behind one port: which address brings which contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from local_exchange import LocalExchange
+from local_exchange.addresses import Address, address_of
+from local_exchange.updates import market_of, update_from
+
+from .clients import WAIT, ask, connect, heard, listening, subscribe, update
+
+COIN_M, USDS_M = update("BTCUSD_PERP", 1), update("BTCUSDT", 2)
+
+
+@pytest.fixture
+def exchange() -> Iterator[LocalExchange]:
+    """As by default, but that nothing is on its way when a push returns."""
+    with LocalExchange(rate=0, sample_every=None, own_stream_lag=0) as exchange:
+        yield exchange
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/ws/btcusd_perp@bookTicker/btcusdt@bookTicker", [COIN_M]),
+        ("/public/ws/btcusd_perp@bookTicker/btcusdt@bookTicker", [COIN_M]),
+        ("/usds/public/ws/btcusd_perp@bookTicker/btcusdt@bookTicker", [USDS_M]),
+        ("/ws/!bookTicker", [COIN_M, USDS_M]),
+        ("/public/ws/!bookTicker", [COIN_M, USDS_M]),
+        ("/usds/public/ws/!bookTicker", [COIN_M, USDS_M]),
+        ("/market/ws/!bookTicker/btcusd_perp@bookTicker", []),
+        ("/usds/ws/!bookTicker/btcusdt@bookTicker", []),
+        ("/usds/market/ws/!bookTicker/btcusdt@bookTicker", []),
+    ],
+)
+def test_an_address_brings_its_market(exchange: LocalExchange, path: str, expected: list[object]) -> None:
+    with listening(exchange, path) as client:
+        exchange.push_updates([COIN_M, USDS_M])
+        assert heard(client) == expected
+        assert client.ping().wait(WAIT), "silent or not, it is alive"
+
+
+@pytest.mark.parametrize(
+    ("base", "silent", "loud"), [("", "btcusdt", "btcusd_perp"), ("/usds/public", "btcusd_perp", "btcusdt")]
+)
+def test_the_other_market_is_acknowledged_and_stays_silent(
+    exchange: LocalExchange, base: str, silent: str, loud: str
+) -> None:
+    with listening(exchange, f"{base}/stream") as client:
+        streams = [f"{silent}@bookTicker", f"{loud}@bookTicker"]
+        assert ask(client, subscribe(*streams)) == {"result": None, "id": 1}
+        (server_side,) = exchange.connections
+        assert server_side.streams == set(streams)
+        exchange.push_updates([COIN_M, USDS_M])
+        assert [message["stream"] for message in heard(client)] == [streams[1]]
+
+
+def test_a_custom_exchange_may_bring_all_at_one_address() -> None:
+    with (
+        LocalExchange(rate=0, cross_market=True, own_stream_lag=0) as exchange,
+        listening(exchange, "/ws/btcusdt@bookTicker") as client,
+    ):
+        exchange.push_updates([USDS_M])
+        assert heard(client) == [USDS_M]
+
+
+def test_addresses_may_move() -> None:
+    """Plain dstream shakes hands and stays silent, plain fstream works; the rest of the addresses is gone."""
+    with LocalExchange(
+        rate=0,
+        sample_every=None,
+        own_stream_lag=0,
+        silent_prefixes=[""],
+        missing_prefixes=["/market", "/usds/public"],
+    ) as exchange:
+        expected = {"": [], "/public": [COIN_M], "/usds": [USDS_M]}
+        for prefix, messages in expected.items():
+            with listening(exchange, f"{prefix}/ws/btcusd_perp@bookTicker/btcusdt@bookTicker") as client:
+                exchange.push_updates([COIN_M, USDS_M])
+                exchange.push('"text"')
+                assert heard(client) == [*messages, *(["text"] if messages else [])]
+        for prefix in ("/market", "/usds/public", "/elsewhere"):
+            with (
+                pytest.raises(InvalidStatus) as refused,
+                connect(f"{exchange.market_stream_url}{prefix}/ws/!bookTicker"),
+            ):
+                pass
+            assert refused.value.response.status_code == 404
+
+
+def test_one_market_can_be_refused_alone(exchange: LocalExchange) -> None:
+    exchange.refuse(503, times=None, endpoint="usds_m")
+    with pytest.raises(InvalidStatus), connect(exchange.usds_margined_stream_url + "/ws/!bookTicker"):
+        pass
+    with listening(exchange), connect(exchange.websocket_api_url):
+        pass
+    exchange.refuse(503, times=None, endpoint="coin_m")
+    with pytest.raises(InvalidStatus), connect(exchange.market_stream_url + "/ws/!bookTicker"):
+        pass
+    with connect(exchange.websocket_api_url):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("/ws", Address("", 2, (), wrapped=False)),
+        ("/ws/", Address("", 2, (), wrapped=False)),
+        ("/stream", Address("", 2, (), wrapped=True)),
+        ("/usds/public/ws/%E5%B8%81USDT@bookTicker", Address("/usds/public", 1, ("币USDT@bookTicker",), wrapped=False)),
+        ("/public/stream?streams=a/b%40c", Address("/public", 2, ("a", "b@c"), wrapped=True)),
+        ("/stream/a", None),
+        ("/public", None),
+        ("/private/ws", None),
+        ("/ws-fapi/v1", None),
+        ("/", None),
+    ],
+)
+def test_paths(path: str, address: Address | None) -> None:
+    assert address_of(path) == address
+
+
+@pytest.mark.parametrize(
+    ("symbol", "market"),
+    [
+        ("BTCUSD_PERP", 2),
+        ("BTCUSD_261225", 2),
+        ("BTCUSDT", 1),
+        ("BTCUSDT_261225", 1),
+        ("BTCUSDC", 1),
+        ("币USD_PERP", 2),
+    ],
+)
+def test_the_market_of_a_symbol(symbol: str, market: int) -> None:
+    assert market_of(symbol) == market
+    assert update_from({"s": symbol, "u": 1}).market == market
+    assert update_from({"s": symbol, "u": 1, "st": "?"}).market == market
+    assert update_from({"s": symbol, "u": 1, "st": 3 - market}).market == 3 - market

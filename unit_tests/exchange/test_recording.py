@@ -1,0 +1,69 @@
+"""A recording is played frame by frame, at its pace."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from local_exchange import LocalExchange
+
+from .clients import ALL, ROOT, WAIT, connect, listening
+
+RECORDING = ROOT.parent / "shared" / "recordings" / "coin_m_20210417.jsonl"
+
+pytestmark = pytest.mark.skipif(
+    not RECORDING.exists(), reason="the recording is not beside this checkout: ../shared/recordings"
+)
+
+
+def test_every_frame_comes_in_order_and_byte_for_byte() -> None:
+    recorded = [json.loads(line)["frame"] for line in RECORDING.read_text().splitlines()]
+    payloads = [frame[frame.index('"data":') + 7 : -1] for frame in recorded]
+    with (
+        LocalExchange(recording=RECORDING, speed=30, sample_every=None) as exchange,
+        connect(exchange.market_stream_url + ALL) as raw,
+        connect(exchange.market_stream_url + "/stream?streams=!bookTicker") as wrapped,
+    ):
+        assert exchange.finished.wait(WAIT)
+        exchange.push("the end")
+        frames = list(iter(lambda: str(raw.recv(WAIT)), "the end"))
+        wrapped_frames = list(iter(lambda: str(wrapped.recv(WAIT)), "the end"))
+    coin_m = [frame for frame in frames if '"ps":' in frame and '"st":' not in frame]
+    assert coin_m == payloads
+    assert wrapped_frames == ['{"stream":"!bookTicker","data":' + frame + "}" for frame in frames]
+    mixed_in = [json.loads(frame) for frame in set(frames) - set(payloads)]
+    assert len(mixed_in) > 1000
+    assert {frame.get("st") for frame in mixed_in} == {1, None}
+    assert len(exchange.pushed) == len(frames)
+
+
+def test_own_streams_bring_their_contract_and_are_done_when_it_is_over() -> None:
+    path = "/ws/btcusd_perp@bookTicker"
+    with (
+        LocalExchange(recording=RECORDING, speed=30, own_stream_lag=0.5) as exchange,
+        connect(exchange.market_stream_url + path) as client,
+    ):
+        assert exchange.finished.wait(WAIT)
+        expected = [update_id for symbol, update_id in exchange.pushed if symbol == "BTCUSD_PERP"]
+        assert exchange.connections[0].frames_sent == len(expected) > 100
+        assert [json.loads(client.recv(WAIT))["u"] for _ in expected] == expected
+
+
+def test_it_keeps_the_pace_and_can_be_left_pure() -> None:
+    with LocalExchange(recording=RECORDING, speed=5, mix_usds_margined=False) as exchange, listening(exchange):
+        time.sleep(1.0)
+        exchange.pause()
+        # Five of thirty seconds, on a machine that may be busy: between two and eight.
+        expected = [json.loads(line)["received"] for line in RECORDING.read_text().splitlines()]
+        played = expected[len(exchange.pushed)] - expected[0]
+        assert 2 < played < 8
+        count = len(exchange.pushed)
+        time.sleep(0.1)
+        assert len(exchange.pushed) == count
+        assert {symbol for symbol, _ in exchange.pushed} <= {"BTCUSD_PERP", "EGLDUSD_PERP"} | {
+            f"{pair}_{expiry}"
+            for pair in ("BCHUSD", "BTCUSD", "DOTUSD", "ETHUSD", "LINKUSD", "XRPUSD")
+            for expiry in ("210625", "210924")
+        }

@@ -1,0 +1,157 @@
+"""The all-market stream as samples, and the contracts' own streams behind it."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import pairwise
+
+import pytest
+
+from local_exchange import LocalExchange
+from local_exchange.samples import Samples
+from local_exchange.updates import Update, update_from
+
+from .clients import ALL, WAIT, heard, listening, update
+
+BTC, ETH = "BTCUSD_PERP", "ETHUSD_PERP"
+BOTH = f"/stream?streams=!bookTicker/{BTC.lower()}@bookTicker"
+
+
+def updates_of(count: int, update_id: int) -> list[Update]:
+    return [update_from(update(f"COIN{number}USD_PERP", update_id)) for number in range(count)]
+
+
+def taken(samples: Samples, began: float, ended: float) -> list[tuple[float, Update]]:
+    """Every sample due from one time to the other, asked for in steps of 10 ms, with the time when it was had."""
+    times = [*(began + step / 100 for step in range(round((ended - began) * 100))), ended - 1e-6]
+    return [(now, sample) for now in times for sample in samples.due(now)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 30, 800])
+def test_each_contract_once_in_five_seconds_spread_over_them(count: int) -> None:
+    samples = Samples(5.0)
+    assert samples.due(99.0) == []
+    samples.note(updates_of(count, 1), 100.0)
+    first = taken(samples, 100.0, 105.0)
+    assert sorted(sample.symbol for _, sample in first) == sorted(sample.symbol for sample in updates_of(count, 1))
+    if count >= 30:
+        assert max(later - earlier for (earlier, _), (later, _) in pairwise(first)) < 3 * 5.0 / count + 0.02
+    assert {sample.update_id for _, sample in first} == {1}
+
+    samples.note(updates_of(count, 2), 105.0)
+    samples.note(updates_of(count, 3), 105.0)
+    second = taken(samples, 105.0, 110.0)
+    assert [sample.symbol for _, sample in second] == [sample.symbol for _, sample in first]
+    for (earlier, _), (later, _) in zip(first, second, strict=True):
+        assert later - earlier == pytest.approx(5.0, abs=0.011)
+    assert {sample.update_id for _, sample in second} == {3}, "what lay between is skipped"
+    assert {sample.update_id for _, sample in taken(samples, 110.0, 115.0)} == {3}, "what stands is told again"
+
+
+def test_samples_that_were_not_asked_for_in_time_come_once() -> None:
+    samples = Samples(5.0)
+    samples.note(updates_of(10, 1), 0.0)
+    on_time = [sample.symbol for _, sample in taken(samples, 0.0, 5.0)]
+    assert len(samples.due(52.5)) == 10
+    late = [sample.symbol for _, sample in taken(samples, 52.5, 57.5)]
+    assert late[5:] + late[:5] == on_time, "each at its own time in the period, as before"
+
+
+def test_a_sample_shows_the_book_as_it_stands() -> None:
+    with LocalExchange(rate=0, sample_every=0.1) as exchange, listening(exchange, ALL) as client:
+        exchange.push_updates([update(BTC, 1), update(ETH, 2), update(BTC, 3)])
+        ids = [(frame["s"], frame["u"]) for frame in (json.loads(client.recv(WAIT)) for _ in range(7))]
+        assert set(ids) == {(BTC, 3), (ETH, 2)}
+        exchange.push_updates([update(ETH, 4)])
+        exchange.wait_for(lambda: (ETH, 4) in exchange.samples_pushed, WAIT)
+        exchange.pause()
+        ids += [(frame["s"], frame["u"]) for frame in heard(client)]
+        assert exchange.samples_pushed == ids
+        assert exchange.pushed == [(BTC, 1), (ETH, 2), (BTC, 3), (ETH, 4)]
+
+
+def test_a_pause_is_one_of_the_samples_too() -> None:
+    """And what fell due meanwhile does not come at once afterwards."""
+    with LocalExchange(rate=0, sample_every=1.0) as exchange:
+        exchange.push_updates([update(f"COIN{number}USD_PERP", number) for number in range(100)])
+        exchange.wait_for(lambda: len(exchange.samples_pushed) >= 100, WAIT)
+        exchange.pause()
+        count = len(exchange.samples_pushed)
+        time.sleep(1.2)
+        assert len(exchange.samples_pushed) == count
+        resumed_at = time.monotonic()
+        exchange.resume()
+        exchange.wait_for(lambda: len(exchange.samples_pushed) >= count + 50, WAIT)
+        assert time.monotonic() - resumed_at > 0.3
+
+
+def test_both_hosts_bring_the_same_samples() -> None:
+    with (
+        LocalExchange(rate=0, sample_every=3600.0) as exchange,
+        listening(exchange, "/stream?streams=!bookTicker") as coin_m,
+        listening(exchange, "/usds/public/stream?streams=!bookTicker") as usds_m,
+    ):
+        exchange.push_updates([update("ETHUSDT", 9)])
+        exchange.wait_for(lambda: exchange.samples_pushed, WAIT)
+        exchange.push_updates([update(BTC, 1), update("BTCUSDT", 2)])
+        exchange.push_samples([BTC, "BTCUSDT"])
+        exchange.push_samples()
+        expected = [9, 1, 2, 9, 1, 2]
+        assert [message["data"]["u"] for message in heard(coin_m)] == expected
+        assert [message["data"]["u"] for message in heard(usds_m)] == expected
+        assert [update_id for _, update_id in exchange.samples_pushed] == expected
+
+
+def test_pushing_samples_needs_some() -> None:
+    with LocalExchange(rate=0) as exchange, pytest.raises(KeyError):
+        exchange.push_samples([BTC])
+    with LocalExchange(rate=0, sample_every=None) as exchange, pytest.raises(RuntimeError, match="no samples"):
+        exchange.push_samples()
+
+
+def test_own_streams_are_behind() -> None:
+    with (
+        LocalExchange(rate=0, sample_every=3600.0, own_stream_lag=0.3) as exchange,
+        listening(exchange, BOTH) as client,
+    ):
+        exchange.push_updates([update(ETH, 1)])
+        exchange.push_updates([update(BTC, 2), update(BTC, 3)])
+        started = time.monotonic()
+        exchange.push_updates([update(BTC, 4)])
+        exchange.push_samples([BTC])
+        frames = [json.loads(client.recv(WAIT)) for _ in range(5)]
+        assert time.monotonic() - started >= 0.3
+        own = f"{BTC.lower()}@bookTicker"
+        told = [(frame["stream"], frame["data"]["u"]) for frame in frames if frame["data"]["s"] == BTC]
+        assert told == [("!bookTicker", 4), (own, 2), (own, 3), (own, 4)]
+        exchange.push_updates([update(BTC, 5)])
+        exchange.push("[]")
+        assert [json.loads(client.recv(WAIT)) for _ in range(2)][1] == [], "a text frame comes after what was pushed"
+
+
+def test_with_the_defaults_a_sample_runs_ahead_of_its_own_stream() -> None:
+    with (
+        LocalExchange(rate=1000, coin_m_symbols=[BTC], mix_usds_margined=False, sample_every=0.1) as exchange,
+        listening(exchange, BOTH) as client,
+    ):
+        newest, ahead = 0, 0
+        deadline = time.monotonic() + WAIT
+        while ahead < 3:
+            assert time.monotonic() < deadline
+            frame = json.loads(client.recv(WAIT))
+            if frame["stream"] == "!bookTicker":
+                ahead += frame["data"]["u"] > newest
+            else:
+                assert frame["data"]["u"] > newest, "the own stream itself is in order"
+                newest = frame["data"]["u"]
+
+
+def test_in_real_time_every_update_is_on_the_all_market_stream_too() -> None:
+    with LocalExchange(rate=0, sample_every=None, own_stream_lag=0.2) as exchange, listening(exchange, BOTH) as client:
+        exchange.push_updates([update(BTC, 1)])
+        exchange.push_updates([update(BTC, 2)])
+        frames = [json.loads(client.recv(WAIT)) for _ in range(4)]
+        assert [frame["data"]["u"] for frame in frames] == [1, 2, 1, 2]
+        assert [frame["stream"] == "!bookTicker" for frame in frames] == [True, True, False, False]
+        assert exchange.samples_pushed == []

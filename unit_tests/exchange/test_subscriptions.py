@@ -1,0 +1,141 @@
+"""What can go wrong with subscriptions, and what is remembered of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from websockets.sync.client import ClientConnection
+
+from local_exchange import LocalExchange
+
+from .clients import WAIT, ask, heard, listening, subscribe, update
+
+BTC, ETH = "btcusd_perp@bookTicker", "ethusd_perp@bookTicker"
+TWO = f"/stream?streams={BTC}/{ETH}/!bookTicker"
+DONE = {"result": None, "id": 1}
+
+
+@pytest.fixture
+def exchange() -> Iterator[LocalExchange]:
+    with LocalExchange(rate=0, sample_every=None, own_stream_lag=0) as exchange:
+        yield exchange
+
+
+def streams_heard(client: ClientConnection) -> list[str]:
+    return [message["stream"] for message in heard(client)]
+
+
+def push(exchange: LocalExchange, update_id: int) -> None:
+    exchange.push_updates([update("BTCUSD_PERP", update_id), update("ETHUSD_PERP", update_id)])
+
+
+def test_one_that_is_not_acknowledged(exchange: LocalExchange) -> None:
+    exchange.ignore_subscriptions(2)
+    with listening(exchange, "/stream") as client:
+        for number in (7, 8):
+            client.send(f'{{"method":"SUBSCRIBE","params":["{BTC}"],"id":{number}}}')
+        push(exchange, 1)
+        assert heard(client) == []
+        assert exchange.connections[0].streams == set()
+        assert ask(client, subscribe(BTC)) == DONE
+        push(exchange, 2)
+        assert streams_heard(client) == [BTC]
+
+
+def test_one_that_is_refused(exchange: LocalExchange) -> None:
+    exchange.refuse_subscriptions()
+    exchange.refuse_subscriptions(answer={"code": 2, "msg": "Invalid request"})
+    with listening(exchange, "/stream") as client:
+        refused = {"error": {"code": 4, "msg": "Too many subscriptions"}, "id": 5}
+        assert ask(client, subscribe(BTC, number=5)) == refused
+        assert ask(client, subscribe(BTC, number=6)) == {"code": 2, "msg": "Invalid request"}
+        push(exchange, 1)
+        assert heard(client) == []
+        assert ask(client, subscribe(BTC)) == DONE
+
+
+def test_refusals_go_on_until_accepted_again(exchange: LocalExchange) -> None:
+    exchange.refuse_subscriptions(times=None)
+    with listening(exchange, f"/stream?streams={BTC}") as client:
+        for _ in range(3):
+            assert "error" in ask(client, subscribe(ETH))
+        assert ask(client, {"method": "UNSUBSCRIBE", "params": [BTC], "id": 1}) == DONE, "only SUBSCRIBE is refused"
+        exchange.accept_subscriptions()
+        assert ask(client, subscribe(ETH)) == DONE
+
+
+def test_data_that_begins_late(exchange: LocalExchange) -> None:
+    exchange.late_subscriptions(0.4)
+    with listening(exchange, f"/stream?streams={BTC}") as client:
+        (server_side,) = exchange.connections
+        push(exchange, 1)
+        assert heard(client) == []
+        assert server_side.streams == {BTC}
+        exchange.wait_for(lambda: server_side.delivered, WAIT)
+        assert time.monotonic() - server_side.opened_at >= 0.4
+        push(exchange, 2)
+        assert streams_heard(client) == [BTC]
+
+        assert ask(client, subscribe(ETH)) == DONE
+        acknowledged_at = time.monotonic()
+        push(exchange, 3)
+        assert streams_heard(client) == [BTC], "the others go on"
+        exchange.wait_for(lambda: ETH in server_side.delivered, WAIT)
+        assert time.monotonic() - acknowledged_at >= 0.3
+        push(exchange, 4)
+        assert streams_heard(client) == [BTC, ETH]
+
+        exchange.late_subscriptions(0)
+        assert ask(client, subscribe("!bookTicker")) == DONE
+        push(exchange, 5)
+        assert "!bookTicker" in streams_heard(client)
+
+
+def test_what_is_unsubscribed_meanwhile_never_begins(exchange: LocalExchange) -> None:
+    exchange.late_subscriptions(0.2)
+    with listening(exchange, "/stream") as client:
+        assert ask(client, subscribe(BTC, ETH)) == DONE
+        assert ask(client, {"method": "UNSUBSCRIBE", "params": [BTC], "id": 1}) == DONE
+        exchange.wait_for(lambda: exchange.connections[0].delivered, WAIT)
+        push(exchange, 1)
+        assert streams_heard(client) == [ETH]
+
+
+def test_one_stream_dies_while_all_else_goes_on(exchange: LocalExchange) -> None:
+    with listening(exchange, TWO) as first, listening(exchange, TWO) as second:
+        killed = exchange.kill_stream("BTCUSD_PERP")
+        assert killed is exchange.connections[0]
+        push(exchange, 1)
+        assert streams_heard(first) == ["!bookTicker", "!bookTicker", ETH]
+        assert streams_heard(second) == ["!bookTicker", "!bookTicker", BTC, ETH]
+        assert ask(first, {"method": "UNSUBSCRIBE", "params": [BTC], "id": 1}) == DONE
+        assert ask(first, subscribe(BTC)) == DONE
+        push(exchange, 2)
+        assert BTC not in streams_heard(first), "it is dead for good"
+        assert BTC in killed.streams
+
+        assert exchange.kill_stream("BTCUSD_PERP") is exchange.connections[1], "the next one that lives"
+        assert exchange.kill_stream("ETHUSD_PERP", exchange.connections[1]) is exchange.connections[1]
+        heard(second)
+        push(exchange, 3)
+        assert streams_heard(second) == ["!bookTicker", "!bookTicker"]
+
+
+def test_a_stream_that_nobody_hears_cannot_die(exchange: LocalExchange) -> None:
+    with listening(exchange), pytest.raises(LookupError, match="btcusd_perp@bookTicker"):
+        exchange.kill_stream("BTCUSD_PERP")
+
+
+def test_control_messages_are_remembered(exchange: LocalExchange) -> None:
+    began = time.monotonic()
+    with listening(exchange, "/stream") as client:
+        ask(client, subscribe(BTC))
+        ask(client, "{")
+    (connection,) = exchange.every_connection
+    assert [message for _, message in connection.control_messages] == [subscribe(BTC), "{"]
+    times = [began, *(at for at, _ in connection.control_messages), time.monotonic()]
+    assert times == sorted(times)
+    exchange.wait_for(lambda: not exchange.connections, WAIT)
+    assert exchange.every_connection == [connection]

@@ -1,0 +1,201 @@
+"""hypothesis drives the machine, so that a failure shrinks to the few events that it takes.
+
+A shell in miniature: at most two lines, each a list of updates under way; what was pushed, emitted and told is compared
+at every step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from source_binance_futures.binance.market_stream.backoff import Backoff, Ceiling
+from source_binance_futures.binance.market_stream.events import (
+    Action,
+    Arrival,
+    Batch,
+    Close,
+    Dial,
+    Emit,
+    GiveUp,
+    Pause,
+    Ping,
+    Refusal,
+    Resume,
+    TellGap,
+    TellSilence,
+)
+from source_binance_futures.binance.market_stream.failover import Failover
+from source_binance_futures.binance.market_stream.line import Timing
+from source_binance_futures.binance.market_stream.push_clock import PushClock
+
+EPOCH, BEGAN, SLACK = 1_790_000_000.0, 1000.0, 0.05
+
+
+@dataclass
+class Wire:
+    """Updates that were pushed over it, not yet read; `pushes` is off once it is mute."""
+
+    pushes: bool = True
+    waiting: list[tuple[int, float]] = field(default_factory=list)  # id, pushed at
+    pinged: bool = False
+    paused: bool = False
+
+
+class Exchange(RuleBasedStateMachine):
+    """Every update is emitted, or told as missing, whatever happens in whatever order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = BEGAN
+        self.wires: dict[int, Wire] = {}
+        self.opened = 0
+        self.dialling = False
+        self.pushed: list[tuple[int, float]] = []
+        self.emitted: list[int] = []
+        self.told: list[tuple[float, float]] = []
+        self.gave_up = False
+        self.full = False
+        self.machine = Failover(
+            Timing(), PushClock(EPOCH), Backoff(lambda: 0.5, Ceiling(), 1e9), standby=self.standby, began=BEGAN
+        )
+        self.act(self.machine.tick(self.now))
+
+    standby = False
+
+    def act(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Emit):
+                self.emitted += [int(payload) for payload in action.batch.payloads]
+            elif isinstance(action, (TellGap, TellSilence)):
+                assert action.since < action.until
+                self.told.append((action.since - EPOCH, action.until - EPOCH))
+            elif isinstance(action, Dial):
+                assert not self.dialling
+                self.dialling = True
+            elif isinstance(action, Close):
+                del self.wires[action.line]
+            elif isinstance(action, Ping):
+                self.wires[action.line].pinged = True
+            elif isinstance(action, (Pause, Resume)):
+                self.wires[action.line].paused = isinstance(action, Pause)
+            elif isinstance(action, GiveUp):
+                self.gave_up = True
+        assert len(self.wires) <= 2
+        assert {line.number for line in self.machine.pair.lines()} == set(self.wires)
+
+    def some_wire(self, number: int) -> int | None:
+        numbers = sorted(self.wires)
+        return numbers[number % len(numbers)] if numbers else None
+
+    @rule(seconds=st.sampled_from([0.01, 0.3, 1.0, 3.0, 11.0, 31.0]))
+    def time_passes(self, seconds: float) -> None:
+        for _ in range(4):
+            self.now += seconds / 4
+            self.act(self.machine.tick(self.now))
+
+    @rule(count=st.integers(1, 3))
+    def updates_are_pushed(self, count: int) -> None:
+        for _ in range(count):
+            self.now += 0.02
+            update = len(self.pushed), self.now
+            self.pushed.append(update)
+            for wire in self.wires.values():
+                if wire.pushes:
+                    wire.waiting.append(update)
+
+    @rule(number=st.integers(0, 1), most=st.sampled_from([1, 100]))
+    def a_line_is_read(self, number: int, most: int) -> None:
+        chosen = self.some_wire(number)
+        if chosen is None or self.wires[chosen].paused:
+            return
+        wire = self.wires[chosen]
+        taken, wire.waiting = wire.waiting[:most], wire.waiting[most:]
+        heard = bool(taken) or wire.pinged
+        wire.pinged = False
+        batch = None
+        if taken:
+            first, last = taken[0][1] + EPOCH, taken[-1][1] + EPOCH
+            payloads = [str(update_id).encode() for update_id, _ in taken]
+            batch = Batch(payloads, 200 * len(taken), self.now, pushed_from=first, pushed_at=last, line=chosen)
+        arrival = Arrival(batch, bool(taken), bool(taken), heard, not wire.waiting)
+        self.act(self.machine.received(chosen, arrival, self.now))
+
+    @rule(number=st.integers(0, 1))
+    def a_line_is_lost(self, number: int) -> None:
+        chosen = self.some_wire(number)
+        if chosen is not None:
+            self.act(self.machine.lost(chosen, "a reset", self.now))
+
+    @rule(number=st.integers(0, 1))
+    def a_line_falls_mute(self, number: int) -> None:
+        chosen = self.some_wire(number)
+        if chosen is not None:
+            self.wires[chosen].pushes = False
+
+    @rule(number=st.integers(0, 1))
+    def a_line_is_doubted(self, number: int) -> None:
+        chosen = self.some_wire(number)
+        if chosen is not None:
+            self.act(self.machine.doubted(chosen, "its contents", self.now))
+
+    @precondition(lambda self: self.dialling)
+    @rule(mute=st.booleans())
+    def an_attempt_succeeds(self, mute: bool) -> None:
+        self.dialling = False
+        number, self.opened = self.opened, self.opened + 1
+        self.wires[number] = Wire(pushes=not mute)
+        self.act(self.machine.opened(number, self.now))
+
+    @precondition(lambda self: self.dialling)
+    @rule()
+    def an_attempt_fails(self) -> None:
+        self.dialling = False
+        self.act(self.machine.refused(Refusal(OSError("it was refused")), self.now))
+
+    @rule(full=st.booleans())
+    def the_outbox_fills_or_empties(self, full: bool) -> None:
+        self.act(self.machine.outbox_full(self.now) if full else self.machine.outbox_free(self.now))
+
+    @invariant()
+    def nothing_is_emitted_out_of_order_unless_it_was_there(self) -> None:
+        newest, seen = -1, set()
+        for update_id in self.emitted:
+            at = self.pushed[update_id][1]
+            told = any(since - SLACK <= at <= until + SLACK for since, until in self.told)
+            assert update_id > newest or update_id in seen or told
+            newest = max(newest, update_id)
+            seen.add(update_id)
+
+    def teardown(self) -> None:
+        self.act(self.machine.ended(self.now))
+        assert not self.wires
+        seen = set(self.emitted)
+        until = self.machine.account.until
+        if until is None:
+            return
+        begins = min([self.pushed[update_id][1] for update_id in seen] + [since for since, _ in self.told])
+        lost = [
+            update
+            for update in self.pushed
+            if update[0] not in seen
+            and begins <= update[1] <= until - EPOCH - SLACK
+            and not any(since - SLACK <= update[1] <= told + SLACK for since, told in self.told)
+        ]
+        assert not lost, f"lost and not told: {lost}"
+
+
+class ExchangeWithStandby(Exchange):
+    standby = True
+
+
+stateful = settings(
+    max_examples=60, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+Exchange.TestCase.settings = stateful
+ExchangeWithStandby.TestCase.settings = stateful
+TestAlone = Exchange.TestCase
+TestWithStandby = ExchangeWithStandby.TestCase

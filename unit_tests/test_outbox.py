@@ -1,0 +1,105 @@
+"""The queue between reading and writing: its order, its limit in bytes, and what it says of a gap."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+import pytest
+
+from source_binance_futures.binance.market_stream.events import Batch
+from source_binance_futures.binance.market_stream.outbox import Failed, Gap, Item, Noted, Outbox, Silence, Warned
+from source_binance_futures.binance.text import utc
+
+
+def batch(count: int = 1, length: int = 200) -> Batch:
+    return Batch([b"x" * length for _ in range(count)], count * length, 1.0)
+
+
+def test_everything_comes_out_in_order() -> None:
+    outbox = Outbox()
+    items: list[Item] = [Noted("one"), batch(), Gap(0, 1, 2, "cause"), batch(), Warned("two"), Failed(ValueError())]
+    for item in items:
+        outbox.put(item)
+    assert [outbox.take(0) for _ in items] == items
+    assert outbox.take(0) is None
+
+
+def test_reading_pauses_at_the_high_water_mark_and_goes_on_at_the_low_one() -> None:
+    outbox = Outbox(high_water=4 * batch().size, low_water=2 * batch().size)
+    for expected in (False, False, False, True):
+        outbox.put(batch())
+        assert outbox.is_full() is expected
+    outbox.put(Noted("said, though there is no room for data"))
+    found = []
+    while outbox.take(0) is not None:
+        found.append(outbox.is_full())
+    assert found == [True, False, False, False, False], "no flutter between the marks"
+    assert outbox.waiting_bytes == 0
+    outbox.put(batch())
+    outbox.put(batch())
+    outbox.put(batch())
+    assert not outbox.is_full()
+
+
+@pytest.mark.parametrize("length", [1, 180, 1000])
+@pytest.mark.parametrize("count", [1, 50, 1000])
+def test_the_size_of_a_batch_is_what_it_holds_in_memory(count: int, length: int) -> None:
+    """The limit is a promise about memory: 64 MiB of short payloads must not be 200 MiB of Python objects."""
+    made = batch(count, length)
+    held = sys.getsizeof(made) + sys.getsizeof(made.payloads) + sum(map(sys.getsizeof, made.payloads))
+    assert held <= made.size <= 2 * held + 300
+
+
+def test_taking_waits_for_what_is_put() -> None:
+    outbox = Outbox()
+    threading.Timer(0.1, outbox.put, [Noted("late")]).start()
+    began = time.monotonic()
+    assert outbox.take(10) == Noted("late")
+    assert 0.05 < time.monotonic() - began < 5
+
+
+def test_taking_does_not_wait_longer_than_asked() -> None:
+    began = time.monotonic()
+    assert Outbox().take(0.1) is None
+    assert time.monotonic() - began >= 0.1
+
+
+def test_a_gap_says_from_when_to_when_how_long_and_why() -> None:
+    text = str(Gap(0, 1795293300.123, 1795293302.5, "the connection broke (connection reset by peer)"))
+    assert "from 2026-11-21 20:35:00.123 UTC to 2026-11-21 20:35:02.500 UTC" in text
+    assert "Gap of 2.4 seconds" in text
+    assert "Cause: the connection broke (connection reset by peer)." in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.0004, "0.000"), (0.0123, "0.012"), (0.97, "0.970"), (1.04, "1.0"), (59.94, "59.9"), (95.2, "95")],
+)
+def test_short_gaps_are_told_in_milliseconds(seconds: float, told: str) -> None:
+    assert str(Gap(0, 0.0, seconds, "cause")).startswith(f"Gap of {told} seconds: ")
+
+
+def test_a_silence_is_told_as_the_milder_doubt() -> None:
+    text = str(Silence(0, 1795293300.123, 1795293331.5, "the window ended in silence"))
+    assert text.startswith(
+        "Nothing came for 31.4 seconds, from 2026-11-21 20:35:00.123 UTC to 2026-11-21 20:35:31.500 UTC"
+    )
+    assert "if anything was, it is missing" in text
+    assert "Gap" not in text
+
+
+def test_times_are_told_in_utc_whatever_the_machine_thinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert utc(1795293300.123) == "2026-11-21 20:35:00.123 UTC"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("seconds", [1_790_373_637_547.0, -1e18, 1e300])
+def test_a_number_that_is_no_time_stays_a_number(seconds: float) -> None:
+    assert utc(seconds) == f"{seconds:.0f} seconds since 1970"

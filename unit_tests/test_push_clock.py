@@ -1,0 +1,34 @@
+"""When what arrives was pushed, by the exchange's own clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from source_binance_futures.binance.market_stream.push_clock import BELIEVABLE, PushClock
+
+EPOCH = 1_790_000_000.0  # our wall clock minus our monotonic clock
+
+
+def test_without_event_times_the_wall_clock_counts_and_the_doubt_is_large() -> None:
+    clock = PushClock(EPOCH)
+    assert clock.read(100.0, None) is None
+    assert not clock.knows
+    assert clock.now(100.0) == EPOCH + 100.0
+    assert clock.doubt == 2.0
+
+
+def test_the_fastest_frame_tells_how_far_the_clocks_are_apart() -> None:
+    clock = PushClock(EPOCH)
+    assert clock.read(100.0, EPOCH + 103.0) == EPOCH + 103.0  # theirs is 3 s ahead, or more
+    assert clock.read(110.0, EPOCH + 108.0) == EPOCH + 108.0  # 5 s late
+    assert clock.now(110.0) == EPOCH + 113.0
+    assert clock.read(120.0, EPOCH + 123.5) is not None
+    assert clock.now(120.0) == EPOCH + 123.5
+    assert clock.doubt == 0.25
+
+
+@pytest.mark.parametrize("event_time", [0.0, -1.0, 1_618_000_000.0, EPOCH * 1000, EPOCH + 100 + BELIEVABLE + 1])
+def test_times_that_cannot_be_meant_are_not_believed(event_time: float) -> None:
+    clock = PushClock(EPOCH)
+    assert clock.read(100.0, event_time) is None
+    assert not clock.knows
