@@ -36,9 +36,8 @@ def damaged(sound: SearchStrategy[bytes]) -> SearchStrategy[Pieces]:
 odd_texts = st.one_of(
     st.text(max_size=20),
     st.from_regex(r"[0-9]{0,40}", fullmatch=True),
-    st.sampled_from(
-        ["websocket", "Upgrade", "5", "-1", "Mon, 01 Jan 2026 00:00:00 +99999999999999999999", "x" * 70_000]
-    ),
+    st.sampled_from(["websocket", "Upgrade", "5", "-1", "Mon, 01 Jan 2026 00:00:00 +99999999999999999999"]),
+    st.integers(0, 40).map(lambda size: "x" * (size or 70_000)),  # rarely more than a head may have
 ).map(lambda text: text.encode("utf-8", "surrogatepass"))
 
 status_lines = st.builds(
