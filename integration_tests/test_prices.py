@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 import signal
 import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -324,3 +326,24 @@ def test_a_hundred_thousand_unknown_symbols_are_named_in_a_sentence(connector: C
     assert "Binance does not list NOSUCH0USDT, NOSUCH1USDT," in told
     assert "NOSUCH9USDT and 99990 more among its USDⓈ-M futures." in told
     assert len(output.stdout) + len(output.stderr) < 20_000
+
+
+def test_a_scheme_in_capitals_is_understood(connector: Connector) -> None:
+    with LocalExchange(rate=100) as exchange:
+        environment = {name: value.replace("ws://", "WS://") for name, value in exchange.environment().items()}
+        assert environment["websocket_api_url"].startswith("WS://")
+        assert connector.run("check", {"environment": environment}).status[0] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("option", ["market_stream_url", "websocket_api_url"])
+def test_half_a_surrogate_pair_in_an_address_is_told(
+    connector: Connector, deaf_server: socket.socket, tmp_path: Path, option: str
+) -> None:
+    environment = environment_with(deaf_server)
+    environment[option] += "/\ud800"
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"environment": environment}))
+    output = connector.run("check", config)
+    assert output.status[0] == "FAILED"
+    assert f"`environment.{option}` is not a WebSocket address; write it like wss://host" in output.status[1]
+    assert output.is_plain

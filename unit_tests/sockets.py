@@ -42,13 +42,16 @@ def plain_channel() -> Iterator[tuple[Channel, socket.socket]]:
 
 @contextmanager
 def tls_channel() -> Iterator[tuple[TlsChannel, ssl.SSLSocket]]:
-    """An encrypted channel, and the server's end of it; each `sendall` of the server's makes TLS records of its own."""
+    """An encrypted channel, and the server's end of it; each `sendall` of the server's makes TLS records of its own.
+
+    To the server an end that TLS does not announce is an error.
+    """
     for_server, for_client = _contexts()
     with tcp_ends() as (client, server):
         encrypted: list[ssl.SSLSocket] = []
 
         def serve() -> None:
-            encrypted.append(for_server.wrap_socket(server, server_side=True))
+            encrypted.append(for_server.wrap_socket(server, server_side=True, suppress_ragged_eofs=False))
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()

@@ -220,3 +220,18 @@ def test_the_weight_used(rate_limits: Any, weight: WeightUsed | None) -> None:
 def test_quotations_are_short(payload: bytes) -> None:
     assert len(quoted(payload)) == 200
     assert quoted(b"ab\xff") == "ab�"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"id": "a", "status": 400, "error": {"code": "x" * 5000, "msg": "y"}},
+        {"id": "a", "status": 400, "error": {"code": -1102, "msg": "y" * 5000}},
+        {"id": "a", "status": 503, "error": {"code": ["x" * 5000], "msg": "y" * 5000}},
+        {"239999": "z" * 5000},
+    ],
+)
+def test_a_failure_quotes_little(content: dict[str, Any]) -> None:
+    error = answer(content).error
+    assert error is not None
+    assert len(str(error)) < 600

@@ -47,5 +47,5 @@ def retry_after(value: str) -> float:
         if moment.tzinfo is None:  # "-0000": UTC, and nothing is known of the place
             moment = moment.replace(tzinfo=timezone.utc)
         return max(moment.timestamp() - time.time(), 0.0)
-    except (ValueError, TypeError, OverflowError, IndexError):
+    except (ValueError, OverflowError):
         return DEFAULT_PAUSE
