@@ -12,6 +12,8 @@ PYAIRBYTE_BASE ?= $(call first_python,python3.11 python3.12 python3.10 python3,(
 # The demo's exchange (local, production or testnet); how long a soak or a chaos run lasts; the image's name.
 ENVIRONMENT ?= local
 MINUTES ?= 10
+SECONDS ?= 60
+SEEDS ?= 10000
 IMAGE ?= airbyte/source-binance-futures:dev
 
 VENV := .venv
@@ -82,6 +84,14 @@ bench: $(VENV)/.ready ## Measure throughput and memory
 .PHONY: profile
 profile: $(VENV)/.ready ## Draw where the time goes, as flame graphs
 	@$(BIN)/python -m benchmarks.profile
+
+.PHONY: simulate
+simulate: $(VENV)/.ready ## Run the failover in simulated time: SEEDS=10000 windows, or one with SEED=n
+	@$(BIN)/python -m unit_tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+.PHONY: fuzz
+fuzz: $(VENV)/.ready ## Fuzz each parser that meets bytes from outside for SECONDS=60
+	@$(BIN)/python -m unit_tests.fuzz --seconds $(SECONDS)
 
 .PHONY: soak
 soak: $(VENV)/.ready ## Run under steady load for MINUTES=10
