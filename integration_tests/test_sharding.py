@@ -22,10 +22,8 @@ def test_two_shards_give_what_one_whole_does(connector: Connector) -> None:
     """The same exchange at the same time: the whole on the all-market stream, the shards on those of their symbols."""
     with LocalExchange(rate=RATE, sample_every=None, own_stream_lag=0.0) as exchange:
         options: dict[str, object] = {"environment": exchange.environment(), "listen_seconds": LISTEN_SECONDS}
-        wishes: list[dict[str, object]] = [
-            {"book_ticker_pace": "sampled"},
-            *({"book_ticker_symbols": shard} for shard in SHARDS),
-        ]
+        wishes: list[dict[str, object]] = [{"book_ticker_pace": "sampled"}]
+        wishes += [{"book_ticker_symbols": shard} for shard in SHARDS]
         started = [connector.start_read(options | more, book_tickers=INCREMENTAL) for more in wishes]
         whole, *shards = [running.finish() for running in started]
         pushed = exchange.pushed

@@ -15,7 +15,7 @@ from .stop import LOOK_EVERY, Stop
 from .transport.connection import Connection, open_in_background
 from .transport.route import Route
 
-CONNECT_WITHIN = 4.0  # seconds
+CONNECT_WITHIN = 6.0  # seconds
 NEXT_BASE_AFTER = 4.0  # seconds without data; then the next address of the list is tried beside the first
 
 
