@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 import time
 
-import pytest
-
 from local_exchange import LocalExchange
 from source_binance_futures.binance.market_stream.outbox import Outbox
 
@@ -18,7 +16,9 @@ RATE = 3000
 
 
 def test_seven_blocked_seconds_lose_nothing_and_keep_the_connection(connector: Connector) -> None:
-    with LocalExchange(rate=RATE, mix_usds_margined=False, ping_interval=1.0, sample_every=None) as exchange:
+    with LocalExchange(
+        rate=RATE, mix_usds_margined=False, ping_interval=1.0, sample_every=None, own_stream_lag=0.0
+    ) as exchange:
         capture = Capture(connector, exchange, standby=False)
         connection = exchange.wait_for(lambda: exchange.connections, 30)[0]
         time.sleep(1)  # the pipe holds a few hundred records, a twentieth of this second's
@@ -53,34 +53,33 @@ def test_a_stop_signal_in_the_middle_of_a_blocked_write_cuts_nothing_off(connect
     assert capture.exit_code == 0
 
 
-def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later() -> None:
     limit = 512 * 1024
     with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
-        listener = listen_to(exchange, takes_at_once=False)
-        monkeypatch.setattr(listener.market, "_outbox", Outbox(limit, limit // 2))
+        outbox = Outbox(limit, limit // 2)
+        listener = listen_to(exchange, takes_at_once=False, outbox=outbox)
         with listener:
             (connection,) = exchange.wait_for(lambda: exchange.connections, 10)
-            listener.wait_for(lambda: listener.market._outbox.waiting_bytes >= limit)
+            listener.wait_for(lambda: outbox.waiting_bytes >= limit)
             time.sleep(0.5)
-            stopped_at = listener.market._outbox.waiting_bytes
+            stopped_at = outbox.waiting_bytes
             time.sleep(1.5)
-            assert listener.market._outbox.waiting_bytes == stopped_at, "not one read more"
+            assert outbox.waiting_bytes == stopped_at, "not one read more"
             assert stopped_at < limit + 1024 * 1024, "one read is the most by which it is exceeded"
             sent_by_then = connection.frames_sent
             listener.begin_to_take()
             listener.wait_for(lambda: listener.account.received > sent_by_then)
             assert exchange.connections == [connection]
+            assert listener.gaps == []
         assert len(exchange.handshakes) == 1
     assert listener.account.lost == 0
     (warning,) = listener.warnings
     assert "wait for the destination, which reads too slowly" in warning
-    assert listener.gaps == []
 
 
-def test_a_standby_does_not_take_over_because_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_standby_does_not_take_over_because_nobody_reads() -> None:
     with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
-        listener = listen_to(exchange, standby=True, takes_at_once=False)
-        monkeypatch.setattr(listener.market, "_outbox", Outbox(256 * 1024, 128 * 1024))
+        listener = listen_to(exchange, standby=True, takes_at_once=False, outbox=Outbox(256 * 1024, 128 * 1024))
         with listener:
             exchange.wait_for(lambda: len(exchange.connections) == 2, 10)
             time.sleep(4)

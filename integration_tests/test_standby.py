@@ -16,7 +16,7 @@ from .test_market_stream import SHORT, UPDATE, handshakes, push
 
 @pytest.fixture
 def exchange() -> Iterator[LocalExchange]:
-    with LocalExchange(rate=1500, sample_every=None) as exchange:
+    with LocalExchange(rate=1500, mix_usds_margined=False) as exchange:
         yield exchange
 
 
@@ -139,7 +139,7 @@ def test_a_refusal_for_good_of_the_standby_does_not_end_the_capture(exchange: Lo
 
 def test_retry_after_of_the_standby_is_kept_whatever_the_first_connection_hears() -> None:
     with (
-        LocalExchange(rate=0, ping_interval=None, sample_every=None) as exchange,
+        LocalExchange(rate=0, ping_interval=None, sample_every=None, own_stream_lag=0.0) as exchange,
         listen_to(exchange, standby=True) as listener,
     ):
         exchange.wait_for(lambda: exchange.connections, 10)
@@ -154,7 +154,7 @@ def test_retry_after_of_the_standby_is_kept_whatever_the_first_connection_hears(
 def test_a_five_second_cadence_is_no_silence() -> None:
     """Both hear the same updates at the same moments, and then nothing for longer than a take-over waits."""
     with (
-        LocalExchange(rate=0, ping_interval=None, sample_every=None) as exchange,
+        LocalExchange(rate=0, ping_interval=None, sample_every=None, own_stream_lag=0.0) as exchange,
         listen_to(exchange, standby=True) as listener,
     ):
         exchange.wait_for(lambda: exchange.connections, 10)

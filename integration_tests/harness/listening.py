@@ -19,13 +19,14 @@ from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.contracts import Venue
 from source_binance_futures.binance.market_stream.events import Batch
 from source_binance_futures.binance.market_stream.line import Timing
-from source_binance_futures.binance.market_stream.outbox import Failed, Gap, Item, Noted, Silence, Warned
+from source_binance_futures.binance.market_stream.outbox import Failed, Gap, Item, Noted, Outbox, Silence, Warned
 from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.binance.transport.route import Route
 
 from .accounts import Account
 
 T = TypeVar("T")
+EVERY_COIN_M = tuple(contract.symbol for contract in coin_m_contracts(None))
 PATIENCE = 20.0  # seconds that a busy machine may take for what is due at once
 
 
@@ -43,6 +44,7 @@ class Listener:
         route: Route | None = None,
         takes_at_once: bool = True,
         symbols: tuple[str, ...] = (),
+        outbox: Outbox | None = None,
     ) -> None:
         self._takes_at_once = takes_at_once
         self.account = Account([] if pushed is None else pushed)
@@ -54,16 +56,13 @@ class Listener:
         self.payloads = 0
         self.failure_of_window: Exception | None = None
         self.market = MarketStream(
-            [
-                Venue(
-                    (url,), frozenset(Market), symbols or tuple(contract.symbol for contract in coin_m_contracts(None))
-                )
-            ],
+            [Venue((url,), frozenset(Market), symbols or EVERY_COIN_M)],
             route or Route(),
             standby=standby,
             window_ends=time.monotonic() + window,
             today=date.today(),
             timing=timing,
+            outbox=outbox,
         )
         self._fault_of_test: BaseException | None = None
         self._newest: dict[str, int] = {}
@@ -154,6 +153,8 @@ def listen_to(
     timing: Timing | None = None,
     route: Route | None = None,
     takes_at_once: bool = True,
+    symbols: tuple[str, ...] = (),
+    outbox: Outbox | None = None,
 ) -> Listener:
     """A listener to everything that an exchange pushes."""
     return Listener(
@@ -164,6 +165,8 @@ def listen_to(
         timing=timing,
         route=route,
         takes_at_once=takes_at_once,
+        symbols=symbols,
+        outbox=outbox,
     )
 
 
