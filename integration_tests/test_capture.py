@@ -49,7 +49,8 @@ def long_sync(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[tuple
 
 
 def config_for(exchange: LocalExchange, **options: Any) -> dict[str, Any]:
-    return {"environment": exchange.environment(), **options}
+    """One connection with everything on it, as it comes: what is tested here lies behind the reading."""
+    return {"environment": exchange.environment(), "book_ticker_pace": "sampled", **options}
 
 
 def update(symbol: str, update_id: int, transaction_time: int | None = NOW, **more: Any) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def test_what_a_state_does(connector: Connector, quiet: LocalExchange) -> None:
     }
     assert output.last_state["newest_transaction_time"] == later
     restart = line_of(output, "The exchange's counter of ETHUSD_PERP has restarted", "WARN")
-    assert "update id 3 after 1000 in the state" in restart
+    assert "update id 3 after 1000." in restart
     assert "Duplicates skipped: 4." in line_of(output, "Captured 5 updates of 4 symbols")
 
 

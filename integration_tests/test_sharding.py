@@ -20,11 +20,11 @@ LISTEN_SECONDS = 5
 
 def test_two_shards_give_what_one_whole_does(connector: Connector) -> None:
     """The same exchange at the same time: the whole on the all-market stream, the shards on those of their symbols."""
-    with LocalExchange(rate=RATE, sample_every=None) as exchange:
+    with LocalExchange(rate=RATE, sample_every=None, own_stream_lag=0.0) as exchange:
         options = {"environment": exchange.environment(), "listen_seconds": LISTEN_SECONDS}
         started = [
-            connector.start_read(options | {"book_ticker_symbols": symbols}, book_tickers=INCREMENTAL)
-            for symbols in ([], *SHARDS)
+            connector.start_read(options | more, book_tickers=INCREMENTAL)
+            for more in ({"book_ticker_pace": "sampled"}, *({"book_ticker_symbols": shard} for shard in SHARDS))
         ]
         whole, *shards = [running.finish() for running in started]
         pushed = exchange.pushed

@@ -13,7 +13,7 @@ COMMANDS = {
     "spec": "what a configuration may say",
     "check": "tries a configuration, and whether Binance can be reached",
     "discover": "the streams and their fields",
-    "read": "one sync: it listens for a while; Ctrl-C ends it early, in good order",
+    "read": "one sync; Ctrl-C ends it early and in good order",
 }
 NEEDED = {"spec": (), "check": ("--config",), "discover": ("--config",), "read": ("--config", "--catalog")}
 OPTIONAL = {"read": ("--state",)}

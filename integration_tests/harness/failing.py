@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, cast
 import orjson
 
 from local_exchange import ExchangeConnection, LocalExchange
+from local_exchange.contracts import coin_m_contracts
 from local_exchange.faults import FaultKind
 
 from .accounts import Account
@@ -24,8 +25,9 @@ IMMEDIATE: tuple[Kind, ...] = ("rst", "fin", "close", "cut")
 EVERY_KIND: tuple[Kind, ...] = (*IMMEDIATE, "silence", "mute", "shutdown", "slow handshake", "refusal")
 PATIENCE = 60.0
 SETTLED_AFTER = 0.25  # seconds after the first update over a new connection
+EVERY_COIN_M = tuple(contract.symbol for contract in coin_m_contracts(None))
 GAP = re.compile(r"Gap of ([\d.]+) seconds: .* Cause: (.*)\.$")
-SUMMARY = re.compile(r"Gaps: (\d+), seconds without connection: (\d+\.\d)")
+SUMMARY = re.compile(r"Gaps: (?:none|(\d+), ([\d.]+) seconds in all)\.")
 
 T = TypeVar("T")
 
@@ -42,7 +44,12 @@ class Capture:
         seconds: int = 3600,
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        config = {"environment": exchange.environment(), "listen_seconds": seconds, "standby_connection": standby}
+        config = {
+            "environment": exchange.environment(),
+            "listen_seconds": seconds,
+            "standby_connection": standby,
+            "book_ticker_symbols": list(EVERY_COIN_M),
+        }
         self.account = Account(exchange.pushed)
         self.logs: list[tuple[str, str]] = []
         self.errors: list[dict[str, Any]] = []
@@ -86,9 +93,9 @@ class Capture:
 
     @property
     def summary(self) -> tuple[int, float]:
-        """Number of gaps and seconds without connection, as the last words of the sync add them up."""
+        """Number of gaps and their seconds, as the last words of the sync add them up."""
         (match,) = [match for _, text in self.logs if (match := SUMMARY.search(text))]
-        return int(match[1]), float(match[2])
+        return int(match[1] or 0), float(match[2] or 0.0)
 
     def wait_for(self, condition: Callable[[], T], seconds: float = PATIENCE) -> T:
         deadline = time.monotonic() + seconds
