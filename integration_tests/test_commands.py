@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -26,6 +27,7 @@ from .harness.connector import (
     discovered,
     side_by_side,
 )
+from .harness.forked import run_all
 
 
 def test_spec(connector: Connector) -> None:
@@ -175,3 +177,39 @@ def test_nobody_reads_any_more(tmp_path: Path) -> None:
             process.kill()
     assert process.returncode == 1
     assert stderr == b"source-binance-futures: The output cannot be written: nobody reads it any more. Ending here.\n"
+
+
+def test_help_and_wrong_usage(tmp_path: Path) -> None:
+    """In the words of a command line; an option that only the CDK knows, or knows by its beginning, is taken."""
+    config = tmp_path / "config"
+    config.write_bytes(b"{}")
+    helped, wrong, abbreviated, of_the_cdk = run_all(
+        tmp_path / "runs",
+        [
+            ["--help"],
+            ["discover", "--cofig", str(config)],
+            ["discover", "--conf", str(config)],
+            ["discover", "--config", str(config), "--manifest-path", "no-such-file"],
+        ],
+        messages=False,
+    )
+    assert helped.exit_code == 0
+    assert helped.stdout.startswith("source-binance-futures: Binance Futures for Airbyte")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert wrong.stderr == (
+        "source-binance-futures: discover has no option --cofig (did you mean --config?).\n"
+        "Write it like: source-binance-futures discover --config FILE\n"
+        "Help: source-binance-futures --help\n"
+    )
+    for output in (abbreviated, of_the_cdk):
+        assert output.exit_code == 0
+        assert '"CATALOG"' in output.stdout
+
+
+def test_help_takes_no_time() -> None:
+    """It comes without what only the commands need."""
+    code = "import sys; from source_binance_futures.run import run; run([]); print('airbyte_cdk' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.endswith("\nFalse\n")

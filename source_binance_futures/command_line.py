@@ -11,9 +11,9 @@ from typing import NamedTuple
 NAME = "source-binance-futures"
 COMMANDS = {
     "spec": "what a configuration may say",
-    "check": "tries whether Binance can be reached with a configuration",
+    "check": "tries a configuration, and whether Binance can be reached",
     "discover": "the streams and their fields",
-    "read": "one sync: listens for a while, then ends; Ctrl-C ends it early and in good order",
+    "read": "one sync; Ctrl-C ends it early and in good order",
 }
 NEEDED = {"spec": (), "check": ("--config",), "discover": ("--config",), "read": ("--config", "--catalog")}
 OPTIONAL = {"read": ("--state",)}
@@ -21,30 +21,26 @@ OF_THE_CDK = (
     "--manifest-path",
     "--components-path",
 )  # it takes them from every source, and does nothing with them here
-HELP = f"""\
-Binance Futures for Airbyte, or for a shell: best bid and ask as Binance pushes them
-(stream book_tickers), and the latest prices (symbol_prices).
-
-Commands:
-  spec       {COMMANDS["spec"]}
-  check      {COMMANDS["check"]}
-  discover   {COMMANDS["discover"]}
-  read       {COMMANDS["read"]}
-
+WHAT_IT_IS = f"""\
+{NAME}: Binance Futures for Airbyte, or for a shell.
+book_tickers: best bid and ask as they are pushed. symbol_prices: latest prices.
+"""
+MORE = f"""\
 Options:
-  --config FILE    the configuration, a JSON object; {{}} is one: all COIN-M contracts for a minute
-  --catalog FILE   which streams to read, and how: a configured catalog of Airbyte
-  --state FILE     where the last sync ended
+  --config FILE    the configuration, a JSON object; {{}} is a complete one:
+                   all COIN-M contracts for a minute, and all prices
+  --catalog FILE   which streams to read, and how: a configured catalog
+  --state FILE     where the last sync ended: the states that it wrote
   --debug          more log lines
-  -h, --help       this text
+  -h, --help       this text, or with a command what it is for
   --version        the version
 
 Example:
   echo '{{"listen_seconds": 20}}' > config.json
   {NAME} check --config config.json
 
-The answer is messages of the Airbyte protocol on stdout, one JSON object a line. A check that fails
-exits with 0, as Airbyte wants it: look at its "status".
+The answer is one JSON object a line, messages of the Airbyte protocol. A check
+that failed exits with 0, as Airbyte wants it: its "status" says FAILED.
 
 Documentation: README.md and docs/ beside the source code.
 Binance's own: https://developers.binance.com/docs/derivatives
@@ -64,10 +60,12 @@ def help_asked_for(args: Sequence[str]) -> str | None:
         return f"{NAME} {_version()}\n"
     if args and not {"-h", "--help"}.intersection(args):
         return None
-    command = _command(args)
+    command = next((arg for arg in args if not arg.startswith("-")), "")
     if command in COMMANDS:
-        return f"{usage(command)}\n\n{command}: {COMMANDS[command]}.\nAll there is: {NAME} --help\n"
-    return "".join(f"{usage(each)}\n" for each in COMMANDS) + "\n" + HELP
+        return f"{usage(command)}\n\n{command}: {COMMANDS[command]}.\nMore: {NAME} --help\n"
+    usages = "".join(f"  {usage(each)}\n" for each in COMMANDS)
+    commands = "".join(f"  {each:<10} {what_for}\n" for each, what_for in COMMANDS.items())
+    return f"{WHAT_IT_IS}\nUsage:\n{usages}\nCommands:\n{commands}\n{MORE}"
 
 
 def fault_of(args: Sequence[str]) -> WrongUsage | None:
@@ -98,7 +96,7 @@ def usage(command: str) -> str:
     """How a command is written."""
     needed = "".join(f" {option} FILE" for option in NEEDED.get(command, ()))
     optional = "".join(f" [{option} FILE]" for option in OPTIONAL.get(command, ()))
-    return f"{NAME} {command}{needed}{optional} [--debug]"
+    return f"{NAME} {command}{needed}{optional}"
 
 
 def refusal(args: Sequence[str], wrong: WrongUsage) -> str:
@@ -106,10 +104,6 @@ def refusal(args: Sequence[str], wrong: WrongUsage) -> str:
     command = args[0]
     how = f"Write it like: {usage(command)}\n" if command in COMMANDS else ""
     return f"{NAME}: {wrong.sentence}.\n{how}Help: {NAME} --help\n"
-
-
-def _command(args: Sequence[str]) -> str:
-    return next((arg for arg in args if not arg.startswith("-")), "")
 
 
 def _meant(typed: str, known: Iterable[str]) -> str:

@@ -145,7 +145,8 @@ def _symbols(mapping: Mapping[str, Any], option: str) -> tuple[str, ...]:
     symbols: dict[str, None] = {}
     for item in value:
         symbol = item.strip().upper() if isinstance(item, str) else ""
-        if not symbol or any(character.isspace() or character in ",;/@?&#" for character in symbol):
+        is_name = symbol.isprintable() and not any(each.isspace() or each in ",;/@?&#" for each in symbol)
+        if not symbol or not is_name:
             raise ConfigurationError(
                 f"`{option}` contains {_shown(item)}; each entry is one symbol, such as {example}."
             )
@@ -221,3 +222,5 @@ def _shown(value: Any) -> str:
         return repr(value)[:SHOWN]
     except ValueError:  # Python writes no integer of more than 4300 digits
         return "a number of too many digits"
+    except RecursionError:
+        return "nested too deeply"

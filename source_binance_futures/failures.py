@@ -8,6 +8,7 @@ from airbyte_cdk.models import AirbyteMessage, FailureType, StreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .binance.errors import BinanceError, ConnectionLost, Owner
+from .binance.text import writable
 from .config import ConfigurationError
 
 FAILURE_TYPES = {
@@ -68,12 +69,3 @@ class PlainLog(logging.Filter):
             record.exc_text = writable(logging.Formatter().formatException(record.exc_info))
         record.msg, record.args = writable(said), ()
         return True
-
-
-def writable(text: str) -> str:
-    r"""The text with `\ud800` and its like written out: JSON and file names may hold half of a character, UTF-8 cannot.
-
-    >>> writable("\ud800 and \U0001f600")
-    '\\ud800 and 😀'
-    """
-    return text.encode(errors="backslashreplace").decode()

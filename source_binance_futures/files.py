@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,6 +16,10 @@ from airbyte_cdk.models import (
 )
 
 from .failures import ReportedFailure
+
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # of a surrogate pair; JSON may hold it, UTF-8 cannot
+TOO_DEEP = "it is nested too deeply"
+MOST_DEEP = 50  # lists and objects inside each other; what the CDK makes of more ends in a RecursionError
 
 Loaded = TypeVar("Loaded")
 
@@ -42,30 +47,64 @@ def read_catalog_file(path: str) -> ConfiguredAirbyteCatalog:
 
 
 def read_state_file(path: str | None) -> list[AirbyteStateMessage]:
-    """The states of the streams: a list, as Airbyte writes it; one state or one STATE message is understood as well."""
+    """The states of the streams: a list, as Airbyte writes it; one state or one STATE message is understood as well.
+
+    Raises `ReportedFailure`.
+    """
     content = _read_json("state", path) if path else []
     states = content if isinstance(content, list) else [content] if content else []
     states = [item.get("state", item) if isinstance(item, dict) else item for item in states]
-    if any(not isinstance(item, dict) or not (item.get("stream") or item.get("global")) for item in states):
+    if any(isinstance(item, dict) and (item.get("global") or item.get("type") == "GLOBAL") for item in states):
+        raise _unusable(
+            "state", path, "it is of all streams together (GLOBAL); this connector keeps one of each stream"
+        )
+    if any(not isinstance(item, dict) or not item.get("stream") for item in states):
         raise _unusable("state", path, 'it is not a list of states as in [{"type": "STREAM", "stream": {...}}]')
-    return [_load("state", path, AirbyteStateMessageSerializer.load, item) for item in states]
+    return [_load("state", path, AirbyteStateMessageSerializer.load, {"type": "STREAM", **item}) for item in states]
 
 
 def _read_json(what: str, path: str) -> Any:
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
+            content = json.load(file)
+        why = _fault_of(content)
+        if why is None:
+            return content
     except FileNotFoundError:
         raise ReportedFailure(f"There is no {what} file {path}.", FailureType.config_error) from None
     except json.JSONDecodeError as error:
         why = f"it is not JSON (line {error.lineno}, column {error.colno}: {error.msg})"
     except UnicodeDecodeError:
         why = "it is not text in UTF-8"
+    except RecursionError:
+        why = TOO_DEEP
     except ValueError:  # Python reads no integer of more than 4300 digits
         why = "it contains a number of too many digits"
     except OSError as error:
         why = (error.strerror or str(error)).lower()
     raise _unusable(what, path, why)
+
+
+def _fault_of(content: Any) -> str | None:
+    """What stands in the way of using a JSON document, read without recursion; None if nothing does.
+
+    The document may hold a password, so nothing of it is quoted but what is wrong.
+    """
+    level = [content]
+    for _ in range(MOST_DEEP):
+        keys = [key for item in level if isinstance(item, dict) for key in item]
+        for text in (*keys, *(item for item in level if isinstance(item, str))):
+            if half := HALF_CHARACTER.search(text):
+                return f'it contains "\\u{ord(half[0]):04x}", which is half of a character'
+        level = [
+            child
+            for item in level
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return None
+    return TOO_DEEP
 
 
 def _load(what: str, path: str | None, load: Callable[[Any], Loaded], content: Any) -> Loaded:

@@ -24,6 +24,7 @@ from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .binance.stop import Stop
+from .binance.text import first_of, writable
 from .config import Config, ConfigurationError, unknown_options
 from .connection_check import answer_by, failures_of
 from .failures import MOST_TO_BE_HEARD, ReportedFailure, failure_type_of, reported
@@ -66,7 +67,8 @@ class SourceBinanceFutures(AbstractSource):
         unknown = unknown_options(config)
         if unknown:
             logging.getLogger("airbyte").warning(
-                f"This connector has no option {', '.join(unknown)}; what the configuration says there has no effect."
+                f"This connector has no option {writable(first_of(unknown))}; "
+                "what the configuration says there has no effect."
             )
         return cleaned
 

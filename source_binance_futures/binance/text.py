@@ -14,6 +14,15 @@ def quoted(payload: bytes) -> str:
     return payload[: QUOTED * 4].decode(errors="replace")[:QUOTED]
 
 
+def writable(text: str) -> str:
+    r"""The text with `\ud800` and its like spelled out: JSON and file names may hold half of a character, UTF-8 cannot.
+
+    >>> writable("A\ud800B")
+    'A\\ud800B'
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
 def utc(epoch_seconds: float, precision: str = "milliseconds") -> str:
     """`2026-11-21 20:35:00.123 UTC`, or to the `seconds`; a number that is no time of this kind stays a number."""
     try:

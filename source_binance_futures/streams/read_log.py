@@ -5,13 +5,18 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    LoggerAdapter = logging.LoggerAdapter[logging.Logger]
+else:
+    LoggerAdapter = logging.LoggerAdapter  # Python 3.10 has no brackets for it
 
 STATE_SET = re.compile(r"(Setting state of .+? stream to )\{.+\}", re.DOTALL)
 RECORDS_READ = re.compile(r"Read (\d+) records from (.+) stream")
 
 
-class ReadLog(logging.LoggerAdapter[logging.Logger]):
+class ReadLog(LoggerAdapter):
     """Stands before the CDK's logger. `not_counted` are the records of blocks but for the first of each."""
 
     def __init__(self, logger: logging.Logger) -> None:

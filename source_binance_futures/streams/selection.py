@@ -50,6 +50,24 @@ class Selection:
     def take(self, batch: Batch, markets: frozenset[Market]) -> Iterator[Records | str]:
         """The records of one read, and sentences of warning between them; samples of `markets` are of interest.
 
+        An error that nobody foresaw is raised after the records that came before it: the cursor has seen them, so the
+        state will vouch for them.
+        """
+        records: Records = []
+        try:
+            yield from self._select(batch, markets, records)
+        except Exception:
+            if records:
+                yield records
+            raise
+        if records:
+            self.tally.last_event_time = records[-1]["event_time"]
+            yield records
+        yield from self._restarts()
+
+    def _select(self, batch: Batch, markets: frozenset[Market], records: Records) -> Iterator[Records | str]:
+        """Puts what is new into `records`, and yields warnings, and the records that come before one.
+
         Rows vouch for what was received up to their own read, so a read that will be cut short vouches for nothing.
         """
         tally, advance, since = self.tally, self._cursor.advance, self._coverage.since
@@ -57,7 +75,6 @@ class Selection:
         vouches = not batch.behind and left >= len(batch.payloads)
         feed, received_at_us = batch.feed, batch.received_at_us
         follows, compares = self._wishes.every_change, self._wishes.discovers
-        records: Records = []
         for payload in batch.payloads:
             try:
                 book_ticker, stream = parse_frame(payload)
@@ -83,17 +100,13 @@ class Selection:
             elif is_own:
                 self._coverage.doubt((symbol,))
             record = book_ticker_record(book_ticker, received_at_us, covered_since_us)
-            if not tally.emitted:
-                yield from self._look_at_first(record)
-            tally.emitted += 1
             records.append(record)
+            tally.emitted += 1
+            if tally.emitted == 1:
+                yield from self._look_at_first(record)
             left -= 1
             if left == 0:
                 break
-        if records:
-            tally.last_event_time = records[-1]["event_time"]
-            yield records
-        yield from self._restarts()
 
     def _is_wanted(self, book_ticker: Mapping[str, Any], markets: frozenset[Market]) -> bool:
         """Whether a frame that no stream of its own vouches for is of a contract that was asked for."""

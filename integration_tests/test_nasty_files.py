@@ -1,0 +1,208 @@
+"""Files that no person would write by intention: each is answered with a sentence, in every command that reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from .harness.connector import FULL_REFRESH, INCREMENTAL, Output, catalog, state_message
+from .harness.forked import run_all
+
+DEPTH = 100_000
+PASSWORD = "hunter2"
+NOWHERE = {
+    "listen_seconds": 1,
+    "environment": {
+        "name": "custom",
+        "market_stream_url": "ws://127.0.0.1:9",
+        "websocket_api_url": "ws://127.0.0.1:9/ws-fapi/v1",
+    },
+}
+HALF = rb"\ud800"
+IS_HALF = 'it contains "\\ud800", which is half of a character'
+IS_DEEP = "it is nested too deeply"
+
+
+def deep(depth: int = DEPTH) -> bytes:
+    return b"[" * depth + b"]" * depth
+
+
+def deep_objects(depth: int = DEPTH) -> bytes:
+    return b'{"a":' * depth + b"1" + b"}" * depth
+
+
+# What is in the configuration, and what the answer says of it.
+CONFIGS: dict[str, tuple[bytes, str]] = {
+    "deep": (deep(), IS_DEEP),
+    "deep, in an option": (b'{"listen_seconds":' + deep() + b"}", IS_DEEP),
+    "deep, in an unknown option": (b'{"unheard_of":' + deep_objects() + b"}", IS_DEEP),
+    "somewhat deep": (b'{"price_symbols":' + deep(500) + b"}", IS_DEEP),
+    "half a character in a symbol": (b'{"book_ticker_symbols":["BTC' + HALF + b'"]}', IS_HALF),
+    "half a character in a price symbol": (b'{"price_symbols":["' + HALF + b'"]}', IS_HALF),
+    "half a character in an option's name": (b'{"listen' + HALF + b'":1}', IS_HALF),
+    "half a character in environment.name": (b'{"environment":{"name":"' + HALF + b'"}}', IS_HALF),
+    "half a character in an address": (
+        b'{"environment":{"name":"custom","market_stream_url":"wss://a' + HALF + b'","websocket_api_url":"wss://b"}}',
+        IS_HALF,
+    ),
+    "half a character beside a password": (
+        b'{"proxy_url":"http://user:' + PASSWORD.encode() + HALF + b'@proxy:3128"}',
+        IS_HALF,
+    ),
+    "half a character, the other half": (rb'{"unheard_of":"\udfff"}', r'"\udfff", which is half of a character'),
+    "empty": (b"", "it is not JSON (line 1, column 1"),
+    "a null byte": (b"\0", "it is not JSON"),
+    "a list": (b"[]", "it is not an object"),
+    "null": (b"null", "it is not an object"),
+    "UTF-16": ("{}".encode("utf-16"), "it is not text in UTF-8"),
+    "UTF-8 with a signature": (b"\xef\xbb\xbf{}", "it is not JSON"),
+    "a byte that is no text": (b'{"proxy_url":"\xff"}', "it is not text in UTF-8"),
+    "infinity": (b'{"listen_seconds":1e999}', "`listen_seconds` is inf; write a whole number from 1 to 86400"),
+    "not a number": (b'{"listen_seconds":NaN}', "`listen_seconds` is nan"),
+    "a name that is a list": (b'{"environment":{"name":["production"]}}', "`environment.name` is ['production']"),
+    "a pace that is an object": (b'{"book_ticker_pace":{}}', "`book_ticker_pace` is {}"),
+    "a control character in a symbol": (rb'{"price_symbols":["BTC\u0007"]}', r"contains 'BTC\x07'; each entry is one"),
+    "a long symbol": (b'{"price_symbols":["' + b"X" * 99_999 + b' "," "]}', "`price_symbols` contains ' '"),
+    "a proxy that is an object": (b'{"proxy_url":{"password":"hunter2"}}', "`proxy_url` is not a text"),
+}
+CATALOGS: dict[str, tuple[bytes, str]] = {
+    "deep": (b'{"streams":' + deep() + b"}", IS_DEEP),
+    "deep objects": (deep_objects(), IS_DEEP),
+    "half a character": (b'{"streams":[{"stream":{"name":"' + HALF + b'"}}]}', IS_HALF),
+    "a stream that is a number": (b'{"streams":[{"stream":1}]}', "cannot be used"),
+    "a mode that is none": (
+        orjson.dumps(catalog(INCREMENTAL)).replace(b'"incremental"', b'"sometimes"'),
+        "cannot be used",
+    ),
+    "streams that are text": (b'{"streams":"book_tickers"}', "it is not a configured catalog"),
+}
+STATES: dict[str, tuple[bytes, str]] = {
+    "deep": (deep(), IS_DEEP),
+    "deep, in a state": (
+        b'[{"type":"STREAM","stream":{"stream_descriptor":{"name":"book_tickers"},"stream_state":'
+        + deep_objects()
+        + b"}}]",
+        IS_DEEP,
+    ),
+    "half a character": (
+        b'[{"type":"STREAM","stream":{"stream_descriptor":{"name":"book_tickers"},"stream_state":{"'
+        + HALF
+        + b'":1}}}]',
+        IS_HALF,
+    ),
+    "global": (
+        orjson.dumps(
+            [
+                {
+                    "type": "GLOBAL",
+                    "global": {
+                        "shared_state": {"a": 1},
+                        "stream_states": [{"stream_descriptor": {"name": "book_tickers"}, "stream_state": {}}],
+                    },
+                }
+            ]
+        ),
+        "it is of all streams together (GLOBAL); this connector keeps one of each stream",
+    ),
+    "global, as a message": (b'{"type":"STATE","state":{"type":"GLOBAL"}}', "(GLOBAL)"),
+    "legacy": (b'[{"type":"LEGACY","data":{"u":1}}]', "it is not a list of states"),
+    "numbers": (b"[1, 2]", "it is not a list of states"),
+    "without a name": (b'[{"type":"STREAM","stream":{"stream_state":{}}}]', "cannot be used"),
+    "a type that is none": (orjson.dumps([{**state_message({}), "type": "SOMETIMES"}]), "cannot be used"),
+    "of another type": (
+        b'[{"stream":{"stream_descriptor":{"name":"book_tickers"},"stream_state":[1]}}]',
+        "cannot be used",
+    ),
+    "without its type": (
+        b'[{"stream":{"stream_descriptor":{"name":"book_tickers"},"stream_state":{"offset":5}}}]',
+        "was not written by this connector",
+    ),
+    "an id that is infinite": (
+        b'[{"type":"STREAM","stream":{"stream_descriptor":{"name":"book_tickers"},'
+        b'"stream_state":{"environment":"production","u":{"X":1e999}}}}]',
+        "the update id of X is not a whole number",
+    ),
+    "a time that is none": (
+        b'[{"type":"STREAM","stream":{"stream_descriptor":{"name":"book_tickers"},'
+        b'"stream_state":{"environment":"production","u":{},"newest_transaction_time":1e999}}}]',
+        "`newest_transaction_time` is not a time in milliseconds",
+    ),
+}
+CASES: dict[str, tuple[str, Mapping[str, bytes], str]] = {
+    # what is tried -> command, its files, what the answer says
+    **{
+        f"{command}, config {name}": (command, {"config": content}, said)
+        for name, (content, said) in CONFIGS.items()
+        for command in ("check", "read", "discover")
+    },
+    **{f"catalog {name}": ("read", {"catalog": content}, said) for name, (content, said) in CATALOGS.items()},
+    **{f"state {name}": ("read", {"state": content}, said) for name, (content, said) in STATES.items()},
+}
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Output]:
+    folder = tmp_path_factory.mktemp("nasty")
+    usual = {"config": orjson.dumps(NOWHERE), "catalog": orjson.dumps(catalog(INCREMENTAL))}
+    jobs = []
+    for number, (command, files, _) in enumerate(CASES.values()):
+        arguments = [command]
+        for option, content in {**(usual if command == "read" else {}), **files}.items():
+            path = folder / f"{number}.{option}"
+            path.write_bytes(content)
+            arguments += [f"--{option}", str(path)]
+        jobs.append(arguments)
+    return dict(zip(CASES, run_all(folder / "runs", jobs), strict=True))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_sentence_and_nothing_else(name: str, outputs: dict[str, Output]) -> None:
+    output = outputs[name]
+    command, _, said = CASES[name]
+    if command == "check":
+        status, sentence = output.status
+        assert (status, output.exit_code) == ("FAILED", 0)
+    else:
+        assert output.exit_code == 1
+        assert {error["failure_type"] for error in output.errors} == {"config_error"}
+        sentence = output.errors[0]["message"]
+    assert said in sentence
+    assert len(sentence) < 500
+    assert PASSWORD not in output.stdout
+    assert output.is_plain
+    assert output.stderr == ""
+    assert not output.of_type("RECORD")
+
+
+def test_names_on_the_command_line(tmp_path: Path) -> None:
+    """A path may hold bytes that are no text, and a folder is no file."""
+    (no_text, folder) = run_all(
+        tmp_path / "runs", [["check", "--config", b"no-such-\xff"], ["discover", "--config", str(tmp_path)]]
+    )
+    assert no_text.status == ("FAILED", r"There is no configuration file no-such-\udcff.")
+    assert "cannot be used: is a directory" in folder.errors[0]["message"]
+    assert no_text.is_plain
+    assert folder.is_plain
+
+
+def test_what_is_long_is_told_shortly(tmp_path: Path) -> None:
+    many: dict[str, Any] = {f"unheard_of_{number}": 1 for number in range(5000)}
+    (tmp_path / "many").write_bytes(orjson.dumps(many))
+    (tmp_path / "prices").write_bytes(orjson.dumps(catalog("", FULL_REFRESH)))
+    (tmp_path / "upper").write_bytes(orjson.dumps(NOWHERE).replace(b"ws://", b"WS://"))
+    options, upper = run_all(
+        tmp_path / "runs",
+        [
+            ["discover", "--config", str(tmp_path / "many")],
+            ["discover", "--config", str(tmp_path / "upper")],
+        ],
+    )
+    (warning,) = options.logs("WARN")
+    assert "unheard_of_0, " in warning
+    assert "and 4990 more" in warning
+    assert options.exit_code == upper.exit_code == 0
+    assert upper.of_type("CATALOG")

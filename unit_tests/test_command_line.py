@@ -1,0 +1,85 @@
+"""Help, and what is said of a call that is none; what is right is told from what is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from source_binance_futures.command_line import COMMANDS, fault_of, help_asked_for, refusal, usage
+
+READ = ["read", "--config", "a", "--catalog", "b"]
+
+
+@pytest.mark.parametrize("args", [[], ["--help"], ["-h"], ["raed", "--help"]])
+def test_help_names_all_there_is(args: list[str]) -> None:
+    text = help_asked_for(args)
+    assert text is not None
+    assert all(usage(command) in text for command in COMMANDS)
+    for word in ("--config", "--catalog", "--state", "--debug", "--version", "README.md", "Example:", "book_tickers"):
+        assert word in text
+    assert "--manifest-path" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(command: str) -> None:
+    text = help_asked_for([command, "--config", "a", "--help"])
+    assert text is not None
+    assert text.startswith(f"{usage(command)}\n")
+    assert COMMANDS[command] in text
+
+
+def test_the_version() -> None:
+    text = help_asked_for(["--version"])
+    assert text is not None
+    assert text.startswith("source-binance-futures ")
+    assert text.split()[1][0].isdigit()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["spec"],
+        ["spec", "--debug"],
+        ["check", "--config", "a"],
+        ["check", "--debug", "--config=a"],
+        ["discover", "--config", "a", "--manifest-path", "b", "--components-path=c"],
+        READ,
+        [*READ, "--state", "c", "--debug"],
+    ],
+)
+def test_what_airbyte_calls_goes_on(args: list[str]) -> None:
+    assert help_asked_for(args) is None
+    assert fault_of(args) is None
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence", "certain"),
+    [
+        (
+            ["raed"],
+            "there is no command raed (did you mean read?); write one of spec, check, discover, read first",
+            True,
+        ),
+        (["--config", "a", "read"], "--config comes before the command; write one of", True),
+        (["read"], "read needs --config and --catalog", True),
+        (["read", "--config", "a"], "read needs --catalog", True),
+        (["check"], "check needs --config", True),
+        (["check", "--config"], "--config needs the name of a file after it", True),
+        (["read", "--config", "--catalog", "b"], "--config needs the name of a file after it", True),
+        # A wrong option is named, not what is missing in its place.
+        (["read", "--confg", "a", "--catalog", "b"], "read has no option --confg (did you mean --config?)", False),
+        (["check", "--catalog", "b"], "check has no option --catalog", False),
+        ([*READ, "--xyz"], "read has no option --xyz", False),
+        ([*READ, "-c"], "read has no option -c", True),
+        ([*READ, "more"], "read has no use for more", True),
+        (["spec", "--debug=1"], "spec has no option --debug=1", False),
+    ],
+)
+def test_what_is_wrong_is_named(args: list[str], sentence: str, certain: bool) -> None:
+    wrong = fault_of(args)
+    assert wrong is not None
+    assert wrong.sentence.startswith(sentence)
+    assert wrong.certain is certain
+    told = refusal(args, wrong)
+    assert told.startswith(f"source-binance-futures: {sentence}")
+    assert ("Write it like: " in told) is (args[0] in COMMANDS)
