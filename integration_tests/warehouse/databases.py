@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,17 @@ from typing import Any, Protocol
 
 import psycopg
 
+from ..harness.connector import ROOT
 from .postgres import DATABASE, HOST, USER
 
 Row = tuple[Any, ...]
+
+DUCKDB, POSTGRES = "DuckDB", "PostgreSQL"
+COLUMN_TYPES = {
+    DUCKDB: {"string": "VARCHAR", "integer": "BIGINT"},
+    POSTGRES: {"string": "character varying", "integer": "bigint"},
+}
+"""What PyAirbyte makes of the types that the schemas declare; test_warehouses.py looks at what it made."""
 
 
 class Warehouse(Protocol):
@@ -44,6 +53,11 @@ class _DuckDB:
         answer = json.loads(self._shell.stdout.readline() or '{"error": "the process has ended"}')
         assert "rows" in answer, f"{answer['error']}\n{sql}"
         return [tuple(row) for row in answer["rows"]]
+
+
+def pyairbyte_python() -> Path:
+    """PyAirbyte's interpreter, which alone has DuckDB. It is not there where no Python fits; then tests skip."""
+    return Path(os.environ.get("PYAIRBYTE_PYTHON", ROOT / ".venv-pyairbyte" / "bin" / "python"))
 
 
 def _plain(value: object) -> object:

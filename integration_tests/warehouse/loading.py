@@ -20,14 +20,13 @@ from local_exchange import LocalExchange
 from ..harness.connector import PROXY_VARIABLES
 from ..harness.local_command import ROOT, write
 from ..harness.markdown import blocks_of
-from .databases import Warehouse, duckdb_warehouse, postgres_warehouse
+from .databases import DUCKDB, POSTGRES, Warehouse, duckdb_warehouse, postgres_warehouse
 from .postgres import DATABASE, HOST, USER, postgres_server
 
-DUCKDB, POSTGRES = "DuckDB", "PostgreSQL"
 CACHES = {DUCKDB: "DuckDBCache", POSTGRES: "PostgresCache"}
 RATE = 400.0
 LISTEN_SECONDS = 3
-DEADLINE = 100.0
+DEADLINE = 280.0  # seconds: importing PyAirbyte takes ten of a quiet machine, and many times that on a busy one
 
 CHINESE, LEAN = "币安人生USDT_991231", "BTCUSD_991231"
 FIRST_ID = 2**63 - 1_000_000

@@ -1,0 +1,333 @@
+"""What the rows vouch for, by docs/sql in DuckDB and PostgreSQL: stretches, holes, books at a moment, bars in holes.
+
+A row says: since `covered_since_us`, up to my `received_at_us`, nothing of this contract is missing.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .warehouse.databases import DUCKDB, POSTGRES, Row, Warehouse
+from .warehouse.examples import Tables, at, book_ticker, both_databases, example_tables, plain, sql_of
+from .warehouse.odd_market import DUPLICATE, EMPTY, NULL, ONCE, ONE_SIDED, QUIET, SOUND, fill
+
+S = 1_000_000
+COLUMNS = "u, received_at_us, covered_since_us"
+
+
+@pytest.fixture(scope="module")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Warehouse]]:
+    with both_databases(tmp_path_factory.mktemp("sql")) as databases:
+        yield databases
+
+
+@pytest.fixture(params=[DUCKDB, POSTGRES])
+def tables(request: pytest.FixtureRequest, databases: dict[str, Warehouse]) -> Iterator[Tables]:
+    if request.param not in databases:
+        pytest.skip("PyAirbyte's environment, the only one with DuckDB, is missing. `make test` sets it up.")
+    with example_tables(request.param, databases[request.param]) as tables:
+        yield tables
+
+
+def captured(symbol: str, u: int, seconds: float, since: float | None, bid: str = "10") -> dict[str, Any]:
+    """An update that arrived at `seconds`, of a capture that vouches for what came since `since`."""
+    return book_ticker(
+        symbol,
+        u,
+        seconds,
+        bid,
+        str(int(bid) + 2),
+        received_at_us=round(seconds * S),
+        covered_since_us=None if since is None else round(since * S),
+    )
+
+
+def stretches(tables: Tables) -> list[Row]:
+    rows = tables.query("SELECT symbol, since_us, until_us, row_count FROM coverage ORDER BY symbol, since_us")
+    return [(symbol, since / S, until / S, count) for symbol, since, until, count in rows]
+
+
+# --- coverage and holes ---
+
+
+def test_coverage_of_odd_rows(tables: Tables) -> None:
+    """A sample covers nothing, nor does a row without a contract or an arrival; what the book says does not matter."""
+    fill(tables)
+
+    assert stretches(tables) == [
+        (EMPTY, 1, 60.002, 1),
+        (SOUND, 1, 125.002, 4),
+        (NULL, 1, 63.002, 3),
+        (ONE_SIDED, 1, 64.002, 5),
+        (QUIET, 1, 300.002, 2),
+        (DUPLICATE, 1, 61.002, 4),
+        (ONCE, 1, 60.002, 1),
+    ]
+    assert plain(tables.query("SELECT seconds FROM coverage ORDER BY symbol")) == [
+        (seconds,) for seconds in ("59.002", "124.002", "62.002", "63.002", "299.002", "60.002", "59.002")
+    ]
+    assert tables.run("holes") == []
+
+
+@pytest.mark.parametrize(
+    ("captures", "merged"),
+    [
+        pytest.param([(0, 10)], [(0, 10)], id="one"),
+        pytest.param([(0, 10), (20, 30)], [(0, 10), (20, 30)], id="apart"),
+        pytest.param([(0, 10), (5, 15)], [(0, 15)], id="overlapping"),
+        pytest.param([(0, 10), (10, 15)], [(0, 15)], id="touching"),
+        pytest.param([(0, 10), (10.000001, 15)], [(0, 10), (10.000001, 15)], id="apart by a microsecond"),
+        pytest.param([(0, 30), (5, 10), (20, 25), (28, 40)], [(0, 40)], id="within a longer one"),
+        pytest.param([(0, 30), (5, 10), (40, 45)], [(0, 30), (40, 45)], id="the longest counts, not the one before"),
+        pytest.param([(0, 10), (5, 15), (15, 20), (30, 31), (30.5, 32)], [(0, 20), (30, 32)], id="chains"),
+        pytest.param([(7, 7)], [(7, 7)], id="of no length"),
+    ],
+)
+def test_stretches_are_merged(
+    tables: Tables, captures: list[tuple[float, float]], merged: list[tuple[float, float]]
+) -> None:
+    """Also with rows in between, loaded in any order, and another contract whose stretches would fill the holes."""
+    rows = [
+        captured(SOUND, u, moment, since)
+        for u, (since, until) in enumerate(captures)
+        for moment in (until, (since + until) / 2)
+    ]
+    random.Random(1).shuffle(rows)
+    tables.insert(*rows, captured(QUIET, 99, 100, 0))
+    tables.create_views()
+
+    assert [row[1:3] for row in stretches(tables) if row[0] == SOUND] == merged
+    assert [row[3] for row in stretches(tables) if row[0] == QUIET] == [1]
+    assert sum(row[3] for row in stretches(tables) if row[0] == SOUND) == len(rows)
+
+
+def test_holes_longest_first(tables: Tables) -> None:
+    captures_of: dict[str, list[tuple[float, float]]] = {
+        SOUND: [(0, 10), (11.5, 20), (80, 90)],
+        QUIET: [(0, 50), (52, 60)],
+        ONCE: [(0, 1)],
+        DUPLICATE: [(0, 10), (10, 20)],
+    }
+    for symbol, captures in captures_of.items():
+        tables.insert(*[captured(symbol, u, until, since) for u, (since, until) in enumerate(captures)])
+    tables.create_views()
+
+    assert tables.run("holes") == [
+        (SOUND, "60", at(20), at(80)),
+        (QUIET, "2", at(50), at(52)),
+        (SOUND, "1.5", at(10), at(11.5)),
+    ]
+
+
+# --- the overlap of two sources ---
+
+
+def test_overlap_takes_each_update_once_and_leaves_no_hole(tables: Tables) -> None:
+    """Windows half a window apart, an update a second: what one source misses between its windows the other has."""
+    for table, start in (("even_book_tickers", 0), ("odd_book_tickers", 30)):
+        tables.create(table)
+        windows = [(start + 60 * n + 3, start + 60 * n + 60) for n in range(4)]
+        rows = [
+            captured(SOUND, second, second, since) for since, until in windows for second in range(since + 1, until)
+        ]
+        tables.insert(*rows, table=table)
+
+    def holes_of(table: str) -> int:
+        tables.create_views(table)
+        holes = len(tables.run("holes"))
+        tables.query("DROP VIEW quotes")
+        tables.query("DROP VIEW coverage")
+        return holes
+
+    assert holes_of("even_book_tickers") == holes_of("odd_book_tickers") == 3
+    tables.query(sql_of("overlap"))
+    tables.create_views("all_book_tickers")
+
+    updates = [u for (u,) in tables.query("SELECT u FROM all_book_tickers ORDER BY u")]
+
+    assert updates == list(range(4, 30 + 60 * 4))
+    assert tables.run("holes") == []
+    assert [row[1:3] for row in stretches(tables)] == [(3, 269)]
+
+
+def test_overlap_keeps_the_row_that_covers_more(tables: Tables) -> None:
+    for table in ("even_book_tickers", "odd_book_tickers"):
+        tables.create(table)
+    tables.insert(
+        captured(SOUND, 1, 10, 5),
+        captured(SOUND, 2, 11, 5),
+        captured(SOUND, 3, 12, None),
+        captured(SOUND, 4, 13, 5),
+        captured(SOUND, 4, 13, 5),  # twice in one table
+        table="even_book_tickers",
+    )
+    tables.insert(
+        captured(SOUND, 1, 10.1, 4),
+        captured(SOUND, 2, 11.1, 9),
+        captured(SOUND, 3, 12.1, 9),
+        captured(SOUND, 5, 13.1, None),  # a sample only
+        captured(QUIET, 1, 10, 9),
+        table="odd_book_tickers",
+    )
+
+    tables.query(sql_of("overlap"))
+
+    rows = tables.query(f"SELECT {COLUMNS} FROM all_book_tickers WHERE symbol = '{SOUND}' ORDER BY u")
+    assert [(u, received / S, since and since / S) for u, received, since in rows] == [
+        (1, 10.1, 4),
+        (2, 11, 5),
+        (3, 12.1, 9),
+        (4, 13, 5),
+        (5, 13.1, None),
+    ]
+    assert tables.query(f"SELECT {COLUMNS} FROM all_book_tickers WHERE symbol = '{QUIET}'") == [(1, 10 * S, 9 * S)]
+
+
+def test_overlap_of_empty_tables(tables: Tables) -> None:
+    for table in ("even_book_tickers", "odd_book_tickers"):
+        tables.create(table)
+
+    tables.query(sql_of("overlap"))
+
+    assert tables.query("SELECT * FROM all_book_tickers") == []
+
+
+# --- books at a moment ---
+
+
+def books_at(tables: Tables, *moments: float) -> list[Row]:
+    """asof.sql for these moments, in seconds after 1970: moment, contract, bid, covered."""
+    values = ", ".join(f"(TIMESTAMPTZ '{at(moment)}')" for moment in moments)
+    sql, found = re.subn(
+        r"\(VALUES\n.*?\n    \) AS given", f"(VALUES {values}) AS given", sql_of("asof"), flags=re.DOTALL
+    )
+    assert found == 1
+    return [(row[0], row[1], row[2], row[7]) for row in plain(tables.query(sql))]
+
+
+def test_books_at_a_moment(tables: Tables) -> None:
+    tables.create_views()
+    tables.insert(
+        captured(SOUND, 1, 10, 5, bid="100"),
+        captured(SOUND, 2, 20, 5, bid="200"),
+        captured(SOUND, 3, 50, 40, bid="300"),
+        captured(SOUND, 4, 60, 40, bid="400"),
+        captured(QUIET, 7, 30, 5, bid="700"),
+    )
+
+    assert books_at(tables, 9.999999, 10, 19.5, 20, 20.000001, 45, 55, 3000) == [
+        (at(10), SOUND, "100", True),
+        (at(19.5), SOUND, "100", True),
+        (at(20), SOUND, "200", True),
+        (at(20.000001), SOUND, "200", False),
+        (at(45), SOUND, "200", False),  # within a stretch, but the book is from before the hole
+        (at(45), QUIET, "700", False),
+        (at(55), SOUND, "300", True),
+        (at(55), QUIET, "700", False),
+        (at(3000), SOUND, "400", False),
+        (at(3000), QUIET, "700", False),
+    ]
+
+
+def test_books_of_odd_rows_at_a_moment(tables: Tables) -> None:
+    """One row for a contract, also where its update stands twice; rows without an arrival are known at no moment."""
+    fill(tables)
+
+    assert books_at(tables, 60.5, 62.25) == [
+        (at(60.5), EMPTY, None, False),
+        (at(60.5), NULL, "7", True),
+        (at(60.5), ONE_SIDED, None, True),
+        (at(60.5), QUIET, "80", True),
+        (at(60.5), DUPLICATE, "0.5", True),
+        (at(60.5), ONCE, "0.000001", False),
+        (at(62.25), EMPTY, None, False),
+        (at(62.25), SOUND, "99.8", True),
+        (at(62.25), NULL, "6", True),
+        (at(62.25), ONE_SIDED, None, True),
+        (at(62.25), QUIET, "80", True),
+        (at(62.25), DUPLICATE, "0.5", False),
+        (at(62.25), ONCE, "0.000001", False),
+    ]
+
+
+def test_a_copy_that_arrived_later_was_not_known_before(tables: Tables) -> None:
+    tables.create_views()
+    tables.insert(
+        captured(SOUND, 1, 10, 5, bid="100"),
+        captured(SOUND, 2, 12, 11, bid="200"),
+        captured(SOUND, 2, 11, 5, bid="200"),
+    )
+
+    assert books_at(tables, 11.5) == [(at(11.5), SOUND, "200", True)]
+
+
+# --- time and bars beside holes ---
+
+
+def test_a_hole_is_no_long_lived_quote(tables: Tables) -> None:
+    """Two captures: 10 at 100 s, 12 at 110 s, a hole, 30 at 900 s, 40 at 920 s, 60 at 925 s."""
+    tables.create_views()
+    tables.insert(
+        captured(SOUND, 1, 100, 90, bid="10"),
+        captured(SOUND, 2, 110, 90, bid="12"),
+        captured(SOUND, 3, 900, 850, bid="30"),
+        captured(SOUND, 4, 920, 850, bid="40"),
+        captured(SOUND, 5, 925, None, bid="50"),  # a sample does not say that nothing came before it
+        captured(SOUND, 6, 930, 850, bid="60"),
+    )
+
+    ((symbol, _, _, mid, seconds),) = tables.run("time_weighted")
+
+    assert (symbol, seconds) == (SOUND, 35)
+    assert mid == pytest.approx((11 * 10 + 31 * 20 + 51 * 5) / 35)
+
+
+def test_a_quote_stands_on_into_another_capture_that_overlaps(tables: Tables) -> None:
+    tables.create_views()
+    tables.insert(captured(SOUND, 1, 100, 90, bid="10"), captured(SOUND, 2, 110, 95, bid="20"))
+
+    ((_, _, _, mid, seconds),) = tables.run("time_weighted")
+
+    assert (mid, seconds) == (11, 10)
+
+
+def test_bars_say_where_a_hole_is(tables: Tables) -> None:
+    """A hole from 190 to 250 s; before it a minute without updates, after it one, and one more at the end."""
+    tables.create_views()
+    tables.insert(
+        captured(SOUND, 1, 70, 50, bid="10"),
+        captured(SOUND, 2, 80, 50, bid="12"),
+        captured(SOUND, 3, 190, 50, bid="14"),
+        captured(SOUND, 4, 370, 250, bid="20"),
+        captured(SOUND, 5, 480.5, 250, bid="22"),
+    )
+
+    assert tables.run("bars") == [
+        (SOUND, at(60), "11", "13", "11", "13", 2, True),
+        (SOUND, at(120), "13", "13", "13", "13", 0, True),
+        (SOUND, at(180), "15", "15", "15", "15", 1, False),
+        (SOUND, at(240), None, None, None, None, 0, False),
+        (SOUND, at(300), None, None, None, None, 0, True),  # covered, but what the hole has done is not known
+        (SOUND, at(360), "21", "21", "21", "21", 1, True),
+        (SOUND, at(420), None, None, None, None, 0, False),  # only half a second of the second after it is covered
+        (SOUND, at(480), "23", "23", "23", "23", 1, False),
+    ]
+
+
+def test_an_empty_minute_after_a_book_with_one_side_is_null(tables: Tables) -> None:
+    tables.create_views()
+    tables.insert(
+        captured(SOUND, 1, 70, 50, bid="10"),
+        captured(SOUND, 2, 80, 50, bid="12") | {"best_ask_price": "0.0"},
+        captured(SOUND, 3, 190, 50, bid="14"),
+    )
+
+    assert [row[2:] for row in tables.run("bars")][:2] == [
+        ("11", "11", "11", None, 2, True),
+        (None, None, None, None, 0, True),
+    ]
