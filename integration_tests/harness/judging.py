@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from local_exchange import LocalExchange
 
@@ -72,13 +72,15 @@ def judge(
     output: Output,
     *,
     symbols: Collection[str] | None = None,
+    since: float | None = None,
     until: float | None = None,
     each_from_its_own: bool = False,
 ) -> Verdict:
     """Judges every update of `symbols` (None: of those that came out) that was pushed since the first that came out.
 
-    With `each_from_its_own` a contract counts from its own stream's first update on. `until` is the moment in epoch
-    seconds up to which everything must have come out or be told; by default the last update that came out.
+    With `each_from_its_own` a contract counts from its own stream's first update on. `since` and `until` are moments in
+    epoch seconds between which everything must have come out or be told; by default the first and the last update that
+    came out.
     """
     verdict = Verdict(told(output, GAP), told(output, SILENCE))
     assert all(stretch.seconds > 0 and stretch.until > stretch.since for stretch in verdict.gaps + verdict.silences)
@@ -90,9 +92,11 @@ def judge(
     wanted = {symbol for symbol, _ in emitted} if symbols is None else set(symbols)
     begins = _firsts(output) if each_from_its_own else {}
     came = [number for number, update in enumerate(every) if update[:2] in emitted]
-    last = len(every) - 1 if until is not None else came[-1]
-    for update in every[came[0] : last + 1]:
-        if update.symbol not in wanted or update[:2] in emitted or (until is not None and update.at > until):
+    first, last = 0 if since is not None else came[0], len(every) - 1 if until is not None else came[-1]
+    for update in every[first : last + 1]:
+        if update.symbol not in wanted or update[:2] in emitted:
+            continue
+        if (since is not None and update.at < since) or (until is not None and update.at > until):
             continue
         if each_from_its_own and update.update_id < begins.get(update.symbol, update.update_id + 1):
             continue
@@ -113,7 +117,46 @@ def told(output: Output, pattern: re.Pattern[str]) -> list[Told]:
     return stretches
 
 
-def own_records(output: Output, symbol: str | None = None) -> list[dict[str, object]]:
+def uncovered(exchange: LocalExchange, output: Output) -> list[Pushed]:
+    """What the rows vouch for and is not there.
+
+    Rows of one contract with the same `covered_since_us` say: everything pushed from then on up to my `received_at_us`
+    is in the table. An update may be pushed and not have arrived at that moment, so what counts is what was pushed
+    before the newest of these rows, or well before it was received.
+    """
+    every = pushes(exchange)
+    positions = {update[:2]: number for number, update in enumerate(every)}
+    stretches: dict[tuple[str, int], tuple[int, int]] = {}  # newest position, newest receipt
+    for record in own_records(output):
+        key = record["symbol"], record["covered_since_us"]
+        position, received_at = stretches.get(key, (-1, 0))
+        position = max(position, positions[record["symbol"], record["u"]])
+        stretches[key] = position, max(received_at, record["received_at_us"])
+    of_symbol: dict[str, list[tuple[int, Pushed]]] = {}
+    for number, update in enumerate(every):
+        of_symbol.setdefault(update.symbol, []).append((number, update))
+    emitted = set(output.updates)
+    return [
+        update
+        for (symbol, since), (newest, received_at) in stretches.items()
+        for number, update in of_symbol[symbol]
+        if update.at >= since / 1e6
+        and (number <= newest or update.at < received_at / 1e6 - TOLERANCE)
+        and update[:2] not in emitted
+    ]
+
+
+def stretches_of(output: Output) -> dict[str, list[int]]:
+    """For each contract the different `covered_since_us` of its rows, in order."""
+    found: dict[str, list[int]] = {}
+    for record in own_records(output):
+        since = found.setdefault(record["symbol"], [])
+        if record["covered_since_us"] not in since:
+            since.append(record["covered_since_us"])
+    return found
+
+
+def own_records(output: Output, symbol: str | None = None) -> list[dict[str, Any]]:
     """The records that contracts' own streams brought and nothing is doubted of; the CDK leaves out what is null."""
     records = [record for record in output.records("book_tickers") if "covered_since_us" in record]
     return records if symbol is None else [record for record in records if record["symbol"] == symbol]
@@ -121,9 +164,8 @@ def own_records(output: Output, symbol: str | None = None) -> list[dict[str, obj
 
 def _firsts(output: Output) -> dict[str, int]:
     firsts: dict[str, int] = {}
-    for record in output.records("book_tickers"):
-        if "covered_since_us" in record:
-            firsts.setdefault(record["symbol"], record["u"])
+    for record in own_records(output):
+        firsts.setdefault(record["symbol"], record["u"])
     return firsts
 
 
