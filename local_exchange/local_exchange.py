@@ -143,6 +143,11 @@ class LocalExchange(FaultInjection):
         return self._market.pushed
 
     @property
+    def push_times(self) -> list[tuple[float, int]]:
+        """When that was: for each push its time (epoch seconds) and how many changes it noted in `pushed`."""
+        return self._market.push_times
+
+    @property
     def samples_pushed(self) -> list[tuple[str, int]]:
         """Every sample of the all-market stream so far, as (symbol, update id); none in real time."""
         return self._market.samples_pushed

@@ -48,6 +48,7 @@ class MarketStream:
         self.every_connection: list[ExchangeConnection] = []
         self.first_connection = asyncio.Event()
         self.pushed: list[tuple[str, int]] = []
+        self.push_times: list[tuple[float, int]] = []
         self.samples_pushed: list[tuple[str, int]] = []
         self._source = source
         self._options = options
@@ -88,6 +89,7 @@ class MarketStream:
             return
         if self._options.keep_pushed:
             self.pushed.extend([(update.symbol, update.update_id) for update in updates])
+            self.push_times.append((time.time(), len(updates)))
         if self._samples is None:
             self._audiences.deliver_all_market(updates)
         else:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..text import first_of
 from ..transport.address import host_of
 from ..transport.connection import Connection
 from ..transport.route import Route
@@ -249,17 +250,22 @@ class Feed:
     def _doubt_subscription(self, number: int, why: str, now: float) -> None:
         """A fresh connection has the streams in its address. Where that does not help, it is told."""
         active = self.machine.pair.active
-        if active is None or active.number != number:
-            self._do(self.machine.lost(number, why, now), now)
-        elif now < self._next_doubt_at:
-            self._around.outbox.put(Warned(self._named(f"Some contracts are not followed: {why}.")))
-        else:
-            self._next_doubt_at = now + DOUBT_EVERY
+        if now < self._next_doubt_at:
+            symbols = first_of(_symbols(self._wires[number].subscriptions.failed))
+            self._around.outbox.put(Warned(self._named(f"These contracts are not followed: {symbols}. Cause: {why}.")))
+            return
+        self._next_doubt_at = now + DOUBT_EVERY
+        if active is not None and active.number == number:
             self._do(self.machine.doubted(number, why, now), now)
+        else:
+            self._do(self.machine.lost(number, why, now), now)
 
     def _tell_unproven(self, number: int, now: float) -> None:
         """Of a line that took over, some contracts may have been subscribed too late to have missed nothing."""
         streams = self._wires[number].subscriptions.unconfirmed(now, self._around.timing.backlog)
         if streams:
-            symbols = tuple(stream.partition("@")[0].upper() for stream in streams)
-            self._around.outbox.put(Unproven(symbols))
+            self._around.outbox.put(Unproven(_symbols(streams)))
+
+
+def _symbols(streams: list[str]) -> tuple[str, ...]:
+    return tuple(stream.partition("@")[0].upper() for stream in streams)

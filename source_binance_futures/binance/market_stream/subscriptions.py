@@ -33,6 +33,7 @@ class Subscriptions:
         self._confirmed_at: float | None = None
         self._next_message_at = 0.0
         self._waiting: dict[int, tuple[int, float]] = {}  # request id: (asked from, sent at)
+        self._failed: list[str] = []
         self._ids = 0
 
     @property
@@ -53,7 +54,7 @@ class Subscriptions:
     def answered(self, answer: Answer, now: float) -> str | None:
         """Takes an answer; why the server refused, if it did."""
         if answer.error is not None:
-            self._waiting.pop(answer.request_id or self._ids, None)
+            self._fail(answer.request_id or self._ids)
             return f"the exchange refused a subscription ({answer.error})"
         if self._waiting.pop(answer.request_id or 0, None) is not None:
             self._confirmed = min((asked_from for asked_from, _ in self._waiting.values()), default=self._asked)
@@ -64,10 +65,19 @@ class Subscriptions:
         """What is wrong: a message that was not answered in time. Told once."""
         late = [request for request, (_, sent_at) in self._waiting.items() if now - sent_at >= ANSWER_WITHIN]
         for request in late:
-            del self._waiting[request]
+            self._fail(request)
         return f"a subscription was not acknowledged within {ANSWER_WITHIN:g} seconds" if late else None
+
+    @property
+    def failed(self) -> list[str]:
+        """The streams that were asked for in vain."""
+        return list(self._failed)
 
     def unconfirmed(self, now: float, seconds: float) -> list[str]:
         """The streams that are not known to have been listened to for so many seconds."""
         is_fresh = self._confirmed_at is not None and now - self._confirmed_at < seconds
-        return list(self._streams[self._named if is_fresh else self._confirmed :])
+        return list(dict.fromkeys([*self._failed, *self._streams[self._named if is_fresh else self._confirmed :]]))
+
+    def _fail(self, request: int) -> None:
+        asked_from, _ = self._waiting.pop(request, (self._asked, 0.0))
+        self._failed += self._streams[asked_from : min(asked_from + NAMES_A_MESSAGE, self._asked)]

@@ -102,7 +102,8 @@ def verdict_on_both(
         return failed
     if not wants_spare:
         return LeaveSpare()
-    if replacing and account.would_lose_nothing(spare) and spare.has_brought_for(timing.overlap):
+    needless = account.would_lose_nothing(spare) or active.begins is None  # one that never brought an update
+    if replacing and needless and spare.has_brought_for(timing.overlap):
         return Relieve()
     if replacing and active.is_silent(now) and spare.is_silent(now) and spare.answered:
         return AcceptSilence()
