@@ -14,24 +14,31 @@ from typing import Any, Literal, TypeVar, cast
 import orjson
 
 from local_exchange import ExchangeConnection, LocalExchange
+from local_exchange.contracts import coin_m_contracts
 from local_exchange.faults import FaultKind
 
 from .accounts import Account
 from .connector import INCREMENTAL, Connector, Running
+from .patience import patient
 
 Kind = Literal["rst", "fin", "close", "cut", "silence", "mute", "shutdown", "slow handshake", "refusal"]
 IMMEDIATE: tuple[Kind, ...] = ("rst", "fin", "close", "cut")
 EVERY_KIND: tuple[Kind, ...] = (*IMMEDIATE, "silence", "mute", "shutdown", "slow handshake", "refusal")
-PATIENCE = 60.0
-SETTLED_AFTER = 0.25  # seconds after the first update over a new connection
+PATIENCE = patient(60.0)
+SETTLED_AFTER = 1.0  # seconds of a new connection; before, it cannot vouch for what came over the other
+LISTED = [contract.symbol for contract in coin_m_contracts(None)]
 GAP = re.compile(r"Gap of ([\d.]+) seconds: .* Cause: (.*)\.$")
-SUMMARY = re.compile(r"Gaps: (\d+), seconds without connection: (\d+\.\d)")
+SUMMARY = re.compile(r"Gaps: (?:none|(\d+), ([\d.]+) seconds in all)\.")
 
 T = TypeVar("T")
 
 
 class Capture:
-    """A sync under way whose messages are counted as they come. Leaving it stops the process in good order."""
+    """A sync of all COIN-M contracts under way, whose messages are counted as they come.
+
+    Leaving it stops the process in good order. The contracts are found through the all-market stream, so each counts
+    from the first update that claims to be covered.
+    """
 
     def __init__(
         self,
@@ -43,7 +50,7 @@ class Capture:
         variables: Mapping[str, str] | None = None,
     ) -> None:
         config = {"environment": exchange.environment(), "listen_seconds": seconds, "standby_connection": standby}
-        self.account = Account(exchange.pushed)
+        self.account = Account(exchange.pushed, of_covered=True)
         self.logs: list[tuple[str, str]] = []
         self.errors: list[dict[str, Any]] = []
         self.last_state: dict[str, Any] = {}
@@ -86,9 +93,9 @@ class Capture:
 
     @property
     def summary(self) -> tuple[int, float]:
-        """Number of gaps and seconds without connection, as the last words of the sync add them up."""
+        """Number of gaps and their seconds, as the last words of the sync add them up."""
         (match,) = [match for _, text in self.logs if (match := SUMMARY.search(text))]
-        return int(match[1]), float(match[2])
+        return int(match[1] or 0), float(match[2] or 0)
 
     def wait_for(self, condition: Callable[[], T], seconds: float = PATIENCE) -> T:
         deadline = time.monotonic() + seconds
@@ -102,6 +109,10 @@ class Capture:
     def wait_for_updates(self, more: int) -> None:
         enough = self.account.received + more
         self.wait_for(lambda: self.account.received >= enough)
+
+    def wait_until_all_are_followed(self, symbols: int = len(LISTED)) -> None:
+        """Waits until so many contracts are followed by their own streams."""
+        self.wait_for(lambda: len(self.account.counted) >= symbols)
 
     def _read(self) -> None:
         stdout = self.running.process.stdout
@@ -126,7 +137,7 @@ class Capture:
             self._last_update_at = now
             data = message["record"]["data"]
             self.newest[data["symbol"]] = data["u"]
-            self.account.receive((data["symbol"], data["u"]))
+            self.account.receive((data["symbol"], data["u"]), data.get("covered_since_us"))
         elif kind == "STATE":
             self.last_state = message["state"]["stream"]["stream_state"]
         elif kind == "LOG":

@@ -24,9 +24,9 @@ from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.binance.transport.route import Route
 
 from .accounts import Account
+from .patience import SOON, patient
 
 T = TypeVar("T")
-PATIENCE = 20.0  # seconds that a busy machine may take for what is due at once
 
 
 class Listener:
@@ -86,17 +86,17 @@ class Listener:
         self.market.stop()
         seconds = time.monotonic() - began
         self._over = True
-        self._thread.join(PATIENCE)
+        self._thread.join(SOON)
         self.failure_of_window = self.market.failure_of_window()
         if kind is None:
             assert self._fault_of_test is None, self._fault_of_test
-            assert seconds < 1.5, f"stopping took {seconds:.1f} seconds"
+            assert seconds < patient(1.5), f"stopping took {seconds:.1f} seconds"
 
     @property
     def said(self) -> str:
         return "\n".join([*self.warnings, *self.notes, *map(str, self.gaps)])
 
-    def wait_for(self, condition: Callable[[], T], seconds: float = PATIENCE) -> T:
+    def wait_for(self, condition: Callable[[], T], seconds: float = SOON) -> T:
         """Waits until the condition holds and returns its value."""
         deadline = time.monotonic() + seconds
         while not (value := condition()):
