@@ -19,7 +19,7 @@ from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.contracts import Venue
 from source_binance_futures.binance.market_stream.events import Batch
 from source_binance_futures.binance.market_stream.line import Timing
-from source_binance_futures.binance.market_stream.outbox import Failed, Gap, Item, Noted, Silence, Warned
+from source_binance_futures.binance.market_stream.outbox import Failed, Gap, Item, Noted, Silence, Traced, Warned
 from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.binance.transport.route import Route
 
@@ -50,6 +50,7 @@ class Listener:
         self.silences: list[Silence] = []
         self.warnings: list[str] = []
         self.notes: list[str] = []
+        self.state = ""  # of the failover, as it says itself
         self.failure: Exception | None = None
         self.payloads = 0
         self.failure_of_window: Exception | None = None
@@ -132,6 +133,8 @@ class Listener:
             self.failure = item.error
         elif isinstance(item, Noted):
             self.notes.append(item.text)
+        elif isinstance(item, Traced):
+            self.state = item.text.partition(" -> ")[2]
         elif isinstance(item, Warned):
             self.warnings.append(item.text)
 
