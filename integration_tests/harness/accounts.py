@@ -56,13 +56,13 @@ class Account:
             skipped.append(pushed_id)
         else:
             raise AssertionError(f"{symbol} {update_id} was never pushed")
-        self._last_position = max(self._last_position, position)
         if covered_since is not None and self._covered_since.get(symbol) == covered_since:
             self.broken_promises += len(skipped)
         self._covered_since[symbol] = covered_since
         self._skip(symbol, skipped, first_position=position if first else None)
         if not self._of_covered or covered_since is not None:
             self.counted.add(symbol)
+            self._last_position = max(self._last_position, position)
 
     @property
     def lost(self) -> int:

@@ -16,6 +16,7 @@ import orjson
 from local_exchange import ExchangeConnection, LocalExchange
 from local_exchange.contracts import coin_m_contracts
 from local_exchange.faults import FaultKind
+from local_exchange.updates import own_stream
 
 from .accounts import Account
 from .connector import INCREMENTAL, Connector, Running
@@ -31,6 +32,11 @@ GAP = re.compile(r"Gap of ([\d.]+) seconds: .* Cause: (.*)\.$")
 SUMMARY = re.compile(r"Gaps: (?:none|(\d+), ([\d.]+) seconds in all)\.")
 
 T = TypeVar("T")
+
+
+def follows_all(connection: ExchangeConnection) -> bool:
+    """Whether a connection listens to the own stream of every COIN-M contract that is listed by default."""
+    return connection.delivered >= {own_stream(symbol) for symbol in LISTED}
 
 
 class Capture:
