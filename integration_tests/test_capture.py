@@ -11,16 +11,22 @@ from typing import Any
 import pytest
 
 from local_exchange import LocalExchange
+from local_exchange.updates import own_stream
 
-from .harness.connector import FULL_REFRESH, INCREMENTAL, Connector, Output, side_by_side, state_message
+from .harness.accounts import Account
+from .harness.connector import DEADLINE, FULL_REFRESH, INCREMENTAL, Connector, Output, side_by_side, state_message
+from .harness.failing import LISTED, follows_all
+from .harness.patience import SOON, patient
 
 NOW = 1795000000000
 """A transaction time, in ms; before the ones that the local exchange sends."""
+FOUR = ["BTCUSD_PERP", "ETHUSD_PERP", "BNBUSD_PERP", "NEWUSD_PERP"]
 
 
 @pytest.fixture
 def exchange() -> Iterator[LocalExchange]:
-    with LocalExchange(rate=1000, sample_every=None) as exchange:
+    """A round of samples takes a second, so all contracts are soon found."""
+    with LocalExchange(rate=1000, sample_every=1.0) as exchange:
         yield exchange
 
 
@@ -36,11 +42,11 @@ def long_sync(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[tuple
     """A sync of 13 seconds, and when its first STATE came; it goes on beside the other tests."""
 
     def sync(connector: Connector) -> tuple[Output, float]:
-        with LocalExchange(rate=100, sample_every=None) as exchange:
+        with LocalExchange(rate=100) as exchange:
             running = connector.start_read(config_for(exchange, listen_seconds=13), book_tickers=INCREMENTAL)
-            exchange.wait_for(lambda: exchange.connections, 60)
+            exchange.wait_for(lambda: exchange.connections, DEADLINE)
             began = time.monotonic()
-            running.wait_for_text('"type":"STATE"', 15)
+            running.wait_for_text('"type":"STATE"')
             first_state_after = time.monotonic() - began
             return running.finish(), first_state_after
 
@@ -63,15 +69,12 @@ def state_for(exchange: LocalExchange, update_ids: dict[str, int], newest: int |
     return [state_message({"environment": identity, "u": update_ids, "newest_transaction_time": newest})]
 
 
-def coin_m(pushed: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    return [update for update in pushed if "USD_" in update[0]]
-
-
-def positions(emitted: list[tuple[str, int]], pushed: list[tuple[str, int]]) -> range:
-    """Where in what was pushed the emitted updates are; fails unless they are a piece of it, whole and in order."""
-    start = pushed.index(emitted[0])
-    assert emitted == pushed[start : start + len(emitted)]
-    return range(start, start + len(emitted))
+def account_of(output: Output, pushed: list[tuple[str, int]]) -> Account:
+    """Each update once, in the order of its symbol, and none missing from the first on that claims to be covered."""
+    account = Account(list(pushed), of_covered=True)
+    for record in output.records("book_tickers"):
+        account.receive((record["symbol"], record["u"]), record.get("covered_since_us"))
+    return account
 
 
 def line_of(output: Output, beginning: str, level: str = "INFO") -> str:
@@ -80,43 +83,52 @@ def line_of(output: Output, beginning: str, level: str = "INFO") -> str:
 
 
 def test_two_syncs_on_a_running_exchange(connector: Connector, exchange: LocalExchange) -> None:
-    config = config_for(exchange, listen_seconds=2)
+    config = config_for(exchange, listen_seconds=3)
     first = connector.read(config, book_tickers=INCREMENTAL)
     second = connector.read(config, book_tickers=INCREMENTAL, state=first.states[-1:])
-    pushed = coin_m(exchange.pushed)
     for output in (first, second):
         assert output.exit_code == 0
         assert output.statuses("book_tickers")[-1] == "COMPLETE"
         assert sum(output.record_counts) == len(output.updates) > 500
-    assert positions(first.updates, pushed)[-1] < positions(second.updates, pushed)[0]
+        account = account_of(output, exchange.pushed)
+        assert account.sums == (0, 0, 0, 0)
+        assert account.counted == set(LISTED)
+    last_of_first, first_of_second = dict(first.updates), dict(reversed(second.updates))
+    assert all(first_of_second[symbol] > last_of_first[symbol] for symbol in LISTED)
     newest: dict[str, int] = dict(first.updates + second.updates)
     assert second.last_state["u"] == newest
     times = [record["transaction_time"] for record in second.records("book_tickers")]
     assert second.last_state["newest_transaction_time"] == max(times)
-    assert not second.logs("WARN")
+    assert not first.logs("WARN") + second.logs("WARN")
+    # What the state knows stands in the address, so that it is listened to from the first moment.
+    paths = [path for _, path, _ in exchange.handshakes]
+    assert paths[0] == "/stream?streams=!bookTicker"
+    assert sorted(paths[1].partition("=")[2].split("/")) == sorted(["!bookTicker", *map(own_stream, LISTED)])
 
 
-def test_what_a_state_does(connector: Connector, quiet: LocalExchange) -> None:
+@pytest.mark.parametrize("options", [{"book_ticker_pace": "sampled"}, {"book_ticker_symbols": FOUR}], ids=str)
+def test_what_a_state_does(options: dict[str, Any], connector: Connector) -> None:
     """Silent symbols are kept, known ids are skipped, a restarted counter is accepted, in one sync."""
-    state = state_for(quiet, {"SILENTUSD_PERP": 7, "BTCUSD_PERP": 1000, "ETHUSD_PERP": 1000, "BNBUSD_PERP": 1000})
-    config = config_for(quiet, listen_seconds=60, max_book_tickers=5)
-    running = connector.start_read(config, book_tickers=INCREMENTAL, state=state)
-    quiet.wait_for(lambda: quiet.connections, 60)
-    later = NOW + 60_001
-    quiet.push_updates(
-        [
-            update("BTCUSD_PERP", 999, later - 1),  # known
-            update("BTCUSD_PERP", 1001, later),
-            update("ETHUSD_PERP", 3, later),  # restarted
-            update("ETHUSD_PERP", 2, later + 60_001),  # within a sync never a restart
-            update("ETHUSD_PERP", 4, later),
-            update("BNBUSD_PERP", 1000, NOW + 60_000),  # not more than a minute
-            update("NEWUSD_PERP", 5, NOW - 10**6),
-            update("BTCUSD_PERP", 1001, later),  # again
-            update("BTCUSD_PERP", 1003, None),
-        ]
-    )
-    output = running.finish()
+    with LocalExchange(rate=0, sample_every=None) as quiet:
+        known = {"SILENTUSD_PERP": 7, "BTCUSD_PERP": 1000, "ETHUSD_PERP": 1000, "BNBUSD_PERP": 1000}
+        config = config_for(quiet, listen_seconds=60, max_book_tickers=5, **options)
+        running = connector.start_read(config, book_tickers=INCREMENTAL, state=state_for(quiet, known))
+        quiet.wait_for(lambda: quiet.connections, DEADLINE)
+        later = NOW + 60_001
+        quiet.push_updates(
+            [
+                update("BTCUSD_PERP", 999, later - 1),  # known
+                update("BTCUSD_PERP", 1001, later),
+                update("ETHUSD_PERP", 3, later),  # restarted
+                update("ETHUSD_PERP", 2, later + 60_001),  # soon after that, no other restart
+                update("ETHUSD_PERP", 4, later),
+                update("BNBUSD_PERP", 1000, NOW + 60_000),  # not more than a minute
+                update("NEWUSD_PERP", 5, NOW - 10**6),
+                update("BTCUSD_PERP", 1001, later),  # again
+                update("BTCUSD_PERP", 1003, None),
+            ]
+        )
+        output = running.finish()
     assert output.exit_code == 0
     assert output.updates == [
         ("BTCUSD_PERP", 1001),
@@ -134,7 +146,7 @@ def test_what_a_state_does(connector: Connector, quiet: LocalExchange) -> None:
     }
     assert output.last_state["newest_transaction_time"] == later
     restart = line_of(output, "The exchange's counter of ETHUSD_PERP has restarted", "WARN")
-    assert "update id 3 after 1000." in restart
+    assert "update id 3 after 1000. Its updates are taken as new." in restart
     assert "Left out: 4 known already" in line_of(output, "Captured 5 updates of 4 symbols")
 
 
@@ -145,9 +157,9 @@ def test_a_state_that_is_not_applied(mode: str, connector: Connector, exchange: 
     state = state_for(exchange, known, NOW * 2)
     if mode == INCREMENTAL:
         state[0]["stream"]["stream_state"]["environment"] = "production"
-    output = connector.read(config_for(exchange, listen_seconds=1), book_tickers=mode, state=state)
+    output = connector.read(config_for(exchange, listen_seconds=2), book_tickers=mode, state=state)
     assert output.exit_code == 0
-    positions(output.updates, coin_m(exchange.pushed))
+    assert account_of(output, exchange.pushed).sums == (0, 0, 0, 0)
     assert output.last_state["u"] == dict(output.updates)
     assert output.last_state["environment"] == f"custom {exchange.market_stream_url}"
     told = [line for line in output.logs("WARN") if "belongs to environment 'production'" in line]
@@ -157,17 +169,22 @@ def test_a_state_that_is_not_applied(mode: str, connector: Connector, exchange: 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_signal_ends_it_in_good_order(number: int, connector: Connector, exchange: LocalExchange) -> None:
     running = connector.start_read(config_for(exchange, listen_seconds=3600), book_tickers=INCREMENTAL)
+    running.wait_for(lambda: exchange.connections and follows_all(exchange.connections[0]))
     running.wait_for_text('"RECORD"')
     time.sleep(0.5)
     stopped_at = time.monotonic()
     running.process.send_signal(number)
-    output = running.finish(10)
-    assert time.monotonic() - stopped_at < 1.0 + 0.5  # a second; the rest is the end of a Python process under load
+    output = running.finish()
+    assert time.monotonic() - stopped_at < patient(
+        1.0 + 0.5
+    )  # a second; the rest is the end of a Python process under load
     assert output.exit_code == 0
     assert output.statuses("book_tickers")[-1] == "COMPLETE"
     assert sum(output.record_counts) == len(output.updates)
     assert output.last_state["u"] == dict(output.updates)
-    positions(output.updates, coin_m(exchange.pushed))
+    account = account_of(output, exchange.pushed)
+    assert account.sums == (0, 0, 0, 0)
+    assert account.counted == set(LISTED)
     assert not output.errors
     assert output.is_plain
     assert not exchange.connections
@@ -177,38 +194,53 @@ def test_a_second_signal_ends_it_at_once(connector: Connector, exchange: LocalEx
     """Even where nobody reads what it writes."""
     exchange.set_rate(3000)
     running = connector.start_read(config_for(exchange, listen_seconds=3600), book_tickers=INCREMENTAL, blocked=True)
-    exchange.wait_for(lambda: exchange.connections, 60)
-    exchange.wait_for(lambda: exchange.connections[0].frames_sent > 4000, 20)
+    exchange.wait_for(lambda: exchange.connections, DEADLINE)
+    exchange.wait_for(lambda: exchange.connections[0].frames_sent > 4000, SOON)
     time.sleep(0.5)
     running.process.send_signal(signal.SIGTERM)
     time.sleep(1)
     assert running.process.poll() is None  # blocked: it cannot write its state
     running.process.send_signal(signal.SIGINT)
-    running.process.wait(2)
+    running.process.wait(patient(2))
     assert running.process.returncode in (-signal.SIGINT, -signal.SIGTERM)
 
 
-def test_max_book_tickers_and_the_other_market(connector: Connector, exchange: LocalExchange) -> None:
-    config = config_for(exchange, listen_seconds=60, max_book_tickers=700, include_usds_margined=True)
-    output = connector.read(config, book_tickers=INCREMENTAL)
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_max_book_tickers_and_the_other_market(connector: Connector, hosts: int) -> None:
+    """Over one connection where one host carries both markets, else over one to each."""
+    with LocalExchange(rate=1000, sample_every=1.0, cross_market=hosts == 1) as exchange:
+        environment = exchange.environment(usds_margined=hosts == 2)
+        config = {"environment": environment, "listen_seconds": 60, "max_book_tickers": 2000}
+        output = connector.read(config | {"include_usds_margined": True}, book_tickers=INCREMENTAL)
+        paths = sorted(path for _, path, _ in exchange.handshakes)
+        account = account_of(output, exchange.pushed)
     assert output.exit_code == 0
-    assert len(output.updates) == 700
-    assert output.record_counts == [700]
-    positions(output.updates, exchange.pushed)
+    assert len(output.updates) == 2000
+    assert output.record_counts == [2000]
+    assert account.sums[1:] == (0, 0, 0)
     assert {record["symbol_type"] for record in output.records("book_tickers")} == {1, 2}
-    assert [path for _, path, _ in exchange.handshakes] == ["/stream?streams=!bookTicker"]
-    assert " 0 of other contracts," in line_of(output, "Captured 700 updates of")
+    summary = line_of(output, "Captured 2000 updates of")
+    if hosts == 1:
+        assert account.lost == 0
+        assert paths == ["/stream?streams=!bookTicker"]
+        assert ", 0 of other contracts," in summary
+    else:
+        assert paths == ["/stream?streams=!bookTicker", "/usds/public/stream?streams=!bookTicker"]
+        assert ", 0 of other contracts," not in summary, "each host samples the contracts of both"
 
 
 def test_chosen_symbols_are_named_in_the_url(connector: Connector) -> None:
     """In any case and any margin type, each once; a wrong name stays silent and is named at the end."""
     asked = ["btcusd_perp", "BTCUSD_PERP", "EthUsd_Perp", "BTCUSDT", "NOSUCHUSD_PERP", "币安人生usdt"]
-    with LocalExchange(rate=2000, sample_every=None, cross_market=True) as exchange:
-        config = config_for(exchange, listen_seconds=3, book_ticker_symbols=asked, book_ticker_pace="every_change")
+    with LocalExchange(rate=2000, cross_market=True) as exchange:
+        config = config_for(exchange, listen_seconds=3, book_ticker_symbols=asked)
         output = connector.read(config, book_tickers=INCREMENTAL)
         ((_, path, _),) = exchange.handshakes
         chosen = ("BTCUSD_PERP", "ETHUSD_PERP", "BTCUSDT", "币安人生USDT")
-        positions(output.updates, [update for update in exchange.pushed if update[0] in chosen])
+        account = Account([update for update in exchange.pushed if update[0] in chosen])
+        for emitted in output.updates:
+            account.receive(emitted)
+        assert account.sums == (0, 0, 0, 0)
     streams = ["btcusd_perp", "ethusd_perp", "btcusdt", "nosuchusd_perp", "%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9Fusdt"]
     assert path == "/stream?streams=" + "/".join(f"{symbol}@bookTicker" for symbol in streams)
     assert output.exit_code == 0
@@ -218,7 +250,7 @@ def test_chosen_symbols_are_named_in_the_url(connector: Connector) -> None:
 
 
 def test_checkpoints_come_by_time_and_progress_is_told(long_sync: Future[tuple[Output, float]]) -> None:
-    output, first_state_after = long_sync.result(120)
+    output, first_state_after = long_sync.result(patient(120))
     assert 5 < first_state_after < 15  # not too often either: it stays cheap with a thousand symbols
     assert len(output.states) == 2
     assert all(count > 0 for count in output.record_counts)

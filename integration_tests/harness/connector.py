@@ -31,9 +31,11 @@ import jsonschema
 import orjson
 from airbyte_cdk.models import AirbyteMessageSerializer
 
+from .patience import patient
+
 ROOT = Path(__file__).resolve().parents[2]
 FULL_REFRESH, INCREMENTAL = "full_refresh", "incremental"
-DEADLINE = 60.0  # seconds for a process, its start on a busy machine included
+DEADLINE = patient(60.0)  # seconds for a process, its start on a busy machine included
 COMMAND = (sys.executable, "-m", "source_binance_futures")
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 

@@ -16,24 +16,35 @@ import orjson
 from local_exchange import ExchangeConnection, LocalExchange
 from local_exchange.contracts import coin_m_contracts
 from local_exchange.faults import FaultKind
+from local_exchange.updates import own_stream
 
 from .accounts import Account
 from .connector import INCREMENTAL, Connector, Running
+from .patience import patient
 
 Kind = Literal["rst", "fin", "close", "cut", "silence", "mute", "shutdown", "slow handshake", "refusal"]
 IMMEDIATE: tuple[Kind, ...] = ("rst", "fin", "close", "cut")
 EVERY_KIND: tuple[Kind, ...] = (*IMMEDIATE, "silence", "mute", "shutdown", "slow handshake", "refusal")
-PATIENCE = 60.0
-SETTLED_AFTER = 0.25  # seconds after the first update over a new connection
-EVERY_COIN_M = tuple(contract.symbol for contract in coin_m_contracts(None))
+PATIENCE = patient(60.0)
+SETTLED_AFTER = 1.0  # seconds of a new connection; before, it cannot vouch for what came over the other
+LISTED = [contract.symbol for contract in coin_m_contracts(None)]
 GAP = re.compile(r"Gap of ([\d.]+) seconds: .* Cause: (.*)\.$")
 SUMMARY = re.compile(r"Gaps: (?:none|(\d+), ([\d.]+) seconds in all)\.")
 
 T = TypeVar("T")
 
 
+def follows_all(connection: ExchangeConnection) -> bool:
+    """Whether a connection listens to the own stream of every COIN-M contract that is listed by default."""
+    return connection.delivered >= {own_stream(symbol) for symbol in LISTED}
+
+
 class Capture:
-    """A sync under way whose messages are counted as they come. Leaving it stops the process in good order."""
+    """A sync of all COIN-M contracts under way, whose messages are counted as they come.
+
+    Leaving it stops the process in good order. The contracts are found through the all-market stream, so each counts
+    from the first update that claims to be covered.
+    """
 
     def __init__(
         self,
@@ -44,13 +55,8 @@ class Capture:
         seconds: int = 3600,
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        config = {
-            "environment": exchange.environment(),
-            "listen_seconds": seconds,
-            "standby_connection": standby,
-            "book_ticker_symbols": list(EVERY_COIN_M),
-        }
-        self.account = Account(exchange.pushed)
+        config = {"environment": exchange.environment(), "listen_seconds": seconds, "standby_connection": standby}
+        self.account = Account(exchange.pushed, of_covered=True)
         self.logs: list[tuple[str, str]] = []
         self.errors: list[dict[str, Any]] = []
         self.last_state: dict[str, Any] = {}
@@ -95,7 +101,7 @@ class Capture:
     def summary(self) -> tuple[int, float]:
         """Number of gaps and their seconds, as the last words of the sync add them up."""
         (match,) = [match for _, text in self.logs if (match := SUMMARY.search(text))]
-        return int(match[1] or 0), float(match[2] or 0.0)
+        return int(match[1] or 0), float(match[2] or 0)
 
     def wait_for(self, condition: Callable[[], T], seconds: float = PATIENCE) -> T:
         deadline = time.monotonic() + seconds
@@ -109,6 +115,10 @@ class Capture:
     def wait_for_updates(self, more: int) -> None:
         enough = self.account.received + more
         self.wait_for(lambda: self.account.received >= enough)
+
+    def wait_until_all_are_followed(self, symbols: int = len(LISTED)) -> None:
+        """Waits until so many contracts are followed by their own streams."""
+        self.wait_for(lambda: len(self.account.counted) >= symbols)
 
     def _read(self) -> None:
         stdout = self.running.process.stdout
@@ -133,7 +143,7 @@ class Capture:
             self._last_update_at = now
             data = message["record"]["data"]
             self.newest[data["symbol"]] = data["u"]
-            self.account.receive((data["symbol"], data["u"]))
+            self.account.receive((data["symbol"], data["u"]), data.get("covered_since_us"))
         elif kind == "STATE":
             self.last_state = message["state"]["stream"]["stream_state"]
         elif kind == "LOG":

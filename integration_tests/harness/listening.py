@@ -19,15 +19,14 @@ from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.contracts import Venue
 from source_binance_futures.binance.market_stream.events import Batch
 from source_binance_futures.binance.market_stream.line import Timing
-from source_binance_futures.binance.market_stream.outbox import Failed, Gap, Item, Noted, Outbox, Silence, Warned
+from source_binance_futures.binance.market_stream.outbox import Failed, Gap, Item, Noted, Silence, Traced, Warned
 from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.binance.transport.route import Route
 
 from .accounts import Account
+from .patience import SOON, patient
 
 T = TypeVar("T")
-EVERY_COIN_M = tuple(contract.symbol for contract in coin_m_contracts(None))
-PATIENCE = 20.0  # seconds that a busy machine may take for what is due at once
 
 
 class Listener:
@@ -52,6 +51,7 @@ class Listener:
         self.silences: list[Silence] = []
         self.warnings: list[str] = []
         self.notes: list[str] = []
+        self.state = ""  # of the failover, as it says itself
         self.failure: Exception | None = None
         self.payloads = 0
         self.failure_of_window: Exception | None = None
@@ -85,17 +85,17 @@ class Listener:
         self.market.stop()
         seconds = time.monotonic() - began
         self._over = True
-        self._thread.join(PATIENCE)
+        self._thread.join(SOON)
         self.failure_of_window = self.market.failure_of_window()
         if kind is None:
             assert self._fault_of_test is None, self._fault_of_test
-            assert seconds < 1.5, f"stopping took {seconds:.1f} seconds"
+            assert seconds < patient(1.5), f"stopping took {seconds:.1f} seconds"
 
     @property
     def said(self) -> str:
         return "\n".join([*self.warnings, *self.notes, *map(str, self.gaps)])
 
-    def wait_for(self, condition: Callable[[], T], seconds: float = PATIENCE) -> T:
+    def wait_for(self, condition: Callable[[], T], seconds: float = SOON) -> T:
         """Waits until the condition holds and returns its value."""
         deadline = time.monotonic() + seconds
         while not (value := condition()):
@@ -131,6 +131,8 @@ class Listener:
             self.failure = item.error
         elif isinstance(item, Noted):
             self.notes.append(item.text)
+        elif isinstance(item, Traced):
+            self.state = item.text.partition(" -> ")[2]
         elif isinstance(item, Warned):
             self.warnings.append(item.text)
 
