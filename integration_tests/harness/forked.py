@@ -42,10 +42,10 @@ def run_all(
 
 
 def main(folder: Path) -> None:
-    import source_binance_futures.entrypoint
+    from source_binance_futures import entrypoint
     from source_binance_futures.run import run
 
-    assert source_binance_futures.entrypoint
+    assert entrypoint.__name__
     codes = []
     for number, line in enumerate((folder / "jobs").read_bytes().splitlines()):
         args = [os.fsdecode(bytes.fromhex(arg)) for arg in orjson.loads(line)]

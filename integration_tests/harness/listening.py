@@ -43,7 +43,6 @@ class Listener:
         route: Route | None = None,
         takes_at_once: bool = True,
         symbols: tuple[str, ...] = (),
-        outbox: Outbox | None = None,
     ) -> None:
         self._takes_at_once = takes_at_once
         self.account = Account([] if pushed is None else pushed)
@@ -56,13 +55,16 @@ class Listener:
         self.payloads = 0
         self.failure_of_window: Exception | None = None
         self.market = MarketStream(
-            [Venue((url,), frozenset(Market), symbols or EVERY_COIN_M)],
+            [
+                Venue(
+                    (url,), frozenset(Market), symbols or tuple(contract.symbol for contract in coin_m_contracts(None))
+                )
+            ],
             route or Route(),
             standby=standby,
             window_ends=time.monotonic() + window,
             today=date.today(),
             timing=timing,
-            outbox=outbox,
         )
         self._fault_of_test: BaseException | None = None
         self._newest: dict[str, int] = {}
@@ -155,8 +157,6 @@ def listen_to(
     timing: Timing | None = None,
     route: Route | None = None,
     takes_at_once: bool = True,
-    symbols: tuple[str, ...] = (),
-    outbox: Outbox | None = None,
 ) -> Listener:
     """A listener to everything that an exchange pushes."""
     return Listener(
@@ -167,8 +167,6 @@ def listen_to(
         timing=timing,
         route=route,
         takes_at_once=takes_at_once,
-        symbols=symbols,
-        outbox=outbox,
     )
 
 
