@@ -55,8 +55,7 @@ def long_sync(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[tuple
 
 
 def config_for(exchange: LocalExchange, **options: Any) -> dict[str, Any]:
-    """One connection with everything on it, as it comes: what is tested here lies behind the reading."""
-    return {"environment": exchange.environment(), "book_ticker_pace": "sampled", **options}
+    return {"environment": exchange.environment(), **options}
 
 
 def update(symbol: str, update_id: int, transaction_time: int | None = NOW, **more: Any) -> dict[str, Any]:

@@ -64,8 +64,6 @@ def test_every_value_is_as_it_was_sent(warehouse: Warehouse, loaded: Loaded) -> 
     records = [dict(zip(columns, row, strict=True)) for row in found]
 
     assert len(records) > 20
-    assert min(record.pop("received_at_us") for record in records) > 1_700_000_000_000_000
-    assert {record.pop("covered_since_us") for record in records} == {None}, "nothing is promised of samples"
     assert {record["symbol"] for record in records} == {CHINESE, LEAN}
     assert [record for record in records if record != loaded.own[record["symbol"], record["u"]]] == []
 
