@@ -86,14 +86,16 @@ def never_alive(connector: Connector) -> Story:
     """One own stream is acknowledged and never brings anything, on any connection; its samples go on counting."""
     with LocalExchange(rate=300, mix_usds_margined=False, sample_every=1.0) as exchange:
         driven = Driven(connector, exchange, book_ticker_symbols=[])
-        deadline = time.monotonic() + 16
         exchange.late_subscriptions(0.5)  # time enough to kill it before its first update
+        over_at: list[float] = []
 
         def is_over() -> bool:
             for connection in exchange.connections:
                 if own_stream(VICTIM) in connection.streams and not connection.dead_streams:
                     exchange.kill_stream(VICTIM, connection)
-            return time.monotonic() > deadline
+            if driven.said("took over") and not over_at:
+                over_at.append(time.monotonic() + 5)
+            return bool(over_at) and time.monotonic() > over_at[0]
 
         driven.wait_for(is_over)
         return finished(driven)
