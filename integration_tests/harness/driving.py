@@ -162,16 +162,16 @@ class Driven:
 
     # --- its end ---
 
-    def stop(self) -> Output:
+    def stop(self, *, check_records: bool = True) -> Output:
         """Sends a stop signal, and waits for the end."""
         self.running.process.send_signal(signal.SIGTERM)
-        return self.end()
+        return self.end(check_records=check_records)
 
-    def end(self, seconds: float = PATIENCE) -> Output:
+    def end(self, seconds: float = PATIENCE, *, check_records: bool = True) -> Output:
         """Waits for the end, and checks every message."""
         self._file.close()
         if not self._blocked:
-            return self.running.finish(seconds)
+            return self.running.finish(seconds, check_records=check_records)
         if self._thread.ident is None:
             self._thread.start()
         self._thread.join(seconds)

@@ -40,6 +40,7 @@ class Dialling:
         self._connect_within = connect_within
         self._wake = wake
         self._base = 0
+        self._in_use = 0  # the base that is thought to be the right one
         self._refused = 0  # bases in a row
         self._outcomes: queue.SimpleQueue[tuple[int, int, Connection | Exception]] = queue.SimpleQueue()
         self._over = False
@@ -83,9 +84,10 @@ class Dialling:
 
     def brings_data(self, base: int) -> str | None:
         """Data came from this base, so it is the one to use; a sentence where that is news."""
-        if base == self._base:
-            return None
         self._base = base
+        if base == self._in_use:
+            return None
+        self._in_use = base
         return f"{self._plan.bases[base]} brings data, and is used from now on."
 
     def close(self) -> None:

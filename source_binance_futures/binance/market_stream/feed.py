@@ -106,9 +106,7 @@ class Feed:
         self._do(self.machine.received(number, arrival, now), now)
         if arrival.has_data:
             self.brought_data = True
-            news = self._dialling.brings_data(wire.base)
-            if news is not None:
-                self._around.outbox.put(Noted(self._named(news)))
+            self._note_base(wire, number)
         if wire.connection.loss is not None:
             self._lost = str(wire.connection.loss)
             self._do(self.machine.lost(number, self._lost, now), now)
@@ -195,6 +193,14 @@ class Feed:
 
     def _named(self, text: str) -> str:
         return f"{self.name}: {text}" if self.name else text
+
+    def _note_base(self, wire: Wire, number: int) -> None:
+        """The line in use decides, since a standby may be at another address, which brings data too."""
+        active = self.machine.pair.active
+        if active is not None and active.number == number:
+            news = self._dialling.brings_data(wire.base)
+            if news is not None:
+                self._around.outbox.put(Noted(self._named(news)))
 
     def _open(self, opened: Opened, now: float) -> None:
         number = self._lines

@@ -1,0 +1,173 @@
+"""Samples beside the contracts' own streams: they may run ahead and drop nothing, and they show when one has died."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import pytest
+
+from local_exchange import LocalExchange
+from local_exchange.contracts import coin_m_contracts
+from local_exchange.updates import own_stream
+
+from .harness.connector import Connector, Output, side_by_side
+from .harness.driving import Driven
+from .harness.judging import Verdict, judge, own_records, stretches_of, uncovered
+
+LISTED = [contract.symbol for contract in coin_m_contracts(None)]
+OWN_STREAMS = set(map(own_stream, LISTED))
+VICTIM = "ETHUSD_PERP"
+AHEAD = 1.0  # seconds by which samples are ahead of own streams
+
+
+@dataclass(frozen=True)
+class Story:
+    output: Output
+    verdict: Verdict
+    exchange: LocalExchange
+    killed_at: float = 0.0  # epoch seconds
+    ready_at: float = 0.0  # when every contract was followed
+
+    @property
+    def said(self) -> str:
+        return "\n".join(self.output.logs())
+
+
+def finished(driven: Driven, killed_at: float = 0.0, ready_at: float = 0.0) -> Story:
+    output = driven.stop()
+    verdict = judge(driven.exchange, output, each_from_its_own=True)
+    return Story(output, verdict, driven.exchange, killed_at, ready_at)
+
+
+def wait_until_followed(driven: Driven, connections: int = 1) -> None:
+    """By each of so many connections."""
+
+    def are_followed() -> bool:
+        following = [c for c in driven.exchange.connections if c.delivered >= OWN_STREAMS]
+        return len(following) == connections
+
+    driven.wait_for(are_followed)
+
+
+def running_ahead(connector: Connector) -> Story:
+    with LocalExchange(rate=300, mix_usds_margined=False, sample_every=0.5, own_stream_lag=AHEAD) as exchange:
+        driven = Driven(connector, exchange, book_ticker_symbols=[])
+        wait_until_followed(driven)
+        ready_at = time.time() + AHEAD
+        time.sleep(AHEAD + 6)
+        return finished(driven, ready_at=ready_at)
+
+
+def dying(*, standby: bool) -> Callable[[Connector], Story]:
+    """One own stream dies on the connection in use, while its samples and all else go on."""
+
+    def tell(connector: Connector) -> Story:
+        with LocalExchange(rate=300, mix_usds_margined=False, sample_every=1.0) as exchange:
+            driven = Driven(connector, exchange, book_ticker_symbols=[], standby_connection=standby)
+            wait_until_followed(driven, 1 + standby)
+            active = exchange.connections[0]
+            time.sleep(5)  # a connection's first samples may be older than it, and are not compared
+            killed_at = time.time()
+            exchange.kill_stream(VICTIM, active)
+            driven.wait_for_text("only: the own stream")
+            driven.wait_for(lambda: not active.is_open)
+            shown = driven.updates
+            driven.wait_for(lambda: driven.updates > shown + 600)
+            return finished(driven, killed_at)
+
+    return tell
+
+
+def never_alive(connector: Connector) -> Story:
+    """One own stream is acknowledged and never brings anything, on any connection; its samples go on counting."""
+    with LocalExchange(rate=300, mix_usds_margined=False, sample_every=1.0) as exchange:
+        driven = Driven(connector, exchange, book_ticker_symbols=[])
+        exchange.late_subscriptions(0.5)  # time enough to kill it before its first update
+        over_at: list[float] = []
+
+        def is_over() -> bool:
+            for connection in exchange.connections:
+                if own_stream(VICTIM) in connection.streams and not connection.dead_streams:
+                    exchange.kill_stream(VICTIM, connection)
+            if driven.said("took over") and not over_at:
+                over_at.append(time.monotonic() + 5)
+            return bool(over_at) and time.monotonic() > over_at[0]
+
+        driven.wait_for(is_over)
+        return finished(driven)
+
+
+@pytest.fixture(scope="module")
+def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Story]]]:
+    jobs: dict[str, Callable[[Connector], Story]] = {
+        "ahead": running_ahead,
+        "dying": dying(standby=False),
+        "dying, standby": dying(standby=True),
+        "never alive": never_alive,
+    }
+    with side_by_side(tmp_path_factory.mktemp("samples"), jobs, at_once=4) as futures:
+        yield futures
+
+
+def test_a_sample_that_runs_ahead_drops_nothing(stories: dict[str, Future[Story]]) -> None:
+    """Under one cursor for both each sample would make a second of real updates look old."""
+    story = stories["ahead"].result(110)
+    assert (story.verdict.lost, story.verdict.faults, story.verdict.gaps) == (0, (0, 0, 0), [])
+    everything = judge(story.exchange, story.output, symbols=LISTED, since=story.ready_at)
+    assert (everything.lost, everything.faults) == (0, (0, 0, 0))
+    assert len(own_records(story.output)) > 1000
+    assert uncovered(story.exchange, story.output, own_stream_lag=AHEAD) == []
+
+
+def test_samples_of_a_contract_count_until_its_own_stream_has_spoken_and_promise_nothing(
+    stories: dict[str, Future[Story]],
+) -> None:
+    records = stories["ahead"].result(110).output.records("book_tickers")
+    for symbol in LISTED:
+        are_own = ["covered_since_us" in record for record in records if record["symbol"] == symbol]
+        assert not are_own[0]
+        assert are_own == sorted(are_own), "samples first, and none afterwards"
+
+
+@pytest.mark.parametrize("name", ["dying", "dying, standby"])
+def test_an_own_stream_that_dies_is_noticed_replaced_and_told(name: str, stories: dict[str, Future[Story]]) -> None:
+    story = stories[name].result(110)
+    assert story.verdict.faults == (0, 0, 0), story.verdict.untold[:3]
+    (gap,) = story.verdict.gaps
+    assert gap.symbol == VICTIM
+    assert gap.since == pytest.approx(story.killed_at, abs=1.0)
+    assert 2 < gap.seconds < 8
+    replaced = f"A fresh connection replaces the one in use: the own stream of {VICTIM} has not brought"
+    assert replaced in story.said or "took over without a gap" in story.said
+    after = [record for record in own_records(story.output, VICTIM) if record["received_at_us"] / 1e6 > gap.until]
+    assert len(after) > 10, "it is followed again"
+    assert uncovered(story.exchange, story.output) == []
+    assert len(stretches_of(story.output)[VICTIM]) == 2, "its promise ends, and begins anew"
+
+
+def test_only_the_promise_of_the_dead_stream_begins_anew(stories: dict[str, Future[Story]]) -> None:
+    story = stories["dying"].result(110)
+    stretches = stretches_of(story.output)
+    assert {symbol for symbol, since in stretches.items() if len(since) > 1} == {VICTIM}
+
+
+def test_samples_that_were_not_confirmed_are_in_the_summary(stories: dict[str, Future[Story]]) -> None:
+    for name, all_confirmed in (("ahead", True), ("dying", False)):
+        (found,) = re.findall(r"Samples confirmed: ([\d,]+) of ([\d,]+)\.", stories[name].result(110).said)
+        confirmed, compared = (int(number.replace(",", "")) for number in found)
+        assert 0 < confirmed <= compared
+        assert (confirmed == compared) is all_confirmed, name
+
+
+def test_a_stream_that_never_lives_is_told_and_not_asked_for_without_end(stories: dict[str, Future[Story]]) -> None:
+    story = stories["never alive"].result(110)
+    (gap,) = story.verdict.gaps
+    assert gap.symbol == VICTIM
+    assert own_records(story.output, VICTIM) == []
+    assert len(story.output.records("book_tickers")) > 1000, "all else goes on"
+    assert VICTIM in {symbol for symbol, _ in story.output.updates}, "by its samples"
+    assert len(story.exchange.handshakes) == 2, "an alarm rests for half a minute"
