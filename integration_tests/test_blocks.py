@@ -77,6 +77,11 @@ def frames_of_all_kinds(first_id: int) -> list[bytes]:
     return frames
 
 
+def whole(exchange: LocalExchange) -> dict[str, Any]:
+    """Everything on one connection, as it comes."""
+    return {"environment": exchange.environment(), "book_ticker_pace": "sampled"}
+
+
 def without_what_varies(stdout: str) -> list[bytes]:
     text = stdout.encode()
     for pattern in VARYING:
@@ -86,7 +91,12 @@ def without_what_varies(stdout: str) -> list[bytes]:
 
 def test_the_whole_output_is_that_of_the_cdks_own_entry_point(tmp_path: Path) -> None:
     with LocalExchange(rate=0) as exchange:
-        config = {"environment": exchange.environment(), "listen_seconds": 3600, "unheard_of": 1}
+        config = {
+            "environment": exchange.environment(),
+            "book_ticker_pace": "sampled",
+            "listen_seconds": 3600,
+            "unheard_of": 1,
+        }
         config["max_book_tickers"] = 4 * 202
         state = [state_message({"environment": f"custom {exchange.market_stream_url}", "u": {"BTCUSD_PERP": 10}})]
         with (
@@ -125,7 +135,12 @@ def test_a_recording_passes_record_for_record_through_both(tmp_path: Path) -> No
             LocalExchange(recording=path, speed=20) as exchange,
             Connector(tmp_path / str(len(said)), (sys.executable, "-c", command)) as connector,
         ):
-            config = {"environment": exchange.environment(), "listen_seconds": 60, "max_book_tickers": 7082}
+            config = {
+                "environment": exchange.environment(),
+                "book_ticker_pace": "sampled",
+                "listen_seconds": 60,
+                "max_book_tickers": 7082,
+            }
             output = connector.read(config, book_tickers=INCREMENTAL)
         assert output.exit_code == 0
         said.append([line for line in without_what_varies(output.stdout) if b'"RECORD"' in line])
@@ -163,7 +178,12 @@ memory_monitor._DEFAULT_CHECK_INTERVAL = 5000
 run(sys.argv[1:])
 """
     with LocalExchange(rate=0) as exchange, Connector(tmp_path, (sys.executable, "-c", command)) as connector:
-        config = {"environment": exchange.environment(), "listen_seconds": 60, "max_book_tickers": 200_000}
+        config = {
+            "environment": exchange.environment(),
+            "book_ticker_pace": "sampled",
+            "listen_seconds": 60,
+            "max_book_tickers": 200_000,
+        }
         running = connector.start_read(config, book_tickers=INCREMENTAL)
         exchange.wait_for(lambda: exchange.connections, 60)
         first = 1

@@ -95,7 +95,9 @@ def test_without_a_network_production_is_told_in_a_sentence(tmp_path: Path) -> N
     told = "The proxy http://127.0.0.1:9 did not let the connection through: it could not be reached"
     assert sentence.startswith(told)
     assert prices.errors[0]["message"].startswith(told)
-    assert listen.errors[0]["message"].startswith("No connection came about in the whole listening window of 1 seconds")
+    assert listen.errors[0]["message"].startswith(
+        "No connection came about, in the whole listening window of 1 seconds"
+    )
     assert told in listen.errors[0]["message"]
     for output in (prices, listen):
         assert output.exit_code == 1

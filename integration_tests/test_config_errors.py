@@ -19,7 +19,7 @@ FAULTS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "listen_seconds": ({"listen_seconds": 0}, EVERYWHERE, "from 1 to 86400"),
     "max_book_tickers": ({"max_book_tickers": "many"}, ("read",), "1 or more"),
     "book_ticker_symbols": (
-        {"book_ticker_symbols": [f"X{number}USD_PERP" for number in range(201)]},
+        {"book_ticker_symbols": [f"X{number}USD_PERP" for number in range(1001)]},
         ("check",),
         "Leave the list empty to capture all COIN-M contracts",
     ),

@@ -177,7 +177,7 @@ def test_check_does_not_quote_what_it_did_not_foresee(
     def fail(*_: object) -> None:
         raise ValueError(PASSWORD)
 
-    monkeypatch.setattr(connection_check, "_probe_market_stream", fail)
+    monkeypatch.setattr(connection_check, "_probe_venue", fail)
     monkeypatch.setattr(connection_check, "_probe_websocket_api", fail)
     told = connection_check.failures_of(Config(), Stop(), logging.getLogger("check"), Deadline.after(12))
     assert "failed while checking book_tickers (ValueError). Please report it." in " ".join(told)

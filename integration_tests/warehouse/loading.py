@@ -64,7 +64,12 @@ def _load_both(exchange: LocalExchange, python: Path, folder: Path, port: int) -
     """Both at once, each in its process: they wait most of the time."""
     write(
         folder / "bin",
-        {"environment": exchange.environment(), "listen_seconds": LISTEN_SECONDS, "include_usds_margined": True},
+        {
+            "environment": exchange.environment(),
+            "listen_seconds": LISTEN_SECONDS,
+            "include_usds_margined": True,
+            "book_ticker_pace": "sampled",
+        },
     )
     own: dict[tuple[str, int], Record] = {}
     _set_prices(exchange, FIRST_PRICES)

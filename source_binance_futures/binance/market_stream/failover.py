@@ -188,7 +188,8 @@ class Failover:
             return
         doubt = verdicts.doubt_of_end(active, paused=self._lines.paused)
         if doubt is not None and spare is not None and self.account.would_lose_nothing(spare):
-            self._lines.follow(verdicts.Swap(doubt), active, spare)
+            self._lines.replacing = verdicts.Replacement(verdicts.Reason.DOUBT, doubt)
+            self._lines.follow(verdicts.Relieve(), active, spare)
             doubt = verdicts.doubt_of_end(spare, paused=False)
         if doubt is not None:
             self.account.open_outage(doubt)

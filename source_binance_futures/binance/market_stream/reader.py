@@ -53,6 +53,7 @@ class MarketStream:
         window_ends: float,
         today: date,
         timing: Timing | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         self._timing = timing or Timing()
         self._standby = standby
@@ -61,7 +62,7 @@ class MarketStream:
         self._contracts_of: dict[int, Contracts] = {}  # by the number of the feed
         self._feeds: list[Feed] = []
         self._ceiling = Ceiling()
-        self._outbox = Outbox()
+        self._outbox = outbox or Outbox()
         self._was_full = self._pause_was_told = False
         self._failures_told: set[int] = set()
         self._doubts: queue.SimpleQueue[tuple[int, int, str]] = queue.SimpleQueue()
