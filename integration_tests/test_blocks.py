@@ -14,8 +14,8 @@ import pytest
 
 from local_exchange import LocalExchange
 
-from .harness.connector import FULL_REFRESH, INCREMENTAL, Connector, Running, state_message
-from .harness.failing import Capture
+from .harness.connector import DEADLINE, FULL_REFRESH, INCREMENTAL, Connector, Running, state_message
+from .harness.failing import Capture, follows_all
 from .test_recording import recording
 
 # Checkpoints come sooner, so that several fit into some seconds.
@@ -37,6 +37,7 @@ launch(SourceBinanceFutures(), sys.argv[1:])
 ODD = '币安"\\},{USD_PERP'
 VARYING = (
     re.compile(rb'(?<="emitted_at":)[\d.]+'),
+    re.compile(rb'(?<="received_at_us":)\d+'),
     re.compile(rb"(?<=in )\d+\.\d(?= seconds)"),
     re.compile(rb"\d:\d\d:\d\d\.\d+"),
     re.compile(rb"\d+(?= of 2400)"),  # the weight used: both ask the same exchange
@@ -77,9 +78,9 @@ def frames_of_all_kinds(first_id: int) -> list[bytes]:
     return frames
 
 
-def whole(exchange: LocalExchange) -> dict[str, Any]:
-    """Everything on one connection, as it comes."""
-    return {"environment": exchange.environment(), "book_ticker_pace": "sampled"}
+def all_on_one_connection(exchange: LocalExchange, **options: Any) -> dict[str, Any]:
+    """A configuration; the exchange must be one whose all-market stream is in real time."""
+    return {"environment": exchange.environment(), "book_ticker_pace": "sampled", **options}
 
 
 def without_what_varies(stdout: str) -> list[bytes]:
@@ -90,14 +91,8 @@ def without_what_varies(stdout: str) -> list[bytes]:
 
 
 def test_the_whole_output_is_that_of_the_cdks_own_entry_point(tmp_path: Path) -> None:
-    with LocalExchange(rate=0) as exchange:
-        config = {
-            "environment": exchange.environment(),
-            "book_ticker_pace": "sampled",
-            "listen_seconds": 3600,
-            "unheard_of": 1,
-        }
-        config["max_book_tickers"] = 4 * 202
+    with LocalExchange(rate=0, sample_every=None) as exchange:
+        config = all_on_one_connection(exchange, listen_seconds=3600, max_book_tickers=4 * 202, unheard_of=1)
         state = [state_message({"environment": f"custom {exchange.market_stream_url}", "u": {"BTCUSD_PERP": 10}})]
         with (
             Connector(tmp_path / "ours", (sys.executable, "-c", OURS)) as ours,
@@ -107,7 +102,7 @@ def test_the_whole_output_is_that_of_the_cdks_own_entry_point(tmp_path: Path) ->
                 connector.start_read(config, symbol_prices=FULL_REFRESH, book_tickers=INCREMENTAL, state=state)
                 for connector in (ours, the_cdks)
             ]
-            exchange.wait_for(lambda: len(exchange.connections) == 2, 60)
+            exchange.wait_for(lambda: len(exchange.connections) == 2, DEADLINE)
             for number in range(4):
                 for frame in frames_of_all_kinds(1000 * (number + 1)):
                     exchange.push(frame)
@@ -132,15 +127,10 @@ def test_a_recording_passes_record_for_record_through_both(tmp_path: Path) -> No
     said: list[list[bytes]] = []
     for command in (OURS, THE_CDKS):
         with (
-            LocalExchange(recording=path, speed=20) as exchange,
+            LocalExchange(recording=path, speed=20, sample_every=None) as exchange,
             Connector(tmp_path / str(len(said)), (sys.executable, "-c", command)) as connector,
         ):
-            config = {
-                "environment": exchange.environment(),
-                "book_ticker_pace": "sampled",
-                "listen_seconds": 60,
-                "max_book_tickers": 7082,
-            }
+            config = all_on_one_connection(exchange, listen_seconds=60, max_book_tickers=7082)
             output = connector.read(config, book_tickers=INCREMENTAL)
         assert output.exit_code == 0
         said.append([line for line in without_what_varies(output.stdout) if b'"RECORD"' in line])
@@ -153,14 +143,14 @@ def test_a_stop_signal_in_the_middle_of_a_blocked_block(connector: Connector, va
     """Every line comes out whole, and the state vouches for what was written, for all of that and nothing else."""
     with LocalExchange(rate=3000, mix_usds_margined=False) as exchange:
         capture = Capture(connector, exchange, standby=False, variables=variables)
-        exchange.wait_for(lambda: exchange.connections, 60)
-        time.sleep(1.5)  # a pipe holds 200 records; each block of 64 is a third of it
+        exchange.wait_for(lambda: exchange.connections and follows_all(exchange.connections[0]), DEADLINE)
+        time.sleep(0.5)  # a pipe holds 200 records; each block of 64 is a third of it
         capture.running.process.send_signal(signal.SIGTERM)
         time.sleep(0.7)
         capture.begin_to_read()
         capture.end()
     assert capture.account.received > 100
-    assert (capture.account.lost, capture.account.twice, capture.account.out_of_order) == (0, 0, 0)
+    assert capture.account.sums == (0, 0, 0, 0)
     assert capture.last_state["u"] == capture.newest
     assert capture.exit_code == 0
 
@@ -177,15 +167,13 @@ memory_monitor.MemoryMonitor._read_anon_bytes = lambda self: (95, "test")
 memory_monitor._DEFAULT_CHECK_INTERVAL = 5000
 run(sys.argv[1:])
 """
-    with LocalExchange(rate=0) as exchange, Connector(tmp_path, (sys.executable, "-c", command)) as connector:
-        config = {
-            "environment": exchange.environment(),
-            "book_ticker_pace": "sampled",
-            "listen_seconds": 60,
-            "max_book_tickers": 200_000,
-        }
+    with (
+        LocalExchange(rate=0, sample_every=None) as exchange,
+        Connector(tmp_path, (sys.executable, "-c", command)) as connector,
+    ):
+        config = all_on_one_connection(exchange, listen_seconds=60, max_book_tickers=200_000)
         running = connector.start_read(config, book_tickers=INCREMENTAL)
-        exchange.wait_for(lambda: exchange.connections, 60)
+        exchange.wait_for(lambda: exchange.connections, DEADLINE)
         first = 1
         while running.process.poll() is None:
             assert first < 200_000, "nobody looked"
