@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import time
 
-import pytest
-
 from local_exchange import ExchangeConnection, LocalExchange
+from source_binance_futures.binance.market_stream.outbox import Outbox
 
+from .harness.accounts import EVERY_COIN_M
 from .harness.connector import Connector
-from .harness.failing import LISTED, PATIENCE, Capture, follows_all
-from .harness.listening import Listener, listen_to
+from .harness.failing import PATIENCE, Capture, follows_all
+from .harness.listening import listen_to
 from .harness.patience import SOON
 
 RATE = 3000
@@ -39,7 +39,7 @@ def test_seven_blocked_seconds_lose_nothing_and_keep_the_connection(connector: C
     assert pongs_while_blocked >= 5
     assert sent_by_then - sent_before >= 7 * RATE * 0.8
     assert capture.account.sums == (0, 0, 0, 0)
-    assert len(capture.account.counted) == len(LISTED)
+    assert len(capture.account.counted) == len(EVERY_COIN_M)
     assert capture.gaps == []
     assert capture.exit_code == 0
 
@@ -60,29 +60,24 @@ def test_a_stop_signal_in_the_middle_of_a_blocked_write_cuts_nothing_off(connect
     assert capture.exit_code == 0
 
 
-def let_wait_at_most(limit: int, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real limit is reached in a minute; what it does is the same after a second."""
-    monkeypatch.setattr(listener.market._outbox, "_high_water", limit)
-    monkeypatch.setattr(listener.market._outbox, "_low_water", limit // 2)
-
-
-def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later() -> None:
     limit = 512 * 1024
     with LocalExchange(rate=RATE, mix_usds_margined=False) as exchange:
-        listener = listen_to(exchange, takes_at_once=False)
-        let_wait_at_most(limit, listener, monkeypatch)
+        outbox = Outbox(limit, limit // 2)
+        listener = listen_to(exchange, takes_at_once=False, outbox=outbox)
         with listener:
             (connection,) = exchange.wait_for(lambda: exchange.connections, SOON)
-            listener.wait_for(lambda: listener.market._outbox.waiting_bytes >= limit)
+            listener.wait_for(lambda: outbox.waiting_bytes >= limit)
             time.sleep(0.5)
-            stopped_at = listener.market._outbox.waiting_bytes
+            stopped_at = outbox.waiting_bytes
             time.sleep(1.5)
-            assert listener.market._outbox.waiting_bytes == stopped_at, "not one read more"
+            assert outbox.waiting_bytes == stopped_at, "not one read more"
             assert stopped_at < limit + 1024 * 1024, "one read is the most by which it is exceeded"
             sent_by_then = connection.frames_sent
             exchange.set_rate(RATE / 10)
             listener.begin_to_take()
             listener.wait_for(lambda: listener.account.received > sent_by_then)
+            listener.wait_for_updates(RATE // 10)  # a second later it has long caught up
             listener.wait_for(lambda: listener.state == "single")
             assert exchange.connections == [connection]
         assert len(exchange.handshakes) == 1
@@ -92,19 +87,20 @@ def test_at_the_limit_it_stops_reading_says_so_and_goes_on_later(monkeypatch: py
     assert listener.gaps == []
 
 
-def test_a_standby_does_not_take_over_because_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_standby_does_not_take_over_because_nobody_reads() -> None:
     limit = 256 * 1024
     with LocalExchange(rate=RATE, mix_usds_margined=False) as exchange:
-        listener = listen_to(exchange, standby=True, takes_at_once=False)
-        let_wait_at_most(limit, listener, monkeypatch)
+        outbox = Outbox(limit, limit // 2)
+        listener = listen_to(exchange, standby=True, takes_at_once=False, outbox=outbox)
         with listener:
             exchange.wait_for(lambda: len(exchange.connections) == 2, SOON)
-            exchange.wait_for(lambda: listener.market._outbox.waiting_bytes >= limit, SOON)
+            exchange.wait_for(lambda: outbox.waiting_bytes >= limit, SOON)
             time.sleep(4)
             sent_by_then = exchange.connections[0].frames_sent
             exchange.set_rate(RATE / 10)
             listener.begin_to_take()
             listener.wait_for(lambda: listener.account.received > sent_by_then)
+            listener.wait_for_updates(RATE // 10)  # a second later it has long caught up
             listener.wait_for(lambda: listener.state == "covered")
         assert len(exchange.handshakes) == 2
     assert (listener.account.lost, listener.market.reconnects, listener.gaps) == (0, 0, [])

@@ -13,14 +13,22 @@ import pytest
 from local_exchange import LocalExchange
 from local_exchange.updates import own_stream
 
-from .harness.accounts import Account
+from .harness.accounts import EVERY_COIN_M, Account
 from .harness.connector import DEADLINE, FULL_REFRESH, INCREMENTAL, Connector, Output, side_by_side, state_message
-from .harness.failing import LISTED, follows_all
+from .harness.failing import follows_all
 from .harness.patience import SOON, patient
 
 NOW = 1795000000000
 """A transaction time, in ms; before the ones that the local exchange sends."""
-FOUR = ["BTCUSD_PERP", "ETHUSD_PERP", "BNBUSD_PERP", "NEWUSD_PERP"]
+ONE_CONNECTION = pytest.mark.parametrize(
+    "options",
+    [
+        {"book_ticker_pace": "sampled"},
+        {"book_ticker_symbols": ["BTCUSD_PERP", "ETHUSD_PERP", "BNBUSD_PERP", "NEWUSD_PERP"]},
+    ],
+    ids=["all-market stream", "own streams"],
+)
+"""For tests of what lies behind the reading: one connection that brings each update once, from the first moment."""
 
 
 @pytest.fixture
@@ -91,9 +99,9 @@ def test_two_syncs_on_a_running_exchange(connector: Connector, exchange: LocalEx
         assert sum(output.record_counts) == len(output.updates) > 500
         account = account_of(output, exchange.pushed)
         assert account.sums == (0, 0, 0, 0)
-        assert account.counted == set(LISTED)
+        assert account.counted == set(EVERY_COIN_M)
     last_of_first, first_of_second = dict(first.updates), dict(reversed(second.updates))
-    assert all(first_of_second[symbol] > last_of_first[symbol] for symbol in LISTED)
+    assert all(first_of_second[symbol] > last_of_first[symbol] for symbol in EVERY_COIN_M)
     newest: dict[str, int] = dict(first.updates + second.updates)
     assert second.last_state["u"] == newest
     times = [record["transaction_time"] for record in second.records("book_tickers")]
@@ -102,10 +110,10 @@ def test_two_syncs_on_a_running_exchange(connector: Connector, exchange: LocalEx
     # What the state knows stands in the address, so that it is listened to from the first moment.
     paths = [path for _, path, _ in exchange.handshakes]
     assert paths[0] == "/stream?streams=!bookTicker"
-    assert sorted(paths[1].partition("=")[2].split("/")) == sorted(["!bookTicker", *map(own_stream, LISTED)])
+    assert sorted(paths[1].partition("=")[2].split("/")) == sorted(["!bookTicker", *map(own_stream, EVERY_COIN_M)])
 
 
-@pytest.mark.parametrize("options", [{"book_ticker_pace": "sampled"}, {"book_ticker_symbols": FOUR}], ids=str)
+@ONE_CONNECTION
 def test_what_a_state_does(options: dict[str, Any], connector: Connector) -> None:
     """Silent symbols are kept, known ids are skipped, a restarted counter is accepted, in one sync."""
     with LocalExchange(rate=0, sample_every=None) as quiet:
@@ -183,7 +191,7 @@ def test_a_stop_signal_ends_it_in_good_order(number: int, connector: Connector, 
     assert output.last_state["u"] == dict(output.updates)
     account = account_of(output, exchange.pushed)
     assert account.sums == (0, 0, 0, 0)
-    assert account.counted == set(LISTED)
+    assert account.counted == set(EVERY_COIN_M)
     assert not output.errors
     assert output.is_plain
     assert not exchange.connections

@@ -17,9 +17,10 @@ import pytest
 from local_exchange import DropConnection, LocalExchange, NoAnswer
 
 from .harness.connector import Connector, Output, side_by_side
+from .harness.patience import patient
 from .harness.price_answers import Arrangement, answers, limited, nothing, refused, together
 
-LATE = 3.0  # seconds by which a busy machine may exceed what is promised, most of them at the end of Python
+LATE = patient(3.0)  # seconds by which a busy machine may exceed what is promised, most of them at the end of Python
 
 CHECKS: dict[str, tuple[Arrangement, dict[str, Any], str, list[str]]] = {
     # What waits longest begins first.
@@ -73,7 +74,7 @@ CHECKS: dict[str, tuple[Arrangement, dict[str, Any], str, list[str]]] = {
 
 def check(name: str, connector: Connector) -> Output:
     arrange, options, _, _ = CHECKS[name]
-    with LocalExchange(rate=500, sample_every=None) as exchange:
+    with LocalExchange(rate=500) as exchange:
         arrange(exchange)
         return connector.run("check", {"environment": exchange.environment(), **options})
 
@@ -87,7 +88,7 @@ def checks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futur
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_check_always_answers_with_a_status(name: str, checks: dict[str, Future[Output]]) -> None:
-    output = checks[name].result(180)
+    output = checks[name].result(patient(180))
     _, _, expected, parts = CHECKS[name]
     status, sentence = output.status
     assert (output.exit_code, status) == (0, expected)
@@ -100,13 +101,13 @@ def test_check_always_answers_with_a_status(name: str, checks: dict[str, Future[
 
 
 def test_what_check_tells_of_what_works(checks: dict[str, Future[Output]]) -> None:
-    works = checks["both work"].result(180)
+    works = checks["both work"].result(patient(180))
     assert "book_tickers: connected, and the first book ticker came." in works.logs("INFO")
     assert "symbol_prices: ticker.price answered with 1 prices." in works.logs("INFO")
-    quiet = checks["banned at the API's door, and a quiet market"].result(180)
+    quiet = checks["banned at the API's door, and a quiet market"].result(patient(180))
     (warning,) = quiet.logs("WARN")
     assert re.search(r"no book ticker came within \d+ seconds\. The market may be quiet", warning)
-    wrong = checks["a wrong book ticker symbol"].result(180)
+    wrong = checks["a wrong book ticker symbol"].result(patient(180))
     (warning,) = wrong.logs("WARN")
     assert "no book ticker of NOSUCH came" in warning
 

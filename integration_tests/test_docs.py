@@ -27,6 +27,7 @@ from source_binance_futures.streams.cursor import Cursor
 from .harness.connector import FULL_REFRESH, INCREMENTAL, PROXY_VARIABLES, ROOT, Connector, catalog, discovered
 from .harness.local_command import write
 from .harness.markdown import Block, blocks_of
+from .harness.patience import patient
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TRANSLATION = ROOT / "README.zh-CN.md"
@@ -35,7 +36,7 @@ NEEDS = ("docker", "internet")
 BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
 CODE_BLOCKS = [block for block in BLOCKS if block.language in CODE]
 RUN_HERE = [block for block in CODE_BLOCKS if block.marker == ("tested", "here")]
-DEADLINE = 100.0
+DEADLINE = patient(100.0)
 PYAIRBYTE = Path(os.environ.get("PYAIRBYTE_PYTHON", ROOT / ".venv-pyairbyte" / "bin" / "python"))
 
 
@@ -109,7 +110,7 @@ def test_the_example_of_contributing(connector: Connector) -> None:
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[LocalExchange]:
-    with LocalExchange(rate=200.0, sample_every=None) as exchange:
+    with LocalExchange(rate=200.0, sample_every=1.0) as exchange:
         yield exchange
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from local_exchange import LocalExchange
 
-from .harness.connector import INCREMENTAL, ROOT, Connector
+from .harness.connector import DEADLINE, INCREMENTAL, ROOT, Connector
 
 RECORDINGS = ROOT.parent / "shared" / "recordings"
 FIELDS = {
@@ -80,7 +80,7 @@ def test_single_frames_of_2026(connector: Connector) -> None:
     with LocalExchange(rate=0, sample_every=None) as exchange:
         config = {"environment": exchange.environment(), "book_ticker_pace": "sampled", "listen_seconds": 2}
         running = connector.start_read(config, book_tickers=INCREMENTAL)
-        exchange.wait_for(lambda: exchange.connections, 60)
+        exchange.wait_for(lambda: exchange.connections, DEADLINE)
         for frame in frames:
             exchange.push(frame)
         output = running.finish()
@@ -88,4 +88,4 @@ def test_single_frames_of_2026(connector: Connector) -> None:
     # Of BTCUSD_PERP, only the first frame is new: the others are older, or the same.
     assert as_sent(output.records("book_tickers")) == [record_of(frames[0])]
     (summary,) = [line for line in output.logs("INFO") if line.startswith("Captured")]
-    assert "Left out: 3 known already (the overlap of connections and syncs), 8 of other contracts," in summary
+    assert "Left out: 3 known already (the overlap of connections and syncs), 8 of other contracts" in summary

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from itertools import chain
+from typing import Any
 
 from local_exchange import LocalExchange
-from local_exchange.contracts import coin_m_contracts
 
-from .harness.connector import INCREMENTAL, ROOT, Connector, Output
+from .harness.accounts import EVERY_COIN_M
+from .harness.connector import INCREMENTAL, ROOT, Connector, Output, state_message
 
-LISTED = [contract.symbol for contract in coin_m_contracts(None)]
-SHARDS = (LISTED[::2], LISTED[1::2])
+SHARDS = (EVERY_COIN_M[::2], EVERY_COIN_M[1::2])
 """All that the local exchange lists of COIN-M, each once."""
 
 RATE = 500.0
@@ -19,12 +19,17 @@ LISTEN_SECONDS = 5
 
 
 def test_two_shards_give_what_one_whole_does(connector: Connector) -> None:
-    """The same exchange at the same time: the whole on the all-market stream, the shards on those of their symbols."""
-    with LocalExchange(rate=RATE, sample_every=None, own_stream_lag=0.0) as exchange:
-        options: dict[str, object] = {"environment": exchange.environment(), "listen_seconds": LISTEN_SECONDS}
-        wishes: list[dict[str, object]] = [{"book_ticker_pace": "sampled"}]
-        wishes += [{"book_ticker_symbols": shard} for shard in SHARDS]
-        started = [connector.start_read(options | more, book_tickers=INCREMENTAL) for more in wishes]
+    """The same exchange at the same time: the whole as by default, the shards with the streams of their symbols."""
+    with LocalExchange(rate=RATE) as exchange:
+        options: dict[str, Any] = {"environment": exchange.environment(), "listen_seconds": LISTEN_SECONDS}
+        # Its contracts are known from the sync before, so that it follows all of them from the first moment.
+        state = state_message(
+            {"environment": f"custom {exchange.market_stream_url}", "u": dict.fromkeys(EVERY_COIN_M, 1)}
+        )
+        started = [connector.start_read(options, book_tickers=INCREMENTAL, state=[state])]
+        for symbols in SHARDS:
+            config = {**options, "book_ticker_symbols": symbols}
+            started.append(connector.start_read(config, book_tickers=INCREMENTAL))
         whole, *shards = [running.finish() for running in started]
         pushed = exchange.pushed
     position = {update: at for at, update in enumerate(pushed)}
@@ -38,13 +43,17 @@ def test_two_shards_give_what_one_whole_does(connector: Connector) -> None:
         return [update for update in output.updates if first <= position[update] <= last]
 
     assert len(expected) > RATE, "the windows share seconds"
-    assert of_window(whole) == expected
+    assert sorted(of_window(whole), key=position.__getitem__) == expected
+    for symbol in EVERY_COIN_M:
+        assert [update for update in of_window(whole) if update[0] == symbol] == [
+            update for update in expected if update[0] == symbol
+        ]
     assert sorted(chain(*map(of_window, shards)), key=position.__getitem__) == expected
     for shard, symbols in zip(shards, SHARDS, strict=True):
         assert {symbol for symbol, _ in shard.updates} == set(symbols)
         assert of_window(shard) == [update for update in expected if update[0] in symbols]
         assert set(shard.last_state["u"]) == set(symbols), "each shard keeps a state of its own symbols"
-    _check_the_size_of_a_record(shards[0])
+    _check_the_size_of_a_record(whole)
 
 
 def _check_the_size_of_a_record(output: Output) -> None:

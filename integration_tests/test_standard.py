@@ -21,7 +21,7 @@ from .harness.connector import ROOT
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[LocalExchange]:
-    with LocalExchange(rate=500, sample_every=None) as exchange:
+    with LocalExchange(rate=500) as exchange:
         yield exchange
 
 

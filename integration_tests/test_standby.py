@@ -8,14 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from local_exchange import ExchangeConnection, LocalExchange
-from local_exchange.contracts import coin_m_contracts
 from local_exchange.faults import FaultKind
 
+from .harness.accounts import EVERY_COIN_M
 from .harness.listening import Listener, listen_to
 from .harness.patience import SOON
 from .test_market_stream import SHORT, UPDATE, handshakes, push
-
-LISTED = [contract.symbol for contract in coin_m_contracts(None)]
 
 
 @pytest.fixture
@@ -165,8 +163,10 @@ def test_a_five_second_cadence_is_no_silence() -> None:
         exchange.wait_for(lambda: len(exchange.connections) == 2, SOON)
         for update_id in range(2, 4):
             now = time.time_ns() // 1_000_000
-            exchange.push_updates([{**UPDATE, "u": update_id, "s": symbol, "T": now, "E": now} for symbol in LISTED])
-            listener.wait_for(lambda: listener.account.received == 1 + len(LISTED) * (update_id - 1))  # noqa: B023
+            exchange.push_updates(
+                [{**UPDATE, "u": update_id, "s": symbol, "T": now, "E": now} for symbol in EVERY_COIN_M]
+            )
+            listener.wait_for(lambda: listener.account.received == 1 + len(EVERY_COIN_M) * (update_id - 1))  # noqa: B023
             time.sleep(2.6)
     assert handshakes(exchange) == 2
     assert listener.market.reconnects == 0

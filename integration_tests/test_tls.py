@@ -22,6 +22,7 @@ from source_binance_futures.binance.transport.tls import tls_context
 
 from .harness.connector import INCREMENTAL, Connector
 from .harness.listening import free_port, listen_to
+from .harness.patience import SOON
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFacto
 def encrypted_exchange(certificate: trustme.LeafCert) -> Iterator[LocalExchange]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
-    with LocalExchange(rate=500, mix_usds_margined=False, ssl_context=context, sample_every=None) as exchange:
+    with LocalExchange(rate=500, mix_usds_margined=False, ssl_context=context) as exchange:
         yield exchange
 
 
@@ -62,7 +63,7 @@ def test_a_private_authority_is_accepted_through_ssl_cert_file(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
     with listen_to(exchange, standby=True) as listener:
-        exchange.wait_for(lambda: len(exchange.connections) == 2, 20)
+        exchange.wait_for(lambda: len(exchange.connections) == 2, SOON)
         listener.wait_for_updates(200)
         exchange.fault("rst")
         listener.wait_for(lambda: listener.market.reconnects == 1)
@@ -209,7 +210,7 @@ def test_an_address_of_ipv6_is_dialled() -> None:
 def test_in_the_cloud_a_custom_exchange_on_this_machine_is_a_configuration_error(
     connector: Connector, command: str
 ) -> None:
-    with LocalExchange(rate=100, sample_every=None) as exchange:
+    with LocalExchange(rate=100) as exchange:
         config = {"environment": exchange.environment(), "listen_seconds": 20}
         variables = {"DEPLOYMENT_MODE": "cloud"}
         if command == "check":

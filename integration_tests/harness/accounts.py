@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 
+from local_exchange.contracts import coin_m_contracts
+
+EVERY_COIN_M = tuple(contract.symbol for contract in coin_m_contracts(None))
+"""What the local exchange lists by default."""
+
 Update = tuple[str, int]
 
 

@@ -14,11 +14,10 @@ from typing import Any, Literal, TypeVar, cast
 import orjson
 
 from local_exchange import ExchangeConnection, LocalExchange
-from local_exchange.contracts import coin_m_contracts
 from local_exchange.faults import FaultKind
 from local_exchange.updates import own_stream
 
-from .accounts import Account
+from .accounts import EVERY_COIN_M, Account
 from .connector import INCREMENTAL, Connector, Running
 from .patience import patient
 
@@ -27,7 +26,6 @@ IMMEDIATE: tuple[Kind, ...] = ("rst", "fin", "close", "cut")
 EVERY_KIND: tuple[Kind, ...] = (*IMMEDIATE, "silence", "mute", "shutdown", "slow handshake", "refusal")
 PATIENCE = patient(60.0)
 SETTLED_AFTER = 1.0  # seconds of a new connection; before, it cannot vouch for what came over the other
-LISTED = [contract.symbol for contract in coin_m_contracts(None)]
 GAP = re.compile(r"Gap of ([\d.]+) seconds: .* Cause: (.*)\.$")
 SUMMARY = re.compile(r"Gaps: (?:none|(\d+), ([\d.]+) seconds in all)\.")
 
@@ -36,7 +34,7 @@ T = TypeVar("T")
 
 def follows_all(connection: ExchangeConnection) -> bool:
     """Whether a connection listens to the own stream of every COIN-M contract that is listed by default."""
-    return connection.delivered >= {own_stream(symbol) for symbol in LISTED}
+    return connection.delivered >= {own_stream(symbol) for symbol in EVERY_COIN_M}
 
 
 class Capture:
@@ -116,7 +114,7 @@ class Capture:
         enough = self.account.received + more
         self.wait_for(lambda: self.account.received >= enough)
 
-    def wait_until_all_are_followed(self, symbols: int = len(LISTED)) -> None:
+    def wait_until_all_are_followed(self, symbols: int = len(EVERY_COIN_M)) -> None:
         """Waits until so many contracts are followed by their own streams."""
         self.wait_for(lambda: len(self.account.counted) >= symbols)
 

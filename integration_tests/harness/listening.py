@@ -14,16 +14,24 @@ from typing import TypeVar
 import orjson
 
 from local_exchange import LocalExchange
-from local_exchange.contracts import coin_m_contracts
 from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.contracts import Venue
 from source_binance_futures.binance.market_stream.events import Batch
 from source_binance_futures.binance.market_stream.line import Timing
-from source_binance_futures.binance.market_stream.outbox import Failed, Gap, Item, Noted, Silence, Traced, Warned
+from source_binance_futures.binance.market_stream.outbox import (
+    Failed,
+    Gap,
+    Item,
+    Noted,
+    Outbox,
+    Silence,
+    Traced,
+    Warned,
+)
 from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.binance.transport.route import Route
 
-from .accounts import Account
+from .accounts import EVERY_COIN_M, Account
 from .patience import SOON, patient
 
 T = TypeVar("T")
@@ -43,6 +51,7 @@ class Listener:
         route: Route | None = None,
         takes_at_once: bool = True,
         symbols: tuple[str, ...] = (),
+        outbox: Outbox | None = None,
     ) -> None:
         self._takes_at_once = takes_at_once
         self.account = Account([] if pushed is None else pushed)
@@ -55,16 +64,13 @@ class Listener:
         self.payloads = 0
         self.failure_of_window: Exception | None = None
         self.market = MarketStream(
-            [
-                Venue(
-                    (url,), frozenset(Market), symbols or tuple(contract.symbol for contract in coin_m_contracts(None))
-                )
-            ],
+            [Venue((url,), frozenset(Market), symbols or EVERY_COIN_M)],
             route or Route(),
             standby=standby,
             window_ends=time.monotonic() + window,
             today=date.today(),
             timing=timing,
+            outbox=outbox,
         )
         self._fault_of_test: BaseException | None = None
         self._newest: dict[str, int] = {}
@@ -157,6 +163,8 @@ def listen_to(
     timing: Timing | None = None,
     route: Route | None = None,
     takes_at_once: bool = True,
+    symbols: tuple[str, ...] = (),
+    outbox: Outbox | None = None,
 ) -> Listener:
     """A listener to everything that an exchange pushes."""
     return Listener(
@@ -167,6 +175,8 @@ def listen_to(
         timing=timing,
         route=route,
         takes_at_once=takes_at_once,
+        symbols=symbols,
+        outbox=outbox,
     )
 
 
