@@ -14,7 +14,7 @@ import orjson
 
 from .glance import Answer
 
-MESSAGE_EVERY = 0.25  # seconds
+MESSAGE_EVERY = 0.3  # seconds
 NAMES_A_MESSAGE = 100
 ANSWER_WITHIN = 5.0  # seconds
 
