@@ -112,6 +112,10 @@ class FaultInjection:
         self._thread.call(lambda: self._market.subscriptions.kill(chosen, own_stream(symbol)))
         return chosen
 
+    def rest_stream(self, symbol: str, connection: ExchangeConnection, seconds: float) -> None:
+        """Let a contract's own stream bring nothing on a connection for so long; what is pushed meanwhile is lost."""
+        self._thread.call(lambda: self._market.subscriptions.rest(connection, own_stream(symbol), seconds))
+
     # With subscriptions.
 
     def ignore_subscriptions(self, times: int | None = 1) -> None:

@@ -123,6 +123,27 @@ def test_one_stream_dies_while_all_else_goes_on(exchange: LocalExchange) -> None
         assert streams_heard(second) == ["!bookTicker", "!bookTicker"]
 
 
+def test_one_stream_rests_and_goes_on_without_what_was_pushed_meanwhile(exchange: LocalExchange) -> None:
+    with listening(exchange, TWO) as client:
+        (connection,) = exchange.connections
+        exchange.rest_stream("BTCUSD_PERP", connection, 0.3)
+        push(exchange, 1)
+        assert streams_heard(client) == ["!bookTicker", "!bookTicker", ETH]
+        exchange.wait_for(lambda: BTC in connection.delivered, WAIT)
+        push(exchange, 2)
+        assert streams_heard(client) == ["!bookTicker", "!bookTicker", BTC, ETH]
+
+
+def test_each_push_has_its_time(exchange: LocalExchange) -> None:
+    began = time.time()
+    for update_id in (1, 2):
+        push(exchange, update_id)
+    exchange.wait_for(lambda: len(exchange.pushed) == 4, WAIT)
+    assert [count for _, count in exchange.push_times] == [2, 2]
+    times = [began, *(at for at, _ in exchange.push_times), time.time()]
+    assert times == sorted(times)
+
+
 def test_a_stream_that_nobody_hears_cannot_die(exchange: LocalExchange) -> None:
     with listening(exchange), pytest.raises(LookupError, match="btcusd_perp@bookTicker"):
         exchange.kill_stream("BTCUSD_PERP")
