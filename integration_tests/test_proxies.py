@@ -24,6 +24,7 @@ from source_binance_futures.config import Config
 
 from .harness.connector import INCREMENTAL, Connector, Output
 from .harness.listening import Listener, free_port, listen_to
+from .harness.patience import SOON
 from .harness.proxies import STARTS_WITHIN, Client, Proxy, http_proxy, scripted_proxy, socks5_proxy
 
 ELSEWHERE = "127.1"  # this machine, but not written as such: the environment's proxies are for it too
@@ -309,10 +310,9 @@ def test_socks5_finds_the_address_here_and_socks5h_there(exchange: LocalExchange
 
 def test_a_connection_through_a_proxy_is_lost_and_comes_back(exchange: LocalExchange, socks: Proxy) -> None:
     with listen_to(exchange, standby=True, route=Route(f"socks5h://127.0.0.1:{socks.port}")) as listener:
-        exchange.wait_for(lambda: len(exchange.connections) == 2, 10)
-        listener.wait_for_updates(100)
+        listener.wait_for(lambda: listener.state == "covered")
         exchange.fault("rst")
-        exchange.wait_for(lambda: len(exchange.handshakes) == 3, 10)
+        exchange.wait_for(lambda: len(exchange.handshakes) == 3, SOON)
         listener.wait_for_updates(100)
     assert (listener.account.lost, listener.gaps) == (0, [])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Collection
 
 from local_exchange.contracts import coin_m_contracts
 
@@ -16,19 +17,23 @@ class Account:
     """Compares from the first to the last received update. Update ids of a symbol increase, and symbols mix.
 
     `pushed` is the list that the exchange appends to; what has been compared is taken out of it, so that hours of
-    traffic need no memory. With `of_covered` each symbol counts from its first update that claims to be covered:
-    contracts that are found one by one are followed from different moments on.
+    traffic need no memory. `symbols` are those that are listened to, where not all are. With `of_covered` each symbol
+    counts from its first update that claims to be covered: contracts that are found one by one are followed from
+    different moments on.
 
     `broken_promises` counts what was lost between two updates of a symbol that claim to be covered since the same
     moment.
     """
 
-    def __init__(self, pushed: list[Update], *, of_covered: bool = False) -> None:
+    def __init__(
+        self, pushed: list[Update], *, symbols: Collection[str] | None = None, of_covered: bool = False
+    ) -> None:
         self.received = 0
         self.twice = 0
         self.out_of_order = 0
         self.broken_promises = 0
         self._pushed = pushed
+        self._symbols = symbols
         self._of_covered = of_covered
         self._position = 0  # of the next update to take from `pushed`
         self._expected: dict[str, deque[tuple[int, int]]] = defaultdict(deque)  # (position, update id)
@@ -97,6 +102,7 @@ class Account:
     def _take_pushed(self) -> None:
         count = len(self._pushed)
         for symbol, update_id in self._pushed[:count]:
-            self._expected[symbol].append((self._position, update_id))
-            self._position += 1
+            if self._symbols is None or symbol in self._symbols:
+                self._expected[symbol].append((self._position, update_id))
+                self._position += 1
         del self._pushed[:count]

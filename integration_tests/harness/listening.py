@@ -54,7 +54,8 @@ class Listener:
         outbox: Outbox | None = None,
     ) -> None:
         self._takes_at_once = takes_at_once
-        self.account = Account([] if pushed is None else pushed)
+        symbols = symbols or EVERY_COIN_M
+        self.account = Account([] if pushed is None else pushed, symbols=symbols)
         self.gaps: list[Gap] = []
         self.silences: list[Silence] = []
         self.warnings: list[str] = []
@@ -64,7 +65,7 @@ class Listener:
         self.payloads = 0
         self.failure_of_window: Exception | None = None
         self.market = MarketStream(
-            [Venue((url,), frozenset(Market), symbols or EVERY_COIN_M)],
+            [Venue((url,), frozenset(Market), symbols)],
             route or Route(),
             standby=standby,
             window_ends=time.monotonic() + window,
