@@ -3,8 +3,8 @@
     python -m integration_tests.endurance.chaos --minutes 10 [--no-standby] [--rate 3000] [--seed 1]
 
 The connector captures as by default: contracts are found by samples, and followed by their own streams. With a standby
-anything lost, twice or out of order makes it exit with code 1; without one, a loss that no gap tells of. A record that
-says it is covered since before a loss does so either way.
+anything lost, twice or out of order makes it exit with code 1; without one, a loss that no gap tells of does. And
+either way a record does that says it is covered since before a loss.
 """
 
 from __future__ import annotations
