@@ -67,7 +67,7 @@ CONFIGS: dict[str, tuple[bytes, str]] = {
     "a pace that is an object": (b'{"book_ticker_pace":{}}', "`book_ticker_pace` is {}"),
     "a control character in a symbol": (rb'{"price_symbols":["BTC\u0007"]}', r"contains 'BTC\x07'; each entry is one"),
     "a long symbol": (b'{"price_symbols":["' + b"X" * 99_999 + b' "," "]}', "`price_symbols` contains ' '"),
-    "a proxy that is an object": (b'{"proxy_url":{"password":"hunter2"}}', "`proxy_url` is not a text"),
+    "a proxy that is an object": (b'{"proxy_url":{"password":"hunter2"}}', "`proxy_url` must be text"),
 }
 CATALOGS: dict[str, tuple[bytes, str]] = {
     "deep": (b'{"streams":' + deep() + b"}", IS_DEEP),

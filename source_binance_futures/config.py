@@ -206,7 +206,7 @@ def _proxy_url(value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise ConfigurationError("`proxy_url` is not a text; write it like http://user:password@host:3128.")
+        raise ConfigurationError("`proxy_url` must be text; write it like http://user:password@host:3128.")
     value = value.strip()
     if not value:
         return None

@@ -62,7 +62,7 @@ class SourceBinanceFutures(AbstractSource):
         return None  # nothing is queued beside the records, and the CDK would ask for it after each of them
 
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
-        """The user's configuration, cleaned; told off in a sentence where the CDK would quote its JSON schema."""
+        """The user's configuration, cleaned; refused in a sentence where the CDK would quote its JSON schema."""
         cleaned = _known(config).as_mapping()
         unknown = unknown_options(config)
         if unknown:

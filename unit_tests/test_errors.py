@@ -8,6 +8,7 @@ import pytest
 
 from source_binance_futures.binance import errors
 from source_binance_futures.binance.errors import BinanceError, Owner
+from source_binance_futures.binance.market_stream.dialling import UnexpectedFailure
 
 NOW = time.time()
 SAMPLES = [
@@ -24,7 +25,6 @@ SAMPLES = [
     errors.LocationRefused("host", 451),
     errors.ClosedByExchange(1001, ""),
     errors.ClosedByExchange(1008, "Too many requests"),
-    errors.ConnectionStalled("nothing was heard for 30 seconds and a ping was not answered"),
     errors.ProtocolViolation(1002, "a masked frame"),
     errors.RateLimited("host", 418, NOW),
     errors.RateLimited("host", 429, NOW),
@@ -36,9 +36,9 @@ SAMPLES = [
     errors.UnreadableAnswer("not JSON: <html>"),
     errors.NothingHeard(60, "host has not answered yet", connected=False),
     errors.NothingHeard(60, "the exchange closed the connection with code 1001", connected=True),
-    errors.UnexpectedFailure("connecting", ValueError("secret")),
     errors.OnlyMalformedFrames("host", 7),
     errors.Interrupted(),
+    UnexpectedFailure(ValueError("secret")),
 ]
 
 

@@ -15,7 +15,6 @@
     │       └── LocationRefused              451: Binance does not serve this location
     ├── ConnectionLost               it was open, and is no more
     │   ├── ClosedByExchange             a close frame, with its code
-    │   ├── ConnectionStalled            silent, and no answer to a ping
     │   └── ProtocolViolation            frames that RFC 6455 does not allow, or that are too large
     ├── RateLimited                  418 or 429, at the handshake or in an answer
     ├── RequestFailed                the WebSocket API answered, but not with prices
@@ -26,7 +25,7 @@
     │   └── UnreadableAnswer             not JSON, or not of the documented form
     ├── NothingHeard                 a whole window without a connection that lived
     ├── OnlyMalformedFrames          a whole window without one sound frame
-    ├── UnexpectedFailure            an exception that nobody thought of
+    ├── UnexpectedFailure            an exception that nobody thought of (in market_stream/dialling.py)
     └── Interrupted                  asked to stop before there was an answer
 
 Every message says in sentences what happened and what to do; only a `ConnectionLost` is a clause, the cause in one.
@@ -163,10 +162,6 @@ class ClosedByExchange(ConnectionLost):
         super().__init__(f"the exchange closed the connection with code {code}" + (f" ({reason})" if reason else ""))
 
 
-class ConnectionStalled(ConnectionLost):
-    """Nothing was heard for a while, not even the answer to a ping."""
-
-
 class ProtocolViolation(ConnectionLost):
     """What came breaks RFC 6455 or a limit of ours; `close_code` is what the server is told (1002 or 1009)."""
 
@@ -246,16 +241,6 @@ class OnlyMalformedFrames(BinanceError):
             f"{host} sent {count} frames and not one of them was a sound book ticker; the log quotes the first ones. "
             "Check the address, and whether something in between changes the traffic."
         )
-
-
-class UnexpectedFailure(BinanceError):
-    """An exception that nobody thought of. Its text is not shown, since it may quote a password."""
-
-    owner = Owner.US
-
-    def __init__(self, doing: str, error: Exception) -> None:
-        super().__init__(f"This connector failed while {doing} ({type(error).__name__}). Please report it.")
-        self.__cause__ = error
 
 
 class Interrupted(BinanceError):

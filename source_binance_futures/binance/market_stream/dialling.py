@@ -9,13 +9,22 @@ from typing import NamedTuple
 
 from ..deadline import Deadline
 from ..endpoints import stream_address
-from ..errors import AddressRefused, BinanceError, Owner, RateLimited, UnexpectedFailure
+from ..errors import AddressRefused, BinanceError, Owner, RateLimited
 from ..transport.connection import Connection, open_in_background
 from ..transport.route import Route
 from .contracts import FeedPlan
 from .events import Refusal
 
 MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
+
+
+class UnexpectedFailure(BinanceError):
+    """An exception that nobody thought of. Its text is not shown, since it may quote a password."""
+
+    owner = Owner.US
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"This connector failed while connecting ({type(error).__name__}). Please report it.")
 
 
 class Opened(NamedTuple):
@@ -73,7 +82,7 @@ class Dialling:
 
     def _refusal(self, error: Exception, base: int, now: float) -> Refusal:
         if not isinstance(error, BinanceError):
-            return Refusal(UnexpectedFailure("connecting", error), for_good=True)
+            return Refusal(UnexpectedFailure(error), for_good=True)
         if isinstance(error, AddressRefused):
             self._refused += 1
             self._base = (base + 1) % len(self._plan.bases)

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from ..text import first_of
 from ..transport.address import host_of
-from ..transport.connection import Connection
 from ..transport.route import Route
 from . import events
 from .contracts import FeedPlan
 from .dialling import Dialling, Opened
-from .events import Action, Arrival, Batch, Close, Pause, Ping, Resume
+from .events import Action, Close, Pause, Ping, Resume
 from .failover import Failover
-from .glance import Glance, control_answer, glance
 from .line import Timing
-from .messages import is_shutdown_notice
 from .outbox import Gap, Noted, Outbox, Silence, Traced, Unproven, Warned
 from .subscriptions import Subscriptions
+from .wire import Wire
 
 DOUBT_EVERY = 30.0  # seconds between two replacements because of a subscription
-
-
-class Wire(NamedTuple):
-    """An open connection with what it listens to, at the base with that position in the list of bases."""
-
-    connection: Connection
-    descriptor: int
-    subscriptions: Subscriptions
-    base: int
 
 
 class Surroundings(NamedTuple):
@@ -91,26 +79,17 @@ class Feed:
         wire = self._wires.get(number)
         if wire is None:
             return []
-        received = wire.connection.receive()
-        look, batch = None, None
-        if received.payloads:
-            look, batch = self._look(wire, received.payloads, number, now)
-        arrival = Arrival(
-            batch,
-            look is not None and look.has_data,
-            look is not None and look.has_update,
-            received.heard,
-            received.drained,
-            look is not None and look.retiring,
-        )
-        self._do(self.machine.received(number, arrival, now), now)
-        if arrival.has_data:
+        reading = wire.read(now)
+        if reading.refused is not None:
+            self._doubt_subscription(number, reading.refused, now)
+        self._do(self.machine.received(number, reading.arrival, now), now)
+        if reading.arrival.has_data:
             self.brought_data = True
             self._note_base(wire, number)
-        if wire.connection.loss is not None:
-            self._lost = str(wire.connection.loss)
-            self._do(self.machine.lost(number, self._lost, now), now)
-        return look.samples if look is not None else []
+        if reading.lost is not None:
+            self._lost = reading.lost
+            self._do(self.machine.lost(number, reading.lost, now), now)
+        return reading.samples
 
     def mind_the_outbox(self, *, full: bool, now: float) -> None:
         """Pauses and resumes reading."""
@@ -206,7 +185,14 @@ class Feed:
         number = self._lines
         self._lines += 1
         connection = opened.connection
-        wire = Wire(connection, connection.fileno(), Subscriptions(self.plan.streams, opened.named), opened.base)
+        wire = Wire(
+            connection,
+            Subscriptions(self.plan.streams, opened.named),
+            feed=self.number,
+            number=number,
+            base=opened.base,
+            own_streams=self._own_streams,
+        )
         self._wires[number] = wire
         self._around.selector.register(wire.descriptor, selectors.EVENT_READ, (self, number))
         if self.machine.pair.active is None:
@@ -219,39 +205,7 @@ class Feed:
         is_dumb = active is not None and not active.has_data
         self._dialling.dial(other_than=self._wires[active.number].base if active is not None and is_dumb else None)
 
-    # --- reading ---
-
-    def _look(self, wire: Wire, payloads: list[bytes], number: int, now: float) -> tuple[Glance, Batch | None]:
-        """What the failover must know of a read, and the frames that are the consumer's business."""
-        received_at_us = time.time_ns() // 1000
-        joined = b"".join(payloads)
-        look = glance(payloads, joined, own_streams=self._own_streams)
-        if look.retiring:
-            payloads = [payload for payload in payloads if not is_shutdown_notice(payload)]
-        if wire.subscriptions.expects_answer:
-            payloads = [payload for payload in payloads if not self._is_answer(wire, number, payload, now)]
-        if not payloads:
-            return look, None
-        batch = Batch(
-            payloads,
-            len(joined),
-            now,
-            received_at_us=received_at_us,
-            pushed_from=look.pushed_from,
-            pushed_at=look.pushed_at,
-            feed=self.number,
-            line=number,
-        )
-        return look, batch
-
-    def _is_answer(self, wire: Wire, number: int, payload: bytes, now: float) -> bool:
-        answer = control_answer(payload) if b'"s"' not in payload else None
-        if answer is None:
-            return False
-        refused = wire.subscriptions.answered(answer, now)
-        if refused is not None:
-            self._doubt_subscription(number, refused, now)
-        return True
+    # --- what is doubted ---
 
     def _doubt_subscription(self, number: int, why: str, now: float) -> None:
         """A fresh connection has the streams in its address. Where that does not help, it is told."""
