@@ -17,6 +17,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+from urllib.parse import urlsplit
+
+from source_binance_futures.binance.endpoints import PRODUCTION, TESTNET
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -75,12 +79,12 @@ def test_the_image_is_built_on_the_base_image_it_names(metadata: dict[str, Any])
 def test_allowed_hosts_hold_every_environment(metadata: dict[str, Any]) -> None:
     hosts = metadata["data"]["allowedHosts"]["hosts"]
 
-    assert [host for host in hosts if not host.startswith("$")] == [
-        "dstream.binance.com",
-        "ws-fapi.binance.com",
-        "dstream.binancefuture.com",
-        "testnet.binancefuture.com",
+    addresses = [
+        address
+        for environment in (PRODUCTION, TESTNET)
+        for address in (*environment.coin_m_bases, *environment.usds_m_bases, environment.websocket_api_url)
     ]
+    assert {host for host in hosts if not host.startswith("$")} == {urlsplit(address).hostname for address in addresses}
 
 
 def test_allowed_hosts_take_those_of_a_custom_environment_from_options_of_the_form(metadata: dict[str, Any]) -> None:
@@ -91,7 +95,7 @@ def test_allowed_hosts_take_those_of_a_custom_environment_from_options_of_the_fo
     options = {name for environment in environments for name in environment["properties"]}
 
     from_options = {host[len("${environment.") : -1] for host in hosts if host.startswith("${environment.")}
-    assert from_options == {"market_stream_url", "websocket_api_url"}
+    assert from_options == {"market_stream_url", "websocket_api_url", "usds_margined_stream_url"}
     assert from_options <= options
 
 
