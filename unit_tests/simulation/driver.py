@@ -38,6 +38,7 @@ from .schedule import BEGAN, Fault, Schedule
 from .world import EPOCH, NEVER, Connection, Push, World
 
 TICK = 0.25
+MOST_STEPS, MOST_BROKEN = 200_000, 20
 
 
 @dataclass
@@ -79,12 +80,15 @@ class Driver:
         self._waiting = 0
         self._stalled_until = 0.0
         self._full = False
+        self._steps = 0
 
     def run(self) -> Course:
         """To the end of the window."""
         faults = deque(self.schedule.faults)
         next_tick = BEGAN
         while self._now < self.schedule.ends_at and self.course.gave_up is None:
+            if self._is_hopeless():
+                break
             if self._now >= next_tick:
                 self._act(self.machine.tick(self._now))
                 next_tick = self._now + TICK
@@ -100,6 +104,13 @@ class Driver:
             self._now = max(min(moments), self._now + 1e-6)
         self._finish()
         return self.course
+
+    def _is_hopeless(self) -> bool:
+        """A machine that breaks a rule at every step, or never lets the clock go on, is not driven for ever."""
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            self.course.broken.append(f"{MOST_STEPS} steps, and the window is not over")
+        return self._steps > MOST_STEPS or len(self.course.broken) > MOST_BROKEN
 
     def _finish(self) -> None:
         self._now = min(self._now, self.schedule.ends_at)
@@ -203,7 +214,7 @@ class Driver:
             if number in self._paused:
                 self.world.cut_slow_reader(connection, self._now)
                 continue
-            while number in self._open and number not in self._paused:
+            while number in self._open and number not in self._paused and not self._is_hopeless():
                 if self.world.next_arrival(connection) > self._now:
                     break
                 self._read_once(number, connection)
