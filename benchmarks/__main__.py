@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from .figures import GOALS, idle_share, memory, receiving, startup, throughput
+from .figures import GOALS, idle_share, memory, startup, throughput
 from .plot import draw
 from .processes import ROOT
 
@@ -39,8 +39,7 @@ def main() -> None:
 
     for number in range(1, arguments.rounds + 1):
         console.print(f"Round {number} of {arguments.rounds}")
-        take("whole read, naive source, CDK alone", lambda folder: throughput(folder, arguments.updates))
-        take("receiving without the CDK", lambda _folder: receiving(arguments.updates))
+        take("whole reads, and what they are measured against", lambda folder: throughput(folder, arguments.updates))
         take("start-up of spec", lambda _folder: startup())
     take("an idle sync, 6 updates a second for 20 seconds", idle_share)
     take(f"memory under a flood of {arguments.flood:,} updates", lambda folder: memory(folder, arguments.flood))

@@ -1,62 +1,141 @@
 """A market stream that pushes updates as fast as the socket takes them, in a process of its own on loopback.
 
 `python -m benchmarks.flood COUNT` prints its port, then serves each connection COUNT book tickers of ten COIN-M symbols
-with rising update ids, and waits for the client to leave. `--rate` slows it to so many updates a second.
+with rising update ids, and waits for the client to leave: wrapped as `/stream` sends them, bare at any other path.
+`--rate` slows it to so many updates a second. `--certificate` is a PEM file with a key, for TLS; `--record-per-frame`
+writes one TLS record for each frame, as a server does that writes each message by itself.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
+import hashlib
+import itertools
+import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator
-
-from websockets.sync.server import ServerConnection, serve
 
 SYMBOLS = tuple(f"{base}USD_PERP" for base in ("BTC", "ETH", "SOL", "BNB", "XRP", "ADA", "DOT", "LTC", "LINK", "DOGE"))
 FIRST_UPDATE_ID = 11_660_000_000_000
 BLOCK = 1000  # updates in one write
-TEMPLATES = tuple(
-    f'{{"e":"bookTicker","u":%d,"s":"{symbol}","ps":"{symbol[:-5]}","b":"83732.4","B":"680",'
-    '"a":"83732.5","A":"2458","T":1790373637547,"E":1790373637547,"st":2}'
-    for symbol in SYMBOLS
-)
+ACCEPT_KEY = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
+READ_BYTES = 1 << 16
 
 
-def frame(payload: bytes) -> bytes:
+def payload(symbol: str, *, wrapped: bool) -> bytes:
+    """An update with the first id."""
+    bare = (
+        f'{{"e":"bookTicker","u":{FIRST_UPDATE_ID},"s":"{symbol}","ps":"{symbol[:-5]}","b":"83732.4","B":"680",'
+        '"a":"83732.5","A":"2458","T":1790373637547,"E":1790373637547,"st":2}'
+    )
+    return (f'{{"stream":"{symbol.lower()}@bookTicker","data":{bare}}}' if wrapped else bare).encode()
+
+
+def frame(message: bytes) -> bytes:
     """An unmasked text frame of 126 to 65,535 bytes, RFC 6455 section 5.2."""
-    return b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload
+    return b"\x81\x7e" + len(message).to_bytes(2, "big") + message
 
 
-def blocks(count: int) -> Iterator[bytes]:
-    """The frames of `count` updates, a thousand to a block; made from one template a block, since ids are as long."""
-    heads = [frame((template % FIRST_UPDATE_ID).encode()) for template in TEMPLATES]
-    pattern = b"".join(head.replace(str(FIRST_UPDATE_ID).encode(), b"%d") for head in heads) * (BLOCK // len(SYMBOLS))
+def blocks(count: int, *, wrapped: bool) -> Iterator[list[bytes]]:
+    """The frames of `count` updates, a thousand to a block, made from one pattern: all ids are as long."""
+    heads = [frame(payload(symbol, wrapped=wrapped)) for symbol in SYMBOLS] * (BLOCK // len(SYMBOLS))
+    pattern = b"".join(heads).replace(b"%", b"%%").replace(str(FIRST_UPDATE_ID).encode(), b"%d")
+    stops = list(itertools.accumulate(map(len, heads)))
     for first in range(FIRST_UPDATE_ID, FIRST_UPDATE_ID + count, BLOCK):
-        yield pattern % tuple(range(first, first + BLOCK))
+        whole = pattern % tuple(range(first, first + BLOCK))
+        yield [whole[start:stop] for start, stop in itertools.pairwise([0, *stops])]
+
+
+class Client:
+    """One connection, with TLS through memory where there is a context: how frames fall into records is ours then."""
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext | None, *, record_per_frame: bool) -> None:
+        self._socket = sock
+        self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = None if context is None else context.wrap_bio(self._received, self._to_send, server_side=True)
+        self._record_per_frame = record_per_frame
+
+    def shake_hands(self) -> str:
+        """Both handshakes; the path that was asked for."""
+        while self._tls is not None:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                self._tls.do_handshake()
+                break
+            self._take_more()
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.receive()
+        key = next(line[18:].strip() for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+        accept = base64.b64encode(hashlib.sha1(key + ACCEPT_KEY, usedforsecurity=False).digest())
+        self.send(
+            [
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+            ]
+        )
+        return head.split(b" ")[1].decode()
+
+    def receive(self) -> bytes:
+        """What comes next; empty at the end."""
+        while self._tls is not None:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                return self._tls.read(READ_BYTES)
+            self._take_more()
+        return self._socket.recv(READ_BYTES)
+
+    def _take_more(self) -> None:
+        """Raises `ConnectionError` at the end."""
+        self._flush()
+        data = self._socket.recv(READ_BYTES)
+        if not data:
+            raise ConnectionError("the client left")
+        self._received.write(data)
+
+    def send(self, frames: list[bytes]) -> None:
+        if self._tls is None:
+            self._socket.sendall(b"".join(frames))
+            return
+        for piece in frames if self._record_per_frame else [b"".join(frames)]:
+            self._tls.write(piece)  # longer pieces fall into records of 16 KiB
+        self._flush()
+
+    def _flush(self) -> None:
+        self._socket.sendall(self._to_send.read())
+
+
+def serve(client: Client, count: int, rate: float) -> None:
+    with contextlib.suppress(OSError, StopIteration):
+        wrapped = client.shake_hands().startswith("/stream")
+        began, sent = time.monotonic(), 0
+        for frames in blocks(count, wrapped=wrapped):
+            client.send(frames)
+            sent += BLOCK
+            if rate:
+                time.sleep(max(began + sent / rate - time.monotonic(), 0))
+        while client.receive():
+            pass
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)
     parser.add_argument("--rate", type=float, default=0.0, help="updates a second; 0 is as fast as possible")
+    parser.add_argument("--certificate", help="PEM file with certificate and key")
+    parser.add_argument("--record-per-frame", action="store_true")
     arguments = parser.parse_args()
-
-    def flood(connection: ServerConnection) -> None:
-        began = time.monotonic()
-        sent = 0
-        with contextlib.suppress(OSError):
-            for block in blocks(arguments.count):
-                connection.socket.sendall(block)
-                sent += BLOCK
-                if arguments.rate:
-                    time.sleep(max(began + sent / arguments.rate - time.monotonic(), 0))
-            for _ in connection:
-                pass
-
-    with serve(flood, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
-        print(server.socket.getsockname()[1], flush=True)
-        server.serve_forever()
+    context = None
+    if arguments.certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(arguments.certificate)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
+        while True:
+            client = Client(listener.accept()[0], context, record_per_frame=arguments.record_per_frame)
+            threading.Thread(target=serve, args=(client, arguments.count, arguments.rate), daemon=True).start()
 
 
 if __name__ == "__main__":

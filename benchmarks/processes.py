@@ -9,11 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
+import trustme
+
+from .flood import SYMBOLS
 
 READ_BYTES = 1 << 20
 RECORD_MARK = b'"type":"RECORD"'
@@ -34,6 +37,8 @@ CATALOG = {
     ]
 }
 
+Encryption = Literal["none", "records of 16 KiB", "a record for each frame"]
+
 
 @dataclass(frozen=True)
 class Run:
@@ -45,19 +50,48 @@ class Run:
     peak_megabytes: float
 
 
-def read_command(url: str, folder: Path, most: int, **options: Any) -> list[str]:
-    """The command line of a `read` of book_tickers from `url` that ends after so many records."""
-    environment = {"name": "custom", "market_stream_url": url, "websocket_api_url": url}
-    config = {"listen_seconds": int(LONGEST_RUN), "max_book_tickers": most, "environment": environment, **options}
+@dataclass(frozen=True)
+class Flood:
+    """Where updates come from, and the environment variables with which its certificate is trusted."""
+
+    url: str
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def streams_url(self) -> str:
+        """All ten contracts by their own streams."""
+        return f"{self.url}/stream?streams={'/'.join(f'{symbol.lower()}@bookTicker' for symbol in SYMBOLS)}"
+
+
+def read_arguments(url: str, folder: Path, most: int) -> list[str]:
+    """The arguments of a `read` of book_tickers of ten named contracts that ends after so many records."""
+    config: dict[str, Any] = {
+        "listen_seconds": int(LONGEST_RUN),
+        "max_book_tickers": most,
+        "book_ticker_symbols": list(SYMBOLS),
+        "environment": {"name": "custom", "market_stream_url": url, "websocket_api_url": url},
+    }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "catalog.json").write_text(json.dumps(CATALOG))
-    files = ["--config", str(folder / "config.json"), "--catalog", str(folder / "catalog.json")]
-    return [sys.executable, "-m", "source_binance_futures", "read", *files]
+    return ["read", "--config", str(folder / "config.json"), "--catalog", str(folder / "catalog.json")]
 
 
-def run(command: list[str], after_each_read: Callable[[int, psutil.Process], None] | None = None) -> Run:
-    """Runs a command that writes Airbyte messages; `after_each_read` is told the records so far, and may be slow."""
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+def read_command(url: str, folder: Path, most: int) -> list[str]:
+    """The same as users run it."""
+    return [sys.executable, "-m", "source_binance_futures", *read_arguments(url, folder, most)]
+
+
+def run(
+    command: list[str],
+    after_each_read: Callable[[int, psutil.Process], None] | None = None,
+    variables: dict[str, str] | None = None,
+) -> Run:
+    """Runs a command that writes Airbyte messages; `after_each_read` is told the records so far, and may be slow.
+
+    RuntimeError where it fails.
+    """
+    environment = os.environ | (variables or {})
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     watched = psutil.Process(process.pid)
     began = time.monotonic()
@@ -76,21 +110,34 @@ def run(command: list[str], after_each_read: Callable[[int, psutil.Process], Non
             after_each_read(records, watched)
         if time.monotonic() - began > LONGEST_RUN:
             process.kill()
-    _, _, usage = os.wait4(process.pid, 0)
-    process.returncode = 0
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
+    if process.returncode != 0:
+        raise RuntimeError(f"exit code {process.returncode} after {records} records: {' '.join(command)}")
     rate = (records - in_first_read) / (last_at - first_at) if last_at > first_at else 0.0
     return Run(records, rate, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 @contextmanager
-def flood(count: int, rate: float = 0.0) -> Iterator[str]:
-    """A flooding market stream in a process of its own; gives its base address."""
-    command = [sys.executable, "-m", "benchmarks.flood", str(count), "--rate", str(rate)]
+def flood(count: int, folder: Path, encryption: Encryption = "none") -> Iterator[Flood]:
+    """A flooding market stream in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.flood", str(count)]
+    variables = {}
+    if encryption != "none":
+        authority = trustme.CA()
+        trusted, certificate = folder / "authority.pem", folder / "certificate.pem"
+        authority.cert_pem.write_to_path(str(trusted))
+        authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+        variables["SSL_CERT_FILE"] = str(trusted)
+        command += ["--certificate", str(certificate)]
+    if encryption == "a record for each frame":
+        command.append("--record-per-frame")
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     assert server.stdout is not None
     try:
-        yield f"ws://127.0.0.1:{int(server.stdout.readline())}"
+        port = int(server.stdout.readline())
+        yield Flood(f"ws://127.0.0.1:{port}" if encryption == "none" else f"wss://localhost:{port}", variables)
     finally:
         server.terminate()
         server.wait(timeout=10)

@@ -1,21 +1,27 @@
-"""What the connector is measured against, with the same output: `python -m benchmarks.rivals NAME URL COUNT`.
+"""What the connector is measured against, with the same output: `python -m benchmarks.rivals NAME ...`.
 
-- `naive`: the source that one would write first: `recv()` in `read_records`, a dict for each update.
-- `cdk`: the CDK alone: the same records, made in memory.
-
-`python -m benchmarks.rivals polled read ...` is the connector as it would be with the CDK's own `Stream.read`.
+- `naive URL COUNT`: the source that one would write first: `recv()` in `read_records`, a dict for each update.
+- `cdk URL COUNT`: the CDK alone: the same records, made in memory.
+- `bound URL COUNT`: no CDK: picows receives, orjson reads and writes, lines leave 64 KiB at a time. It has no
+  cursor, no state, no schema and no failover: what a Python process can do at all.
+- `single read ...`: the connector through the CDK's own entry point, a message for each record.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
+import picows
 import websocket
 from airbyte_cdk.entrypoint import launch
 from airbyte_cdk.models import ConnectorSpecification
@@ -24,12 +30,14 @@ from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
 
+from source_binance_futures import SourceBinanceFutures
 from source_binance_futures.binance.market_stream.messages import book_ticker_record
-from source_binance_futures.run import run
-from source_binance_futures.streams.book_tickers import BookTickers
 
-from .flood import FIRST_UPDATE_ID, SYMBOLS
+from .flood import FIRST_UPDATE_ID, SYMBOLS, payload
 from .processes import CATALOG
+
+PIECE = 1 << 16  # bytes in one write of the bound
+RECEIVED_AT_US = 1_790_373_637_547_000
 
 
 class Rival(Stream):
@@ -51,27 +59,56 @@ class Naive(Rival):
     def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
         connection = websocket.create_connection(self._url)
         for _ in range(self._count):
-            update = json.loads(connection.recv())
-            yield book_ticker_record(update, None, None)
+            update = json.loads(connection.recv())["data"]
+            yield book_ticker_record(update, time.time_ns() // 1000, RECEIVED_AT_US)
 
 
 class CdkAlone(Rival):
     def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
+        updates = [json.loads(payload(symbol, wrapped=False)) for symbol in SYMBOLS]
         for position in range(self._count):
-            symbol = SYMBOLS[position % len(SYMBOLS)]
-            yield {
-                "event_type": "bookTicker",
-                "u": FIRST_UPDATE_ID + position,
-                "symbol": symbol,
-                "pair": symbol[:-5],
-                "best_bid_price": "83732.4",
-                "best_bid_qty": "680",
-                "best_ask_price": "83732.5",
-                "best_ask_qty": "2458",
-                "transaction_time": 1790373637547,
-                "event_time": 1790373637547,
-                "symbol_type": 2,
-            }
+            update = updates[position % len(updates)]
+            update["u"] = FIRST_UPDATE_ID + position
+            yield book_ticker_record(update, RECEIVED_AT_US, RECEIVED_AT_US)
+
+
+class Bound(picows.WSListener):  # type: ignore[misc]  # picows is untyped
+    """Writes a line for each update until there are `count`."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+        self._lines: list[bytes] = []
+        self._size = 0
+
+    def on_ws_frame(self, transport: Any, frame: Any) -> None:
+        if self._left == 0:
+            return
+        now = time.time_ns() // 1000
+        update = orjson.loads(frame.get_payload_as_bytes())["data"]
+        record = {
+            "stream": "book_tickers",
+            "data": book_ticker_record(update, now, RECEIVED_AT_US),
+            "emitted_at": now // 1000,
+        }
+        line = orjson.dumps({"type": "RECORD", "record": record}, option=orjson.OPT_APPEND_NEWLINE)
+        self._lines.append(line)
+        self._size += len(line)
+        self._left -= 1
+        if self._size >= PIECE or self._left == 0:
+            self._write()
+        if self._left == 0:
+            transport.disconnect()
+
+    def _write(self) -> None:
+        rest = memoryview(b"".join(self._lines))
+        while rest:
+            rest = rest[os.write(1, rest) :]
+        self._lines, self._size = [], 0
+
+
+async def be_the_bound(url: str, count: int) -> None:
+    transport, _ = await picows.ws_connect(lambda: Bound(count), url)
+    await transport.wait_disconnected()
 
 
 class RivalSource(AbstractSource):
@@ -88,18 +125,24 @@ class RivalSource(AbstractSource):
         return [self._stream]
 
 
-def main() -> None:
-    if sys.argv[1] == "polled":
-        BookTickers.read = Stream.read  # type: ignore[method-assign]
-        run(sys.argv[2:])
-        return
-    name, url, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    stream = {"naive": Naive, "cdk": CdkAlone}[name](url, count)
+def read_by_the_cdk(stream: Stream) -> None:
     with tempfile.TemporaryDirectory() as folder:
         config, catalog = Path(folder, "config.json"), Path(folder, "catalog.json")
         config.write_text("{}")
         catalog.write_text(json.dumps(CATALOG))
         launch(RivalSource(stream), ["read", "--config", str(config), "--catalog", str(catalog)])
+
+
+def main() -> None:
+    name, *arguments = sys.argv[1:]
+    if name == "single":
+        launch(SourceBinanceFutures(), arguments)
+        return
+    url, count = arguments[0], int(arguments[1])
+    if name == "bound":
+        asyncio.run(be_the_bound(url, count))
+    else:
+        read_by_the_cdk({"naive": Naive, "cdk": CdkAlone}[name](url, count))
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ class Teller:
             driven.wait_for_updates()
             return finished(driven, fault_at)
 
-    def cut_while_paused(self, kind: FaultKind, *, standby: bool = False) -> Tell:
+    def cut_while_paused(self, kind: FaultKind, *, standby: bool = False, told: str = "Gap of") -> Tell:
         """Reading pauses since nobody takes the output, and the server ends the connection meanwhile."""
 
         def tell(connector: Connector) -> Story:
@@ -81,7 +81,7 @@ class Teller:
                 exchange.fault(kind, active)
                 time.sleep(2)
                 driven.begin_to_read()
-                driven.wait_for_text("took over" if standby else "Gap of")
+                driven.wait_for_text(told)
                 driven.wait_for_updates()
                 return finished(driven, fault_at)
 
@@ -249,7 +249,12 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
     for teller, name in ((plain, ""), (tls, ", tls")):
         jobs["fin, paused" + name] = with_command(pausing, teller.cut_while_paused("fin"))
         jobs["rst, paused" + name] = with_command(pausing, teller.cut_while_paused("rst"))
-    jobs["rst, paused, standby, tls"] = with_command(pausing, tls.cut_while_paused("rst", standby=True))
+    jobs["rst, paused, standby, tls"] = with_command(
+        pausing, tls.cut_while_paused("rst", standby=True, told="took over")
+    )
+    jobs["rst, paused, standby that forgets"] = with_command(
+        hurried(high_water=HIGH_WATER, backlog_bytes=32 * 1024), plain.cut_while_paused("rst", standby=True)
+    )
     with side_by_side(folder, jobs, at_once=9) as futures:
         yield futures
 
@@ -269,6 +274,7 @@ TOLD = {
     *(name + way for name in ("muted", "fin, paused", "rst, paused", "window ends, paused") for way in BOTH),
     "dark twice",
     "late standby",
+    "rst, paused, standby that forgets",
     "in full flow",
 }
 TAKEN_OVER = {"behind", "behind and cut", "paused beside a standby", "rst, paused, standby, tls"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from source_binance_futures.binance.market_stream import line as module
 from source_binance_futures.binance.market_stream.events import Arrival, Batch
 from source_binance_futures.binance.market_stream.line import Line, Timing
 from source_binance_futures.binance.market_stream.push_clock import PushClock
@@ -37,6 +36,7 @@ def test_the_defaults_are_what_binance_asks_for() -> None:
     assert (timing.connect, timing.ping_after, timing.pong_within) == (10, 20, 10)
     assert (timing.first_patience, timing.patience, timing.longest_patience) == (30, 30, 900)
     assert (timing.overlap, timing.takeover_after, timing.backlog) == (2, 2, 30)
+    assert timing.backlog_bytes == 32 * 1024 * 1024
 
 
 def test_silence_is_pinged_once_and_an_unanswered_ping_is_the_end() -> None:
@@ -162,10 +162,8 @@ def test_the_backlog_keeps_all_that_a_late_line_may_still_lack() -> None:
     assert made.covers_from == EPOCH + OPENED + 1
 
 
-def test_the_backlog_has_a_limit_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    size = Batch([b"x"], 200, 0.0).size
-    monkeypatch.setattr(module, "BACKLOG_BYTES", 3 * size)
-    made = line()
+def test_the_backlog_has_a_limit_in_bytes() -> None:
+    made = line(Timing(backlog_bytes=3 * Batch([b"x"], 200, 0.0).size))
     assert kept(made, [1, 2, 3, 4, 5], delivered=None) == [3, 4, 5]
     assert made.covers_from == EPOCH + OPENED + 2
 

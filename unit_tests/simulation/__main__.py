@@ -1,6 +1,6 @@
 """`make simulate`: many windows in simulated time on all cores, or one with every event.
 
-python -m unit_tests.simulation --seeds 10000 [--first 0]
+python -m unit_tests.simulation --seeds 10000 [--first 0] [--fail-fast]
 python -m unit_tests.simulation --seed 7
 """
 
@@ -14,18 +14,19 @@ from concurrent.futures import ProcessPoolExecutor
 
 from . import simulate
 
-CHUNK = 50
+CHUNK = 10
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m unit_tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10_000, help="how many windows (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default: %(default)s)")
+    parser.add_argument("--fail-fast", action="store_true", help="end at the first broken rule")
     parser.add_argument("--seed", type=int, help="replay this one, with every event")
     options = parser.parse_args()
     if options.seed is not None:
         return _replay(options.seed)
-    return _run_many(range(options.first, options.first + options.seeds))
+    return _run_many(range(options.first, options.first + options.seeds), fail_fast=options.fail_fast)
 
 
 def _replay(seed: int) -> int:
@@ -34,7 +35,7 @@ def _replay(seed: int) -> int:
     return 1 if outcome.broken else 0
 
 
-def _run_many(seeds: range) -> int:
+def _run_many(seeds: range, *, fail_fast: bool) -> int:
     hours = 0.0
     faults = updates = count = 0
     broken: Counter[str] = Counter()
@@ -48,6 +49,9 @@ def _run_many(seeds: range) -> int:
                 broken["".join(letter for letter in rule if not letter.isdigit())[:40]] += 1
                 if broken.total() <= 20:
                     print(f"seed {outcome.seed}: {rule}", flush=True)
+            if broken and fail_fast:
+                pool.shutdown(cancel_futures=True)
+                break
     rules = ", ".join(f"{rule!r} {times} times" for rule, times in broken.items()) or "none"
     print(f"{count} schedules, {hours:.0f} simulated hours, {faults} faults, {updates} updates. Broken rules: {rules}.")
     return 1 if broken else 0

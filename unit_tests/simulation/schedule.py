@@ -12,10 +12,11 @@ from .world import EPOCH, Push
 
 Kind = Literal[
     "reset", "fin", "dark", "mute", "lag", "shutdown", "refuse", "refuse until", "refuse for good", "accept and close",
-    "late subscription", "mute from the start", "stall", "doubt",
+    "late subscription", "mute from the start", "stall", "doubt", "slow down",
 ]  # fmt: skip
 
-OF_CONNECTIONS: tuple[Kind, ...] = ("reset", "fin", "dark", "mute", "lag", "shutdown")
+OF_CONNECTIONS: tuple[Kind, ...] = ("reset", "fin", "dark", "mute", "lag", "slow down", "shutdown")
+LATENESS: tuple[Kind, ...] = ("lag", "slow down")  # only frames that say when they were pushed show it
 OF_HANDSHAKES: tuple[Kind, ...] = (
     "refuse",
     "refuse until",
@@ -24,6 +25,8 @@ OF_HANDSHAKES: tuple[Kind, ...] = (
     "mute from the start",
 )
 BEGAN = 1000.0
+TICK = 0.25
+SMALL_BACKLOG = 12 * 1024  # bytes; some seconds of a busy market
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,14 @@ def draw(seed: int) -> Schedule:
     has_event_times = rng.random() < 0.75
     skew = rng.uniform(-5, 5)
     seconds = rng.uniform(40, 240)
-    timing = Timing(rotate_after=rng.choice([23 * 3600.0] * 3 + [rng.uniform(40, 90)]))
+    timing = Timing(
+        rotate_after=rng.choice([23 * 3600.0] * 3 + [rng.uniform(40, 90)]),
+        backlog_bytes=Timing.backlog_bytes if calm or rng.random() < 0.6 else SMALL_BACKLOG,
+    )
     pace = "busy" if calm else rng.choice(["busy", "busy", "busy", "slow", "slow", "samples", "quiet"])
     pushes = _pushes(rng, BEGAN, BEGAN + seconds, skew if has_event_times else None, pace)
     schedule = Schedule(seed, standby, calm, has_event_times, skew, BEGAN + seconds, pace, pushes, timing)
-    schedule.outbox_updates = 10**6 if calm else rng.choice([60, 400])
+    schedule.outbox_updates = 10**6 if calm else rng.choice([20, 60, 400])
     if not calm:
         schedule.faults = _many(rng, schedule)
     elif timing.rotate_after > seconds:  # an age that both reach is a fault already
@@ -103,7 +109,7 @@ def _one_at_a_time(rng: random.Random, schedule: Schedule) -> list[Fault]:
     """With time to heal between them: a first connection that has been silent for 30 seconds takes as long."""
     kinds: list[Kind] = ["reset", "fin", "dark", "mute", "shutdown", "refuse"]
     if schedule.has_event_times:
-        kinds.append("lag")
+        kinds += LATENESS
     faults: list[Fault] = []
     at = BEGAN + rng.uniform(8, 20)
     while at < schedule.ends_at - 12:
@@ -121,22 +127,23 @@ def _many(rng: random.Random, schedule: Schedule) -> list[Fault]:
     at = BEGAN - 0.01 if rng.random() < 0.3 else BEGAN + rng.uniform(0, 30)
     kinds: list[Kind] = [*OF_CONNECTIONS, *OF_HANDSHAKES, "stall", "doubt"]
     if not schedule.has_event_times:
-        kinds.remove("lag")  # nothing could tell
+        kinds = [kind for kind in kinds if kind not in LATENESS]
     if schedule.pace == "quiet":  # nothing could tell a mute connection from a market at rest
-        kinds = [kind for kind in kinds if kind not in ("mute", "mute from the start", "late subscription", "lag")]
+        untold = ("mute", "mute from the start", "late subscription", *LATENESS)
+        kinds = [kind for kind in kinds if kind not in untold]
     if rng.random() < 0.05:
         kinds.append("refuse for good")
     while at < schedule.ends_at:
         for _ in range(rng.choice([1, 1, 1, 2, 3])):
             seconds = rng.choice([rng.uniform(0.1, 3), rng.uniform(3, 45)])
+            kind = rng.choice(kinds)
+            seconds = rng.uniform(8, 60) if kind == "stall" and rng.random() < 0.6 else seconds
             faults.append(
-                Fault(
-                    at + rng.uniform(0, 1),
-                    rng.choice(kinds),
-                    seconds,
-                    rng.choice([1, 1, 2, 5]),
-                    rng.choice([0, 0, 1, 2]),
-                )
+                Fault(at + rng.uniform(0, 1), kind, seconds, rng.choice([1, 1, 2, 5]), rng.choice([0, 0, 1, 2]))
             )
+            if kind == "stall" and rng.random() < 0.5:  # and the connection ends while nobody reads it
+                faults.append(Fault(at + 1 + rng.uniform(0, seconds), rng.choice(("reset", "fin")), 0.0, 1, 0))
         at += rng.choice([rng.uniform(0.1, 5), rng.uniform(5, 60)])
+    if rng.random() < 0.1:  # a destination that stops reading shortly before the end
+        faults.append(Fault(schedule.ends_at - rng.uniform(1, 20), "stall", 30.0))
     return sorted(faults, key=lambda fault: fault.at)

@@ -21,7 +21,7 @@ def test_the_schedules_are_worth_their_name() -> None:
     """Every kind of fault occurs, with a standby and without, and many windows do have gaps."""
     schedules = [draw(seed) for seed in range(300)]
     kinds = {fault.kind for schedule in schedules for fault in schedule.faults}
-    assert len(kinds) == 14
+    assert len(kinds) == 15
     assert {schedule.standby for schedule in schedules} == {schedule.has_event_times for schedule in schedules}
     assert {schedule.pace for schedule in schedules} == {"busy", "slow", "samples", "quiet"}
     assert sum(simulate(seed).gaps for seed in range(30)) > 30

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 EPOCH = 1_790_000_000.0  # the wall clock minus the true clock
 NEVER = float("inf")
+SLOWING = 0.3  # seconds of lateness that a slowing connection gains in each second
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Connection:
     closed_at: float = NEVER  # the server ends it in good order: everything pushed before still arrives
     notice_at: float = NEVER  # the shutdown is announced
     lag: float = 0.0  # seconds by which everything is late, beside the latency
+    slows_from: float = NEVER  # from then on ever later
+    slows_to: float = 0.0  # by at most so many seconds
     pongs: list[float] = field(default_factory=list)
     last_arrival: float = 0.0
     left_at: float = NEVER  # our side closed it
@@ -49,7 +52,12 @@ class Connection:
 
     def is_live(self) -> bool:
         """Whether nothing was done to it so far."""
-        return self.ends_pushing_at == NEVER and self.notice_at == NEVER and self.lag == 0.0
+        return self.ends_pushing_at == self.notice_at == self.slows_from == NEVER and self.lag == 0.0
+
+    def delay(self, pushed_at: float) -> float:
+        """Seconds until what is pushed then arrives."""
+        slower = min(max(pushed_at - self.slows_from, 0.0) * SLOWING, self.slows_to)
+        return self.latency + self.lag + slower
 
 
 @dataclass(frozen=True)
@@ -89,9 +97,7 @@ class World:
 
     def next_arrival(self, connection: Connection) -> float:
         """When there will be something to read; maybe in the past."""
-        moments = [NEVER if not connection.pongs else connection.pongs[0], self._end_at(connection)]
-        if connection.notice_at != NEVER:
-            moments.append(connection.notice_at + connection.latency + connection.lag)
+        moments = [self._pong_arrival(connection), self._end_at(connection), self._notice_arrival(connection)]
         update = self._arrival(connection, connection.position)
         return min(*moments, update)
 
@@ -107,10 +113,10 @@ class World:
             connection.position += 1
         drained = self._arrival(connection, connection.position) > now
         heard = bool(pushes)
-        while connection.pongs and connection.pongs[0] <= now and drained:
+        while drained and self._pong_arrival(connection) <= now:
             connection.pongs.pop(0)
             heard = True
-        notice = connection.notice_at + connection.latency + connection.lag <= now and drained
+        notice = self._notice_arrival(connection) <= now and drained
         if notice:
             connection.notice_at = NEVER
             heard = True
@@ -123,7 +129,7 @@ class World:
 
     def ping(self, connection: Connection, now: float) -> None:
         """The answer comes behind what is under way already."""
-        answered_at = now + 2 * connection.latency + connection.lag
+        answered_at = now + connection.latency + connection.delay(now)
         if answered_at < min(connection.dark_at, connection.reset_at, connection.closed_at):
             connection.pongs.append(max(answered_at, connection.last_arrival))
 
@@ -139,12 +145,25 @@ class World:
         pushed_at = self.pushes[position].at
         if pushed_at >= connection.ends_pushing_at:
             return NEVER
-        arrival = max(pushed_at + connection.latency + connection.lag, connection.last_arrival)
+        arrival = max(pushed_at + connection.delay(pushed_at), connection.last_arrival)
+        return NEVER if arrival >= min(connection.reset_at, connection.dark_at) else arrival
+
+    def _pong_arrival(self, connection: Connection) -> float:
+        if not connection.pongs or connection.pongs[0] >= min(connection.reset_at, connection.dark_at):
+            return NEVER
+        return connection.pongs[0]
+
+    def _notice_arrival(self, connection: Connection) -> float:
+        if connection.notice_at == NEVER:
+            return NEVER
+        arrival = connection.notice_at + connection.delay(connection.notice_at)
         return NEVER if arrival >= min(connection.reset_at, connection.dark_at) else arrival
 
     def _end_at(self, connection: Connection) -> float:
         """When the end of the connection is seen, if it is read."""
-        closed = NEVER if connection.closed_at == NEVER else connection.closed_at + connection.latency + connection.lag
+        closed = NEVER
+        if connection.closed_at != NEVER:
+            closed = connection.closed_at + connection.delay(connection.closed_at)
         if connection.dark_at < min(closed, connection.reset_at):
             return NEVER
         return min(closed, connection.reset_at)

@@ -69,7 +69,7 @@ class Account:
 
     def would_lose_nothing(self, spare: Line) -> bool:
         """Whether `spare` has everything that was not emitted, beyond any doubt about times."""
-        if spare.covers_from is None or self.until is None or self.is_open:
+        if spare.covers_from is None or self.until is None:
             return False
         return self.until - spare.covers_from >= self._clock.doubt
 

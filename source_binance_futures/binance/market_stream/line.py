@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from .events import Arrival, Batch
 from .push_clock import PushClock
 
-BACKLOG_BYTES = 32 * 1024 * 1024
 BEHIND_AFTER = 1.0  # seconds of lateness from which on what a line brings vouches for nothing yet
 CAUGHT_UP_AFTER = 1.0  # seconds of reading everything that comes, where frames do not say when they were pushed
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Every deadline of a feed, in seconds; tests make them shorter."""
+    """Every deadline of a feed, in seconds, and what it keeps; tests make them shorter."""
 
     connect: float = 10.0
     ping_after: float = 20.0  # of silence; any frame is a sign of life
@@ -31,6 +30,7 @@ class Timing:
     overlap: float = 2.0  # both are read for so long when one replaces the other
     takeover_after: float = 2.0  # of silence, or lateness, of one connection while the other brings data
     backlog: float = 30.0  # of what the line in use has brought already
+    backlog_bytes: int = 32 * 1024 * 1024
 
 
 class Line:
@@ -130,7 +130,7 @@ class Line:
             oldest = self._backlog[0]
             pushed = oldest.pushed_at
             is_needed = needless is None or (pushed is not None and pushed >= needless)
-            if is_needed and self._backlog_bytes <= BACKLOG_BYTES:
+            if is_needed and self._backlog_bytes <= self._timing.backlog_bytes:
                 return
             self._backlog.popleft()
             self._backlog_bytes -= oldest.size

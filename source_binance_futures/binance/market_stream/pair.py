@@ -16,7 +16,8 @@ class Pair:
         self._timing = timing
         self._alone: Line | None = None  # brings data while the other brings none
         self._alone_since = 0.0
-        self._behind_since: float | None = None  # the line in use is later than the spare
+        self._behind: Line | None = None  # is later than the other
+        self._behind_since = 0.0
 
     def lines(self) -> list[Line]:
         return [line for line in (self.active, self.spare) if line is not None]
@@ -43,7 +44,7 @@ class Pair:
     def forget(self) -> None:
         """What was compared so far says nothing any more: a line has gone, or was not read for a while."""
         self._alone = None
-        self._behind_since = None
+        self._behind = None
 
     def compare(self, line: Line, now: float) -> None:
         """Data came over `line`.
@@ -57,9 +58,10 @@ class Pair:
             self._alone = None
         if self._alone is None and now - other.last_data_at >= IN_STEP:
             self._alone, self._alone_since = line, now
-        if line is self.active:
-            late = line.lag - other.lag >= self._timing.takeover_after
-            self._behind_since = (now if self._behind_since is None else self._behind_since) if late else None
+        if line.lag - other.lag < self._timing.takeover_after:
+            self._behind = None if self._behind is line else self._behind
+        elif self._behind is not line:
+            self._behind, self._behind_since = line, now
 
     def spare_is_alone(self, now: float, *, at_once: bool) -> bool:
         """Whether the spare brings data, and the line in use has brought none for too long; `at_once`: for a moment."""
@@ -72,10 +74,9 @@ class Pair:
             return False
         return spare.has_data or spare.is_silent(now)
 
-    def active_is_behind(self, now: float) -> bool:
-        """Whether the line in use is later than the spare, and has been for a while."""
-        since = self._behind_since
-        return since is not None and now - since >= self._timing.takeover_after
+    def is_behind(self, line: Line, now: float) -> bool:
+        """Whether a line is later than the other, and has been for a while."""
+        return self._behind is line and now - self._behind_since >= self._timing.takeover_after
 
     def _is_alone(self, line: Line, now: float) -> bool:
         return self._alone is line and now - self._alone_since >= self._timing.takeover_after - IN_STEP

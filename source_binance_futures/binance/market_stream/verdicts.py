@@ -113,8 +113,10 @@ def verdict_on_both(
 def _who_failed(pair: Pair, active: Line, spare: Line, account: Account, now: float) -> Swap | LoseSpare | None:
     if pair.spare_is_alone(now, at_once=account.is_open):
         return Swap(f"the connection in use was silent for {active.silent_for(now):.1f} seconds")
-    if pair.active_is_behind(now) and account.would_lose_nothing(spare):
+    if pair.is_behind(active, now) and account.would_lose_nothing(spare):
         return Swap(f"the connection in use was {active.lag:.1f} seconds behind")
     if pair.spare_is_deaf(now):
         return LoseSpare(f"it was silent for {spare.silent_for(now):.1f} seconds")
+    if pair.is_behind(spare, now):
+        return LoseSpare(f"it was {spare.lag:.1f} seconds behind")
     return None
