@@ -72,7 +72,7 @@ class CdkAlone(Rival):
             yield book_ticker_record(update, RECEIVED_AT_US, RECEIVED_AT_US)
 
 
-class Bound(picows.WSListener):  # type: ignore[misc]  # picows is untyped
+class Bound(picows.WSListener):
     """Writes a line for each update until there are `count`."""
 
     def __init__(self, count: int) -> None:
