@@ -10,7 +10,7 @@ from airbyte_cdk.models import Type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from source_binance_futures.entrypoint import lines_of
+from source_binance_futures.entrypoint import RECORDS_OF_A_PIECE, lines_of
 from source_binance_futures.streams.block import Block
 
 VALUES: Any = st.recursive(
@@ -33,13 +33,22 @@ def lines_of_the_cdk(block: Block) -> bytes:
 @given(RECORDS, st.integers(0, 2**63 - 1))
 def test_any_records(records: list[dict[str, Any]], emitted_at: int) -> None:
     block = Block("book_tickers", records, emitted_at)
-    assert lines_of(block) == lines_of_the_cdk(block)
+    assert b"".join(lines_of(block)) == lines_of_the_cdk(block)
 
 
 @pytest.mark.parametrize("odd", [{1: 2}, 2**64, "\ud800"], ids=["a key that is no text", "a long number", "half"])
 def test_what_orjson_cannot_write_goes_the_cdks_other_way(odd: Any) -> None:
     block = Block("book_tickers", [{"u": 1, "b": None}, {"u": 2, "a": odd}], 1)
-    assert lines_of(block) == lines_of_the_cdk(block)
+    assert b"".join(lines_of(block)) == lines_of_the_cdk(block)
+
+
+@pytest.mark.parametrize("count", [1, RECORDS_OF_A_PIECE, RECORDS_OF_A_PIECE + 1, 3 * RECORDS_OF_A_PIECE - 1])
+def test_any_number_of_records(count: int) -> None:
+    odd: list[Any] = [None, 2**64]  # one for each of the other ways
+    block = Block("book_tickers", [{"u": u, "a": odd[u % 90] if u % 90 < 2 else "1.0"} for u in range(count)], 1)
+    pieces = list(lines_of(block))
+    assert b"".join(pieces) == lines_of_the_cdk(block)
+    assert max(piece.count(b"\n") for piece in pieces) <= RECORDS_OF_A_PIECE
 
 
 def test_to_whoever_knows_no_blocks_it_is_its_first_record() -> None:
