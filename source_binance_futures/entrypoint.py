@@ -36,7 +36,8 @@ from .source import SourceBinanceFutures
 from .streams.block import Block
 
 RECORDS_OF_A_LOOK = 16  # the CDK counts messages to know when to look at the memory
-RECORDS_OF_A_PIECE = 100  # 42 KB: memory in pieces of over 64 KiB is fetched anew each time, which costs five times more
+# 42 KB: memory in pieces of over 64 KiB is fetched anew from the system each time, which costs five times more.
+RECORDS_OF_A_PIECE = 100
 
 
 class Entrypoint(AirbyteEntrypoint):
