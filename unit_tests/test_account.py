@@ -68,7 +68,6 @@ def test_a_silence_is_told_as_one_and_becomes_a_gap_where_an_outage_follows() ->
     made = account()
     made.emitted(line(2000.0))
     made.open_silence("silent too")
-    assert made.is_open
     assert made.told_until(2040.0) == [TellSilence(2000.0, 2040.0, "silent too")]
     assert not made.is_open
     made.open_silence("silent again")

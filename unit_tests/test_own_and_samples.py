@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from source_binance_futures.binance.market_stream.samples import Dead, Samples
@@ -136,7 +138,7 @@ def test_one_that_is_dead_is_told_again_after_ever_longer_rests() -> None:
         told += dead(samples, at + 2)
         at += 2
     since = [each.until_us / SECOND for each in told]
-    rests = [later - earlier for earlier, later in zip(since, since[1:], strict=False)]
+    rests = [later - earlier for earlier, later in itertools.pairwise(since)]
     assert rests[:7] == [30, 60, 120, 240, 480, 900, 900]
     assert samples.compared == 2000, "counted each time"
 

@@ -103,9 +103,7 @@ def test_a_spare_ages_too() -> None:
         (5.0, True, "the window ended while reading paused"),
     ],
 )
-def test_the_end_of_a_window_is_doubted_where_something_waits_unread(
-    lag: float, paused: bool, said: str | None
-) -> None:
+def test_the_end_of_a_window_is_doubted_where_something_waits(lag: float, paused: bool, said: str | None) -> None:
     active = line()
     active.lag = lag
     assert doubt_of_end(active, paused=paused) == said
