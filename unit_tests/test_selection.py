@@ -232,13 +232,13 @@ def test_a_gap_of_a_contract_ends_its_promise_only() -> None:
 
 def test_a_counter_that_has_restarted_between_two_syncs_is_told_once() -> None:
     made = selection(BTCUSD_PERP=1000)
-    later = {"T": MS + 60_001}
-    assert taken(made, frame(5, **later), frame(6, **later)) == [
+    later = MS + 60_001
+    assert taken(made, frame(5, T=later), frame(6, T=later)) == [
         (5, 1000),
         (6, 1000),
         f"The exchange's counter of {BTC} has restarted: update id 5 after 1000. Its updates are taken as new.",
     ]
-    assert taken(made, frame(7, **later)) == [(7, 1000)]
+    assert taken(made, frame(7, T=later)) == [(7, 1000)]
     assert made.tally.gaps == []
 
 
