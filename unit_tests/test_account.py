@@ -29,7 +29,9 @@ def test_before_the_first_update_there_is_nothing_to_account_for() -> None:
     assert made.until is None
     assert not made.is_open
     assert made.told_until(5000.0) == []
-    assert made.emitted(line(None)) == []
+    for nothing in (line(None), line(2000.0)):
+        nothing.reached = None
+        assert made.emitted(nothing) == []
     assert made.until is None
 
 
@@ -93,6 +95,15 @@ def test_a_gap_that_has_no_length_is_told_with_the_doubt_about_it(until: float, 
     assert made.until == max(0.0, until), "never back"
 
 
+def test_an_outage_of_no_length_late_in_the_day() -> None:
+    made = account()
+    made.emitted(line(2000.0))
+    made.open_outage("reset")
+    assert made.told_until(2000.0) == [TellGap(2000.0 - DOUBT_BY_RECEIPT, 2000.0, "reset")]
+    made.open_silence("silent too")
+    assert made.told_until(2000.0) == []
+
+
 @pytest.mark.parametrize(("until", "is_told"), [(0.001, True), (0.0005, False), (-3.0, False)])
 def test_a_silence_that_has_no_length_is_none(until: float, is_told: bool) -> None:
     made = account(began=0.0, offset=0.0)
@@ -103,7 +114,7 @@ def test_a_silence_that_has_no_length_is_none(until: float, is_told: bool) -> No
 
 def test_a_spare_loses_nothing_where_it_has_what_was_not_emitted_beyond_doubt() -> None:
     made = account()
-    assert not made.would_lose_nothing(line(1000.0)), "nothing was emitted yet: who knows since when"
+    assert made.would_lose_nothing(line(1000.0)) is False, "nothing was emitted yet: who knows since when"
     made.emitted(line(2000.0))
     assert made.would_lose_nothing(line(2000.0 - DOUBT_BY_RECEIPT))
     assert not made.would_lose_nothing(line(2000.1 - DOUBT_BY_RECEIPT))

@@ -110,10 +110,10 @@ def test_a_feed_of_nothing_but_samples_follows_no_contract() -> None:
 def test_a_contract_that_appears_is_followed_from_then_on() -> None:
     contracts = Contracts(Venue(COIN, COIN_M, ("BTCUSD_PERP",), all_market=True, discovers=True), TODAY)
     assert contracts.appeared("ETHUSD_PERP", Market.COIN_M)
-    assert not contracts.appeared("ETHUSD_PERP", Market.COIN_M), "once"
+    assert contracts.appeared("ETHUSD_PERP", Market.COIN_M) is False, "once"
     assert not contracts.appeared("BTCUSD_PERP", Market.COIN_M), "it was known"
     assert not contracts.appeared("BTCUSDT", Market.USDS_M), "of the other market"
-    assert not contracts.appeared("BTCUSD_261122", Market.COIN_M), "delivered before yesterday"
+    assert contracts.appeared("BTCUSD_261122", Market.COIN_M) is False, "delivered before yesterday"
     assert contracts.appeared("BTCUSD_261123", Market.COIN_M)
     assert contracts.feeds[0].streams == [
         "!bookTicker",

@@ -98,7 +98,7 @@ def test_a_spare_is_deaf_where_the_line_in_use_brings_data_and_it_none() -> None
     assert not made.spare_is_deaf(OPENED + 2.5), "a fresh one is given its time"
     assert made.spare_is_deaf(OPENED + TIMING.first_patience)
     made.active = None
-    assert not made.spare_is_deaf(OPENED + 100)
+    assert made.spare_is_deaf(OPENED + 100) is False
 
 
 @pytest.mark.parametrize(("lag", "late"), [(1.9, False), (2.0, True)])

@@ -33,6 +33,10 @@ def test_what_the_address_names_needs_no_message() -> None:
     assert subscriptions.failed == []
 
 
+def test_the_first_message_waits_for_nothing() -> None:
+    assert made(2)[0].message(0.0)
+
+
 def test_messages_of_a_hundred_names_with_a_pause_between_them() -> None:
     subscriptions, streams = made(212, named=2)
     assert asked(subscriptions, NOW) == (1, streams[2:102])
