@@ -152,7 +152,8 @@ def _broken_statement(node: ast.stmt) -> Iterator[ast.AST]:
         elif not isinstance(node.value, (ast.Constant, ast.Tuple)):
             yield ast.Assign(node.targets, ast.Constant(None))
     elif isinstance(node, ast.Return):
-        if node.value is not None and not (isinstance(node.value, ast.Constant) and node.value.value is None):
+        # In the place of False, None changes nothing, and True is what the constant itself becomes.
+        if node.value is not None and not (isinstance(node.value, ast.Constant) and node.value.value in (None, False)):
             yield ast.Return(ast.Constant(None))
     elif isinstance(node, ast.Continue):
         yield ast.Break()
