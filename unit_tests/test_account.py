@@ -33,6 +33,8 @@ def test_before_the_first_update_there_is_nothing_to_account_for() -> None:
         nothing.reached = None
         assert made.emitted(nothing) == []
     assert made.until is None
+    made.open_outage("reset")
+    assert made.emitted(nothing) == []
 
 
 def test_only_the_newest_update_that_was_emitted_moves_it_and_never_back() -> None:
