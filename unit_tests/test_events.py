@@ -10,6 +10,7 @@ def test_a_batch_says_where_it_comes_from() -> None:
     assert (batch.payloads, batch.received_at, batch.received_at_us) == ([b"a", b"b"], 7.0, 8)
     assert (batch.pushed_from, batch.pushed_at, batch.feed, batch.line) == (1.0, 2.0, 3, 4)
     assert not batch.behind
+    assert batch.size == 2 + 2 * 64 + 256
 
 
 def test_a_batch_that_says_nothing_of_itself() -> None:

@@ -48,7 +48,7 @@ def test_samples_count_until_the_own_stream_has_spoken() -> None:
     assert sample(samples, 1, 0)
     assert sample(samples, 2, 1)
     own(samples, 3, 2)
-    assert not sample(samples, 4, 3)
+    assert sample(samples, 4, 3) is False
     assert sample(samples, 4, 3, symbol="ETHUSD_PERP"), "each contract by itself"
     own(samples, 3, 2, symbol="BNBUSD_PERP")
     assert not sample(samples, 4, 3, symbol="BNBUSD_PERP")
@@ -115,7 +115,7 @@ def test_the_first_sample_that_runs_ahead_is_the_one_that_is_waited_for() -> Non
 def test_an_own_stream_that_is_overdue_is_dead() -> None:
     samples = settled()
     sample(samples, 105, 4, feed=3)
-    assert dead(samples, 5.9) == []
+    assert dead(samples, 5.999999) == []
     assert dead(samples, 6) == [Dead(BTC, 3, 0, moment(0), moment(6))]
     assert counts(samples) == (1, 0)
     assert dead(samples, 7) == [], "told once"
@@ -141,6 +141,33 @@ def test_one_that_is_dead_is_told_again_after_ever_longer_rests() -> None:
     rests = [later - earlier for earlier, later in itertools.pairwise(since)]
     assert rests[:7] == [30, 60, 120, 240, 480, 900, 900]
     assert samples.compared == 2000, "counted each time"
+
+
+def test_the_first_rest_is_half_a_minute_and_the_longest_a_quarter_of_an_hour() -> None:
+    samples = settled()
+    ids = itertools.count(105)
+
+    def alarm(at: float) -> bool:
+        sample(samples, next(ids), at - 2)
+        return bool(dead(samples, at))
+
+    moments = (6, 36 - 1e-6, 36, 96, 216, 456, 936, 1836 - 1e-6, 1836)
+    assert [alarm(at) for at in moments] == [True, False, True, True, True, True, True, False, True]
+
+
+def test_the_smallest_update_id_is_one() -> None:
+    samples = Samples()
+    own(samples, 1, 0)
+    assert not sample(samples, 1, 1)
+
+
+@pytest.mark.parametrize("line", [0, 1])
+def test_the_first_line_is_a_fresh_one_too(line: int) -> None:
+    samples = Samples()
+    own(samples, 100, 0)
+    sample(samples, 101, 1, line=line)
+    sample(samples, 102, 2, line=line)
+    assert dead(samples, 100) == []
 
 
 def test_one_that_comes_back_has_its_rests_from_the_first_again() -> None:
@@ -169,7 +196,7 @@ def test_what_a_fresh_line_shows_at_first_may_be_old() -> None:
     samples = settled()
     own(samples, 200, 10)
     sample(samples, 201, 20, line=1)
-    sample(samples, 202, 22.9, line=1)
+    sample(samples, 202, 22.999999, line=1)
     assert dead(samples, 100) == []
     sample(samples, 203, 23, line=1)
     assert dead(samples, 100) == []

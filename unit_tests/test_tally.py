@@ -24,6 +24,12 @@ def test_only_the_first_three_of_a_kind_are_quoted(
     assert (tally.malformed, tally.other_frames) == (counted[0] * 5, counted[1] * 5)
 
 
+def test_a_sync_begins_with_nothing() -> None:
+    tally = Tally()
+    assert (tally.emitted, tally.known, tally.other_market, tally.other_frames) == (0, 0, 0, 0)
+    assert (tally.malformed, tally.not_written, tally.gaps, tally.silences) == (0, 0, [], [])
+
+
 def test_gaps_and_silences_are_counted_apart() -> None:
     tally = Tally()
     tally.told(Gap(0, 100.0, 102.5, "reset"))

@@ -60,7 +60,8 @@ class _Mutated(SourceFileLoader):
 
 
 def warm_up(tests: Sequence[str]) -> None:
-    """Imports what the tests need of other people's, once for all mutants."""
+    """Imports what the tests need of other people's, and writes byte code of what is ours, once for all mutants."""
+    sys.dont_write_bytecode = False
     hypothesis.settings.register_profile(
         "mutants",
         database=None,
