@@ -147,6 +147,24 @@ def test_failures_are_told_ever_more_rarely_and_are_an_outage() -> None:
     assert actions == [TellGap(BEGAN, now + 31, "it was refused"), Emit(batch)]
 
 
+def test_a_connection_ends_the_row_of_failures() -> None:
+    machine = Machine()
+    machine.tick(BEGAN)
+    machine.refused(BEGAN)
+    machine.tick(BEGAN + 10)
+    machine.opened(0, BEGAN + 10)
+    machine.lost(0, BEGAN + 10)
+    machine.tick(BEGAN + 20)
+    assert machine.refused(BEGAN + 20) == [Warn("Connecting failed (attempt 1 in a row): it was refused.")]
+
+
+def test_a_cause_ends_without_a_stop() -> None:
+    machine = Machine()
+    machine.tick(BEGAN)
+    machine.refused(BEGAN, Refusal(OSError("nobody knows MEXX.")))
+    assert machine.it.account.outage == "nobody knows MEXX"
+
+
 def test_the_next_attempt_comes_when_it_may() -> None:
     machine = Machine()
     machine.tick(BEGAN)
@@ -428,6 +446,14 @@ def test_data_ends_the_wish_for_a_fresh_connection_and_an_unwanted_one_is_left()
     assert machine.tick(BEGAN + 33) == []
 
 
+def test_a_fresh_one_that_is_open_by_then_is_left_too() -> None:
+    machine = silent()
+    machine.opened(1, BEGAN + 31)
+    batch, actions = machine.update(0, BEGAN + 32)
+    assert actions == [Emit(batch), Close(1)]
+    assert machine.tick(BEGAN + 33) == []
+
+
 def test_an_acknowledgement_does_not() -> None:
     machine = silent()
     machine.update(0, BEGAN + 31, has_data=False, has_update=False)
@@ -535,6 +561,19 @@ def test_a_pause_leaves_the_line_unread_until_it_ends() -> None:
     assert machine.states[-1] == "single"
     assert machine.tick(BEGAN + 119.9) == []
     assert machine.tick(BEGAN + 120) == [Ping(0)]
+
+
+def test_what_comes_after_a_pause_is_behind_until_it_has_caught_up() -> None:
+    """Where frames do not say when they were pushed."""
+    machine = Machine()
+    machine.tick(BEGAN)
+    machine.opened(0, BEGAN)
+    machine.full(BEGAN + 1)
+    machine.free(BEGAN + 10)
+    batch = Batch([b"x"], 1, BEGAN + 10)
+    machine.it.received(0, Arrival(batch, has_data=True, has_update=True, heard=True, drained=True), BEGAN + 10)
+    assert batch.behind
+    assert machine.it.account.until == BEGAN + 1
 
 
 def test_without_a_connection_there_is_nothing_to_pause() -> None:

@@ -1,11 +1,14 @@
-"""The pure modules, and the unit tests that cover each; the fastest first, since the first failure ends a run."""
+"""The pure modules, and the unit tests that cover each.
+
+Without the simulation, which takes too long for hundreds of mutants; `unit_tests.simulation.mutations` has its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 PACKAGE = "source_binance_futures"
-MACHINE = ("test_failover", "simulation/test_stateful")
+
 
 # Below the package, in the folder of the tests; `.py` is left out.
 TESTS: Mapping[str, tuple[str, ...]] = {
@@ -20,11 +23,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "binance/websocket_api/weight": ("test_weight",),
     "binance/market_stream/account": ("test_account",),
     "binance/market_stream/backoff": ("test_backoff",),
-    "binance/market_stream/changeover": ("test_changeover", *MACHINE),
+    "binance/market_stream/changeover": ("test_failover",),
     "binance/market_stream/contracts": ("test_contracts",),
     "binance/market_stream/coverage": ("test_coverage",),
     "binance/market_stream/events": ("test_outbox", "test_events"),
-    "binance/market_stream/failover": MACHINE,
+    "binance/market_stream/failover": ("test_failover",),
     "binance/market_stream/glance": ("test_glance",),
     "binance/market_stream/line": ("test_line",),
     "binance/market_stream/messages": ("test_messages",),
