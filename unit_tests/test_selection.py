@@ -67,6 +67,7 @@ def test_updates_of_own_streams_are_taken_once_and_covered_from_the_first() -> N
 def test_the_first_and_the_last_event_time_are_remembered() -> None:
     made = selection()
     taken(made, frame(1), frame(2))
+    assert made.tally.last_event_time == MS + 2
     taken(made, frame(5), frame(5))
     taken(made, frame(5))
     assert (made.tally.first_event_time, made.tally.last_event_time) == (MS + 1, MS + 5)
@@ -91,7 +92,7 @@ def test_an_own_stream_needs_no_other_reason_to_be_wanted() -> None:
 
 def test_samples_of_contracts_that_were_not_asked_for_are_left_out() -> None:
     made = selection(Wishes((BTC,), every_change=False))
-    assert ids(made, frame(1, stream=SAMPLE), frame(1, ETH, SAMPLE)) == [1]
+    assert ids(made, frame(1, stream=SAMPLE), frame(1, ETH, SAMPLE), frame(2, stream=SAMPLE)) == [1, 2]
     assert made.tally.other_market == 1
 
 
