@@ -9,11 +9,13 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(call first_python,python3.11 python3.12 python3.13 python3.10 python3,(3, 14))
 PYAIRBYTE_BASE ?= $(call first_python,python3.11 python3.12 python3.10 python3,(3, 13))
 
-# The demo's exchange (local, production or testnet); how long a soak or a chaos run lasts; the image's name.
+# The demo's exchange (local, production or testnet); how long a soak or a chaos run lasts; how many windows are
+# simulated; each how manieth mutant is made; the image's name.
 ENVIRONMENT ?= local
 MINUTES ?= 10
 SECONDS ?= 60
 SEEDS ?= 10000
+EVERY ?= 1
 IMAGE ?= airbyte/source-binance-futures:dev
 
 VENV := .venv
@@ -88,6 +90,10 @@ profile: $(VENV)/.ready ## Draw where the time goes, as flame graphs
 .PHONY: simulate
 simulate: $(VENV)/.ready ## Run the failover in simulated time: SEEDS=10000 windows, or one with SEED=n
 	@$(BIN)/python -m unit_tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+.PHONY: mutants
+mutants: $(VENV)/.ready ## Break the pure modules, to see that a unit test notices (MODULES=config EVERY=10)
+	@$(BIN)/python -m unit_tests.mutation --every $(EVERY) $(MODULES)
 
 .PHONY: fuzz
 fuzz: $(VENV)/.ready ## Fuzz each parser that meets bytes from outside for SECONDS=60

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from source_binance_futures.binance.endpoints import PRODUCTION, TESTNET
-from source_binance_futures.binance.transport.address import fault_of_address, host_of, normalized_address
+from source_binance_futures.binance.transport.address import (
+    DEFAULT_PORTS,
+    fault_of_address,
+    host_of,
+    normalized_address,
+)
+
+
+def test_the_ports_of_rfc_6455() -> None:
+    assert DEFAULT_PORTS == {"ws": 80, "wss": 443}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from source_binance_futures.binance.market_stream.backoff import (
     ATTEMPTS_WINDOW,
     LONGEST_PAUSE,
     MAX_ATTEMPTS,
-    SECOND_REFUSED_PAUSE,
     Backoff,
     Ceiling,
 )
@@ -48,6 +47,13 @@ def test_ever_longer_pauses_with_a_share_of_chance(chance: float, expected: list
     assert pauses(backoff(chance), len(expected)) == pytest.approx(expected, rel=1e-4)
 
 
+def test_before_any_attempt_there_is_nothing_to_wait_for() -> None:
+    made = backoff()
+    assert next_at(made) == next_at(made, alive=True) == Ceiling().next_attempt_at() == 0
+    made.proven()
+    assert next_at(made) == 0
+
+
 def test_only_a_message_makes_the_pauses_short_again() -> None:
     made = backoff()
     assert next_at(made) == 0
@@ -57,7 +63,14 @@ def test_only_a_message_makes_the_pauses_short_again() -> None:
     assert next_at(made) > 5010, "a mere handshake proves nothing"
     made.proven()
     assert next_at(made) == 5000.5, "at once, but a server that cuts after each message is not hammered"
-    assert pauses(made, 1) == [0.5]
+    assert pauses(backoff(0.999999), 3) == pytest.approx([0.5, 1, 2], rel=1e-4)
+
+
+def test_after_a_message_the_pauses_grow_from_the_first_one_again() -> None:
+    made = backoff(0.999999)
+    pauses(made, 10)
+    made.proven()
+    assert pauses(made, 3) == pytest.approx([0.5, 1, 2], rel=1e-4)
 
 
 def test_the_moment_that_the_exchange_names_is_kept_whatever_comes() -> None:
@@ -73,9 +86,13 @@ def test_a_ban_beyond_the_window_is_remembered_until_a_connection_opens() -> Non
     made = backoff()
     banned = Refusal(OSError("banned"), listens_again_at=ENDS)
     assert made.refused(1000.0, banned)
-    assert made.banned is banned.error
+    remembered = [made.banned]
     made.opened()
-    assert not made.refused(1000.0, REFUSED), "and nothing is left of it"
+    remembered.append(made.banned)
+    made.refused(1000.0, banned)
+    remembered.append(made.banned)
+    assert not made.refused(1000.0, REFUSED), "another refusal says nothing of a ban"
+    assert [*remembered, made.banned] == [banned.error, None, banned.error, None]
     assert not backoff().refused(1000.0, Refusal(OSError(), listens_again_at=ENDS - 0.1))
 
 
@@ -84,7 +101,7 @@ def test_what_is_refused_for_good_is_tried_again_only_much_later_beside_a_living
     made.attempted(1000.0)
     assert made.refused(1000.2, FOR_GOOD)
     assert made.banned is None
-    assert next_at(made, alive=True) == 1000.2 + SECOND_REFUSED_PAUSE
+    assert next_at(made, alive=True) == 1000.2 + 300
     assert next_at(made, alive=False) < 1001
     assert not made.refused(1001.0, REFUSED)
 
@@ -111,6 +128,17 @@ def test_never_more_than_binance_takes_over_all_feeds() -> None:
     assert MAX_ATTEMPTS <= 300
     for earlier, later in zip(moments, moments[MAX_ATTEMPTS:], strict=False):
         assert later - earlier >= ATTEMPTS_WINDOW
+
+
+def test_the_ceiling_is_binances_with_a_fifth_to_spare() -> None:
+    ceiling = Ceiling()
+    for number in range(249):
+        ceiling.attempted(1000.0 + number)
+    assert ceiling.next_attempt_at() == 0
+    ceiling.attempted(2000.0)
+    assert ceiling.next_attempt_at() == 1000.0 + 300
+    ceiling.attempted(2001.0)
+    assert ceiling.next_attempt_at() == 1001.0 + 300
 
 
 def test_long_outages_overflow_nothing() -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from source_binance_futures.binance.endpoints import PRODUCTION, TESTNET
+from source_binance_futures.binance.market_stream.contracts import Wishes
 from source_binance_futures.config import Config, ConfigurationError, unknown_options
 
 CUSTOM = {
@@ -50,7 +51,10 @@ def test_null_means_the_default() -> None:
         ("price_symbols", ["ethusdt", "BTCUSDT", "ETHUSDT"], ("ETHUSDT", "BTCUSDT")),
         ("price_symbols", ["币安人生usdt", "1000satsusdt", "btcusdt_260626"], None),
         ("price_symbols", [f"X{number}USDT" for number in range(900)], None),
+        ("book_ticker_symbols", [f"X{number}" for number in range(1000)], None),
         ("include_usds_margined", True, True),
+        ("book_ticker_pace", "every_change", "every_change"),
+        ("book_ticker_pace", "sampled", "sampled"),
         ("standby_connection", True, True),
         ("environment", {}, PRODUCTION),
         ("environment", {"name": "production"}, PRODUCTION),
@@ -77,6 +81,63 @@ def test_a_custom_environment() -> None:
         assert environment.coin_m_bases == environment.usds_m_bases == ("ws://127.0.0.1:8765",)
         assert environment.websocket_api_url == "ws://127.0.0.1:8765/ws-fapi/v1"
         assert environment.identity == "custom ws://127.0.0.1:8765"
+
+
+@pytest.mark.parametrize(
+    ("more", "usds_margined"),
+    [
+        ({}, "wss://h/X"),
+        ({"usds_margined_stream_url": None}, "wss://h/X"),
+        ({"usds_margined_stream_url": ""}, "wss://h/X"),
+        ({"usds_margined_stream_url": "wss://other/X/"}, "wss://other/X"),
+    ],
+)
+def test_a_custom_environment_of_two_hosts(more: dict[str, Any], usds_margined: str) -> None:
+    written = {
+        "name": "custom",
+        "market_stream_url": "wss://h/X/",
+        "websocket_api_url": "wss://api/v1/?token=1",
+        **more,
+    }
+    config = Config.from_mapping({"environment": written})
+    assert config.environment.coin_m_bases == ("wss://h/X",)
+    assert config.environment.usds_m_bases == (usds_margined,)
+    assert config.environment.websocket_api_url == "wss://api/v1/?token=1", "whole, as it was written"
+    assert config.as_mapping()["environment"] == {
+        "name": "custom",
+        "market_stream_url": "wss://h/X",
+        "websocket_api_url": "wss://api/v1/?token=1",
+        "usds_margined_stream_url": usds_margined,
+    }
+
+
+def test_what_is_wanted_of_the_market_stream() -> None:
+    assert Config().wishes == Wishes((), include_usds_margined=False, every_change=True)
+    mapping = {
+        "book_ticker_symbols": ["btcusd_perp"],
+        "include_usds_margined": True,
+        "book_ticker_pace": "sampled",
+    }
+    assert Config.from_mapping(mapping).wishes == Wishes(
+        ("BTCUSD_PERP",), include_usds_margined=True, every_change=False
+    )
+
+
+def test_a_configuration_as_a_user_could_have_written_it() -> None:
+    assert Config().as_mapping() == {
+        "listen_seconds": 60,
+        "book_ticker_symbols": [],
+        "include_usds_margined": False,
+        "book_ticker_pace": "every_change",
+        "price_symbols": [],
+        "standby_connection": False,
+        "environment": {"name": "production"},
+    }
+
+
+def test_an_example_is_of_the_market_that_is_meant() -> None:
+    assert 'such as ["BTCUSD_PERP"].' in refused({"book_ticker_symbols": "x"})
+    assert "such as BTCUSDT." in refused({"price_symbols": [5]})
 
 
 @pytest.mark.parametrize(
@@ -123,6 +184,23 @@ def test_a_custom_environment() -> None:
             "environment.market_stream_url",
             "only its beginning",
         ),
+        (
+            {"environment": {**CUSTOM, "usds_margined_stream_url": "wss://h?x"}},
+            "environment.usds_margined_stream_url",
+            "only its beginning",
+        ),
+        (
+            {"environment": {**CUSTOM, "usds_margined_stream_url": 5}},
+            "environment.usds_margined_stream_url",
+            "leave it",
+        ),
+        (
+            {"environment": {**CUSTOM, "usds_margined_stream_url": " "}},
+            "environment.usds_margined_stream_url",
+            "leave it",
+        ),
+        ({"book_ticker_pace": "slow"}, "book_ticker_pace", "write every_change or sampled"),
+        ({"book_ticker_pace": True}, "book_ticker_pace", "write every_change or sampled"),
         ({"proxy_url": 5}, "proxy_url", "http://user:password@host:3128"),
         ({"proxy_url": "host:3128"}, "proxy_url", "http://host:3128"),
         ({"proxy_url": "https://host:3128"}, "proxy_url", "http://host:3128"),
@@ -150,6 +228,13 @@ def test_a_refusal_names_the_option_and_the_mend(mapping: dict[str, Any], option
 )
 def test_a_number_is_shown_as_it_was_written(value: float, shown: str) -> None:
     assert f"`listen_seconds` is {shown}" in refused({"listen_seconds": value})
+
+
+def test_what_is_nested_too_deeply_to_be_shown_is_not() -> None:
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    assert refused({"listen_seconds": value}).startswith("`listen_seconds` is nested too deeply; write")
 
 
 def test_duplicates_are_folded_before_they_are_counted() -> None:

@@ -17,6 +17,7 @@ SYMBOLS = ["BTCUSD_PERP", "ETHUSD_PERP", "BTCUSD_260626", "币安人生USD_PERP"
 TODAY = date(2026, 6, 1)
 NOW = 1790373637547  # a transaction time
 MINUTE = 60_000
+LATEST = 4_102_444_800_000  # the year 2100
 
 several = settings(max_examples=150, deadline=None)
 
@@ -159,6 +160,33 @@ def test_what_is_heard_twice_is_no_restart_whenever_it_comes(transaction_time: A
     assert not cursor.restarts
 
 
+def test_what_is_as_old_as_the_newest_begins_no_suspicion() -> None:
+    cursor = Cursor("production")
+    assert cursor.advance("BTCUSD_PERP", 1000, NOW)
+    assert not cursor.advance("BTCUSD_PERP", 7, NOW)
+    assert not cursor.advance("BTCUSD_PERP", 8, NOW + MINUTE + 1)
+    assert not cursor.restarts
+
+
+@pytest.mark.parametrize(("transaction_time", "is_believed"), [(LATEST, True), (LATEST + 1, False)])
+def test_a_time_is_believed_up_to_the_year_2100(transaction_time: int, is_believed: bool) -> None:
+    """In another unit it would be later, become the newest, and hide every restart."""
+    cursor = Cursor("production")
+    cursor.advance("BTCUSD_PERP", 1, NOW)
+    cursor.advance("BTCUSD_PERP", 2, transaction_time)
+    assert cursor.state()["newest_transaction_time"] == (transaction_time if is_believed else NOW)
+    cursor = Cursor("production")
+    cursor.advance("BTCUSD_PERP", 1000, LATEST - MINUTE - 2)
+    cursor.advance("BTCUSD_PERP", 7, LATEST - MINUTE - 1)
+    assert cursor.advance("BTCUSD_PERP", 8, transaction_time) is is_believed
+    state = {"environment": "production", "u": {}, "newest_transaction_time": transaction_time}
+    if is_believed:
+        assert Cursor.from_state(state, "production", TODAY).listened_until == transaction_time
+    else:
+        with pytest.raises(UnreadableState):
+            Cursor.from_state(state, "production", TODAY)
+
+
 def test_delivered_contracts_leave_the_state_after_a_week() -> None:
     state = {"environment": "production", "u": {"BTCUSD_260626": 5, "BTCUSD_PERP": 6}, "newest_transaction_time": NOW}
     kept = {day: Cursor.from_state(state, "production", date(2026, 7, day)).state()["u"].keys() for day in (3, 4)}
@@ -215,6 +243,11 @@ def test_the_state_of_another_environment_is_not_applied(pushed: list[Update]) -
     assert cursor.state()["u"] == {update.symbol: update.update_id for update in pushed}
 
 
+def test_a_time_of_1970_is_one() -> None:
+    state = {"environment": "production", "u": {}, "newest_transaction_time": 0}
+    assert Cursor.from_state(state, "production", TODAY).listened_until == 0
+
+
 def test_no_state_is_a_fresh_start() -> None:
     assert not is_of_other_environment({}, "production")
     assert Cursor.from_state({}, "production", TODAY).state() == {
@@ -242,6 +275,7 @@ def test_no_state_is_a_fresh_start() -> None:
         ({"environment": "testnet", "u": {"BTCUSD_PERP": "1"}}, "BTCUSD_PERP"),
         ({"environment": "production", "u": {}, "newest_transaction_time": "now"}, "newest_transaction_time"),
         ({"environment": "production", "u": {}, "newest_transaction_time": True}, "newest_transaction_time"),
+        ({"environment": "production", "u": {}, "newest_transaction_time": -1}, "newest_transaction_time"),
         ({"offset": 5}, "environment"),  # another connector's
         ({"__ab_no_cursor_state_message": True}, "environment"),
     ],
@@ -291,6 +325,11 @@ def test_ever_more_symbols_are_refused_and_counted(monkeypatch: pytest.MonkeyPat
     assert cursor.symbols_refused == 2
     assert len(cursor.state()["u"]) == 3
     assert not Cursor.from_state(cursor.state(), "production", TODAY).advance("X9USD_PERP", 1, NOW)
+
+
+def test_twenty_thousand_symbols_are_more_than_any_exchange_lists() -> None:
+    cursor = Cursor("production", {f"X{number}": 1 for number in range(19_999)})
+    assert [cursor.advance(symbol, 1, NOW) for symbol in ("A", "B")] == [True, False]
 
 
 def test_a_time_in_another_unit_does_not_become_the_newest() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_binance_futures.binance.endpoints import (
+    ALL_MARKET_STREAM,
     LONGEST_ADDRESS,
     PRODUCTION,
     TESTNET,
@@ -44,6 +45,16 @@ def test_an_address_stays_short_and_names_the_first_streams(names: list[str]) ->
     assert named == len(names) or len(stream_address("wss://h", names[: named + 1])[0]) == len(address)
 
 
+@pytest.mark.parametrize(("length", "named"), [(1950, 2), (1951, 1)])
+def test_an_address_has_at_most_four_thousand_characters(length: int, named: int) -> None:
+    """What comes after a name that does not fit waits too, though it might fit: the streams have an order."""
+    start = "wss://h/stream?streams="
+    first = "x" * (4000 - len(start) - 1951)
+    address, found = stream_address("wss://h", [first, "y" * length, "z"])
+    assert found == named
+    assert len(address) == (4000 if named == 2 else len(start) + len(first))
+
+
 def test_a_single_name_too_long_for_an_address_is_asked_for_all_the_same() -> None:
     assert stream_address("wss://h", ["x" * 5000, "y"])[1] == 1
 
@@ -58,12 +69,20 @@ def test_identities() -> None:
 
 
 def test_each_market_has_hosts_of_its_own() -> None:
-    assert PRODUCTION.bases(Market.COIN_M)[0] == "wss://dstream.binance.com"
+    """[binance-protocol 1.1]"""
+    assert PRODUCTION.bases(Market.COIN_M) == ("wss://dstream.binance.com", "wss://dstream.binance.com/public")
     assert PRODUCTION.bases(Market.USDS_M) == ("wss://fstream.binance.com/public",)
+    assert PRODUCTION.websocket_api_url == "wss://ws-fapi.binance.com/ws-fapi/v1"
+    assert TESTNET.bases(Market.COIN_M) == (
+        "wss://dstream.binancefuture.com",
+        "wss://dstream.binancefuture.com/public",
+    )
     assert TESTNET.bases(Market.USDS_M) == (
         "wss://fstream.binancefuture.com/public",
         "wss://fstream.binancefuture.com",
     )
+    assert TESTNET.websocket_api_url == "wss://testnet.binancefuture.com/ws-fapi/v1"
+    assert ALL_MARKET_STREAM == "!bookTicker"
 
 
 @pytest.mark.parametrize(
@@ -99,3 +118,5 @@ def test_the_market_of_a_symbol(symbol: str, market: Market) -> None:
 )
 def test_a_contract_expires_after_its_delivery(symbol: str, today: date, days: int, expired: bool) -> None:
     assert is_expired(symbol, today, days=days) is expired
+    if days == 1:
+        assert is_expired(symbol, today) is expired

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
-from source_binance_futures.binance.transport.framing import MAX_FRAGMENTS, FrameCutter
+from source_binance_futures.binance.transport.framing import Cut, FrameCutter
 
 LIMIT = 1024 * 1024
 CONTROL_OPCODES = (Opcode.PING, Opcode.PONG)
@@ -176,6 +176,40 @@ def test_lengths_in_longer_encodings_than_needed_are_read(length: int) -> None:
     assert cut([b"\x81\x7f" + length.to_bytes(8, "big") + b"x" * length])[0] == [b"x" * length]
 
 
+@pytest.mark.parametrize("step", [1, 10**9], ids=["byte by byte", "whole"])
+@pytest.mark.parametrize("header", [b"\x81\x00", b"\x81\x7e\x00\x00", b"\x81\x7f" + bytes(8)])
+def test_an_empty_message_ends_with_its_header(header: bytes, step: int) -> None:
+    assert cut([header[i : i + step] for i in range(0, len(header), step)])[0] == [b""]
+
+
+@pytest.mark.parametrize(("length", "looks"), [(5, 3), (200, 4), (70_000, 4)])
+def test_an_incomplete_frame_is_looked_at_where_its_header_or_its_end_is_there(
+    length: int, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look copies what is held: one at each chunk would copy gigabytes."""
+    look = FrameCutter._cut_whole_frames
+    held: list[int] = []
+
+    def counted(cutter: FrameCutter, data: bytes, found: Cut) -> int:
+        held.append(len(data))
+        return look(cutter, data, found)
+
+    monkeypatch.setattr(FrameCutter, "_cut_whole_frames", counted)
+    frame = wire(Opcode.TEXT, b"x" * length)
+    assert cut([frame[i : i + 1] for i in range(len(frame))])[0] == [b"x" * length]
+    assert len(held) == looks
+    assert held[-1] == len(frame)
+
+
+def test_a_whole_text_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(FrameCutter, "_take_rare_frame")
+    assert cut([wire(Opcode.TEXT, b"one") + wire(Opcode.TEXT, b"x" * 70_000)])[0] == [b"one", b"x" * 70_000]
+
+
+def test_the_largest_ping_is_taken() -> None:
+    assert cut([wire(Opcode.PING, b"p" * 125)])[1] == [(Opcode.PING, b"p" * 125)]
+
+
 def test_the_largest_message_passes_whole_and_in_fragments() -> None:
     whole = wire(Opcode.TEXT, b"x" * LIMIT)
     half = b"x" * (LIMIT // 2)
@@ -203,8 +237,9 @@ def test_the_size_of_one_message_does_not_count_for_the_next() -> None:
 
 
 def test_empty_fragments_without_end_are_refused() -> None:
-    pieces = [wire(Opcode.TEXT, b"", final=False)] + [wire(Opcode.CONT, b"", final=False)] * (MAX_FRAGMENTS + 1)
-    _, _, cutter = cut(pieces)
+    pieces = [wire(Opcode.TEXT, b"", final=False)] + [wire(Opcode.CONT, b"", final=False)] * 9_999
+    assert cut(pieces)[2].violation is None
+    _, _, cutter = cut([*pieces, pieces[-1]])
     assert cutter.violation is not None
     assert cutter.violation.close_code == 1009
 

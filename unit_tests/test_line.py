@@ -39,6 +39,20 @@ def test_the_defaults_are_what_binance_asks_for() -> None:
     assert timing.backlog_bytes == 32 * 1024 * 1024
 
 
+def test_a_line_that_was_just_opened() -> None:
+    made = Line(7, OPENED, Timing(), PushClock(EPOCH))
+    assert (made.number, made.opened_at, made.lag) == (7, OPENED, 0.0)
+    assert (made.answered, made.has_data, made.retiring) == (False, False, False)
+    assert made.age(OPENED + 5) == 5
+
+
+def test_an_announced_end_is_not_taken_back() -> None:
+    made = line()
+    made.receive(OPENED + 1, Arrival(None, has_data=False, has_update=False, heard=True, drained=True, retiring=True))
+    made.receive(OPENED + 2, heard())
+    assert made.retiring
+
+
 def test_silence_is_pinged_once_and_an_unanswered_ping_is_the_end() -> None:
     made = line()
     assert not made.needs_ping(OPENED + 19.9)
@@ -54,6 +68,8 @@ def test_any_frame_is_a_sign_of_life_and_only_data_ends_silence() -> None:
     assert made.needs_ping(OPENED + 20)
     made.receive(OPENED + 21, heard())
     assert made.stalled(OPENED + 40) is None
+    assert not made.needs_ping(OPENED + 40.9)
+    assert made.needs_ping(OPENED + 41)
     assert made.answered
     assert made.silent_for(OPENED + 40) == 40
     assert made.is_silent(OPENED + 30)
@@ -98,7 +114,7 @@ def test_what_it_brought_goes_by_when_it_was_pushed() -> None:
     assert not made.has_brought_for(7.1)
 
 
-@pytest.mark.parametrize(("late_by", "behind"), [(0.9, False), (1.1, True)])
+@pytest.mark.parametrize(("late_by", "behind"), [(0.9, False), (1.0, False), (1.1, True)])
 def test_a_read_that_is_late_is_marked(late_by: float, behind: bool) -> None:
     made = line()
     made.receive(OPENED + 5, arrival(OPENED + 5, OPENED + 5))
@@ -131,6 +147,36 @@ def test_without_times_a_pause_is_doubted_until_it_has_kept_up_for_a_second() ->
     assert reads[3][1] == EPOCH + OPENED + 21.6
 
 
+def test_what_keeps_up_for_a_second_on_end_has_caught_up() -> None:
+    made = line()
+    made.receive(OPENED + 5, arrival(OPENED + 5))
+    behind = []
+    for at, drained in ((6, False), (7, True), (7.5, False), (7.75, True), (8.5, True), (8.75, True)):
+        taken = arrival(OPENED + at, drained=drained)
+        made.receive(OPENED + at, taken)
+        assert taken.batch is not None
+        behind.append(made.lag)
+    assert behind == [0, 1, 1.5, 1.75, 2.5, 0], "seconds since not everything that had come was read"
+
+
+def test_a_line_that_is_read_again_begins_its_silence_anew() -> None:
+    made = line()
+    made.pause(OPENED + 1)
+    made.resume(OPENED + 100)
+    assert made.silent_for(OPENED + 100) == 0
+    assert not made.needs_ping(OPENED + 119.9)
+    assert made.needs_ping(OPENED + 120)
+
+
+def test_samples_go_with_the_updates_before_them() -> None:
+    made = line()
+    made.receive(OPENED + 1, arrival(OPENED + 1, OPENED + 1))
+    sample = arrival(OPENED + 2, update=False)
+    made.receive(OPENED + 2, sample)
+    assert sample.batch is not None
+    assert sample.batch.pushed_at == EPOCH + OPENED + 1
+
+
 def test_with_times_the_frames_say_how_late_they_are() -> None:
     made = line()
     made.receive(OPENED + 5, arrival(OPENED + 5, OPENED + 5))
@@ -154,6 +200,8 @@ def test_the_backlog_holds_what_the_other_line_has_not_brought_and_some_seconds_
     assert kept(made, [1, 2, 40, 41, 80], delivered=70.5) == [41, 80]
     assert made.covers_from == EPOCH + OPENED + 40, "what was dropped is what it does not cover"
     assert made.unwind() == []
+    made = line()
+    assert kept(made, [1, 2, 3], delivered=32) == [2, 3], "30 seconds before what was delivered, to the moment"
 
 
 def test_the_backlog_keeps_all_that_a_late_line_may_still_lack() -> None:
@@ -166,6 +214,16 @@ def test_the_backlog_has_a_limit_in_bytes() -> None:
     made = line(Timing(backlog_bytes=3 * Batch([b"x"], 200, 0.0).size))
     assert kept(made, [1, 2, 3, 4, 5], delivered=None) == [3, 4, 5]
     assert made.covers_from == EPOCH + OPENED + 2
+
+
+def test_the_limit_is_kept_to_the_byte_and_begins_anew_once_it_is_handed_out() -> None:
+    size = Batch([b"x"], 200, 0.0).size
+    made = line(Timing(backlog_bytes=3 * size - 1))
+    assert kept(made, [1, 2, 3], delivered=None) == [2, 3]
+    assert kept(made, [4, 5, 6], delivered=None) == [5, 6]
+    made = line(Timing(backlog_bytes=3 * size))
+    assert kept(made, [7, 8, 9], delivered=None) == [7, 8, 9]
+    assert kept(made, [10, 11, 12], delivered=None) == [10, 11, 12]
 
 
 def test_samples_are_dropped_from_the_backlog_like_the_updates_before_them() -> None:

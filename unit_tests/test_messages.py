@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_binance_futures.binance.endpoints import Market
+from source_binance_futures.binance.market_stream import messages
 from source_binance_futures.binance.market_stream.messages import (
     MalformedFrame,
     NoBookTicker,
@@ -129,6 +130,7 @@ def test_sound_frames_of_another_kind(payload: dict[str, Any]) -> None:
         (frame({**BOOK_TICKER, "s": 5}), "symbol"),
         (frame({**BOOK_TICKER, "s": "X" * 101}), "symbol"),
         (frame({"e": "bookTicker", "u": 1}), "symbol"),
+        (frame({"e": "bookTicker", "s": "X" * 101, "u": 1}), "symbol"),
         (frame({**BOOK_TICKER, "u": 0}), "update id"),
         (frame({**BOOK_TICKER, "u": -1}), "update id"),
         (frame({**BOOK_TICKER, "u": 1.0}), "update id"),
@@ -150,6 +152,37 @@ def test_a_wrapped_frame_tells_the_stream_that_brought_it(stream: str) -> None:
     assert parse_frame(frame({"stream": stream, "data": BOOK_TICKER})) == (BOOK_TICKER, stream)
     assert parse_frame(frame({"data": BOOK_TICKER, "stream": stream})) == (BOOK_TICKER, stream)
     assert parse_frame(frame(BOOK_TICKER)) == (BOOK_TICKER, None)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        BOOK_TICKER,
+        {**BOOK_TICKER, "u": 1},
+        {**BOOK_TICKER, "u": 2**63 - 1},
+        {**BOOK_TICKER, "s": "X"},
+        {**BOOK_TICKER, "s": "X" * 100},
+    ],
+)
+def test_a_usual_frame_is_understood_at_the_first_look(
+    content: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one, for everything rare, would come to the same; it costs as much again."""
+    monkeypatch.delattr(messages, "_judge_rare_frame")
+    assert parse_frame(frame(content)) == (content, None)
+    assert parse_frame(wrapped(content)) == (content, "btcusd_perp@bookTicker")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"s": "X", "u": 1},
+        {"s": "X" * 100, "u": 2**63 - 1},
+        {"s": "X", "u": 1, "e": None},
+    ],
+)
+def test_what_says_not_of_which_kind_it_is_is_taken_for_a_book_ticker(content: dict[str, Any]) -> None:
+    assert parse_frame(frame(content)) == (content, None)
 
 
 @pytest.mark.parametrize("update_id", [1, 2**53 + 1, 2**63 - 1])
@@ -222,3 +255,10 @@ def test_which_market_a_symbol_is_of(symbol: str, symbol_type: int | None, expec
 def test_the_notice_of_a_shutdown(payload: bytes, expected: bool) -> None:
     assert is_shutdown_notice(payload) is expected
     assert may_be_book_ticker(payload) is (payload == frame(BOOK_TICKER))
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"), [(b'{"u":1,"s":"X"}', True), (b'{"u":1}', False), (b'{"s":"X"}', False), (b"us", False)]
+)
+def test_a_cheap_look_wants_an_update_id_and_a_symbol(payload: bytes, expected: bool) -> None:
+    assert may_be_book_ticker(payload) is expected

@@ -43,6 +43,30 @@ def test_reading_pauses_at_the_high_water_mark_and_goes_on_at_the_low_one() -> N
     assert not outbox.is_full()
 
 
+def sized(size: int) -> Batch:
+    made = Batch([], 0, 1.0)
+    made.size = size
+    return made
+
+
+def test_the_marks_are_64_and_48_mib() -> None:
+    outbox = Outbox()
+    for size in (16 * 2**20 - 1, 1, 48 * 2**20 - 1):
+        outbox.put(sized(size))
+    assert not outbox.is_full(), "it was not full before"
+    outbox.put(sized(1))
+    assert outbox.is_full()
+    outbox.take(0)
+    assert outbox.waiting_bytes == 48 * 2**20 + 1
+    assert outbox.is_full()
+    outbox.take(0)
+    assert not outbox.is_full()
+
+
+def test_taking_in_the_past_does_not_wait() -> None:
+    assert Outbox().take(-0.5) is None
+
+
 @pytest.mark.parametrize("length", [1, 180, 1000])
 @pytest.mark.parametrize("count", [1, 50, 1000])
 def test_the_size_of_a_batch_is_what_it_holds_in_memory(count: int, length: int) -> None:

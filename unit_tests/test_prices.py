@@ -132,6 +132,8 @@ def test_unreadable_answers(content: Any, symbol: str | None, named: str) -> Non
         (418, -1003, RateLimited, Owner.EXCHANGE),
         (400, -1102, RequestRefused, Owner.US),
         (400, -1135, RequestRefused, Owner.US),
+        (499, None, RequestRefused, Owner.US),
+        (200, -1102, RequestRefused, Owner.US),
         (401, -2015, RequestRefused, Owner.US),
         (403, None, RequestRefused, Owner.US),
         (400, -1121, RequestRefused, Owner.US),  # no symbol was asked for, so no user can mend it
@@ -157,6 +159,13 @@ def test_an_error_without_an_id_is_ours() -> None:
     assert isinstance(found.error, RequestRefused)
 
 
+@pytest.mark.parametrize(("status", "told"), [(403, 403), ("403", 0), (None, 0)])
+def test_an_answer_that_is_neither_rows_nor_an_error(status: Any, told: int) -> None:
+    error = answer({"id": "a", "status": status, "result": [ROW]}).error
+    assert isinstance(error, RequestRefused)
+    assert f"status {told}, code None" in str(error)
+
+
 def test_maintenance_in_its_own_form() -> None:
     found = answer({"239999": "The system is under maintenance, please try again later."})
     assert isinstance(found.error, ExchangeUnavailable)
@@ -174,6 +183,7 @@ def test_maintenance_in_its_own_form() -> None:
         ({"data": {"retryAfter": None}}, "IP banned until AT.", 30),
         ({"data": {"retryAfter": "soon"}}, "IP banned until AT.", 30),
         ({"data": {"retryAfter": -5}}, "x", 60),
+        ({"data": {"retryAfter": -0.5}}, "x", 60),
         ({"data": {"retryAfter": "nan"}}, "x", 60),
         ({"data": ["x"]}, "x", 60),
         ({}, "Too many requests.", 60),
@@ -187,6 +197,14 @@ def test_when_to_ask_again(more: dict[str, Any], text: str, seconds: float) -> N
     error = failure(418, -1003, text.replace("AT", str(at)), **more)
     assert isinstance(error, RateLimited)
     assert error.retry_at == pytest.approx(now + seconds, abs=1)
+
+
+@pytest.mark.parametrize(("value", "is_a_moment"), [(10**11, False), (10**11 + 1, True)])
+def test_a_large_number_is_a_moment_in_milliseconds(value: int, is_a_moment: bool) -> None:
+    """In seconds it would be 3,000 years, as a moment it is 1973."""
+    error = failure(418, -1003, data={"retryAfter": value})
+    assert isinstance(error, RateLimited)
+    assert (error.retry_at == value / 1000) is is_a_moment
 
 
 @pytest.mark.parametrize("value", [1e300, "inf", 10**18])

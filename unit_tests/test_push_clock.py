@@ -22,9 +22,16 @@ def test_the_fastest_frame_tells_how_far_the_clocks_are_apart() -> None:
     assert clock.read(100.0, EPOCH + 103.0) == EPOCH + 103.0  # theirs is 3 s ahead, or more
     assert clock.read(110.0, EPOCH + 108.0) == EPOCH + 108.0  # 5 s late
     assert clock.now(110.0) == EPOCH + 113.0
+    assert clock.knows is True
     assert clock.read(120.0, EPOCH + 123.5) is not None
     assert clock.now(120.0) == EPOCH + 123.5
     assert clock.doubt == 0.25
+
+
+@pytest.mark.parametrize(("ahead", "is_believed"), [(86_400.0, True), (86_400.5, False), (-86_400.0, True)])
+def test_our_clock_may_be_wrong_by_a_day(ahead: float, is_believed: bool) -> None:
+    at = 10_000_000.0
+    assert PushClock(EPOCH).read(at, EPOCH + at + ahead) == (EPOCH + at + ahead if is_believed else None)
 
 
 @pytest.mark.parametrize("event_time", [0.0, -1.0, 1_618_000_000.0, EPOCH * 1000, EPOCH + 100 + BELIEVABLE + 1])

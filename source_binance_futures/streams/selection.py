@@ -58,11 +58,11 @@ class Selection:
             yield from self._select(batch, markets, records)
         except Exception:
             if records:
-                yield records
+                yield self._with_promises_kept(records)
             raise
         if records:
             self.tally.last_event_time = records[-1]["event_time"]
-            yield records
+            yield self._with_promises_kept(records)
         yield from self._restarts()
 
     def _select(self, batch: Batch, markets: frozenset[Market], records: Records) -> Iterator[Records | str]:
@@ -118,7 +118,7 @@ class Selection:
         sentence = self.tally.left_out(payload, why)
         if sentence is not None:
             if records:
-                yield records.copy()
+                yield self._with_promises_kept(records).copy()
                 records.clear()
             yield sentence
 
@@ -152,6 +152,14 @@ class Selection:
         self.tally.told(gap)
         self._coverage.doubt([symbol])
         return str(gap)
+
+    def _with_promises_kept(self, records: Records) -> Records:
+        """The records, of which none vouches for the minute that it took to be sure of a restart."""
+        for restart in self._cursor.restarts[self._restarts_told :]:
+            for record in records:
+                if restart.since is not None and record["symbol"] == restart.symbol:
+                    record["covered_since_us"] = None
+        return records
 
     def _restarts(self) -> Iterator[str]:
         new: list[Restart] = self._cursor.restarts[self._restarts_told :]

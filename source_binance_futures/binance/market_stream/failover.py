@@ -122,7 +122,6 @@ class Failover:
         if not self._lines.paused and active is not None:
             self._lines.paused = True
             active.pause(now)
-            self.pair.forget()
             self._lines.do(events.Pause(active.number))
         return self._answer(now)
 

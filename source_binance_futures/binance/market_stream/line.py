@@ -88,8 +88,7 @@ class Line:
     def _pushed_at(self, now: float, event_time: float | None) -> float | None:
         """When the newest update of a read was pushed; None where nothing tells, and other reads do."""
         pushed = self._clock.read(now, event_time)
-        if pushed is not None:
-            self._unread_since = None  # the frames themselves say how late they are
+        if pushed is not None:  # the frame itself says how late it is, now and from now on
             self.lag = self._clock.now(now) - pushed
             return pushed
         if self._clock.knows:

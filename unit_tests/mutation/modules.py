@@ -1,0 +1,55 @@
+"""The pure modules, and the unit tests that cover each.
+
+Without the simulation, which takes too long for hundreds of mutants; `unit_tests.simulation.mutations` has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PACKAGE = "source_binance_futures"
+
+
+# Below the package, in the folder of the tests; `.py` is left out.
+TESTS: Mapping[str, tuple[str, ...]] = {
+    "config": ("test_config",),
+    "binance/endpoints": ("test_endpoints",),
+    "binance/refusals": ("test_refusals",),
+    "binance/text": ("test_text",),
+    "binance/transport/address": ("test_address",),
+    "binance/transport/framing": ("test_framing",),
+    "binance/transport/http_head": ("test_http_head",),
+    "binance/websocket_api/prices": ("test_prices",),
+    "binance/websocket_api/weight": ("test_weight",),
+    "binance/market_stream/account": ("test_account",),
+    "binance/market_stream/backoff": ("test_backoff",),
+    "binance/market_stream/changeover": ("test_failover",),
+    "binance/market_stream/contracts": ("test_contracts",),
+    "binance/market_stream/coverage": ("test_coverage",),
+    "binance/market_stream/events": ("test_outbox", "test_events"),
+    "binance/market_stream/failover": ("test_failover",),
+    "binance/market_stream/glance": ("test_glance",),
+    "binance/market_stream/line": ("test_line",),
+    "binance/market_stream/messages": ("test_messages",),
+    "binance/market_stream/outbox": ("test_outbox",),
+    "binance/market_stream/pair": ("test_pair",),
+    "binance/market_stream/push_clock": ("test_push_clock",),
+    "binance/market_stream/samples": ("test_own_and_samples",),
+    "binance/market_stream/states": ("test_states",),
+    "binance/market_stream/subscriptions": ("test_subscriptions",),
+    "binance/market_stream/verdicts": ("test_verdicts",),
+    "streams/block": ("test_block_lines",),
+    "streams/cursor": ("test_cursor",),
+    "streams/selection": ("test_selection",),
+    "streams/tally": ("test_tally",),
+}
+
+
+def name_of(module: str) -> str:
+    """As Python imports it."""
+    return f"{PACKAGE}/{module}".replace("/", ".")
+
+
+def tests_of(module: str) -> list[str]:
+    """As pytest takes them, from the root of the project."""
+    return [f"unit_tests/{test}.py" for test in TESTS[module]]

@@ -1,0 +1,35 @@
+"""Since when a contract's own stream has missed nothing."""
+
+from __future__ import annotations
+
+from source_binance_futures.binance.market_stream.coverage import Coverage
+
+
+def test_a_stretch_begins_with_the_first_update_and_stays() -> None:
+    coverage = Coverage()
+    assert coverage.since("BTCUSD_PERP", 0, 1000) == 1000
+    assert coverage.since("BTCUSD_PERP", 0, 2000) == 1000
+    assert coverage.since("ETHUSD_PERP", 0, 3000) == 3000, "each contract has its own"
+
+
+def test_a_doubt_of_a_contract_begins_its_stretch_anew() -> None:
+    coverage = Coverage()
+    for symbol in ("BTCUSD_PERP", "ETHUSD_PERP"):
+        coverage.since(symbol, 0, 1000)
+    coverage.doubt(["BTCUSD_PERP", "NEVERSEENUSD_PERP"])
+    assert coverage.since("BTCUSD_PERP", 0, 2000) == 2000
+    assert coverage.since("ETHUSD_PERP", 0, 2000) == 1000
+
+
+def test_a_doubt_of_a_feed_is_one_of_all_its_contracts_and_of_no_other() -> None:
+    coverage = Coverage()
+    coverage.since("BTCUSD_PERP", 0, 1000)
+    coverage.since("ETHUSD_PERP", 0, 1000)
+    coverage.since("BNBUSD_PERP", 1, 1000)
+    coverage.doubt_feed(0)
+    coverage.doubt_feed(7)
+    assert coverage.since("BTCUSD_PERP", 0, 2000) == 2000
+    assert coverage.since("BNBUSD_PERP", 1, 2000) == 1000
+    coverage.doubt_feed(0)
+    assert coverage.since("BTCUSD_PERP", 0, 3000) == 3000, "and again"
+    assert coverage.since("ETHUSD_PERP", 0, 3000) == 3000

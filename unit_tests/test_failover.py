@@ -1,0 +1,697 @@
+"""The failover of one feed, event by event: what it asks for, in order, and the moments at which it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from source_binance_futures.binance.market_stream.backoff import Backoff, Ceiling
+from source_binance_futures.binance.market_stream.events import (
+    Action,
+    Arrival,
+    Batch,
+    Changed,
+    Close,
+    Dial,
+    Emit,
+    GiveUp,
+    Note,
+    Pause,
+    Ping,
+    Refusal,
+    Resume,
+    TellGap,
+    TellSilence,
+    TookOver,
+    Warn,
+)
+from source_binance_futures.binance.market_stream.failover import Failover
+from source_binance_futures.binance.market_stream.line import Timing
+from source_binance_futures.binance.market_stream.push_clock import PushClock
+
+BEGAN = 1000.0
+WINDOW_ENDS = 100_000.0
+HOUR = 3600.0
+REFUSED = Refusal(ConnectionRefusedError("it was refused."))
+
+
+class Machine:
+    """Its exchange has our clock: what is pushed at a moment comes at that moment, if not said otherwise."""
+
+    def __init__(self, *, standby: bool = False) -> None:
+        self.backoff = Backoff(lambda: 0.0, Ceiling(), WINDOW_ENDS)
+        self.it = Failover(Timing(), PushClock(0.0), self.backoff, standby=standby, began=BEGAN)
+        self.states: list[str] = []
+
+    def said(self, actions: list[Action]) -> list[Action]:
+        """The actions but for the changes of state, which are kept."""
+        self.states += [str(action.after) for action in actions if isinstance(action, Changed)]
+        return [action for action in actions if not isinstance(action, Changed)]
+
+    def tick(self, now: float) -> list[Action]:
+        return self.said(self.it.tick(now))
+
+    def opened(self, number: int, now: float) -> list[Action]:
+        return self.said(self.it.opened(number, now))
+
+    def refused(self, now: float, refusal: Refusal = REFUSED) -> list[Action]:
+        return self.said(self.it.refused(refusal, now))
+
+    def lost(self, number: int, now: float, cause: str = "reset") -> list[Action]:
+        return self.said(self.it.lost(number, cause, now))
+
+    def doubted(self, number: int, now: float) -> list[Action]:
+        return self.said(self.it.doubted(number, "a dead stream", now))
+
+    def full(self, now: float) -> list[Action]:
+        return self.said(self.it.outbox_full(now))
+
+    def free(self, now: float) -> list[Action]:
+        return self.said(self.it.outbox_free(now))
+
+    def ended(self, now: float) -> list[Action]:
+        return self.said(self.it.ended(now))
+
+    def heard(self, number: int, now: float) -> list[Action]:
+        """A pong, say."""
+        return self.said(self.it.received(number, Arrival(None, False, False, heard=True, drained=True), now))
+
+    def update(
+        self, number: int, now: float, *, late: float = 0.0, retiring: bool = False, **differs: Any
+    ) -> tuple[Batch, list[Action]]:
+        batch = Batch([b"x"], 1, now, pushed_from=now - late, pushed_at=now - late, line=number)
+        told = {"has_data": True, "has_update": True, "heard": True, "drained": True, **differs}
+        arrival = Arrival(batch, **told, retiring=retiring)
+        return batch, self.said(self.it.received(number, arrival, now))
+
+    def both(self, first: float, last: float, step: float = 1.0) -> None:
+        """Updates over both lines, in step."""
+        while first <= last:
+            self.update(0, first)
+            self.update(1, first)
+            first += step
+
+
+def single() -> Machine:
+    """One line that brought an update at the beginning."""
+    machine = Machine()
+    machine.tick(BEGAN)
+    machine.opened(0, BEGAN)
+    machine.update(0, BEGAN)
+    return machine
+
+
+def covered() -> Machine:
+    """And a standby that has brought all since then."""
+    machine = Machine(standby=True)
+    machine.tick(BEGAN)
+    machine.opened(0, BEGAN)
+    machine.update(0, BEGAN)
+    machine.tick(BEGAN + 1)
+    machine.opened(1, BEGAN + 1)
+    machine.both(BEGAN + 1, BEGAN + 3)
+    return machine
+
+
+# --- the first connection ---
+
+
+def test_the_first_tick_asks_for_a_connection_and_the_next_ones_wait_for_it() -> None:
+    machine = Machine()
+    assert machine.tick(BEGAN) == [Dial()]
+    assert machine.tick(BEGAN + 100) == []
+    assert machine.opened(0, BEGAN + 100) == []
+    assert machine.tick(BEGAN + 101) == [], "one is enough"
+    assert machine.states == ["unproven"]
+    batch, actions = machine.update(0, BEGAN + 101)
+    assert actions == [Emit(batch)]
+    assert machine.states == ["unproven", "single"]
+    assert machine.it.account.until == BEGAN + 101
+
+
+def test_failures_are_told_ever_more_rarely_and_are_an_outage() -> None:
+    machine = Machine()
+    told = []
+    now = BEGAN
+    for _ in range(9):
+        now += 30
+        assert Dial() in machine.tick(now)
+        told += machine.refused(now)
+    expected = [Warn(f"Connecting failed (attempt {number} in a row): it was refused.") for number in (1, 2, 4, 8)]
+    assert told == expected
+    assert machine.states == ["outage (it was refused)"]
+    machine.tick(now + 30)
+    machine.opened(0, now + 30)
+    batch, actions = machine.update(0, now + 31)
+    assert actions == [TellGap(BEGAN, now + 31, "it was refused"), Emit(batch)]
+
+
+def test_a_connection_ends_the_row_of_failures() -> None:
+    machine = Machine()
+    machine.tick(BEGAN)
+    machine.refused(BEGAN)
+    machine.tick(BEGAN + 10)
+    machine.opened(0, BEGAN + 10)
+    machine.lost(0, BEGAN + 10)
+    machine.tick(BEGAN + 20)
+    assert machine.refused(BEGAN + 20) == [Warn("Connecting failed (attempt 1 in a row): it was refused.")]
+
+
+def test_a_cause_ends_without_a_stop() -> None:
+    machine = Machine()
+    machine.tick(BEGAN)
+    machine.refused(BEGAN, Refusal(OSError("nobody knows MEXX.")))
+    assert machine.it.account.outage == "nobody knows MEXX"
+
+
+def test_the_next_attempt_comes_when_it_may() -> None:
+    machine = Machine()
+    machine.tick(BEGAN)
+    assert machine.refused(BEGAN + 0.1)[1:] == []
+    assert machine.tick(BEGAN + 0.49) == []
+    assert machine.tick(BEGAN + 0.5) == [Dial()]
+
+
+def test_what_is_refused_for_good_is_given_up() -> None:
+    machine = Machine()
+    machine.tick(BEGAN)
+    refusal = Refusal(PermissionError("forbidden"), for_good=True)
+    assert machine.refused(BEGAN, refusal) == [
+        Warn("Connecting failed (attempt 1 in a row): forbidden"),
+        GiveUp(refusal.error),
+    ]
+    assert machine.tick(BEGAN + 1000) == []
+
+
+def test_a_ban_that_a_standby_heard_of_is_remembered_when_the_connection_in_use_is_lost() -> None:
+    machine = Machine(standby=True)
+    machine.tick(BEGAN)
+    machine.opened(0, BEGAN)
+    machine.update(0, BEGAN)
+    assert machine.tick(BEGAN + 1) == [Dial()]
+    ban = Refusal(OSError("banned"), listens_again_at=WINDOW_ENDS)
+    assert machine.refused(BEGAN + 1, ban) == [Warn("The standby connection is missing (attempt 1 in a row): banned")]
+    assert machine.tick(BEGAN + 2) == []
+    assert machine.lost(0, BEGAN + 3) == [
+        Close(0),
+        Note("The connection was lost: reset. Connecting again."),
+        GiveUp(ban.error),
+    ]
+    assert machine.tick(WINDOW_ENDS + 1) == []
+
+
+# --- a connection is lost ---
+
+
+def test_what_a_loss_costs_is_told_with_the_first_update_after_it() -> None:
+    machine = single()
+    machine.update(0, BEGAN + 10)
+    assert machine.lost(0, BEGAN + 12) == [
+        Close(0),
+        Note("The connection was lost: reset. Connecting again."),
+        Dial(),
+    ]
+    assert machine.it.losses == 1
+    assert machine.opened(1, BEGAN + 13) == []
+    assert machine.heard(1, BEGAN + 13) == []
+    batch, actions = machine.update(1, BEGAN + 14)
+    assert actions == [TellGap(BEGAN + 10, BEGAN + 14, "reset"), Emit(batch)]
+    assert machine.states[-2:] == ["outage (reset)", "single"]
+    assert machine.update(1, BEGAN + 15)[1][1:] == []
+
+
+def test_what_is_said_of_a_line_that_is_gone_is_nothing() -> None:
+    machine = single()
+    machine.lost(0, BEGAN + 1)
+    assert machine.lost(0, BEGAN + 1) == []
+    assert machine.update(0, BEGAN + 1)[1] == []
+    assert machine.it.losses == 1
+
+
+def test_only_an_update_makes_the_next_attempt_immediate() -> None:
+    machine = Machine()
+    now = BEGAN
+    for number in range(8):
+        while machine.tick(now) == []:
+            now += 0.1
+        machine.opened(number, now)
+        machine.heard(number, now)
+        machine.lost(number, now)
+    machine.tick(now + 100)
+    machine.opened(9, now + 100)
+    machine.update(9, now + 101, has_update=False)
+    assert Dial() not in machine.lost(9, now + 101), "samples prove nothing"
+    machine.tick(now + 200)
+    machine.opened(10, now + 200)
+    machine.update(10, now + 201)
+    assert Dial() in machine.lost(10, now + 201)
+
+
+def test_it_is_proven_once_and_not_by_each_update() -> None:
+    machine = single()
+    machine.doubted(0, BEGAN + 1)
+    machine.backoff.attempted(BEGAN + 10)
+    before = machine.backoff.next_attempt_at(alive=True)
+    machine.backoff.attempted(BEGAN + 10)
+    assert machine.backoff.next_attempt_at(alive=True) > before - 1
+    later = machine.backoff.next_attempt_at(alive=True)
+    machine.backoff.attempted(BEGAN + 10)
+    machine.backoff.attempted(BEGAN + 10)
+    later = machine.backoff.next_attempt_at(alive=True)
+    machine.update(0, BEGAN + 11)
+    assert machine.backoff.next_attempt_at(alive=True) == later > BEGAN + 10.5
+
+
+# --- a standby ---
+
+
+def test_a_standby_is_opened_beside_the_first_and_covers_it_once_it_has_all() -> None:
+    machine = Machine(standby=True)
+    machine.tick(BEGAN)
+    machine.opened(0, BEGAN)
+    machine.update(0, BEGAN)
+    assert machine.tick(BEGAN + 0.49) == []
+    assert machine.tick(BEGAN + 0.5) == [Dial()]
+    machine.opened(1, BEGAN + 1)
+    assert machine.tick(BEGAN + 30) == [Ping(0), Ping(1)], "no third"
+    machine.update(0, BEGAN + 30)
+    assert machine.update(1, BEGAN + 30)[1] == [], "kept"
+    assert machine.states[-1] == "single"
+    machine.update(0, BEGAN + 30.25)
+    assert machine.states[-1] == "covered"
+
+
+def test_a_standby_takes_over_without_a_gap_with_what_it_kept() -> None:
+    machine = covered()
+    kept, _ = machine.update(1, BEGAN + 4)
+    actions = machine.lost(0, BEGAN + 4)
+    assert actions[:3] == [Close(0), TookOver(1), Note("Another connection took over without a gap: reset.")]
+    emitted = [action.batch for action in actions[3:] if isinstance(action, Emit)]
+    assert [batch.received_at for batch in emitted] == [BEGAN + 1, BEGAN + 2, BEGAN + 3, BEGAN + 4]
+    assert emitted[-1] is kept
+    assert actions[7:] == [Dial()]
+    assert machine.it.account.until == BEGAN + 4
+    assert machine.it.losses == 1
+
+
+def test_a_standby_that_came_too_late_takes_over_with_a_gap() -> None:
+    machine = Machine(standby=True)
+    machine.tick(BEGAN)
+    machine.opened(0, BEGAN)
+    machine.update(0, BEGAN)
+    machine.tick(BEGAN + 1)
+    machine.opened(1, BEGAN + 1)
+    batch, _ = machine.update(1, BEGAN + 1.2)
+    actions = machine.lost(0, BEGAN + 1.2)
+    assert actions == [Close(0), TellGap(BEGAN, BEGAN + 1.2, "reset"), Emit(batch)]
+
+
+def test_a_standby_that_is_lost_is_told_and_opened_anew() -> None:
+    machine = covered()
+    assert machine.lost(1, BEGAN + 4) == [
+        Close(1),
+        Warn("The standby connection is missing, another is being opened. Cause: reset."),
+        Dial(),
+    ]
+    assert machine.it.losses == 0
+
+
+def test_a_standby_that_ages_or_is_shut_down_is_left_for_another() -> None:
+    machine = covered()
+    assert machine.update(1, BEGAN + 4, retiring=True)[1] == [Close(1), Dial()]
+    machine = covered()
+    assert machine.it.pair.spare is not None
+    machine.it.pair.spare.opened_at = BEGAN + 4 - 23 * HOUR
+    assert machine.tick(BEGAN + 3.9) == []
+    assert machine.tick(BEGAN + 4) == [Close(1), Dial()]
+
+
+def test_two_lines_in_silence_are_replaced_by_a_fresh_one() -> None:
+    """As silent as the other, the standby cannot tell whether there is anything to hear."""
+    machine = covered()
+    for at in (10, 20, 30):
+        machine.heard(0, BEGAN + at)
+        machine.heard(1, BEGAN + at)
+    assert machine.tick(BEGAN + 33) == [
+        Close(1),
+        Warn("A fresh connection replaces the one in use: no update came for 30 seconds."),
+        Dial(),
+    ]
+
+
+def test_a_line_in_use_that_brings_nothing_is_replaced_by_the_standby() -> None:
+    machine = covered()
+    machine.update(1, BEGAN + 4)
+    assert machine.tick(BEGAN + 5.4) == []
+    actions = machine.tick(BEGAN + 5.5)
+    assert actions[:3] == [
+        Close(0),
+        TookOver(1),
+        Note("Another connection took over without a gap: the connection in use was silent for 2.5 seconds."),
+    ]
+    assert actions[-1] == Dial()
+    assert machine.it.losses == 1
+
+
+def test_a_standby_that_brings_nothing_is_replaced() -> None:
+    machine = covered()
+    machine.update(0, BEGAN + 4)
+    assert machine.tick(BEGAN + 5.5) == [
+        Close(1),
+        Warn("The standby connection is missing, another is being opened. Cause: it was silent for 2.5 seconds."),
+        Dial(),
+    ]
+
+
+# --- silence ---
+
+
+def test_a_line_that_is_not_heard_is_pinged_and_lost_without_an_answer() -> None:
+    machine = single()
+    assert machine.tick(BEGAN + 19.9) == []
+    assert machine.tick(BEGAN + 20) == [Ping(0)]
+    assert machine.tick(BEGAN + 29.9) == []
+    why = "nothing was heard for 30 seconds and a ping was not answered"
+    assert machine.tick(BEGAN + 30) == [Close(0), Note(f"The connection was lost: {why}. Connecting again."), Dial()]
+
+
+def silent() -> Machine:
+    """Nothing came for 30 seconds, and a fresh connection is wanted."""
+    machine = single()
+    machine.heard(0, BEGAN + 15)
+    machine.heard(0, BEGAN + 29)
+    assert machine.tick(BEGAN + 29.9) == []
+    assert machine.tick(BEGAN + 30) == [
+        Warn("A fresh connection replaces the one in use: no update came for 30 seconds."),
+        Dial(),
+    ]
+    return machine
+
+
+def test_a_fresh_connection_that_is_silent_too_is_kept_and_the_silence_told_later() -> None:
+    machine = silent()
+    machine.opened(1, BEGAN + 31)
+    for at in (45, 60):
+        machine.heard(0, BEGAN + at)
+        machine.heard(1, BEGAN + at)
+    assert machine.tick(BEGAN + 60.9) == []
+    assert machine.tick(BEGAN + 61) == [
+        Warn("The fresh connection is silent too, so there may be nothing to send. Staying on it."),
+        Close(0),
+    ]
+    assert machine.states[-2:] == [
+        "replacing (no update came for 30 seconds)",
+        "silent (a fresh connection was silent too)",
+    ]
+    batch, actions = machine.update(1, BEGAN + 70)
+    assert actions == [TellSilence(BEGAN, BEGAN + 70, "a fresh connection was silent too"), Emit(batch)]
+    assert machine.states[-1] == "single"
+
+
+def test_each_silence_makes_it_more_patient_up_to_a_quarter_of_an_hour() -> None:
+    machine = silent()
+    moments = []
+    now, number = BEGAN + 30, 1
+    machine.opened(1, now)
+    while number < 9:
+        now += 1
+        actions: list[Action] = []
+        for line in machine.it.pair.lines():
+            actions += machine.heard(line.number, now)
+        if Dial() in actions:
+            moments.append(now)
+            number += 1
+            machine.opened(number, now)
+    # Doubled each time: 60 after 30 for the fresh one to prove silent as well, and so on.
+    waits = [later - earlier for earlier, later in zip([BEGAN + 30, *moments], moments, strict=False)]
+    assert waits == [60, 120, 240, 480, 900, 900, 900, 900]
+
+
+def test_a_fresh_connection_that_does_not_answer_proves_no_silence() -> None:
+    machine = silent()
+    machine.opened(1, BEGAN + 31)
+    machine.heard(0, BEGAN + 45)
+    machine.heard(0, BEGAN + 60)
+    actions = machine.tick(BEGAN + 61)
+    assert Close(0) not in actions
+
+
+def test_data_ends_the_wish_for_a_fresh_connection_and_an_unwanted_one_is_left() -> None:
+    machine = silent()
+    batch, actions = machine.update(0, BEGAN + 31)
+    assert actions == [Emit(batch)]
+    assert machine.states[-1] == "single"
+    assert machine.opened(1, BEGAN + 32) == [Close(1)]
+    assert machine.tick(BEGAN + 33) == []
+
+
+def test_a_fresh_one_that_is_open_by_then_is_left_too() -> None:
+    machine = silent()
+    machine.opened(1, BEGAN + 31)
+    batch, actions = machine.update(0, BEGAN + 32)
+    assert actions == [Emit(batch), Close(1)]
+    assert machine.tick(BEGAN + 33) == []
+
+
+def test_an_acknowledgement_does_not() -> None:
+    machine = silent()
+    machine.update(0, BEGAN + 31, has_data=False, has_update=False)
+    assert machine.states[-1] == "replacing (no update came for 30 seconds)"
+
+
+def test_a_fresh_connection_that_brings_data_shows_that_the_old_one_was_dead() -> None:
+    machine = silent()
+    machine.opened(1, BEGAN + 31)
+    batch, actions = machine.update(1, BEGAN + 32)
+    assert actions == []
+    machine.update(1, BEGAN + 33.4)
+    _, actions = machine.update(1, BEGAN + 33.5)
+    assert actions[:2] == [Close(0), TellGap(BEGAN, BEGAN + 32, "the connection in use was silent for 33.5 seconds")]
+    assert actions[2] == Emit(batch)
+    assert machine.it.losses == 1
+
+
+# --- replacing in good order ---
+
+
+@pytest.mark.parametrize("why", ["shutdown", "age", "doubt"])
+def test_a_line_is_replaced_before_it_is_left(why: str) -> None:
+    machine = single()
+    now = BEGAN + 5
+    if why == "shutdown":
+        told: Action = Note("A fresh connection replaces the one in use: the server announced its shutdown.")
+        _, actions = machine.update(0, now, retiring=True)
+        actions = actions[1:]
+    elif why == "age":
+        told = Note("A fresh connection replaces the one in use: it has been open for 23.0 hours.")
+        now = BEGAN + 23 * HOUR
+        assert machine.update(0, now - 1)[1][1:] == []
+        _, actions = machine.update(0, now)
+        actions = actions[1:]
+    else:
+        told = Warn("A fresh connection replaces the one in use: a dead stream.")
+        actions = machine.doubted(0, now)
+    assert actions == [told, Dial()]
+    cause = machine.states[-1].removeprefix("replacing (").removesuffix(")")
+    assert told.text.endswith(f": {cause}.")  # type: ignore[union-attr]
+    machine.opened(1, now)
+    machine.both(now + 0.25, now + 2)
+    assert machine.it.pair.active is not None
+    assert machine.it.pair.active.number == 0
+    _, actions = machine.update(0, now + 2.25)
+    _, actions = machine.update(1, now + 2.25)
+    assert actions[:3] == [
+        Close(0),
+        TookOver(1),
+        Note(f"Another connection took over without a gap: {cause}."),
+    ]
+    assert all(isinstance(action, Emit) for action in actions[3:])
+    assert machine.it.losses == 0
+    assert machine.it.pair.lines() == [machine.it.pair.active]
+    assert machine.tick(now + 3) == []
+
+
+def test_a_fresh_connection_that_is_missing_is_called_by_its_name() -> None:
+    machine = single()
+    machine.doubted(0, BEGAN + 5)
+    assert machine.refused(BEGAN + 6) == [
+        Warn("The fresh connection is missing (attempt 1 in a row): it was refused."),
+        Dial(),
+    ]
+    assert machine.opened(1, BEGAN + 8) == []
+    assert machine.lost(1, BEGAN + 9)[:2] == [
+        Close(1),
+        Warn("The fresh connection is missing, another is being opened. Cause: reset."),
+    ]
+
+
+def test_where_the_old_one_is_lost_first_the_wish_is_over() -> None:
+    machine = single()
+    machine.doubted(0, BEGAN + 5)
+    machine.lost(0, BEGAN + 6)
+    assert machine.states[-1] == "outage (reset)"
+    machine.opened(1, BEGAN + 7)
+    machine.update(1, BEGAN + 8)
+    assert machine.states[-1] == "single"
+    assert machine.tick(BEGAN + 9) == []
+
+
+def test_a_doubt_is_of_the_line_in_use_and_told_once() -> None:
+    machine = covered()
+    assert machine.doubted(1, BEGAN + 4) == []
+    assert machine.doubted(7, BEGAN + 4) == []
+    actions = machine.doubted(0, BEGAN + 4)
+    assert actions[0] == Warn("A fresh connection replaces the one in use: a dead stream.")
+    assert machine.doubted(0, BEGAN + 4) == []
+    assert Machine().it.doubted(0, "x", BEGAN)[:1] == [Dial()], "of no line"
+
+
+# --- a destination that is too slow ---
+
+
+def test_a_pause_leaves_the_line_unread_until_it_ends() -> None:
+    machine = single()
+    assert machine.full(BEGAN + 1) == [Pause(0)]
+    assert machine.full(BEGAN + 1) == []
+    assert machine.states[-1] == "single, paused"
+    assert machine.tick(BEGAN + 100) == [], "its silence proves nothing"
+    assert machine.free(BEGAN + 100) == [Resume(0)]
+    assert machine.free(BEGAN + 100) == []
+    assert machine.states[-1] == "single"
+    assert machine.tick(BEGAN + 119.9) == []
+    assert machine.tick(BEGAN + 120) == [Ping(0)]
+
+
+def test_what_comes_after_a_pause_is_behind_until_it_has_caught_up() -> None:
+    """Where frames do not say when they were pushed."""
+    machine = Machine()
+    machine.tick(BEGAN)
+    machine.opened(0, BEGAN)
+    machine.full(BEGAN + 1)
+    machine.free(BEGAN + 10)
+    batch = Batch([b"x"], 1, BEGAN + 10)
+    machine.it.received(0, Arrival(batch, has_data=True, has_update=True, heard=True, drained=True), BEGAN + 10)
+    assert batch.behind
+    assert machine.it.account.until == BEGAN + 1
+
+
+def test_without_a_connection_there_is_nothing_to_pause() -> None:
+    machine = Machine()
+    machine.tick(BEGAN)
+    assert machine.full(BEGAN) == []
+    assert machine.free(BEGAN) == []
+    assert machine.it.state.paused is False
+
+
+def test_a_line_that_is_lost_in_a_pause_ends_it() -> None:
+    machine = single()
+    machine.full(BEGAN + 1)
+    assert machine.lost(0, BEGAN + 2)[0] == Close(0)
+    assert machine.states[-1] == "outage (reset)"
+    machine.opened(1, BEGAN + 3)
+    assert machine.full(BEGAN + 3) == [Pause(1)]
+
+
+def test_a_standby_is_looked_after_in_a_pause_and_not_compared() -> None:
+    machine = covered()
+    machine.full(BEGAN + 4)
+    assert machine.tick(BEGAN + 23) == [Ping(1)]
+    machine.update(1, BEGAN + 24)
+    machine.update(1, BEGAN + 30)
+    assert machine.it.pair.active is not None
+    assert machine.it.pair.active.number == 0
+    assert machine.free(BEGAN + 31) == [Resume(0)]
+    assert machine.tick(BEGAN + 31.1) == []
+
+
+def test_what_was_compared_before_a_pause_counts_no_more() -> None:
+    machine = covered()
+    machine.update(1, BEGAN + 4)
+    machine.full(BEGAN + 4)
+    machine.free(BEGAN + 5)
+    assert machine.tick(BEGAN + 6) == [], "the standby was alone before it"
+
+
+# --- the end ---
+
+
+def test_an_end_in_full_flow_leaves_every_line_and_tells_nothing() -> None:
+    machine = covered()
+    assert machine.ended(BEGAN + 3.5) == [Close(0), Close(1)]
+    assert machine.tick(BEGAN + 4) == []
+    assert machine.opened(2, BEGAN + 4) == [Close(2)]
+    assert machine.refused(BEGAN + 4) == []
+    assert machine.ended(BEGAN + 40) == [], "once"
+
+
+def test_an_end_before_any_update_tells_nothing() -> None:
+    machine = Machine()
+    machine.tick(BEGAN)
+    machine.opened(0, BEGAN)
+    assert machine.ended(BEGAN + 100) == [Close(0)]
+    machine = Machine()
+    assert machine.ended(BEGAN + 100) == []
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(5.9, False), (6.0, True)])
+def test_silence_before_the_end_is_told(seconds: float, told: bool) -> None:
+    machine = single()
+    end = BEGAN + seconds
+    silence: list[Action] = [TellSilence(BEGAN, end, "the window ended in silence")] if told else []
+    assert machine.ended(end) == [*silence, Close(0)]
+
+
+def test_an_outage_at_the_end_is_told() -> None:
+    machine = single()
+    machine.lost(0, BEGAN + 1)
+    assert machine.ended(BEGAN + 2) == [TellGap(BEGAN, BEGAN + 2, "reset")]
+
+
+def test_an_end_in_a_pause_is_doubted() -> None:
+    machine = single()
+    machine.full(BEGAN + 1)
+    assert machine.ended(BEGAN + 2) == [
+        TellGap(BEGAN, BEGAN + 2, "the window ended while reading paused"),
+        Close(0),
+    ]
+
+
+def test_an_end_that_comes_late_is_doubted() -> None:
+    machine = single()
+    machine.update(0, BEGAN + 5, late=1.5)
+    why = "the connection was 1.5 seconds behind when the window ended"
+    assert machine.ended(BEGAN + 5) == [TellGap(BEGAN + 3.5, BEGAN + 5, why), Close(0)]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_standby_may_have_what_the_late_line_lacks_at_the_end(is_late: bool) -> None:
+    machine = covered()
+    machine.update(0, BEGAN + 5, late=1.5)
+    machine.update(1, BEGAN + 5, late=1.2 if is_late else 0.0)
+    actions = machine.ended(BEGAN + 5)
+    why = "the connection was 1.5 seconds behind when the window ended"
+    assert actions[:3] == [Close(0), TookOver(1), Note(f"Another connection took over without a gap: {why}.")]
+    if is_late:
+        why = "the connection was 1.2 seconds behind when the window ended"
+        assert actions[-2:] == [TellGap(BEGAN + 3.8, BEGAN + 5, why), Close(1)]
+    else:
+        assert actions[-1] == Close(1)
+        assert not any(isinstance(action, TellGap) for action in actions)
+
+
+def test_a_standby_that_lacks_something_itself_does_not_help_at_the_end() -> None:
+    machine = Machine(standby=True)
+    machine.tick(BEGAN)
+    machine.opened(0, BEGAN)
+    machine.update(0, BEGAN)
+    machine.tick(BEGAN + 1)
+    machine.opened(1, BEGAN + 1)
+    machine.update(1, BEGAN + 2)
+    machine.update(0, BEGAN + 2.1, late=1.5)
+    actions = machine.ended(BEGAN + 2.1)
+    assert actions == [
+        TellGap(BEGAN + 0.6, BEGAN + 2.1, "the connection was 1.5 seconds behind when the window ended"),
+        Close(0),
+        Close(1),
+    ]

@@ -1,0 +1,276 @@
+"""From the frames of one read to the records that count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from source_binance_futures.binance.endpoints import Market
+from source_binance_futures.binance.market_stream.contracts import Wishes
+from source_binance_futures.binance.market_stream.events import Batch
+from source_binance_futures.binance.market_stream.outbox import Gap, Silence
+from source_binance_futures.streams.cursor import Cursor
+from source_binance_futures.streams.selection import Selection
+
+BOTH = frozenset(Market)
+COIN_M = frozenset([Market.COIN_M])
+SCHEMA: dict[str, Any] = {"properties": {"best_bid_price": {"type": ["null", "string"]}}}
+BTC, ETH = "BTCUSD_PERP", "ETHUSD_PERP"
+MS = 1_795_000_000_000
+OWN, SAMPLE, RAW = "own", "!bookTicker", None
+
+
+def frame(update_id: int, symbol: str = BTC, stream: str | None = OWN, **more: Any) -> bytes:
+    """As `/stream` sends it, or raw."""
+    time = MS + update_id
+    data = {"e": "bookTicker", "u": update_id, "s": symbol, "b": "1", "T": time, "E": time, "st": 2, **more}
+    if stream is RAW:
+        return orjson.dumps(data)
+    return orjson.dumps({"stream": f"{symbol.lower()}@bookTicker" if stream == OWN else stream, "data": data})
+
+
+def batch(*payloads: bytes, at: int = 1000, feed: int = 0, line: int = 0, behind: bool = False) -> Batch:
+    made = Batch(list(payloads), sum(map(len, payloads)), 0.0, received_at_us=at, feed=feed, line=line)
+    made.behind = behind
+    return made
+
+
+def selection(wishes: Wishes | None = None, most: int | None = None, **known: int) -> Selection:
+    return Selection(Cursor("test", known, MS), wishes or Wishes(), most, SCHEMA)
+
+
+def taken(made: Selection, *payloads: bytes, markets: frozenset[Market] = BOTH, **options: Any) -> list[Any]:
+    """Sentences, and for each record its id and since when it is covered."""
+    found: list[Any] = []
+    for each in made.take(batch(*payloads, **options), markets):
+        found += [each] if isinstance(each, str) else [(r["u"], r["covered_since_us"]) for r in each]
+    return found
+
+
+def ids(made: Selection, *payloads: bytes, **options: Any) -> list[int]:
+    return [each[0] for each in taken(made, *payloads, **options) if not isinstance(each, str)]
+
+
+def test_updates_of_own_streams_are_taken_once_and_covered_from_the_first() -> None:
+    made = selection()
+    assert taken(made, frame(1), frame(2), frame(1), frame(1, ETH)) == [(1, 1000), (2, 1000), (1, 1000)]
+    assert taken(made, frame(2), frame(3), at=2000) == [(3, 1000)]
+    assert (made.tally.emitted, made.tally.known) == (4, 2)
+    assert made.symbols == {BTC, ETH}
+    (records,) = made.take(batch(frame(4), at=3000), BOTH)
+    assert isinstance(records, list)
+    assert records[0]["received_at_us"] == 3000
+
+
+def test_the_first_and_the_last_event_time_are_remembered() -> None:
+    made = selection()
+    taken(made, frame(1), frame(2))
+    assert made.tally.last_event_time == MS + 2
+    taken(made, frame(5), frame(5))
+    taken(made, frame(5))
+    assert (made.tally.first_event_time, made.tally.last_event_time) == (MS + 1, MS + 5)
+
+
+@pytest.mark.parametrize("stream", [SAMPLE, RAW])
+def test_only_an_own_stream_vouches_for_the_contract(stream: str | None) -> None:
+    """Frames without a wrapper come over an own stream, and may be of any contract."""
+    wishes = Wishes(include_usds_margined=True)
+    made = selection(wishes)
+    assert taken(made, frame(1, stream=stream), markets=COIN_M) == [(1, None if stream == SAMPLE else 1000)]
+    assert taken(made, frame(2, "BTCUSDT", stream, st=1), markets=COIN_M) == []
+    assert made.tally.other_market == 1
+    assert ids(made, frame(2, "BTCUSDT", stream, st=1), markets=BOTH) == [2]
+
+
+def test_an_own_stream_needs_no_other_reason_to_be_wanted() -> None:
+    made = selection(Wishes(("BTCUSDT",)))
+    assert ids(made, frame(1, "BTCUSDT", st=1), markets=COIN_M) == [1]
+    assert made.tally.other_market == 0
+
+
+def test_samples_of_contracts_that_were_not_asked_for_are_left_out() -> None:
+    made = selection(Wishes((BTC,), every_change=False))
+    assert ids(made, frame(1, stream=SAMPLE), frame(1, ETH, SAMPLE), frame(2, stream=SAMPLE)) == [1, 2]
+    assert made.tally.other_market == 1
+
+
+def test_samples_count_until_the_own_stream_has_spoken() -> None:
+    made = selection()
+    assert taken(made, frame(1, stream=SAMPLE), frame(2), frame(9, stream=SAMPLE), frame(3)) == [
+        (1, None),
+        (2, 1000),
+        (3, 1000),
+    ]
+    assert (made.tally.known, made.tally.other_market) == (0, 0), "a sample that does not count is nothing of these"
+
+
+def test_at_the_sampled_pace_each_sample_counts_and_nothing_is_covered() -> None:
+    made = selection(Wishes(every_change=False))
+    assert taken(made, frame(1), frame(2, stream=SAMPLE), frame(1, stream=RAW)) == [(1, None), (2, None)]
+    assert made.tally.known == 1
+
+
+def test_samples_confirm_own_streams_where_contracts_are_discovered() -> None:
+    second = 1_000_000
+    for wishes, compared in ((Wishes(), 1), (Wishes((BTC,)), 0)):
+        made = selection(wishes)
+        taken(made, frame(1, stream=SAMPLE), at=1)
+        taken(made, frame(2, stream=SAMPLE), at=4 * second)
+        taken(made, frame(3), at=5 * second)
+        taken(made, frame(3, stream=SAMPLE), at=6 * second)
+        assert (made.samples.compared, made.samples.confirmed) == (compared, compared)
+
+
+def test_a_dead_own_stream_is_told_with_its_line() -> None:
+    second = 1_000_000
+    made = selection()
+    taken(made, frame(1), at=1, feed=2, line=5)
+    for update_id, at in ((1, 1), (2, 4), (3, 5)):
+        taken(made, frame(update_id, stream=SAMPLE), at=at * second, feed=2, line=5)
+    assert made.dead_streams(6 * second) == []
+    ((dead, why),) = made.dead_streams(7 * second)
+    assert (dead.symbol, dead.feed, dead.line, dead.since_us, dead.until_us) == (BTC, 2, 5, 1, 7 * second)
+    assert why == f"the own stream of {BTC} has not brought what the all-market stream shows"
+
+
+def test_a_read_that_is_behind_vouches_for_nothing_and_ends_what_was_vouched_for() -> None:
+    made = selection()
+    taken(made, frame(1), frame(1, ETH))
+    assert taken(made, frame(2), at=2000, behind=True) == [(2, None)]
+    assert taken(made, frame(3), frame(3, ETH), at=3000) == [(3, 3000), (3, 1000)]
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1, 1), (3, 3), (4, 4)])
+def test_no_more_records_than_were_asked_for(most: int, expected: int) -> None:
+    made = selection(most=most)
+    assert ids(made, *map(frame, range(1, 5))) == list(range(1, expected + 1))
+    assert made.has_enough
+
+
+def test_a_read_that_will_be_cut_short_vouches_for_nothing() -> None:
+    made = selection(most=5)
+    assert taken(made, frame(1), frame(2)) == [(1, 1000), (2, 1000)]
+    assert not made.has_enough
+    assert taken(made, frame(3), frame(4), frame(5), at=2000) == [(3, 1000), (4, 1000), (5, 1000)], "it is whole"
+    made = selection(most=3)
+    taken(made, frame(1), frame(2))
+    assert taken(made, frame(3), frame(4)) == [(3, None)]
+
+
+def test_known_updates_do_not_count_towards_the_limit() -> None:
+    made = selection(most=2, BTCUSD_PERP=2)
+    assert ids(made, frame(1), frame(2), frame(3), frame(4), frame(5)) == [3, 4]
+
+
+def test_what_is_left_out_is_told_after_the_records_before_it() -> None:
+    made = selection()
+    found = list(made.take(batch(frame(1), b"no JSON", frame(2), b"{}", b"x", b"y", b"z"), BOTH))
+    kinds = [each if isinstance(each, str) else [record["u"] for record in each] for each in found]
+    assert kinds[0] == [1]
+    assert str(kinds[1]).startswith("A malformed frame was left out (not JSON in UTF-8): no JSON")
+    assert kinds[2] == [2]
+    assert str(kinds[3]).startswith("A frame that is not a book ticker was left out: {}")
+    assert len(kinds) == 6, "three of a kind"
+    assert (made.tally.malformed, made.tally.other_frames) == (4, 1)
+    assert made.tally.last_event_time is None, "those had left before the end of the read"
+
+
+def test_the_first_record_is_held_to_the_schema() -> None:
+    made = selection()
+    assert taken(made, frame(1, b=1), frame(2, b=1)) == [
+        "Binance's book tickers no longer fit the declared schema. `best_bid_price`: 1 is not of type 'null', 'string'",
+        (1, 1000),
+        (2, 1000),
+    ]
+    assert taken(selection(), frame(1), frame(2, b=1)) == [(1, 1000), (2, 1000)]
+
+
+def test_an_error_comes_after_the_records_before_it() -> None:
+    made = selection()
+    found: list[Any] = []
+
+    spoiled = batch(frame(1))
+    spoiled.payloads = [frame(1), frame(2), None]  # type: ignore[list-item]
+    with pytest.raises(TypeError):
+        found.extend(made.take(spoiled, BOTH))
+    assert [[record["u"] for record in each] for each in found] == [[1, 2]]
+
+
+def test_an_error_before_any_record_comes_alone() -> None:
+    made = selection()
+    spoiled = batch(frame(1))
+    spoiled.payloads = [None]  # type: ignore[list-item]
+    found: list[Any] = []
+    with pytest.raises(TypeError):
+        found.extend(made.take(spoiled, BOTH))
+    assert found == []
+
+
+def test_a_gap_of_a_feed_ends_the_promises_of_its_contracts() -> None:
+    made = selection()
+    taken(made, frame(1), feed=0)
+    taken(made, frame(1, ETH), feed=1)
+    gap = Gap(0, 10.0, 12.0, "reset")
+    assert made.miss(gap) == str(gap)
+    made.miss(Silence(7, 10.0, 50.0, "silent too"))
+    assert taken(made, frame(2), at=2000, feed=0) == [(2, 2000)]
+    assert taken(made, frame(2, ETH), at=2000, feed=1) == [(2, 1000)]
+    assert (made.tally.gaps, made.tally.silences) == ([2.0], [40.0])
+
+
+def test_a_gap_of_a_contract_ends_its_promise_only() -> None:
+    made = selection()
+    taken(made, frame(1), frame(1, ETH))
+    said = made.miss_contract(BTC, 10.0, 12.0, "its stream is dead")
+    assert said.endswith(f"Cause: {BTC} only: its stream is dead.")
+    assert taken(made, frame(2), frame(2, ETH), at=2000) == [(2, 2000), (2, 1000)]
+    made.doubt([ETH])
+    assert taken(made, frame(3), frame(3, ETH), at=3000) == [(3, 2000), (3, 3000)]
+    assert made.tally.gaps == [2.0]
+
+
+def test_a_counter_that_has_restarted_between_two_syncs_is_told_once() -> None:
+    made = selection(BTCUSD_PERP=1000)
+    later = MS + 60_001
+    assert taken(made, frame(5, T=later), frame(6, T=later)) == [
+        (5, 1000),
+        (6, 1000),
+        f"The exchange's counter of {BTC} has restarted: update id 5 after 1000. Its updates are taken as new.",
+    ]
+    assert taken(made, frame(7, T=later)) == [(7, 1000)]
+    assert made.tally.gaps == []
+
+
+def test_one_that_restarts_within_a_sync_is_told_with_what_it_cost() -> None:
+    made = selection()
+    taken(made, frame(1000, T=MS))
+    taken(made, frame(1, T=MS + 1000))
+    assert made.tally.known == 1
+    found = taken(made, frame(2, T=MS + 61_001), at=2000)
+    assert found[:2] == [
+        (2, None),
+        f"The exchange's counter of {BTC} has restarted: update id 2 after 1000. Its updates are taken as new.",
+    ]
+    assert "Gap of 60 seconds" in found[2]
+    assert f"{BTC} only: it took a minute to be sure of the restart" in found[2]
+    assert made.tally.gaps == [pytest.approx(60.001)]
+    assert taken(made, frame(3, T=MS + 61_002), at=3000) == [(3, 3000)], "its promise begins anew"
+
+
+def test_rows_vouch_for_nothing_where_a_restart_was_found_in_their_read() -> None:
+    """What came in the minute before was left out. Also where the rows leave in two blocks, or before an error."""
+    for spoiling in (b"no JSON", None):
+        made = selection()
+        taken(made, frame(1000, T=MS), frame(1, ETH))
+        taken(made, frame(1, T=MS + 1000))
+        found: list[Any] = []
+        restarted = batch(frame(2, T=MS + 61_001), frame(2, ETH, T=MS + 61_001))
+        restarted.payloads += [spoiling, frame(3, T=MS + 61_002), frame(3, ETH, T=MS + 61_002)]  # type: ignore[list-item]
+        try:
+            for each in made.take(restarted, BOTH):
+                found += [] if isinstance(each, str) else [(r["symbol"], r["covered_since_us"]) for r in each]
+        except TypeError:
+            assert spoiling is None
+        assert found == [(BTC, None), (ETH, 1000), (BTC, None), (ETH, 1000)][: 2 if spoiling is None else 4]

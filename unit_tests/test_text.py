@@ -1,0 +1,68 @@
+"""What is told of bytes, moments and lists."""
+
+from __future__ import annotations
+
+import pytest
+
+from source_binance_futures.binance.text import duration, first_of, quoted, utc, writable
+
+
+@pytest.mark.parametrize("payload", [b"x" * 5000, "币".encode() * 5000, b"\xff" * 5000, "𝄞".encode() * 5000])
+def test_quotations_are_short(payload: bytes) -> None:
+    assert len(quoted(payload)) == 200
+
+
+def test_what_is_no_text_is_quoted_all_the_same() -> None:
+    assert quoted(b"ab\xff") == "ab\ufffd"
+
+
+def test_half_a_surrogate_pair_is_spelled_out() -> None:
+    assert writable("A\ud800B币") == "A\\ud800B币"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.0, "0.000 seconds"),
+        (0.9994, "0.999 seconds"),
+        (1.0, "1.0 seconds"),
+        (59.94, "59.9 seconds"),
+        (60.0, "60 seconds"),
+        (95.2, "95 seconds"),
+    ],
+)
+def test_lengths_of_time(seconds: float, told: str) -> None:
+    assert duration(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (0, ""),
+        (1, "0"),
+        (10, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
+        (11, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 1 more"),
+        (110, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 100 more"),
+    ],
+)
+def test_lists_name_ten(count: int, told: str) -> None:
+    assert first_of(list(map(str, range(count)))) == told
+
+
+@pytest.mark.parametrize(
+    ("moment", "precision", "told"),
+    [
+        (1795293300.123, "milliseconds", "2026-11-21 20:35:00.123 UTC"),
+        (1795293300.9, "seconds", "2026-11-21 20:35:00 UTC"),
+        (0.0, "milliseconds", "1970-01-01 00:00:00.000 UTC"),
+        (1_790_373_637_547.0, "milliseconds", "1790373637547 seconds since 1970"),
+        (float("inf"), "milliseconds", "inf seconds since 1970"),
+        (float("nan"), "milliseconds", "nan seconds since 1970"),
+    ],
+)
+def test_moments(moment: float, precision: str, told: str) -> None:
+    assert utc(moment, precision) == told
+
+
+def test_a_moment_has_milliseconds_if_nothing_else_is_asked_for() -> None:
+    assert utc(1795293300.5) == "2026-11-21 20:35:00.500 UTC"
