@@ -50,7 +50,8 @@ def test_only_the_newest_update_that_was_emitted_moves_it_and_never_back() -> No
 def test_an_outage_from_the_very_beginning_is_told_from_there() -> None:
     made = account()
     made.open_outage("refused")
-    assert made.until is None, "by our own clock it is known, and how far the exchange's is off is not"
+    before = made.until
+    assert before is None, "by our own clock it is known, and how far the exchange's is off is not"
     assert made.emitted(line(2000.0, 2001.0)) == [TellGap(BEGAN + OFFSET, 2000.0, "refused")]
     assert made.until == 2001.0
     assert not made.is_open
