@@ -58,6 +58,19 @@ def test_an_outage_from_the_very_beginning_is_told_from_there() -> None:
     assert made.emitted(line(2000.0, 2003.0)) == [], "once"
 
 
+def test_where_our_clock_is_ahead_nothing_hides_behind_the_beginning() -> None:
+    """Five seconds ahead: by it the beginning would lie after what is pushed then, and lost."""
+    clock = PushClock(OFFSET)
+    made = Account(clock, BEGAN)
+    made.open_outage("the first connection was reset")
+    clock.read(BEGAN + 1, BEGAN + 1 + OFFSET - 5)
+    first = BEGAN + 1 + OFFSET - 5
+    assert made.emitted(line(first)) == [TellGap(BEGAN + OFFSET - 5, first, "the first connection was reset")]
+    assert made.until == first
+    made.open_outage("reset again")
+    assert made.told_until(first + 2) == [TellGap(first, first + 2, "reset again")]
+
+
 def test_an_outage_is_told_from_the_last_update_on_with_its_first_cause() -> None:
     made = account()
     made.emitted(line(2000.0))
