@@ -35,7 +35,7 @@ def test_nothing_is_fetched_and_dark_mode_has_its_colours(name: str) -> None:
     assert not re.search(r"url\(|@import|@font-face|<image|<script|href", text)
     light, dark = text.split("@media (prefers-color-scheme: dark)")
     kinds = set(re.findall(r'class="([a-z]+)"', dark))
-    for kind in kinds - {"line", "pushed"}:  # of a grey that both backgrounds bear
+    for kind in kinds - {"inside", "line", "pushed"}:  # of colours that both backgrounds bear
         assert re.search(rf"\.{kind}\b", dark.partition("</style>")[0]), kind
         assert re.search(rf"\.{kind}\b", light), kind
 
