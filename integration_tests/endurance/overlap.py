@@ -1,6 +1,6 @@
 """The overlap recipe at its real scale, with its figures: two sources half a window apart, by the exchange's account.
 
-    python -m integration_tests.endurance.overlap [--windows 4] [--seconds 60] [--between 5] [--contracts 30] [--rate 500]
+    python -m integration_tests.endurance.overlap [--windows 4] [--seconds 60] [--between 5] [--contracts 30]
 
 Anything that both together miss, or a contract with more than one stretch, makes it exit with code 1.
 """
@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def _report(windows: Windows, pushed: list[Pushed], names: list[str]) -> int:
         missing = sum(update[:2] not in received for update in span)
         stretches = _stretches(windows.records(*sources))
         count = sum(map(len, stretches.values()))
-        holes = [after[0] - before[1] for of_one in stretches.values() for before, after in zip(of_one, of_one[1:])]
+        holes = [after[0] - before[1] for of_one in stretches.values() for before, after in pairwise(of_one)]
         lengths = f"{min(holes) / 1e6:.1f} to {max(holes) / 1e6:.1f} s" if holes else "none"
         print(f"{name:6}{len(span):10,}{len(received):10,}{missing:10,}{count:11,}{lengths:>26}")
         if name == "both":
