@@ -117,12 +117,13 @@ def befall(exchange: LocalExchange, rng: random.Random) -> str:
 
 
 def three_losses(connector: Connector, *, standby: bool) -> Story:
-    """A window of 14 seconds, and the connection in use is lost three times."""
+    """A window of 14 seconds: the connection in use is lost three times, and the first attempt at another refused."""
     with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
         driven = Driven(connector, exchange, seconds=WINDOW, standby_connection=standby)
         for _ in range(LOSSES):
             driven.wait_for_connections(1 + standby)
             driven.wait_for_updates(round(RATE * 2.5))
+            exchange.refuse(503)
             exchange.fault("rst", exchange.connections[0])
         return of(exchange, [driven.end()], ["rst"] * LOSSES)
 
@@ -189,6 +190,7 @@ def test_three_losses_leave_at_least_half_vouched_for(stories: dict[str, Future[
         if any(symbol == update.symbol and since <= update.at * 1e6 <= end for (symbol, since), end in until.items())
     ]
     assert len(in_window) > RATE * WINDOW / 2
+    assert story.lost > 20, "otherwise nothing was proven"
     assert len(vouched_for) >= len(in_window) / 2
 
 
