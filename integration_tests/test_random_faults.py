@@ -7,6 +7,7 @@ while, and what befalls the connections. The simulation does the same with thous
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -18,7 +19,7 @@ import pytest
 from local_exchange import LocalExchange
 from local_exchange.faults import FaultKind
 
-from .harness.connector import Connector, Output, side_by_side
+from .harness.connector import ROOT, Connector, Output, side_by_side
 from .harness.driving import LISTED, Driven, in_a_hurry
 from .harness.judging import Pushed, judge, own_records, pushes, stretches_of, uncovered
 from .harness.patience import patient
@@ -173,6 +174,28 @@ def test_the_seeds_are_worth_their_name(stories: dict[str, Future[Story]]) -> No
     outputs = [output for story in told for output in story.outputs]
     assert sum(len(own_records(output)) for output in outputs) > sum(len(output.updates) for output in outputs) / 2
     assert sum(len(since) for output in outputs for since in stretches_of(output).values()) > 2 * SEEDS * len(LISTED)
+
+
+def test_the_lines_to_alert_on_are_logged_at_the_level_that_the_docs_tell(stories: dict[str, Future[Story]]) -> None:
+    """docs/operating.md quotes them; what twenty seeds bring about is there, and never at another level."""
+    outputs = [output for name in [*NAMES, "single"] for output in stories[name].result(patient(280)).outputs]
+    logged = [(log["level"], log["message"]) for output in outputs for log in output.of_type("LOG")]
+    quoted = re.findall(r"^\| (\w+) \| `([^`]+)` \|", (ROOT / "docs" / "operating.md").read_text("utf-8"), re.MULTILINE)
+    found = set()
+    for level, line in quoted:
+        pattern = re.compile(re.escape(line).replace("…", ".*?").replace(r"\ seconds", r"(?: seconds)?"))
+        levels = {told for told, message in logged if pattern.search(message)}
+        assert levels <= {level}, line
+        if levels:
+            found.add(line.strip("… ").split(" …")[0])
+    assert {
+        "Gap of",
+        "is missing (attempt",
+        "Connecting failed (attempt",
+        "MiB of updates wait for the destination, which reads too slowly.",
+        "The state ends with an update of",
+        "Captured",
+    } <= found
 
 
 def test_three_losses_leave_at_least_half_vouched_for(stories: dict[str, Future[Story]]) -> None:
