@@ -263,7 +263,7 @@ def with_command(command: tuple[str, ...], tell: Tell) -> Tell:
     """The same with another command for the connector."""
 
     def told(connector: Connector) -> Story:
-        with Connector(connector._folder, command) as other:
+        with Connector(connector.folder, command) as other:
             return tell(other)
 
     return told

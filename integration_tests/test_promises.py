@@ -190,7 +190,7 @@ STORIES: dict[str, Callable[[Connector], Story]] = {
 
 def pausing(story: Callable[[Connector], Story]) -> Callable[[Connector], Story]:
     def tell(connector: Connector) -> Story:
-        with Connector(connector._folder, PAUSING) as other:
+        with Connector(connector.folder, PAUSING) as other:
             return story(other)
 
     return tell

@@ -216,9 +216,13 @@ class LocalExchange(FaultInjection):
     def resume(self) -> None:
         self._thread.call(self._market.resume)
 
-    def push(self, payload: str | bytes) -> None:
-        """Push a text frame with this payload, valid or not, to every market connection. `pushed` does not note it."""
-        self._thread.call(lambda: self._market.push_text(payload.encode() if isinstance(payload, str) else payload))
+    def push(self, *payloads: str | bytes) -> None:
+        """Push text frames with these payloads, valid or not, to every market connection, in one write.
+
+        `pushed` does not note them.
+        """
+        encoded = [payload.encode() if isinstance(payload, str) else payload for payload in payloads]
+        self._thread.call(lambda: self._market.push_texts(encoded))
 
     def push_updates(self, book_tickers: Iterable[Mapping[str, Any]]) -> None:
         """Push these book tickers to those who listen to them, raw or wrapped; each needs `s` and `u`."""

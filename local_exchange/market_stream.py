@@ -108,10 +108,10 @@ class MarketStream:
             raise RuntimeError("the all-market stream is in real time: it has no samples (sample_every=None)")
         self._push_samples(self._samples.of(symbols))
 
-    def push_text(self, payload: bytes) -> None:
-        """Push one text frame as it is to every connection, whatever it listens to, after all pushed before it."""
+    def push_texts(self, payloads: Sequence[bytes]) -> None:
+        """Push text frames as they are to every connection, whatever it listens to, after all pushed before them."""
         self.flush()
-        frames = Frames([text_frame(payload)])
+        frames = Frames([text_frame(payload) for payload in payloads])
         for connection in self.connections:
             if connection.address.prefix not in self._options.silent_prefixes:
                 connection.push(frames)

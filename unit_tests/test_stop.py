@@ -11,7 +11,7 @@ from source_binance_futures.binance.stop import Stop
 def test_sleep_goes_to_its_end_without_a_wish_to_stop() -> None:
     began = time.monotonic()
     assert Stop().sleep_until(began + 0.3)
-    assert 0.3 <= time.monotonic() - began < 2
+    assert 0.3 <= time.monotonic() - began < 30
 
 
 def test_a_moment_in_the_past_is_no_sleep() -> None:
@@ -23,7 +23,7 @@ def test_a_wish_to_stop_ends_a_sleep() -> None:
     threading.Timer(0.1, stop.request).start()
     began = time.monotonic()
     assert not stop.sleep_until(began + 60)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
 
 
 def test_the_first_request_counts() -> None:

@@ -189,7 +189,7 @@ class Connector:
     """Starts the connector. `folder` gets what is written for it and by it; leaving ends what still runs."""
 
     def __init__(self, folder: Path, command: Sequence[str] = COMMAND) -> None:
-        self._folder = folder
+        self.folder = folder
         self._command = command
         self._numbers = itertools.count()
         self._started: list[Running] = []
@@ -218,7 +218,7 @@ class Connector:
 
         `variables` are added to this process' environment, of which the proxies are left out.
         """
-        folder = self._folder / f"{next(self._numbers)}-{command}"
+        folder = self.folder / f"{next(self._numbers)}-{command}"
         folder.mkdir(parents=True)
         arguments = [*self._command, command]
         for option, content in (("config", config), ("catalog", catalog), ("state", state)):

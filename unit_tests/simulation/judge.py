@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from source_binance_futures.binance.market_stream.events import TellGap, TellSilence
 from source_binance_futures.binance.market_stream.failover import QUIET_END
+from source_binance_futures.binance.market_stream.line import BEHIND_AFTER
 
 from .driver import Course
 from .schedule import BEGAN, LATENESS, SMALL_BACKLOG, TICK, Schedule
@@ -67,7 +68,7 @@ def _nothing_lost_untold(schedule: Schedule, course: Course, gaps: list[tuple[fl
     ahead = EPOCH + (schedule.skew if schedule.has_event_times else 0.0)
     accounted = BEGAN if course.accounted_until is None else course.accounted_until - ahead
     # What was pushed in the very last seconds may be under way; longer silence at the end has to be told.
-    ends = max(accounted - SLACK, course.ended_at - (0.0 if course.ended_paused else QUIET_END) - SLACK)
+    ends = max(accounted - SLACK, course.ended_at - (BEHIND_AFTER if course.ended_paused else QUIET_END) - SLACK)
     untold = [
         push
         for push in schedule.pushes

@@ -35,7 +35,7 @@ MUTATIONS = (
     ),
     Mutation("account.py", "told = self.told_until(line.covers_from)", "told = []"),
     Mutation("account.py", "self.until - spare.covers_from >= self._clock.doubt", "True"),
-    Mutation("account.py", "since = self.until if until - self.until >= SHORTEST_GAP", "since = until if True"),
+    Mutation("account.py", "since = accounted if until - accounted >= SHORTEST_GAP", "since = until if True"),
     Mutation("line.py", "self._dropped_until = pushed", "pass"),
     Mutation("line.py", "return max(self.begins, self._dropped_until)", "return self.begins"),
     Mutation("line.py", "self.begins = pushed if first is None else min(first, pushed)", "self.begins = 0.0"),

@@ -14,7 +14,7 @@ SHORTEST_GAP = 0.001  # seconds; what is shorter lies within the doubt about whe
 
 
 class Account:
-    """`until` is epoch seconds of the exchange's clock, None before the first update where nothing went wrong.
+    """`until` is epoch seconds of the exchange's clock, None before the first update.
 
     `outage` says why updates may be missing since then, None where none may be. `silence` is the milder doubt: nothing
     came since then over connections that answer, so most likely nothing was pushed.
@@ -36,13 +36,11 @@ class Account:
         """From the last update on, or from the very beginning, something may be missing. The first cause stays."""
         self.outage = cause if self.outage is None else self.outage
         self.silence = None
-        self._begin()
 
     def open_silence(self, cause: str) -> None:
         """The same, where connections answer and bring nothing. An outage stays one."""
         if self.outage is None:
             self.silence = cause
-        self._begin()
 
     def emitted(self, line: Line) -> list[TellGap | TellSilence]:
         """What the line in use has brought was emitted; its first update ends what was open."""
@@ -56,14 +54,15 @@ class Account:
         """The jump to `until` over what is open, if anything is."""
         if not self.is_open:
             return []
-        assert self.until is not None
+        # The beginning is known by our own clock, and what the exchange's says then only after its first frame.
+        accounted = self._clock.now(self._began) if self.until is None else self.until
         told: list[TellGap | TellSilence] = []
         if self.outage is not None:
-            since = self.until if until - self.until >= SHORTEST_GAP else until - self._clock.doubt
+            since = accounted if until - accounted >= SHORTEST_GAP else until - self._clock.doubt
             told = [TellGap(since, until, self.outage)]
-        elif self.silence is not None and until - self.until >= SHORTEST_GAP:
-            told = [TellSilence(self.until, until, self.silence)]
-        self.until = max(self.until, until)
+        elif self.silence is not None and until - accounted >= SHORTEST_GAP:
+            told = [TellSilence(accounted, until, self.silence)]
+        self.until = max(accounted, until)
         self.outage = self.silence = None
         return told
 
@@ -72,7 +71,3 @@ class Account:
         if spare.covers_from is None or self.until is None:
             return False
         return self.until - spare.covers_from >= self._clock.doubt
-
-    def _begin(self) -> None:
-        if self.until is None:
-            self.until = self._clock.now(self._began)
