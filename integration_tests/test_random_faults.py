@@ -139,7 +139,7 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
 
     def forked(tell: Tell, command: tuple[str, ...]) -> Tell:
         def told(connector: Connector) -> Story:
-            with Connector(connector._folder, command) as other:
+            with Connector(connector.folder, command) as other:
                 return tell(other)
 
         return told
