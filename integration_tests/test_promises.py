@@ -251,8 +251,12 @@ def test_receipt_follows_the_push_by_milliseconds_however_long_stdout_is_blocked
 
 
 def test_a_dead_own_stream_ends_the_promise_of_its_contract(stories: dict[str, Future[Story]]) -> None:
-    stretches = stretches_of(stories["own_stream_dies"].result(110).output)
-    assert {symbol for symbol, since in stretches.items() if len(since) > 1} == {VICTIM}
+    """On a machine so busy that a read comes a second late, what it brings vouches for nothing either."""
+    output = stories["own_stream_dies"].result(110).output
+    ended = {symbol for symbol, since in stretches_of(output).items() if len(since) > 1}
+    delays = [r["received_at_us"] / 1000 - r["event_time"] for r in output.records("book_tickers")]
+    assert VICTIM in ended
+    assert ended == {VICTIM} or max(delays) > 900
 
 
 def test_a_read_that_was_cut_short_promises_nothing(stories: dict[str, Future[Story]]) -> None:
