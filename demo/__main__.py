@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from .coverage import show_coverage
 from .exchange import ExchangeDidNotStart, local_exchange
 from .progress import step
 from .report import Rows, show_latest_prices, show_rows, show_top_of_book
@@ -56,18 +58,26 @@ def demonstrate(console: Console, environment: str) -> None:
             console, f"Checking the connection to {'the local exchange' if environment == 'local' else 'Binance'}"
         ):
             warehouse.check()
-        syncs = []
+        syncs, times_us = [], [_now_us()]
         for number in (1, 2):
             with step(console, f"Sync {number}: symbol_prices"):
                 warehouse.load_symbol_prices()
             with step(console, f"Sync {number}: book_tickers, listening for {seconds} s"):
                 warehouse.load_book_tickers()
             syncs.append(Rows.of(warehouse))
+            times_us.append(_now_us())
     console.print()
     show_rows(console, syncs)
+    began_us, between_us, _ = times_us
+    show_coverage(console, warehouse, began_us, between_us)
     show_top_of_book(console, warehouse)
     show_latest_prices(console, warehouse)
     console.print(f"Both tables are in {database}, main.book_tickers and main.symbol_prices.")
+
+
+def _now_us() -> int:
+    """Microseconds since 1970, UTC, as the rows have them."""
+    return time.time_ns() // 1000
 
 
 def _fresh_files(environment: str) -> tuple[Path, Path]:

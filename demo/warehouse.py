@@ -64,6 +64,11 @@ class Warehouse:
             rows: list[dict[str, Any]] = self._cache.run_sql_query(sql)
         return rows
 
+    def execute(self, sql: str) -> None:
+        """Run a statement that gives no rows, such as one that creates a view."""
+        with self._quietly():
+            self._cache.execute_sql(sql)
+
     @contextmanager
     def _quietly(self) -> Iterator[None]:
         """What PyAirbyte and its libraries print goes to a file; what failed comes out as one sentence."""

@@ -40,9 +40,12 @@ VARYING = (
     re.compile(rb'(?<="emitted_at":)[\d.]+'),
     re.compile(rb'(?<="received_at_us":)\d+'),
     re.compile(rb"(?<=in )\d+\.\d(?= seconds)"),
+    re.compile(rb"\d+ a second, \d+(?= seconds left)"),
+    re.compile(rb"(?<=between two updates: )[\d.]+"),
     re.compile(rb"\d:\d\d:\d\d\.\d+"),
     re.compile(rb"\d+(?= of 2400)"),  # the weight used: both ask the same exchange
 )
+OWN_STATE = b'"stream_descriptor":{"name":"book_tickers"},"stream_state"'
 
 
 def book_ticker(update_id: int, **changes: Any) -> dict[str, Any]:
@@ -114,12 +117,16 @@ def test_the_whole_output_is_that_of_the_cdks_own_entry_point(tmp_path: Path) ->
                         running.wait_for(lambda: running.count('"type":"STATE"') >= number + 2)  # noqa: B023  # now
             outputs = [running.finish(check_records=False) for running in both]
     ours_said, the_cdks_said = (without_what_varies(output.stdout) for output in outputs)
+    # States come by time, and a process that a busy machine lets wait writes one more, in the middle of a push.
+    ours_said, the_cdks_said = ([line for line in said if OWN_STATE not in line] for said in (ours_said, the_cdks_said))
     for ours_line, line in zip(ours_said, the_cdks_said, strict=False):
         assert ours_line == line
     assert len(ours_said) == len(the_cdks_said)
+    assert outputs[0].last_state == outputs[1].last_state
     for output in outputs:
         assert output.exit_code == 0
-        assert output.record_counts == [202, 202, 202, 202]
+        assert (sum(output.record_counts), min(output.record_counts) > 0) == (808, True)
+        assert len(output.states) >= 4
         assert "Read 808 records from book_tickers stream" in output.logs("INFO")
         assert output.statuses("book_tickers") == output.statuses("symbol_prices") == ["STARTED", "RUNNING", "COMPLETE"]
 

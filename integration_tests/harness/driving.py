@@ -51,13 +51,18 @@ def hurried(*, high_water: int | None = None, **timing: float) -> tuple[str, ...
 
     What it does then is the same as after 64 MiB, or half a minute.
     """
-    code = ["import functools", "from source_binance_futures import run"]
-    code.append("from source_binance_futures.binance.market_stream import outbox, reader")
+    hurry = in_a_hurry(high_water=high_water, **timing)
+    return (sys.executable, "-c", f"from source_binance_futures import run\n{hurry}\nrun.run()")
+
+
+def in_a_hurry(*, high_water: int | None = None, **timing: float) -> str:
+    """The Python code that makes it so, also for `warm`."""
+    code = ["import functools", "from source_binance_futures.binance.market_stream import outbox, reader"]
     if high_water is not None:
         code.append(f"outbox.Outbox.__init__.__defaults__ = ({high_water}, {high_water * 3 // 4})")
     if timing:
         code.append(f"reader.Timing = functools.partial(reader.Timing, **{timing!r})")
-    return (sys.executable, "-c", "\n".join([*code, "run.run()"]))
+    return "\n".join(code)
 
 
 class Driven:

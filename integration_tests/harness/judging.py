@@ -117,13 +117,15 @@ def told(output: Output, pattern: re.Pattern[str]) -> list[Told]:
     return stretches
 
 
-def uncovered(exchange: LocalExchange, output: Output, *, own_stream_lag: float = 0.0) -> list[Pushed]:
+def uncovered(
+    exchange: LocalExchange, output: Output, *, own_stream_lag: float = 0.0, under_way: float = TOLERANCE
+) -> list[Pushed]:
     """What the rows vouch for and is not there.
 
     Rows of one contract with the same `covered_since_us` say: everything pushed from then on up to my `received_at_us`
     is in the table. An update may be pushed and not have arrived at that moment, so what counts is what was pushed
-    before the newest of these rows, or well before it was received. Own streams push it `own_stream_lag` seconds later
-    than it happens.
+    before the newest of these rows, or more than `under_way` seconds before it was received. Own streams push it
+    `own_stream_lag` seconds later than it happens.
     """
     every = pushes(exchange)
     positions = {update[:2]: number for number, update in enumerate(every)}
@@ -142,7 +144,7 @@ def uncovered(exchange: LocalExchange, output: Output, *, own_stream_lag: float 
         for (symbol, since), (newest, received_at) in stretches.items()
         for number, update in of_symbol[symbol]
         if update.at + own_stream_lag >= since / 1e6
-        and (number <= newest or update.at + own_stream_lag < received_at / 1e6 - TOLERANCE)
+        and (number <= newest or update.at + own_stream_lag < received_at / 1e6 - under_way)
         and update[:2] not in emitted
     ]
 

@@ -28,7 +28,7 @@ from ..binance.errors import BinanceError
 from ..binance.market_stream.contracts import venues_of
 from ..binance.market_stream.reader import MarketStream
 from ..binance.stop import Stop
-from ..binance.text import utc
+from ..binance.text import duration, utc
 from ..config import Config, ConfigurationError
 from ..failures import reported
 from .block import Block
@@ -155,10 +155,7 @@ class BookTickers(Stream, CheckpointMixin):
                 "Each counts its update ids for itself, so the state is not applied."
             )
         elif cursor.listened_until is not None:
-            self.logger.info(
-                f"The state ends with an update of {utc(cursor.listened_until / 1000)}. "
-                "What Binance pushed since then, while nothing listened, cannot be had any more."
-            )
+            self.logger.info(hole_before(cursor.listened_until / 1000, time.time()))
         return cursor
 
     def _checkpoint(self) -> AirbyteMessage:
@@ -172,6 +169,18 @@ class BookTickers(Stream, CheckpointMixin):
                 ),
             ),
         )
+
+
+def hole_before(listened_until: float, now: float) -> str:
+    """What nobody listened to between two syncs (epoch seconds), in a sentence.
+
+    The moment is Binance's and `now` is ours: where our clock is behind, the hole has no length that could be told.
+    """
+    hole = f": a hole of {duration(now - listened_until)} until now" if now >= listened_until else ""
+    return (
+        f"The state ends with an update of {utc(listened_until)}{hole}. "
+        "What Binance pushed since then, while nothing listened, cannot be had any more."
+    )
 
 
 def _today() -> date:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..binance.errors import OnlyMalformedFrames
 from ..binance.market_stream.events import Batch
-from ..binance.market_stream.outbox import Failed, Gap, Item, Noted, Traced, Unproven, Warned
+from ..binance.market_stream.outbox import Failed, Gap, Item, Noted, Reach, Traced, Unproven, Warned
 from ..binance.market_stream.reader import MarketStream
 from ..binance.stop import LOOK_EVERY, Stop
 from ..binance.text import first_of
@@ -17,9 +17,9 @@ from ..binance.transport.address import host_of
 from ..config import Config
 from .block import Block
 from .cursor import Cursor
+from .progress import Progress
 from .selection import Selection
 
-PROGRESS_EVERY = 10.0  # seconds
 WRITE_AFTER_STOP = 0.5  # seconds; a stop signal wants an end within one
 WRITE_AFTER_WINDOW = 45.0  # seconds; before the watchdog of the process ends it
 
@@ -51,19 +51,18 @@ class Capture:
         self._tally = self._selection.tally
         self._began = time.monotonic()
         self._window_ends = self._began + config.listen_seconds
+        self._progress = Progress(self._began)
 
     def blocks(self) -> Iterator[Block | None]:
         """The records of the window. Raises what ended the stream after everything received before has been yielded."""
         self._stop.window_ends = self._window_ends
-        next_progress = self._began + PROGRESS_EVERY
         self._market.start()
         try:
             while not self._is_over():
                 now = time.monotonic()
-                if now >= next_progress:
+                if self._progress.is_due(now):
                     symbols = len(self._selection.symbols)
-                    self._logger.info(self._tally.progress(symbols, now - self._began, self._left(now)))
-                    next_progress = now + PROGRESS_EVERY
+                    self._logger.info(self._progress.line(now, self._tally.emitted, symbols, self._left(now)))
                 item = self._market.take(min(self._left(now), LOOK_EVERY))
                 if item is not None:
                     yield from self._take(item)
@@ -117,7 +116,7 @@ class Capture:
             missed = self._selection.miss_contract(dead.symbol, dead.since_us / 1e6, dead.until_us / 1e6, why)
             self._logger.warning(missed)
 
-    def _hear(self, item: Warned | Noted | Traced | Gap | Unproven | Failed) -> None:
+    def _hear(self, item: Warned | Noted | Traced | Gap | Unproven | Reach | Failed) -> None:
         """What the market stream has to say. Raises the error that ended it."""
         if isinstance(item, Failed):
             raise item.error
@@ -126,6 +125,8 @@ class Capture:
         elif isinstance(item, Unproven):
             self._selection.doubt(item.symbols)
             self._logger.info(f"Of {first_of(item.symbols)} the other connection may have missed the first updates.")
+        elif isinstance(item, Reach):
+            self._progress.reach(item)
         elif isinstance(item, Traced):
             self._logger.debug(item.text)
         elif isinstance(item, Noted):
@@ -155,6 +156,7 @@ class Capture:
                 len(self._selection.symbols),
                 time.monotonic() - self._began,
                 self._market.reconnects,
+                coverage=self._selection.coverage,
                 compared=self._selection.samples.compared,
                 confirmed=self._selection.samples.confirmed,
             )

@@ -34,7 +34,7 @@ class Selection:
         self._wishes = wishes
         self._most = most
         self._schema = schema
-        self._coverage = Coverage()
+        self.coverage = Coverage()
         self._restarts_told = 0
 
     @property
@@ -54,12 +54,15 @@ class Selection:
         state will vouch for them.
         """
         records: Records = []
+        emitted = self.tally.emitted
         try:
             yield from self._select(batch, markets, records)
         except Exception:
             if records:
                 yield self._with_promises_kept(records)
             raise
+        if self.tally.emitted > emitted:
+            self.tally.heard(batch.received_at_us)
         if records:
             self.tally.last_event_time = records[-1]["event_time"]
             yield self._with_promises_kept(records)
@@ -70,7 +73,7 @@ class Selection:
 
         Rows vouch for what was received up to their own read, so a read that will be cut short vouches for nothing.
         """
-        tally, advance, since = self.tally, self._cursor.advance, self._coverage.since
+        tally, advance, since = self.tally, self._cursor.advance, self.coverage.since
         left = len(batch.payloads) if self._most is None else self._most - tally.emitted
         vouches = not batch.behind and left >= len(batch.payloads)
         feed, received_at_us = batch.feed, batch.received_at_us
@@ -98,7 +101,7 @@ class Selection:
             if is_own and vouches:
                 covered_since_us = since(symbol, feed, received_at_us)
             elif is_own:
-                self._coverage.doubt((symbol,))
+                self.coverage.doubt((symbol,))
             record = book_ticker_record(book_ticker, received_at_us, covered_since_us)
             records.append(record)
             tally.emitted += 1
@@ -132,12 +135,12 @@ class Selection:
     def miss(self, gap: Gap) -> str:
         """Updates of a feed may be missing; the sentence about it."""
         self.tally.told(gap)
-        self._coverage.doubt_feed(gap.feed)
+        self.coverage.doubt_feed(gap.feed)
         return str(gap)
 
     def doubt(self, symbols: Iterable[str]) -> None:
         """Updates of some contracts may be missing."""
-        self._coverage.doubt(symbols)
+        self.coverage.doubt(symbols)
 
     def dead_streams(self, now_us: int) -> list[tuple[Dead, str]]:
         """Own streams that lack what a sample has shown, with the reason for a fresh connection."""
@@ -150,7 +153,7 @@ class Selection:
         """Updates of one contract, pushed between two moments (epoch seconds), may be missing; the sentence."""
         gap = Gap(NO_FEED, since, until, f"{symbol} only: {cause}")
         self.tally.told(gap)
-        self._coverage.doubt([symbol])
+        self.coverage.doubt([symbol])
         return str(gap)
 
     def _with_promises_kept(self, records: Records) -> Records:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..binance.market_stream.coverage import Coverage
 from ..binance.market_stream.messages import MalformedFrame, NoBookTicker
 from ..binance.market_stream.outbox import Gap, Silence
 from ..binance.text import duration, quoted, utc
@@ -23,6 +24,8 @@ class Tally:
     not_written: int = 0
     gaps: list[float] = field(default_factory=list)  # their lengths in seconds
     silences: list[float] = field(default_factory=list)
+    longest_pause: float | None = None  # seconds between two reads that brought updates
+    heard_at_us: int | None = None
     first_event_time: object = None
     last_event_time: object = None
 
@@ -40,17 +43,20 @@ class Tally:
         """Counts what the market stream tells as missing."""
         (self.silences if isinstance(gap, Silence) else self.gaps).append(gap.seconds)
 
+    def heard(self, received_at_us: int) -> None:
+        """A read has brought updates. One that a standby kept is told later than it was read."""
+        if self.heard_at_us is not None:
+            self.longest_pause = max((received_at_us - self.heard_at_us) / 1e6, self.longest_pause or 0.0)
+        self.heard_at_us = max(received_at_us, self.heard_at_us or 0)
+
     @property
     def only_malformed(self) -> bool:
         """Whether frames came, and not one of them was a book ticker as it should be."""
         return bool(self.malformed) and not (self.emitted + self.known + self.other_market)
 
-    def progress(self, symbols: int, seconds: float, left: float) -> str:
-        """A line while it goes on: `seconds` since the beginning, `left` of the window."""
-        rate = self.emitted / max(seconds, 0.001)
-        return f"{self.emitted} updates of {symbols} symbols, {rate:.0f} a second, {left:.0f} seconds left."
-
-    def summary(self, symbols: int, seconds: float, reconnects: int, *, compared: int, confirmed: int) -> str:
+    def summary(
+        self, symbols: int, seconds: float, reconnects: int, *, coverage: Coverage, compared: int, confirmed: int
+    ) -> str:
         """The last line of a sync. `confirmed` of `compared` samples were found among the contracts' own streams."""
         parts = [
             f"Captured {self.emitted} updates of {symbols} symbols in {seconds:.1f} seconds.",
@@ -58,6 +64,12 @@ class Tally:
         ]
         if self.silences:
             parts.append(f"Long silences: {_times(self.silences)}.")
+        if coverage.stretches:
+            parts.append(
+                f"Stretches in which nothing is missing: {coverage.stretches}, of {len(coverage.contracts)} contracts."
+            )
+        if self.longest_pause is not None:
+            parts.append(f"Longest pause between two updates: {duration(self.longest_pause)}.")
         if compared:
             parts.append(f"Samples confirmed: {confirmed:,} of {compared:,}.")
         parts.append(

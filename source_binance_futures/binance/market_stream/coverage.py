@@ -15,6 +15,8 @@ class Coverage:
     def __init__(self) -> None:
         self._since: dict[str, int] = {}
         self._of_feed: dict[int, set[str]] = {}
+        self.stretches = 0  # that have begun so far
+        self.contracts: set[str] = set()  # of which at least one has
 
     def since(self, symbol: str, feed: int, received_at_us: int) -> int:
         """Where the stretch of an update begins that came over the contract's own stream and is kept."""
@@ -22,6 +24,8 @@ class Coverage:
         if since is None:
             self._since[symbol] = since = received_at_us
             self._of_feed.setdefault(feed, set()).add(symbol)
+            self.stretches += 1
+            self.contracts.add(symbol)
         return since
 
     def doubt(self, symbols: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from .dialling import Dialling, Opened
 from .events import Action, Close, Pause, Ping, Resume
 from .failover import Failover
 from .line import Timing
-from .outbox import Gap, Noted, Outbox, Silence, Traced, Unproven, Warned
+from .outbox import Gap, Noted, Outbox, Reach, Silence, Traced, Unproven, Warned
 from .subscriptions import Subscriptions
 from .wire import Wire
 
@@ -52,6 +52,7 @@ class Feed:
         self._lost: str | None = None  # why the newest loss happened
         self._dialling = Dialling(plan, around.route, around.timing.connect, around.wake)
         self._next_doubt_at = 0.0
+        self._has_line: bool | None = None  # as it was told last
 
     # --- what happens ---
 
@@ -154,6 +155,10 @@ class Feed:
                 self.failure = action.error
             else:
                 self._do_to_line(action)
+        has_line = self.machine.pair.active is not None
+        if has_line is not self._has_line:
+            self._has_line = has_line
+            put(Reach(self.number, None if has_line else now))
 
     def _do_to_line(self, action: Close | Ping | Pause | Resume) -> None:
         wire = self._wires[action.line]

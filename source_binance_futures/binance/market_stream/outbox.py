@@ -76,13 +76,21 @@ class Unproven:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """Whether a feed has a connection in use: `lost_at` is since when it has none (monotonic seconds), or None."""
+
+    feed: int
+    lost_at: float | None
+
+
+@dataclass(frozen=True)
 class Failed:
     """The stream ended by itself; `error` says why."""
 
     error: Exception
 
 
-Item: TypeAlias = "Batch | Warned | Noted | Traced | Gap | Unproven | Failed"
+Item: TypeAlias = "Batch | Warned | Noted | Traced | Gap | Unproven | Reach | Failed"
 
 
 class Outbox:
