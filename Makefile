@@ -51,6 +51,10 @@ demo: environments ## Load both streams into DuckDB (ENVIRONMENT=local, producti
 	@test -x $(PYAIRBYTE_PYTHON) || { echo "make demo needs PyAirbyte: see above." >&2; exit 1; }
 	@$(PYAIRBYTE_PYTHON) -m demo $(ENVIRONMENT)
 
+.PHONY: picture
+picture: environments ## Draw docs/images/demo.svg from a run of the demo
+	@$(PYAIRBYTE_PYTHON) -m demo local docs/images/demo.svg
+
 # ---------------------------------------------------------------------------------------------- develop
 
 .PHONY: test
