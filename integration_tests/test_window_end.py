@@ -16,7 +16,7 @@ from .harness.driving import Driven
 from .harness.patience import patient
 
 WINDOW = 4  # seconds
-LATE = 12.0  # seconds that processes take to start and end, several at once
+LATE = 3.0  # seconds; what has arrived is written after the window, and the machine may be busy
 
 
 def floods(exchange: LocalExchange) -> None:
@@ -67,7 +67,11 @@ def syncs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future
 def test_a_window_ends_in_time(arrange: Callable[[LocalExchange], None], syncs: dict[str, Future[Output]]) -> None:
     output = syncs[arrange.__name__].result(patient(120))
     assert EXCHANGES[arrange] in (None, output.exit_code)
-    assert output.seconds < WINDOW + patient(LATE)
+    captured_in = [
+        float(found[1]) for line in output.logs() if (found := re.search(r"^Captured .* in ([\d.]+) s", line))
+    ]
+    assert len(captured_in) == 1
+    assert captured_in[0] < WINDOW + patient(LATE)
     assert output.is_plain
 
 
