@@ -16,6 +16,7 @@ LONGEST = 240
 """Lines of a README: what is longer belongs in docs/."""
 
 LINK = re.compile(r"!?\[(?:[^\]]*)\]\(([^)\s]+)\)")
+FILE = re.compile(r"\[([\w./-]+\.md)\]")
 CODE = re.compile(r"(`+)(.+?)(?<!`)\1(?!`)")
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
@@ -116,6 +117,10 @@ def test_what_is_written_has_the_same_code_links_and_numbers(pair: tuple[Part, P
         for part in pair
     )
     assert translated_links == links
+    files, translated_files = (
+        sorted(file for file in FILE.findall("\n".join(part.lines)) if file not in twins) for part in pair
+    )
+    assert translated_files == files
 
 
 @pytest.mark.parametrize("path", [ENGLISH, CHINESE], ids=lambda path: path.name)
