@@ -73,3 +73,16 @@ def test_the_hook_runs_what_ci_runs() -> None:
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     assert "make test\n" in README_BLOCKS
     assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").endswith("\nmake test\n")
+
+
+def slug(heading: str) -> str:
+    """The name of a heading in an address, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_into_a_page_lead_to_a_heading(path: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!\w+:)([^)#\s]*)#([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        page = (path.parent / target if target else path).read_text(encoding="utf-8")
+        headings = {slug(heading) for heading in re.findall(r"^#+ (.+)$", page, re.MULTILINE)}
+        assert anchor in headings, f"{target}#{anchor}"
