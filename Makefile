@@ -47,7 +47,7 @@ help: ## List the targets
 # ---------------------------------------------------------------------------------------------- use
 
 .PHONY: demo
-demo: environments ## Load both streams into DuckDB; ENVIRONMENT=production for Binance
+demo: environments ## Load both streams into DuckDB (or ENVIRONMENT=production)
 	@test -x $(PYAIRBYTE_PYTHON) || { echo "make demo needs PyAirbyte: see above." >&2; exit 1; }
 	@$(PYAIRBYTE_PYTHON) -m demo $(ENVIRONMENT)
 
@@ -75,7 +75,7 @@ format: $(VENV)/.ready ## Bring the code into shape
 	@$(BIN)/ruff format
 
 .PHONY: coverage
-coverage: environments ## Measure how much the tests reach, the connector's processes too
+coverage: environments ## Measure how much the tests reach, in processes too
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) unit_tests integration_tests
 	@$(BIN)/coverage combine --quiet
@@ -113,7 +113,7 @@ image: ## Build the image for Airbyte (needs Docker)
 	docker build --tag $(IMAGE) .
 
 .PHONY: audit
-audit: $(VENV)/.ready deptry ## Ask for known vulnerabilities, and check the declared dependencies
+audit: $(VENV)/.ready deptry ## Ask for known vulnerabilities and undeclared dependencies
 	@$(BIN)/python scripts/audit.py requirements/runtime.txt
 
 .PHONY: deptry
