@@ -101,5 +101,5 @@ def in_words(holes: list[float | None]) -> str:
     return (
         f"The hole between the syncs: {min(lengths):.1f} to {max(lengths):.1f} seconds, by contract. What was\n"
         "pushed then is gone, and the rows say so. Two sources with windows half a window\n"
-        "apart have no hole in common: docs/scaling.md."
+        "apart have no hole in common: docs/operating.md."
     )
