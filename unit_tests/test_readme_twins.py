@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from decimal import Decimal
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,8 @@ LINK = re.compile(r"!?\[(?:[^\]]*)\]\(([^)\s]+)\)")
 OF_CHINESE = ".zh-CN"  # in the names of pages and pictures that there are in both languages
 FILE = re.compile(r"\[([\w./-]+\.md)\]")
 CODE = re.compile(r"(`+)(.+?)(?<!`)\1(?!`)")
-NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?)(?: ?(million|万))?")
+TIMES = {"": 1, "million": 1_000_000, "万": 10_000}
 
 
 class Part(NamedTuple):
@@ -86,10 +88,10 @@ def code_in(lines: tuple[str, ...]) -> Counter[str]:
     return Counter(found[2].strip() for found in CODE.finditer("\n".join(lines)))
 
 
-def numbers_in(lines: tuple[str, ...]) -> Counter[str]:
+def numbers_in(lines: tuple[str, ...]) -> Counter[Decimal]:
     """Written with digits, outside code and addresses."""
     text = CODE.sub("", LINK.sub("", "\n".join(lines)))
-    return Counter(number.rstrip(",").replace(",", "") for number in NUMBER.findall(text))
+    return Counter(Decimal(number.replace(",", "")) * TIMES[unit] for number, unit in NUMBER.findall(text))
 
 
 def test_the_parts_follow_each_other_alike() -> None:
