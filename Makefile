@@ -51,10 +51,6 @@ demo: environments ## Load both streams into DuckDB (or ENVIRONMENT=production)
 	@test -x $(PYAIRBYTE_PYTHON) || { echo "make demo needs PyAirbyte: see above." >&2; exit 1; }
 	@$(PYAIRBYTE_PYTHON) -m demo $(ENVIRONMENT)
 
-.PHONY: picture
-picture: environments ## Draw docs/images/demo.svg from a run of the demo
-	@$(PYAIRBYTE_PYTHON) -m demo local docs/images/demo.svg
-
 # ---------------------------------------------------------------------------------------------- develop
 
 .PHONY: test
@@ -88,6 +84,10 @@ bench: $(VENV)/.ready ## Measure throughput and memory
 .PHONY: profile
 profile: $(VENV)/.ready ## Draw where the time goes, as flame graphs
 	@$(BIN)/python -m benchmarks.profile
+
+.PHONY: picture
+picture: environments ## Draw docs/images/demo.svg from a run of the demo
+	@$(PYAIRBYTE_PYTHON) -m demo local docs/images/demo.svg
 
 .PHONY: simulate
 simulate: $(VENV)/.ready ## Run the failover in simulated time: SEEDS=10000, or one SEED=n
