@@ -49,7 +49,7 @@ help: ## List the targets
 # ---------------------------------------------------------------------------------------------- use
 
 .PHONY: demo
-demo: environments ## Load both streams into DuckDB (ENVIRONMENT=local, production or testnet)
+demo: environments ## Load both streams into DuckDB (or ENVIRONMENT=production)
 	@test -x $(PYAIRBYTE_PYTHON) || { echo "make demo needs PyAirbyte: see above." >&2; exit 1; }
 	@$(PYAIRBYTE_PYTHON) -m demo $(ENVIRONMENT)
 
@@ -60,7 +60,7 @@ test: environments ## Run every test
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) unit_tests integration_tests
 
 .PHONY: lint
-lint: $(VENV)/.ready ## Check style, types, imports between modules and declared dependencies
+lint: $(VENV)/.ready ## Check style, types, imports and declared dependencies
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy $(CODE)
@@ -73,7 +73,7 @@ format: $(VENV)/.ready ## Bring the code into shape
 	@$(BIN)/ruff format
 
 .PHONY: coverage
-coverage: environments ## Measure how much the tests reach: branches, the connector's own processes too
+coverage: environments ## Measure how much the tests reach, in processes too
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) unit_tests integration_tests
 	@$(BIN)/coverage combine --quiet
@@ -87,8 +87,12 @@ bench: $(VENV)/.ready ## Measure throughput and memory
 profile: $(VENV)/.ready ## Draw where the time goes, as flame graphs
 	@$(BIN)/python -m benchmarks.profile
 
+.PHONY: picture
+picture: environments ## Draw docs/images/demo.svg from a run of the demo
+	@$(PYAIRBYTE_PYTHON) -m demo local docs/images/demo.svg
+
 .PHONY: simulate
-simulate: $(VENV)/.ready ## Run the failover in simulated time: SEEDS=10000 windows, or one with SEED=n
+simulate: $(VENV)/.ready ## Run the failover in simulated time: SEEDS=10000, or one SEED=n
 	@$(BIN)/python -m unit_tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 .PHONY: mutants
@@ -115,7 +119,7 @@ image: ## Build the image for Airbyte (needs Docker)
 	docker build --tag $(IMAGE) .
 
 .PHONY: audit
-audit: $(VENV)/.ready deptry ## Ask for known vulnerabilities, and check the declared dependencies
+audit: $(VENV)/.ready deptry ## Ask for known vulnerabilities and undeclared dependencies
 	@$(BIN)/python scripts/audit.py requirements/runtime.txt
 
 .PHONY: deptry

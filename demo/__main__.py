@@ -1,4 +1,4 @@
-"""`python -m demo local`, or `production`, or `testnet`: run by `make demo`."""
+"""`python -m demo local`, or `production`, or `testnet`: run by `make demo`. With a file after that: `make picture`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from .coverage import show_coverage
 from .exchange import ExchangeDidNotStart, local_exchange
+from .picture import PICTURE_WIDTH, save
 from .progress import step
 from .report import Rows, show_latest_prices, show_rows, show_top_of_book
 from .warehouse import LoadingFailed, Warehouse
@@ -30,14 +31,17 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
 
 
 def main() -> int:
-    # A fixed width where the output is no terminal: the tables of a CI log are not squeezed into 80 columns.
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
-    environment = sys.argv[1]
+    environment, picture = sys.argv[1], Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    # Where the output is no terminal, COLUMNS may say how wide it is.
+    width = PICTURE_WIDTH if picture else None
+    console = Console(file=sys.stdout, highlight=False, width=width, record=picture is not None)
     if environment not in ENVIRONMENTS:
         console.print(f"make demo knows ENVIRONMENT={', '.join(ENVIRONMENTS)}, and not {environment}.", markup=False)
         return 2
     try:
         demonstrate(console, environment)
+        if picture:
+            save(console, picture, f"make demo, {environment}")
     except (ExchangeDidNotStart, LoadingFailed) as error:
         console.print(str(error), markup=False, soft_wrap=True)
         return 1
@@ -72,7 +76,7 @@ def demonstrate(console: Console, environment: str) -> None:
     show_coverage(console, warehouse, began_us, between_us)
     show_top_of_book(console, warehouse)
     show_latest_prices(console, warehouse)
-    console.print(f"Both tables are in {database}, main.book_tickers and main.symbol_prices.")
+    console.print(f"Both tables are in {database}:\nmain.book_tickers and main.symbol_prices.")
 
 
 def _now_us() -> int:

@@ -16,7 +16,7 @@ STRETCHES = """
     WHERE since_us >= {began_us}
     ORDER BY symbol, since_us
 """
-SYMBOLS_SHOWN = 12
+SYMBOLS_SHOWN = 6
 CELLS = 44  # of the drawing, so that the table fits into 80 columns
 COVERED, HOLE = "━", "·"
 
@@ -52,7 +52,12 @@ def drawing(of_symbol: dict[str, list[Stretch]], between_us: int) -> Table:
     begin, end = span(of_symbol)
     title = f"Coverage by docs/sql/coverage.sql, {(end - begin) / 1e6:.0f} seconds"
     table = Table(
-        "symbol", f"{COVERED} nothing is missing   {HOLE} not covered", title=title, title_justify="left", box=None
+        "symbol",
+        f"{COVERED} nothing is missing   {HOLE} not covered",
+        title=title,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
     )
     table.add_column("hole", justify="right")
     for symbol, stretches in list(of_symbol.items())[:SYMBOLS_SHOWN]:
@@ -96,5 +101,5 @@ def in_words(holes: list[float | None]) -> str:
     return (
         f"The hole between the syncs: {min(lengths):.1f} to {max(lengths):.1f} seconds, by contract. What was\n"
         "pushed then is gone, and the rows say so. Two sources with windows half a window\n"
-        "apart have no hole in common: docs/scaling.md."
+        "apart have no hole in common: docs/operating.md."
     )

@@ -26,7 +26,7 @@ def step(console: Console, text: str) -> Iterator[None]:
         while not ended.wait(SECONDS_BETWEEN_SIGNS[console.is_terminal]):
             if console.is_terminal:
                 status.update(sign())
-            else:
+            elif not console.record:  # a picture shows what came of it
                 console.print(f"  … {sign()}")
 
     status = console.status(text)

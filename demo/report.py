@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from decimal import Decimal
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 
+from .tables import Column, moment, show
 from .warehouse import Warehouse
 
-SYMBOLS_SHOWN = 12
-PRICES_SHOWN = 8
+SYMBOLS_SHOWN = 6
+PRICES_SHOWN = 5
 
 TOP_OF_BOOK = """
     SELECT symbol, best_bid_qty, best_bid_price, best_ask_price, best_ask_qty, event_time,
@@ -41,58 +40,61 @@ class Rows(NamedTuple):
 
 
 def show_rows(console: Console, syncs: list[Rows]) -> None:
-    table = Table("stream", *(f"rows after sync {number}" for number, _ in enumerate(syncs, 1)), "how it is loaded")
-    tickers = [f"{rows.book_tickers:,}" for rows in syncs]
-    prices = [f"{rows.symbol_prices:,}" for rows in syncs]
-    table.add_row("book_tickers", *tickers, "appended, from where the state of the last sync ends")
-    table.add_row("symbol_prices", *prices, "overwritten by each sync")
-    console.print(table)
+    columns = [Column("rows", ["book_tickers", "symbol_prices"], left=True)]
+    for number, rows in enumerate(syncs, 1):
+        columns.append(Column(f"sync {number}", [f"{rows.book_tickers:,}", f"{rows.symbol_prices:,}"]))
+    how = ["appended: sync 2 goes on where sync 1 ended", "overwritten by each sync"]
+    show(console, "", [*columns, Column("how they are loaded", how, left=True)])
     new = syncs[-1].book_tickers - syncs[-2].book_tickers
     console.print(
-        f"The second sync began with the state of the first: {new:,} new updates, "
-        f"{syncs[-1].twice:,} of all {syncs[-1].book_tickers:,} there twice by (symbol, u).\n"
+        f"Sync 2 brought {new:,} new updates; of all {syncs[-1].book_tickers:,}, "
+        f"{syncs[-1].twice:,} are there twice by (symbol, u).\n"
     )
 
 
 def show_top_of_book(console: Console, warehouse: Warehouse) -> None:
     rows = warehouse.query(TOP_OF_BOOK)
-    table = Table(title=f"Top of book, {len(rows)} symbols", title_justify="left")
-    for heading in ("symbol", "bid qty", "bid", "ask", "ask qty", "spread", "bps", "updates", "UTC"):
-        table.add_column(heading, justify="left" if heading == "symbol" else "right")
-    for row in rows[:SYMBOLS_SHOWN]:
-        bid, ask = Decimal(row["best_bid_price"]), Decimal(row["best_ask_price"])
-        table.add_row(
-            row["symbol"],
-            row["best_bid_qty"],
-            row["best_bid_price"],
-            row["best_ask_price"],
-            row["best_ask_qty"],
-            f"{ask - bid:f}",
-            f"{(ask - bid) / (ask + bid) * 20_000:.2f}" if ask + bid else "",
-            f"{row['updates']:,}",
-            _utc(row["event_time"]),
-        )
-    console.print(table)
+    shown = rows[:SYMBOLS_SHOWN]
+    newest = max((row["event_time"] or 0 for row in rows), default=0)
+    show(
+        console,
+        f"Top of the book, {len(rows):,} symbols",
+        [
+            Column("symbol", [row["symbol"] for row in shown], left=True),
+            Column("bid qty", [row["best_bid_qty"] or "" for row in shown], spare=1),
+            Column("bid", [row["best_bid_price"] or "" for row in shown]),
+            Column("ask", [row["best_ask_price"] or "" for row in shown]),
+            Column("ask qty", [row["best_ask_qty"] or "" for row in shown], spare=2),
+            Column("bps", [_basis_points(row["best_bid_price"], row["best_ask_price"]) for row in shown], spare=3),
+            Column("updates", [f"{row['updates']:,}" for row in shown], spare=5),
+            Column("UTC", [moment(row["event_time"], newest) for row in shown], spare=4),
+        ],
+    )
     _and_more(console, len(rows) - SYMBOLS_SHOWN)
 
 
 def show_latest_prices(console: Console, warehouse: Warehouse) -> None:
     rows = warehouse.query(LATEST_PRICES)
-    table = Table(title=f"Latest prices, {len(rows)} symbols", title_justify="left")
-    for heading in ("symbol", "price", "UTC"):
-        table.add_column(heading, justify="left" if heading == "symbol" else "right")
-    for row in rows[:PRICES_SHOWN]:
-        table.add_row(row["symbol"], row["price"], _utc(row["time"]))
-    console.print(table)
+    shown = rows[:PRICES_SHOWN]
+    newest = max((row["time"] or 0 for row in rows), default=0)
+    show(
+        console,
+        f"Latest prices, {len(rows):,} symbols",
+        [
+            Column("symbol", [row["symbol"] for row in shown], left=True),
+            Column("price", [row["price"] or "" for row in shown]),
+            Column("UTC", [moment(row["time"], newest) for row in shown], spare=1),
+        ],
+    )
     _and_more(console, len(rows) - PRICES_SHOWN)
+
+
+def _basis_points(bid: str | None, ask: str | None) -> str:
+    """The spread; empty where the book has one side only."""
+    if not bid or not ask or not Decimal(bid) or not Decimal(ask):
+        return ""
+    return f"{(Decimal(ask) - Decimal(bid)) / (Decimal(ask) + Decimal(bid)) * 20_000:.2f}"
 
 
 def _and_more(console: Console, count: int) -> None:
     console.print(f"… and {count:,} more\n" if count > 0 else "")
-
-
-def _utc(milliseconds: int | None) -> str:
-    """With the date: the price of a contract that no longer trades can be months old."""
-    if milliseconds is None:
-        return ""
-    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

@@ -29,7 +29,10 @@ from .harness.local_command import write
 from .harness.markdown import Block, blocks_of
 from .harness.patience import patient
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 TRANSLATION = ROOT / "README.zh-CN.md"
 CODE = ("bash", "sh", "shell", "console", "sql", "python")
 NEEDS = ("docker", "internet")

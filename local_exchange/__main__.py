@@ -140,7 +140,7 @@ def _count(text: str) -> int:
 
 
 def _where_to_connect(exchange: LocalExchange) -> str:
-    configuration = json.dumps({"environment": exchange.environment()})
+    configuration = json.dumps({"environment": exchange.environment(usds_margined=True)})
     return (
         "Local exchange, a Binance look-alike on loopback. Ctrl-C ends it.\n"
         f"COIN-M:         {exchange.market_stream_url}/ws/!bookTicker\n"

@@ -43,7 +43,8 @@ The answer is one JSON object a line, messages of the Airbyte protocol. A check
 that failed exits with 0, as Airbyte wants it: its "status" says FAILED.
 
 Documentation: README.md and docs/ beside the source code.
-Binance's own: https://developers.binance.com/docs/derivatives
+Binance's own:
+https://developers.binance.com/en/docs/products/derivatives-trading-coin-futures
 """
 
 

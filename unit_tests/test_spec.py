@@ -196,6 +196,7 @@ def test_whole_numbers_are_called_so() -> None:
     for path, node in NODES.items():
         if node.get("type") == "integer":
             assert "whole number" in node["description"].lower(), f"{path}: a fraction passes the form's box"
+            assert node["pattern_descriptor"].startswith("whole number, "), f"{path}: the hint beside the title"
 
 
 def test_every_pattern_has_its_human_form() -> None:

@@ -36,7 +36,8 @@ def started(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, st
 def test_it_runs_until_it_is_ended(number: signal.Signals) -> None:
     with started("--rate", "100", "--samples", "off") as (process, told):
         assert told["COIN-M"] == told["market_stream_url"] + ALL
-        for url in (told["COIN-M"], told["USDⓈ-M"], told["market_stream_url"] + "/ws/btcusd_perp@bookTicker"):
+        own = ("market_stream_url", "btcusd_perp"), ("usds_margined_stream_url", "btcusdt")
+        for url in (told["COIN-M"], told["USDⓈ-M"], *(f"{told[base]}/ws/{name}@bookTicker" for base, name in own)):
             with connect(url) as client:
                 assert json.loads(client.recv(WAIT))["e"] == "bookTicker"
         with connect(told["WebSocket API"]) as client:

@@ -1,0 +1,48 @@
+"""Both markets, and the connection of USDⓈ-M is lost: its gap is told, and COIN-M's promise goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from local_exchange import LocalExchange
+
+from .harness.connector import Connector, Output
+from .harness.driving import Driven
+from .harness.judging import Verdict, judge, stretches_of, uncovered
+
+COIN_M, USDS_M = ("BTCUSD_PERP", "ETHUSD_PERP"), ("BTCUSDT", "ETHUSDT")
+PREFIX = "/usds/public"
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Output, Verdict, int]:
+    """What came out, what is wrong with it, and how many updates were promised and are not there."""
+    with (
+        LocalExchange(rate=500, sample_every=None) as exchange,
+        Connector(tmp_path_factory.mktemp("markets")) as connector,
+    ):
+        driven = Driven(connector, exchange, usds_margined=True, book_ticker_symbols=[*COIN_M, *USDS_M])
+        connections = driven.wait_for_connections(2)
+        driven.wait_for_updates(200)
+        (lost,) = [connection for connection in connections if connection.address.prefix == PREFIX]
+        exchange.fault("rst", lost)
+        driven.wait_for_text("Gap of")
+        driven.wait_for_updates(200)
+        output = driven.stop()
+        verdict = judge(exchange, output, each_from_its_own=True)
+        return output, verdict, len(uncovered(exchange, output))
+
+
+def test_the_gap_is_told_and_explains_what_is_missing(story: tuple[Output, Verdict, int]) -> None:
+    output, verdict, _ = story
+    assert output.exit_code == 0
+    assert verdict.faults == (0, 0, 0)
+    (gap,) = verdict.gaps
+    assert "Connection 2 of 2" in gap.cause
+
+
+def test_only_the_rows_of_that_market_begin_anew(story: tuple[Output, Verdict, int]) -> None:
+    output, _, broken = story
+    assert broken == 0
+    stretches = {symbol: len(since) for symbol, since in stretches_of(output).items()}
+    assert stretches == {**dict.fromkeys(COIN_M, 1), **dict.fromkeys(USDS_M, 2)}
