@@ -81,7 +81,7 @@ STORIES: dict[str, tuple[Callable[[Connector], Story], tuple[str, ...]]] = {
 
 def with_command(story: Callable[[Connector], Story], command: tuple[str, ...]) -> Callable[[Connector], Story]:
     def tell(connector: Connector) -> Story:
-        with Connector(connector._folder, command) as other:
+        with Connector(connector.folder, command) as other:
             return story(other)
 
     return tell

@@ -86,7 +86,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
         sync, command = SYNCS[name]
 
         def run(connector: Connector) -> Output:
-            with Connector(connector._folder, command) as other:
+            with Connector(connector.folder, command) as other:
                 return sync(other)
 
         return run

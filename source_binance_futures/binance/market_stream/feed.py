@@ -116,6 +116,13 @@ class Feed:
         return self._lost or self._dialling.trouble
 
     @property
+    def unanswered(self) -> str | None:
+        """What the attempt that is still under way waits for; None where there is none."""
+        if not self._dialling.is_under_way:
+            return None
+        return f"{host_of(self.plan.bases[0])} did not answer before the window ended"
+
+    @property
     def was_connected(self) -> bool:
         """Whether any connection ever came about."""
         return self._lines > 0

@@ -113,9 +113,11 @@ class MarketStream:
         for feed in self._feeds:
             if feed.failure is not None:
                 return feed.failure
+        is_over = time.monotonic() >= self._window_ends
         for feed in self._feeds:
-            if not feed.brought_data and feed.trouble is not None:
-                return NothingHeard(round(time.monotonic() - self._began), feed.trouble, connected=feed.was_connected)
+            trouble = feed.trouble or (feed.unanswered if is_over else None)
+            if not feed.brought_data and trouble is not None:
+                return NothingHeard(round(time.monotonic() - self._began), trouble, connected=feed.was_connected)
         return None
 
     # --- the reading thread ---
