@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import socket
 import ssl
+import struct
 import termios
 import threading
 import time
@@ -43,6 +44,13 @@ def wait_for_bytes(channel: Channel, count: int) -> None:
         fcntl.ioctl(channel.fileno(), termios.FIONREAD, waiting)
 
 
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = Deadline.after(PATIENCE)
+    while not happened():
+        assert not deadline.expired
+        time.sleep(0.001)
+
+
 def taken(channel: Channel, size: int) -> list[tuple[bytes, bool]]:
     """What `take` hands out until so many bytes have come."""
     found: list[tuple[bytes, bool]] = []
@@ -76,6 +84,37 @@ def test_where_nothing_came_there_is_nothing_to_take(ends: Ends) -> None:
     with pytest.raises(BlockingIOError):
         channel.take()
     assert not channel.holds_bytes()
+
+
+def test_an_end_is_seen_without_taking_anything(ends: Ends) -> None:
+    channel, server = ends
+    with contextlib.suppress(BlockingIOError):
+        channel.take()
+    assert not channel.has_ended()
+    server.sendall(b"the last")
+    wait_for_bytes(channel, 8)
+    assert not channel.has_ended(), "something is left to take"
+    assert taken(channel, 8) == [(b"the last", True)]
+    server.shutdown(socket.SHUT_WR)
+    wait_until(channel.has_ended)
+    assert isinstance(ending(channel), EndOfStream)
+
+
+def test_a_reset_is_an_end(ends: Ends) -> None:
+    channel, server = ends
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    server.close()
+    wait_until(channel.has_ended)
+
+
+def test_an_end_that_tls_announces_is_one_where_the_socket_goes_on() -> None:
+    with tls_channel() as (channel, server):
+        server.settimeout(0)
+        with pytest.raises(ssl.SSLWantReadError):  # it has said its goodbye, and waits for ours
+            server.unwrap()
+        assert isinstance(ending(channel), EndOfStream)
+        assert channel.has_ended()
+        assert not Channel.has_ended(channel)
 
 
 def test_many_small_pieces_are_taken_at_once(ends: Ends) -> None:

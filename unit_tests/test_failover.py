@@ -114,6 +114,26 @@ def covered() -> Machine:
     return machine
 
 
+# --- what a read vouches for ---
+
+
+def test_a_read_after_which_the_connection_is_over_vouches_for_nothing() -> None:
+    machine = single()
+    batch, actions = machine.update(0, BEGAN + 1)
+    assert not batch.behind
+    batch, actions = machine.update(0, BEGAN + 2, ended=True)
+    assert actions == [Emit(batch)]
+    assert batch.behind, "what was pushed between its end and this read is missing"
+
+
+def test_with_a_spare_that_has_the_rest_it_does() -> None:
+    machine = covered()
+    assert not machine.update(0, BEGAN + 4, ended=True)[0].behind
+    machine = covered()
+    machine.lost(1, BEGAN + 4)
+    assert machine.update(0, BEGAN + 5, ended=True)[0].behind
+
+
 # --- the first connection ---
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from source_binance_futures.binance.market_stream.coverage import Coverage
 from source_binance_futures.binance.market_stream.messages import MalformedFrame, OtherFrame
 from source_binance_futures.binance.market_stream.outbox import Gap, Silence
 from source_binance_futures.streams.tally import Tally
@@ -56,13 +57,8 @@ def test_whether_only_malformed_frames_came(tally: Tally, expected: bool) -> Non
     assert tally.only_malformed is expected
 
 
-def test_progress() -> None:
-    assert Tally(emitted=500).progress(7, 10.0, 49.6) == "500 updates of 7 symbols, 50 a second, 50 seconds left."
-    assert Tally(emitted=2).progress(1, 0.0, 60.0) == "2 updates of 1 symbols, 2000 a second, 60 seconds left."
-
-
 def test_the_last_line_of_a_sync_of_which_nothing_is_to_be_told() -> None:
-    assert Tally().summary(0, 2.04, 0, compared=0, confirmed=0) == (
+    assert Tally().summary(0, 2.04, 0, coverage=Coverage(), compared=0, confirmed=0) == (
         "Captured 0 updates of 0 symbols in 2.0 seconds. Reconnects: 0. Gaps: none. Left out: 0 known already (the "
         "overlap of connections and syncs), 0 of other contracts, 0 other frames, 0 malformed."
     )
@@ -71,9 +67,13 @@ def test_the_last_line_of_a_sync_of_which_nothing_is_to_be_told() -> None:
 def test_the_last_line_of_a_sync_of_which_all_is_to_be_told() -> None:
     tally = Tally(10, 1, 2, 3, 4, gaps=[2.0, 1.5], silences=[61.0])
     tally.first_event_time, tally.last_event_time = 1795293300123, 1795293302500
-    assert tally.summary(5, 60.0, 2, compared=2345, confirmed=2344) == (
+    tally.longest_pause = 7.25
+    coverage = Coverage()
+    coverage.since("BTCUSD_PERP", 0, 1)
+    assert tally.summary(5, 60.0, 2, coverage=coverage, compared=2345, confirmed=2344) == (
         "Captured 10 updates of 5 symbols in 60.0 seconds. Reconnects: 2. Gaps: 2, 3.5 seconds in all. "
-        "Long silences: 1, 61 seconds in all. Samples confirmed: 2,344 of 2,345. "
+        "Long silences: 1, 61 seconds in all. Stretches in which nothing is missing: 1, of 1 contracts. "
+        "Longest pause between two updates: 7.2 seconds. Samples confirmed: 2,344 of 2,345. "
         "Left out: 1 known already (the overlap of connections and syncs), 2 of other contracts, 3 other frames, "
         "4 malformed. Event times from 2026-11-21 20:35:00.123 UTC to 2026-11-21 20:35:02.500 UTC."
     )
@@ -82,4 +82,4 @@ def test_the_last_line_of_a_sync_of_which_all_is_to_be_told() -> None:
 @pytest.mark.parametrize(("first", "last"), [(None, 1), (1, None), ("1", 1), (1, True), (1.5, 1)])
 def test_event_times_that_are_none_are_not_told(first: object, last: object) -> None:
     tally = Tally(first_event_time=first, last_event_time=last)
-    assert "Event times" not in tally.summary(0, 1, 0, compared=0, confirmed=0)
+    assert "Event times" not in tally.summary(0, 1, 0, coverage=Coverage(), compared=0, confirmed=0)

@@ -213,7 +213,9 @@ class Driver:
                 pushed_at=read.pushes[-1].event_time,
                 line=number,
             )
-        arrival = Arrival(batch, bool(read.pushes), bool(read.pushes), read.heard, read.drained, read.notice)
+        arrival = Arrival(
+            batch, bool(read.pushes), bool(read.pushes), read.heard, read.drained, read.notice, read.end is not None
+        )
         self._act(self.machine.received(number, arrival, self._now))
         if read.end is not None and number in self._open:
             self._act(self.machine.lost(number, read.end, self._now))

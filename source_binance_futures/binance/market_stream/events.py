@@ -17,8 +17,8 @@ class Batch:
     `feed` and `line` number where they came from. `received_at` is the read on the monotonic clock in seconds,
     `received_at_us` the same on the wall clock in microseconds since 1970. `pushed_from` and `pushed_at` are when the
     exchange pushed the first and the last of them (epoch seconds, its own clock), None where the frames do not say.
-    `behind` is set where the line is so late that what it brings vouches for nothing yet. `size` is what they hold in
-    memory, in bytes.
+    `behind` is set where the read vouches for nothing: the line is late, or was over by then and nobody has the rest.
+    `size` is what they hold in memory, in bytes.
     """
 
     __slots__ = (
@@ -65,7 +65,8 @@ class Arrival:
 
     `batch` holds its messages, if any; `has_data` says whether a book ticker is among them (an acknowledgement proves
     nothing), `has_update` whether one is that the feed accounts for. `heard` is set by any frame, control frames
-    included; `drained` where nothing more waits to be read; `retiring` where the server announced its end.
+    included; `drained` where nothing more waits to be read; `retiring` where the server announced its end; `ended`
+    where the connection was found to be over right after.
     """
 
     batch: Batch | None
@@ -74,6 +75,7 @@ class Arrival:
     heard: bool
     drained: bool
     retiring: bool = False
+    ended: bool = False
 
 
 @dataclass(frozen=True)

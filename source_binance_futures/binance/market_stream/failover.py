@@ -95,6 +95,8 @@ class Failover:
             if line is self.pair.active:
                 self._end_silence(arrival)
                 self._lines.do(*self.account.emitted(line), events.Emit(arrival.batch))
+                if arrival.ended and not self._is_covered():
+                    arrival.batch.behind = True  # who knows how long it had been over
             else:
                 line.keep(arrival.batch, self.account.until)
             if arrival.has_data:
@@ -173,6 +175,10 @@ class Failover:
     def _give_up(self, error: Exception) -> None:
         self._has_given_up = True
         self._lines.do(events.GiveUp(error))
+
+    def _is_covered(self) -> bool:
+        """Whether a spare has all that was not emitted."""
+        return self.pair.spare is not None and self.account.would_lose_nothing(self.pair.spare)
 
     def _end_silence(self, arrival: Arrival) -> None:
         """A fresh line that was asked for because of silence is not wanted any more once data comes."""

@@ -50,6 +50,8 @@ class Wire:
         """What has arrived; what answers our own messages, or announces the end, is no business of the consumer."""
         received = self.connection.receive()
         received_at_us = time.time_ns() // 1000
+        # Asked after that moment: rows vouch for what was pushed until then, so the connection must have lived then.
+        ended = bool(received.payloads) and received.drained and self.connection.has_ended()
         self._refused = None
         look: Glance | None = None
         batch: Batch | None = None
@@ -66,6 +68,7 @@ class Wire:
             received.heard,
             received.drained,
             look is not None and look.retiring,
+            ended,
         )
         loss = self.connection.loss
         return Reading(arrival, look.samples if look else [], self._refused, None if loss is None else str(loss))

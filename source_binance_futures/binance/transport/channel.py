@@ -47,6 +47,16 @@ class Channel:
         data = self._read(READ_BYTES)
         return data, len(data) < READ_BYTES
 
+    def has_ended(self) -> bool:
+        """Whether the other side has ended the connection, and nothing is left to `take`."""
+        self._socket.settimeout(0)
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def send(self, data: bytes, deadline: Deadline) -> None:
         """Sends all of it. Raises an `OSError`, after which nothing more can be sent."""
         self._socket.settimeout(deadline.timeout())

@@ -86,6 +86,10 @@ class Connection:
             self._leave(self._cutter.violation, self._cutter.violation.close_code)
         return Received(payloads, bool(payloads or controls), drained)
 
+    def has_ended(self) -> bool:
+        """Whether it is over, also where `loss` is not set before the next `receive`."""
+        return self.loss is not None or self._channel.has_ended()
+
     def send_text(self, text: str) -> None:
         """Sends one text message; sets `loss` if that fails."""
         self._send(text.encode(), ABNF.OPCODE_TEXT)

@@ -113,6 +113,9 @@ class TlsChannel(Channel):
             raise self._end or BlockingIOError
         return b"".join(chunks), drained
 
+    def has_ended(self) -> bool:
+        return self._end is not None or super().has_ended()
+
     def send(self, data: bytes, deadline: Deadline) -> None:
         self._tls.write(data)
         self._flush(deadline)
