@@ -1,0 +1,160 @@
+"""The WebSocket API, asked as the connector asks it: few requests, their answers, and what they cost."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from orjson import JSONDecodeError, loads
+
+from ..binance.deadline import Deadline
+from ..binance.endpoints import Market, market_of
+from ..binance.errors import BinanceError, HandshakeRefused, NoAnswer, RateLimited
+from ..binance.stop import LOOK_EVERY, Stop
+from ..binance.transport.address import host_of
+from ..binance.transport.connection import Connection
+from ..binance.transport.route import Route
+from ..binance.websocket_api.client import MAX_MESSAGE_BYTES
+from ..binance.websocket_api.prices import parse_answer, request
+from .contents import DECIMAL
+from .facts import PriceFacts
+
+LISTED, UNLISTED = "BTCUSDT", "NOSUCHUSDT"
+CONNECT_WITHIN = 10.0  # seconds
+ANSWER_WITHIN = 10.0
+LATEST_SECOND = 50  # of the minute in which all is asked: the weight is counted by the minute of the UTC clock
+CONNECTIONS = 2
+
+
+def ask_prices(url: str, route: Route, stop: Stop, deadline: Deadline) -> tuple[PriceFacts, BinanceError | None]:
+    """Asks for one symbol, for all and for one not listed, then for one twice over a second connection: weight 16.
+
+    What was learned, and the error that ended it, if one did.
+    """
+    asking = _Asking(url, route, stop, deadline)
+    try:
+        asking.run()
+    except BinanceError as error:
+        asking.known["failure"] = type(error).__name__
+        asking.known["status"] = error.status if isinstance(error, HandshakeRefused | RateLimited) else None
+        return PriceFacts(**asking.known), error
+    return PriceFacts(**asking.known), None
+
+
+class _Asking:
+    def __init__(self, url: str, route: Route, stop: Stop, deadline: Deadline) -> None:
+        self.known: dict[str, Any] = {}
+        self._url = url
+        self._host = host_of(url)
+        self._route = route
+        self._stop = stop
+        self._deadline = deadline
+
+    def run(self) -> None:
+        second = time.time() % 60
+        if second > LATEST_SECOND:
+            self._stop.sleep_until(min(time.monotonic() + 60.2 - second, self._deadline.moment))
+        first = self._open()
+        minute = int(time.time() // 60)
+        try:
+            one = self._ask(first, LISTED)
+            self.known["one_fault"] = self._fault(one, LISTED)
+            every = self._ask(first, None)
+            self.known["all_fault"] = self._fault(every, None)
+            self._rows(every)
+            unknown = self._ask(first, UNLISTED)
+            self._unknown(unknown)
+        finally:
+            first.close()
+        second_connection = self._open()
+        try:
+            again = self._ask(second_connection, LISTED)
+            last = self._ask(second_connection, LISTED)
+        finally:
+            second_connection.close()
+        if int(time.time() // 60) == minute:
+            self._weigh(*(_count(answer) for answer in (one, every, unknown, again, last)))
+        self.known["weight_limit"] = _limit(one).get("limit")
+
+    def _weigh(self, *counts: int | None) -> None:
+        """Differences only: how much other programs behind this address have used is nobody's business."""
+        known = [count for count in counts if count is not None]
+        if len(known) < len(counts):
+            return
+        one, every, unknown, again, last = known
+        self.known["weight_all"] = every - one
+        self.known["weight_one"] = last - again
+        self.known["weight_handshake"] = again - unknown - self.known["weight_one"]
+
+    def _fault(self, answer: dict[str, Any], symbol: str | None) -> str:
+        """What the connector, and the schema, have against an answer; "" for nothing."""
+        try:
+            parsed = parse_answer(answer["payload"], answer["request"], symbol, self._host)
+        except BinanceError as error:
+            return type(error).__name__
+        if parsed is None:
+            return "another id"
+        if isinstance(parsed.error, RateLimited):
+            raise parsed.error
+        if parsed.error is not None:
+            return type(parsed.error).__name__
+        if symbol is not None and isinstance(answer["frame"].get("result"), list):
+            return "a list for one symbol"
+        return next(filter(None, map(_fault_of_row, parsed.rows)), "")
+
+    def _rows(self, answer: dict[str, Any]) -> None:
+        result = answer["frame"].get("result")
+        rows = [row for row in result if isinstance(row, dict)] if isinstance(result, list) else []
+        self.known["rows"] = len(rows)
+        self.known["coin_m_rows"] = sum(market_of(str(row.get("symbol"))) is Market.COIN_M for row in rows)
+
+    def _unknown(self, answer: dict[str, Any]) -> None:
+        status, error = answer["frame"].get("status"), answer["frame"].get("error")
+        code = error.get("code") if isinstance(error, dict) else None
+        self.known["unknown_status"] = status if isinstance(status, int) else None
+        self.known["unknown_code"] = code if isinstance(code, int) else None
+
+    def _open(self) -> Connection:
+        deadline = self._deadline.or_after(CONNECT_WITHIN)
+        return Connection.open(self._url, self._route, deadline, MAX_MESSAGE_BYTES)
+
+    def _ask(self, connection: Connection, symbol: str | None) -> dict[str, Any]:
+        """The answer as it came: `payload`, `frame` as parsed, and the `request` that it answers."""
+        request_id = uuid.uuid4().hex
+        deadline = self._deadline.or_after(ANSWER_WITHIN)
+        connection.send_text(request(request_id, symbol))
+        while not (deadline.expired or self._stop.requested):
+            for payload in connection.receive().payloads:
+                return {"payload": payload, "frame": _object(payload), "request": request_id}
+            if connection.loss is not None:
+                raise connection.loss
+            connection.wait(min(deadline.remaining(), LOOK_EVERY))
+        raise NoAnswer(self._host, ANSWER_WITHIN)
+
+
+def _fault_of_row(row: dict[str, Any]) -> str:
+    if not DECIMAL.match(row["price"]):
+        return "a price that is no decimal"
+    return "" if type(row.get("time")) is int else "no time"
+
+
+def _object(payload: bytes) -> dict[str, Any]:
+    try:
+        frame = loads(payload)
+    except JSONDecodeError:
+        return {}
+    return frame if isinstance(frame, dict) else {}
+
+
+def _limit(answer: dict[str, Any]) -> dict[str, Any]:
+    limits = answer["frame"].get("rateLimits")
+    for limit in limits if isinstance(limits, list) else []:
+        if isinstance(limit, dict) and limit.get("rateLimitType") == "REQUEST_WEIGHT":
+            return limit
+    return {}
+
+
+def _count(answer: dict[str, Any]) -> int | None:
+    count = _limit(answer).get("count")
+    return count if isinstance(count, int) else None
