@@ -32,7 +32,7 @@ def _brings(address: AddressFacts) -> Finding:
         return holds_if(False, _seen(address)) if address.status is not None else unseen(_seen(address))
     if not address.brought and address.seconds < SILENT_FROM:
         return unseen(_seen(address))
-    return holds_if(address.samples > 0 and address.own > 0, _seen(address))
+    return holds_if(address.brought > 0, _seen(address))
 
 
 def coin_m_address(facts: Facts) -> Finding:

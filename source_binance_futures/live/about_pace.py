@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..binance.market_stream.push_clock import DOUBT_BY_EVENT_TIME
 from .belief import Belief, Finding, Verdict, counted, holds_if, unseen
-from .facts import Facts, LineFacts, PaceFacts
+from .facts import Facts, PaceFacts
 from .sampling import LATE_AFTER
 
 SAMPLED = (4.0, 6.0)  # seconds between two samples of a contract; 5.04 were measured
@@ -20,18 +20,12 @@ def _paces(facts: Facts) -> list[PaceFacts]:
     return [line.pace for line in facts.lines]
 
 
-def _longest(facts: Facts) -> LineFacts | None:
-    """The line that brought most of the contracts that are followed."""
-    return max(facts.lines, key=lambda line: line.pace.own_frames + line.pace.distances, default=None)
-
-
 def sample_pace(facts: Facts) -> Finding:
     pace = max(_paces(facts), key=lambda each: each.distances, default=PaceFacts())
     if pace.distances < ENOUGH_DISTANCES:
         return unseen(f"{counted(pace.distances, 'distance')} between samples of a contract: too few")
     low, high = SAMPLED
-    kind = "" if pace.median_distance >= low else ", nearer to real time" if pace.median_distance <= REAL_TIME else ""
-    seen = f"median distance {pace.median_distance:.2f} s in {counted(pace.distances, 'distance')}{kind}"
+    seen = f"median of {counted(pace.distances, 'distance')} {pace.median_distance:.2f} s"
     return holds_if(low <= pace.median_distance <= high, seen)
 
 
@@ -80,7 +74,7 @@ def ids_rise(facts: Facts) -> Finding:
         return unseen(f"{counted(frames, 'own update')}: too few")
     back = sum(line.own.steps_back for line in facts.lines)
     repeats = sum(line.own.repeats for line in facts.lines)
-    seen = f"{back:,} steps back and {counted(repeats, 'repeat')} in {counted(frames, 'own update')}"
+    seen = f"{counted(back, 'step')} back and {counted(repeats, 'repeat')} in {counted(frames, 'own update')}"
     return holds_if(not (back or repeats), seen)
 
 
@@ -97,13 +91,10 @@ def times_rise(facts: Facts) -> Finding:
     frames = sum(order.frames for order in orders)
     if frames < ENOUGH_UPDATES:
         return unseen(f"{counted(frames, 'frame')}: too few")
-    event, transaction = (
-        sum(order.event_times_back for order in orders),
-        sum(order.transaction_times_back for order in orders),
-    )
-    return holds_if(
-        not (event or transaction), f"E back {event:,} times, T {transaction:,} times in {counted(frames, 'frame')}"
-    )
+    event = sum(order.event_times_back for order in orders)
+    transaction = sum(order.transaction_times_back for order in orders)
+    seen = f"E {counted(event, 'time')} back, T {counted(transaction, 'time')}, in {counted(frames, 'frame')}"
+    return holds_if(not (event or transaction), seen)
 
 
 def ids_across(facts: Facts) -> Finding:

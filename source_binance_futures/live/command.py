@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     observation = Observation(config.environment, config.route, stop, options.minutes * 60, _tell)
     facts = observation.run()
     if not observation.reached:
-        print(refusal(observation.errors) or "It was ended before there was anything to tell.", file=sys.stderr)
+        in_vain = f"Binance cannot be reached: no connection came about within {facts.seconds:.0f} seconds."
+        too_early = "It was ended before there was anything to tell."
+        print(refusal(observation.errors) or (too_early if stop.requested else in_vain), file=sys.stderr)
         return 1
     judged, installed = judge(facts), _version()
     print("\n".join(["", table(judged), "", summary(judged)]))

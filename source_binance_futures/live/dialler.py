@@ -61,8 +61,9 @@ class Dialler:
         return outcome
 
     def close(self) -> None:
-        """A connection that is still being opened is left at once."""
+        """Connections that nobody has met yet, or that are still being opened, are left at once."""
         self._over = True
+        self._leave_all()
 
     def _attempt(self, address: Address, symbols: tuple[str, ...], succeeds: bool) -> None:
         url, named = stream_address(address.base, streams_of(symbols))
@@ -75,7 +76,12 @@ class Dialler:
             outcome = Failed(address, UnexpectedFailure(error))
         else:
             assert isinstance(connection, WatchedConnection)
-            if self._over:
-                connection.close()
             outcome = Opened(connection, address, symbols, named)
         self._outcomes.put((succeeds, outcome))
+        if self._over:
+            self._leave_all()
+
+    def _leave_all(self) -> None:
+        while (outcome := self.outcome()) is not None:
+            if isinstance(outcome[1], Opened):
+                outcome[1].connection.close()

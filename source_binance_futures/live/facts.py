@@ -65,7 +65,7 @@ class SampleFacts:
 
     compared: int = 0
     missing: int = 0  # the own stream went past them
-    overdue: int = 0  # it had not come to them at the end, for longer than `LATE_AFTER`
+    overdue: int = 0  # it had not come to them at the end, for longer than `OVERDUE_AFTER`
     ahead_ms: float = 0.0  # by how much the furthest ran ahead of its own stream
     ahead_median_ms: float = 0.0  # of all; negative where own streams are earlier
 

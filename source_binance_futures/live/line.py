@@ -49,13 +49,15 @@ class Line:
         self.connection = opened.connection
         self.address = opened.address
         self.symbols: list[str] = []  # the contracts that are followed
-        self.named = frozenset(streams_of(opened.symbols)[: opened.named])
+        self.confirmed = set(streams_of(opened.symbols)[: opened.named])  # by the address, or by an answer
         self.tape = Tape(opened.connection.opened_at + epoch_offset)
         self.is_lost = False
+        self._named = opened.named
         self._streams = [ALL_MARKET_STREAM]
         self._offset = epoch_offset
         self._subscriptions = Subscriptions(self._streams, opened.named)
         self._messages: dict[int, _Message] = {}
+        self._contracts: dict[str, str] = {}  # by their own streams
         self._kinds: dict[str, str] = {}  # of streams that are no contract's that is followed
         self._next_ping_at = opened.connection.opened_at + FIRST_PING_AFTER
         self._ended_at: float | None = None
@@ -70,14 +72,17 @@ class Line:
     @property
     def is_asking(self) -> bool:
         """Whether some streams are still to be subscribed."""
-        return sum(len(message.streams) for message in self._messages.values()) + len(self.named) < len(self._streams)
+        return sum(len(message.streams) for message in self._messages.values()) + self._named < len(self._streams)
 
     def follow(self, symbol: str, now: float) -> None:
         """Listens to a contract's own stream, as long as there is room."""
         if symbol not in self.symbols and len(self.symbols) < MOST_FOLLOWED:
+            stream = own_stream(symbol)
             self.symbols.append(symbol)
-            self._streams.append(own_stream(symbol))
-            self.tape.pace.follow(symbol, now + self._offset)
+            self._streams.append(stream)
+            self._contracts[stream] = symbol
+            if stream in self.confirmed:
+                self.tape.pace.follow(symbol, now + self._offset)
 
     def probe(self, kind: str, stream: str) -> None:
         """Asks for a stream that is no contract's of this host; in a message of its own, where nothing else is due."""
@@ -105,6 +110,7 @@ class Line:
         self.tape.take(payloads, now + self._offset)
         if self.connection.loss is not None:
             self._loss = self.connection.loss
+            self.connection.close()
             self.is_lost = True
             self._ended_at = now
 
@@ -137,7 +143,15 @@ class Line:
         if message is not None and message.answered_after is None:
             message.answered_after = round(now - message.sent_at, 3)
             message.error = answer.error is not None
+            if not message.error:
+                self._confirm(message, now)
         return True
+
+    def _confirm(self, message: _Message, now: float) -> None:
+        self.confirmed.update(message.streams)
+        for stream in message.streams:
+            if stream in self._contracts:
+                self.tape.pace.follow(self._contracts[stream], now + self._offset)
 
 
 def streams_of(symbols: Sequence[str]) -> list[str]:

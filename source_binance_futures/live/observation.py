@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import queue
 import select
-import threading
 import time
 from collections.abc import Callable
 
 from ..binance.deadline import Deadline
 from ..binance.endpoints import Environment, Market, market_of, own_stream
 from ..binance.errors import BinanceError, HandshakeRefused, RateLimited
-from ..binance.market_stream.dialling import UnexpectedFailure
 from ..binance.stop import Stop
 from ..binance.transport.route import Route
 from .addresses import FIRST_CONTRACTS, Address, addresses_of
@@ -19,7 +16,7 @@ from .dialler import Dialler, Failed
 from .facts import AddressFacts, Facts, PriceFacts
 from .line import Line
 from .prices import CONNECTIONS as PRICE_CONNECTIONS
-from .prices import ask_prices
+from .prices import PriceAsking
 from .schedule import MOST_CONNECTIONS, Schedule
 from .succession import Succession
 
@@ -36,9 +33,8 @@ class Observation:
     def __init__(
         self, environment: Environment, route: Route, stop: Stop, seconds: float, tell: Callable[[str], None]
     ) -> None:
-        self.errors: list[BinanceError] = []  # why connections did not come about
+        self._failed: list[BinanceError] = []
         self._environment = environment
-        self._route = route
         self._stop = stop
         self._tell = tell
         self._schedule = Schedule(seconds)
@@ -52,22 +48,26 @@ class Observation:
         if not set(environment.coin_m_bases) & set(environment.usds_m_bases):
             self._probes.append(("cross", own_stream(FIRST_CONTRACTS[Market.USDS_M][0])))
         self._redial: list[tuple[float, Line]] = []
-        self._prices: queue.SimpleQueue[tuple[PriceFacts, BinanceError | None]] = queue.SimpleQueue()
-        self._price_facts: PriceFacts | None = None
+        self._prices = PriceAsking(environment.websocket_api_url, route, stop)
         self._began = 0.0
         self._offset = 0.0
 
     @property
+    def errors(self) -> list[BinanceError]:
+        """Why connections did not come about."""
+        return self._failed + ([] if self._prices.error is None else [self._prices.error])
+
+    @property
     def reached(self) -> bool:
         """Whether any connection came about, of the streams or the API."""
-        return bool(self._lines) or (self._price_facts is not None and self._price_facts.one_fault is not None)
+        return bool(self._lines) or (self._prices.facts is not None and self._prices.facts.one_fault is not None)
 
     def run(self) -> Facts:
         """Until the time is over, a stop is requested, or nothing can come any more."""
         self._began = time.monotonic()
         self._offset = time.time() - self._began
         end = Deadline(self._began + self._schedule.seconds)
-        threading.Thread(target=self._ask_prices, args=(end,), name="ask prices", daemon=True).start()
+        self._prices.start(end)
         for address in self._addresses:
             self._dialler.dial(address, address.symbols)
         try:
@@ -79,7 +79,7 @@ class Observation:
             self._dialler.close()
             for line in self._lines:
                 line.leave()
-        self._meet_prices(LAST_ANSWER_WITHIN)
+        self._prices.meet(LAST_ANSWER_WITHIN)
         return Facts(
             self._environment.name,
             int((self._began + self._offset) * 1000),
@@ -89,17 +89,17 @@ class Observation:
             tuple(map(self._address_facts, self._addresses)),
             tuple(line.facts() for line in self._lines if not line.address.wrong_path),
             None if self._succession is None else self._succession.facts(),
-            self._price_facts or PriceFacts(failure="NoAnswer"),
+            self._prices.facts or PriceFacts(failure="NoAnswer"),
         )
 
     @property
     def _is_hopeless(self) -> bool:
         """Whether nothing is open, and nothing can be any more."""
-        is_waiting = self._dialler.under_way or self._price_facts is None or self._redial
+        is_waiting = self._dialler.under_way or self._prices.facts is None or self._redial
         return not (is_waiting or any(line.is_open for line in self._lines))
 
     def _step(self, now: float) -> None:
-        self._meet_prices(0)
+        self._prices.meet(0)
         self._meet_connections(now)
         for line in self._lines:
             if line.is_open:
@@ -126,7 +126,7 @@ class Observation:
         while (outcome := self._dialler.outcome()) is not None:
             succeeds, ended = outcome
             if isinstance(ended, Failed):
-                self.errors.append(ended.error)
+                self._failed.append(ended.error)
                 self._failures.setdefault(ended.address.base, ended.error)
                 self._tell(f"No connection to {ended.address.label} ({type(ended.error).__name__}).")
                 if succeeds and self._succession is not None:
@@ -211,23 +211,6 @@ class Observation:
             self._succession = Succession(used, self._schedule)
             if not self._dialler.dial(used.address, tuple(used.symbols), succeeds=True):
                 self._succession.failed()
-
-    def _ask_prices(self, end: Deadline) -> None:
-        try:
-            outcome = ask_prices(self._environment.websocket_api_url, self._route, self._stop, end)
-        except Exception as error:  # whatever it is, the thread that waits must hear of it
-            outcome = PriceFacts(failure=type(error).__name__), UnexpectedFailure(error)
-        self._prices.put(outcome)
-
-    def _meet_prices(self, seconds: float) -> None:
-        if self._price_facts is not None:
-            return
-        try:
-            self._price_facts, error = self._prices.get(timeout=seconds) if seconds else self._prices.get_nowait()
-        except queue.Empty:
-            return
-        if error is not None:
-            self.errors.append(error)
 
     # --- what is known of an address ---
 

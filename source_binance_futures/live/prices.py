@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
+import threading
 import time
 import uuid
 from typing import Any
@@ -11,6 +14,7 @@ from orjson import JSONDecodeError, loads
 from ..binance.deadline import Deadline
 from ..binance.endpoints import Market, market_of
 from ..binance.errors import BinanceError, HandshakeRefused, NoAnswer, RateLimited
+from ..binance.market_stream.dialling import UnexpectedFailure
 from ..binance.stop import LOOK_EVERY, Stop
 from ..binance.transport.address import host_of
 from ..binance.transport.connection import Connection
@@ -40,6 +44,34 @@ def ask_prices(url: str, route: Route, stop: Stop, deadline: Deadline) -> tuple[
         asking.known["status"] = error.status if isinstance(error, HandshakeRefused | RateLimited) else None
         return PriceFacts(**asking.known), error
     return PriceFacts(**asking.known), None
+
+
+class PriceAsking:
+    """Does it in a thread of its own. `facts` is None until it has ended, `error` why it ended early, if it did."""
+
+    def __init__(self, url: str, route: Route, stop: Stop) -> None:
+        self.facts: PriceFacts | None = None
+        self.error: BinanceError | None = None
+        self._url = url
+        self._route = route
+        self._stop = stop
+        self._outcomes: queue.SimpleQueue[tuple[PriceFacts, BinanceError | None]] = queue.SimpleQueue()
+
+    def start(self, end: Deadline) -> None:
+        threading.Thread(target=self._ask, args=(end,), name="ask prices", daemon=True).start()
+
+    def meet(self, seconds: float) -> None:
+        """Waits so long for it to end."""
+        if self.facts is None:
+            with contextlib.suppress(queue.Empty):
+                self.facts, self.error = self._outcomes.get(block=seconds > 0, timeout=seconds or None)
+
+    def _ask(self, end: Deadline) -> None:
+        try:
+            outcome = ask_prices(self._url, self._route, self._stop, end)
+        except Exception as error:  # whatever it is, the thread that waits must hear of it
+            outcome = PriceFacts(failure=type(error).__name__), UnexpectedFailure(error)
+        self._outcomes.put(outcome)
 
 
 class _Asking:

@@ -13,6 +13,7 @@ from ..binance.market_stream.samples import LATE_AFTER_US, SETTLED_AFTER_US
 from .facts import SampleFacts
 
 SETTLED_AFTER = SETTLED_AFTER_US / 1e6  # seconds after an own stream's first frame
+OVERDUE_AFTER = 10.0  # seconds after which what has not come at the end is thought not to come any more
 LATE_AFTER = LATE_AFTER_US / 1e6  # seconds after which the connector takes an own stream for dead
 REMEMBERED = 8192  # updates of each contract
 LEADS_KEPT = 20_000
@@ -77,7 +78,7 @@ class SampleComparison:
     def facts(self, now: float) -> SampleFacts:
         """What was found until now."""
         overdue = sum(
-            now - at >= LATE_AFTER for contract in self._contracts.values() for at in contract.waiting.values()
+            now - at >= OVERDUE_AFTER for contract in self._contracts.values() for at in contract.waiting.values()
         )
         return SampleFacts(
             self._compared + overdue,

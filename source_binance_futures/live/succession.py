@@ -57,11 +57,11 @@ class Succession:
         return self.fresh
 
     def facts(self) -> OverlapFacts | None:
-        """What both brought of the contracts that the fresh address names; None where there was no overlap."""
+        """What both brought of the contracts that both follow; None where there was no overlap."""
         if self.fresh is None:
             return None
-        named = self.fresh.named
+        followed = self.fresh.confirmed & self.used.confirmed
         brought = [
-            [key for key in line.tape.keys or () if own_stream(key[0]) in named] for line in (self.used, self.fresh)
+            [key for key in line.tape.keys or () if own_stream(key[0]) in followed] for line in (self.used, self.fresh)
         ]
         return compare(*brought)
