@@ -11,8 +11,11 @@ PYAIRBYTE_BASE ?= $(call first_python,python3.11 python3.12 python3.10 python3,(
 
 # The demo's exchange (local, production or testnet); how long a soak or a chaos run lasts; how many windows are
 # simulated; each how manieth mutant is made; the image's name.
+# `make live` has values of its own where nobody names one: production, and 3 minutes.
 ENVIRONMENT ?= local
 MINUTES ?= 10
+LIVE_ENVIRONMENT = $(if $(filter file,$(origin ENVIRONMENT)),production,$(ENVIRONMENT))
+LIVE_MINUTES = $(if $(filter file,$(origin MINUTES)),3,$(MINUTES))
 SECONDS ?= 60
 SEEDS ?= 10000
 EVERY ?= 1
@@ -52,6 +55,10 @@ help: ## List the targets
 demo: environments ## Load both streams into DuckDB (or ENVIRONMENT=production)
 	@test -x $(PYAIRBYTE_PYTHON) || { echo "make demo needs PyAirbyte: see above." >&2; exit 1; }
 	@$(PYAIRBYTE_PYTHON) -m demo $(ENVIRONMENT)
+
+.PHONY: live
+live: $(VENV)/.ready ## Ask Binance whether what is believed of it is true (ENVIRONMENT=production or testnet, MINUTES=3)
+	@$(BIN)/python -m source_binance_futures.live --environment $(LIVE_ENVIRONMENT) --minutes $(LIVE_MINUTES)
 
 # ---------------------------------------------------------------------------------------------- develop
 

@@ -21,13 +21,14 @@ from ..binance.transport.connection import Connection
 from ..binance.transport.route import Route
 from ..binance.websocket_api.client import MAX_MESSAGE_BYTES
 from ..binance.websocket_api.prices import parse_answer, request
+from ..binance.websocket_api.weight import MINUTE
 from .contents import DECIMAL
 from .facts import PriceFacts
 
 LISTED, UNLISTED = "BTCUSDT", "NOSUCHUSDT"
 CONNECT_WITHIN = 10.0  # seconds
 ANSWER_WITHIN = 10.0
-LATEST_SECOND = 50  # of the minute in which all is asked: the weight is counted by the minute of the UTC clock
+ASKING_TAKES = 10.0  # seconds; all of it belongs into one minute, since the weight is counted by that
 CONNECTIONS = 2
 
 
@@ -84,11 +85,11 @@ class _Asking:
         self._deadline = deadline
 
     def run(self) -> None:
-        second = time.time() % 60
-        if second > LATEST_SECOND:
-            self._stop.sleep_until(min(time.monotonic() + 60.2 - second, self._deadline.moment))
+        until_next_minute = MINUTE - time.time() % MINUTE
+        if until_next_minute < ASKING_TAKES < self._deadline.remaining() - until_next_minute:
+            self._stop.sleep_until(time.monotonic() + until_next_minute)
         first = self._open()
-        minute = int(time.time() // 60)
+        minute = int(time.time() // MINUTE)
         try:
             one = self._ask(first, LISTED)
             self.known["one_fault"] = self._fault(one, LISTED)
@@ -105,7 +106,7 @@ class _Asking:
             last = self._ask(second_connection, LISTED)
         finally:
             second_connection.close()
-        if int(time.time() // 60) == minute:
+        if int(time.time() // MINUTE) == minute:
             self._weigh(*(_count(answer) for answer in (one, every, unknown, again, last)))
         self.known["weight_limit"] = _limit(one).get("limit")
 

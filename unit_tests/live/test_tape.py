@@ -110,7 +110,7 @@ def test_frames_that_are_none_of_ours() -> None:
 
 
 def test_odd_things_without_end_do_not_fill_the_memory() -> None:
-    assert len(content(*[own(**{f"key{number}": 1}) for number in range(100)]).unknown_keys) == 30
+    assert len(content(*[own("", **{f"key{number}": 1}) for number in range(100)]).unknown_keys) == 30
 
 
 def test_the_order_of_ids_and_times_within_and_across_contracts() -> None:
