@@ -8,7 +8,9 @@ machine.
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -576,6 +578,27 @@ def test_handshakes_without_an_answer_end_with_the_time(tmp_path: Path) -> None:
     assert "Binance cannot be reached: 127.0.0.1:" in output.stderr
     assert "no answer in time" in output.stderr
     assert took < patient(20.0)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_live_asks_production_for_three_minutes_unless_told_otherwise() -> None:
+    def words(*arguments: str, **variables: str) -> str:
+        of_this_make = ("ENVIRONMENT", "MINUTES", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")
+        inherited = {name: value for name, value in os.environ.items() if name not in of_this_make}
+        output = subprocess.run(
+            ["make", "--dry-run", "live", *arguments],
+            cwd=ROOT,
+            env=inherited | variables,
+            capture_output=True,
+            text=True,
+            timeout=SOON,
+            check=True,
+        )
+        return output.stdout.rstrip().split(" -m source_binance_futures.live ")[-1]
+
+    assert words() == "--environment production --minutes 3"
+    assert words("ENVIRONMENT=testnet", "MINUTES=10") == "--environment testnet --minutes 10"
+    assert words(ENVIRONMENT="testnet", MINUTES="1") == "--environment testnet --minutes 1"
 
 
 def test_a_command_that_makes_no_sense_is_answered_in_a_sentence(tmp_path: Path) -> None:

@@ -39,8 +39,10 @@ def own_pace(facts: Facts) -> Finding:
     fastest = min((pace.own_fastest for pace in paces if pace.own_fastest is not None), default=None)
     if fastest is None or own < ENOUGH_UPDATES:
         return unseen(f"{counted(own, 'own update')}: too few")
+    middle = max(paces, key=lambda pace: pace.own_distances).own_median_distance
     seen = (
-        f"{counted(own, 'own update')}, {counted(changes, 'change')} shown by samples; fastest contract {fastest:.2f} s"
+        f"{counted(own, 'own update')}, {counted(changes, 'change')} shown by samples; median distance {middle:.2f} s, "
+        f"of the fastest contract {fastest:.2f} s"
     )
     if fastest <= REAL_TIME:
         return Finding(Verdict.HOLDS, seen)

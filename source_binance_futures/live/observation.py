@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from ..binance.deadline import Deadline
-from ..binance.endpoints import Environment, Market, market_of, own_stream
+from ..binance.endpoints import Environment, Market, own_stream
 from ..binance.errors import BinanceError, HandshakeRefused, RateLimited
 from ..binance.stop import Stop
 from ..binance.transport.route import Route
@@ -186,8 +186,8 @@ class Observation:
         line = self._used.get(Market.COIN_M)
         if line is not None and line.is_open:
             newcomers, line.tape.newcomers = line.tape.newcomers, []
-            for symbol in newcomers:
-                if market_of(symbol) is Market.COIN_M:
+            for symbol, market in newcomers:
+                if market is Market.COIN_M:
                     line.follow(symbol, now)
 
     def _probe(self, elapsed: float) -> None:

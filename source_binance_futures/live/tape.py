@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from orjson import loads
 
-from ..binance.endpoints import ALL_MARKET_STREAM, own_stream
-from ..binance.market_stream.messages import MalformedFrame, OtherFrame, parse_frame
+from ..binance.endpoints import ALL_MARKET_STREAM, Market, own_stream
+from ..binance.market_stream.messages import MalformedFrame, OtherFrame, market_of_book_ticker, parse_frame
 from .contents import Contents
 from .facts import LineFacts
 from .order import Order
@@ -32,7 +33,7 @@ class Tape:
         self.last_at = opened_at  # of any data frame
         self.streams: Counter[str] = Counter()  # data frames by the stream that brought them, as the wrapper says
         self.own_frames = self.samples_frames = 0
-        self.newcomers: list[str] = []  # contracts that appeared in the all-market stream, to be taken out
+        self.newcomers: list[tuple[str, Market]] = []  # what appeared in the all-market stream, to be taken out
         self.keys: list[Key] | None = None  # own updates, kept while two connections are compared
         self.own = Order()
         self.all_market = Order()
@@ -63,7 +64,7 @@ class Tape:
             self.contents.book_ticker(found, len(payload) - WRAPPER - len(stream.encode()))
             if stream == ALL_MARKET_STREAM:
                 self.samples_frames += 1
-                self._sample(found["s"], found["u"], at)
+                self._sample(found, at)
                 self.all_market.take(found)
             elif stream == own_stream(found["s"]):
                 self.own_frames += 1
@@ -80,10 +81,11 @@ class Tape:
             if self.keys is not None and len(self.keys) < MOST_KEYS:
                 self.keys.append((symbol, update_id, event_time))
 
-    def _sample(self, symbol: str, update_id: int, at: float) -> None:
+    def _sample(self, found: Mapping[str, Any], at: float) -> None:
+        symbol, update_id = found["s"], found["u"]
         if symbol not in self._seen and len(self._seen) < MOST_SYMBOLS:
             self._seen.add(symbol)
-            self.newcomers.append(symbol)
+            self.newcomers.append((symbol, market_of_book_ticker(found)))
         self.samples.sample(symbol, update_id, at)
         self.pace.sample(symbol, update_id, at)
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.live.facts import ContentFacts, LineFacts
 from source_binance_futures.live.tape import Tape
 
@@ -167,8 +168,8 @@ def test_an_own_stream_is_silent_where_samples_changed_more_than_once() -> None:
 
 def test_newcomers_are_told_once_and_own_updates_kept_while_they_are_compared() -> None:
     tape = Tape(BEGIN)
-    tape.take([sample(u=1), sample(u=2), sample(u=1, **ETH), own(u=5)], BEGIN)
-    assert tape.newcomers == ["BTCUSD_PERP", "ETHUSD_PERP"]
+    tape.take([sample(u=1), sample(u=2), sample(u=1, s="BTCUSDT", st=1), own(u=5)], BEGIN)
+    assert tape.newcomers == [("BTCUSD_PERP", Market.COIN_M), ("BTCUSDT", Market.USDS_M)]
     assert tape.keys is None
     tape.keys = []
     tape.take([sample(u=3), own(u=6, E=77), own(u=7, E=None)], BEGIN)
