@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from local_exchange import LocalExchange
 from local_exchange.answers import NoAnswer
@@ -482,8 +484,8 @@ def test_an_api_that_does_not_answer_could_not_be_seen() -> None:
 # --- the command ---
 
 
-def command(exchange: LocalExchange, minutes: float, folder: Path) -> list[str]:
-    environment = exchange.environment(usds_margined=True)
+def command(exchange: LocalExchange, minutes: float, folder: Path, *, usds_margined: bool = True) -> list[str]:
+    environment = exchange.environment(usds_margined=usds_margined)
     addresses = [f"--{key.replace('_', '-')}={value}" for key, value in environment.items() if key != "name"]
     return [
         *(sys.executable, "-m", "source_binance_futures.live", "--environment", "custom", *addresses),
@@ -491,8 +493,16 @@ def command(exchange: LocalExchange, minutes: float, folder: Path) -> list[str]:
     ]
 
 
-def run(words: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=patient(90.0), check=False)
+def run(words: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words,
+        cwd=ROOT,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=patient(90.0),
+        check=False,
+    )
 
 
 def test_the_command_prints_a_table_and_writes_what_can_be_handed_back(tmp_path: Path) -> None:
@@ -511,6 +521,26 @@ def test_the_command_prints_a_table_and_writes_what_can_be_handed_back(tmp_path:
     for text in (page, file):
         for of_the_user in ("127.0.0.1", str(exchange.port), str(tmp_path), sys.platform, socket.gethostname()):
             assert of_the_user not in text
+
+
+def test_over_tls_and_where_one_address_serves_both_markets(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with listed(ssl_context=context, sample_every=0.5, cross_market=True) as exchange:
+        words = command(exchange, 0.25, tmp_path / "live", usds_margined=False)
+        output = run(words, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
+        assert output.returncode == 0, output.stderr
+        refused = run(words, SSL_CERT_FILE="")
+    beliefs = json.loads((tmp_path / "live" / "report.json").read_bytes())["beliefs"]
+    verdicts = {each["name"]: each["verdict"] for each in beliefs}
+    held = ("coin_m_address", "usds_m_address", "own_pace", "ids_rise", "acknowledged", "replacement", "one_symbol")
+    assert {name: verdicts[name] for name in held} == dict.fromkeys(held, "holds")
+    assert {name for name, verdict in verdicts.items() if verdict == "differs"} <= {"ping_interval", "sample_pace"}
+    assert verdicts["cross_host"] == verdicts["wrong_path"] == "could not be seen"
+    assert refused.returncode == 1
+    assert "Binance cannot be reached: The secure connection to localhost failed" in refused.stderr
 
 
 def test_ctrl_c_ends_it_with_what_it_has(tmp_path: Path) -> None:
