@@ -124,6 +124,45 @@ TOO_LITTLE = [
 ]
 
 
+HOLDS, DIFFERS, UNSEEN = Verdict.HOLDS, Verdict.DIFFERS, Verdict.UNSEEN
+AT_THE_BOUND = [
+    ("coin_m_address", with_address(0, samples=0, own=0, seconds=4.0), DIFFERS),
+    ("wrong_path", with_address(3, seconds=4.0), HOLDS),
+    ("cross_host", with_subscription("cross", listened=4.0), HOLDS),
+    ("merged", with_part("all_market", frames=20), HOLDS),
+    ("sample_pace", with_part("pace", distances=5), HOLDS),
+    ("sample_pace", with_part("pace", median_distance=4.0), HOLDS),
+    ("sample_pace", with_part("pace", median_distance=6.0), HOLDS),
+    ("own_pace", with_part("pace", own_fastest=1.0, own_frames=10), HOLDS),
+    ("own_pace", with_part("pace", own_frames=9), UNSEEN),
+    ("own_pace", with_part("pace", own_fastest=4.0, own_frames=360), DIFFERS),
+    ("own_pace", with_part("pace", own_fastest=4.0, own_frames=361), UNSEEN),
+    ("own_pace", with_part("pace", own_fastest=4.0, own_frames=12, changes_sampled=10), DIFFERS),
+    ("own_pace", with_part("pace", own_fastest=4.0, own_frames=10, changes_sampled=9), UNSEEN),
+    ("samples_found", with_part("samples", compared=5), HOLDS),
+    ("samples_ahead", with_part("samples", compared=5), HOLDS),
+    ("ids_rise", with_part("own", frames=10), HOLDS),
+    ("sample_ids", with_part("all_market", frames=10), HOLDS),
+    ("times_rise", with_line(own=replace(LINE.own, frames=5), all_market=replace(LINE.all_market, frames=5)), HOLDS),
+    ("times_rise", with_line(own=replace(LINE.own, frames=5), all_market=replace(LINE.all_market, frames=4)), UNSEEN),
+    ("ids_across", with_part("own", neighbours=100), HOLDS),
+    ("times_across", with_part("own", neighbours=100, farthest_back_ms=250), HOLDS),
+    ("frame_size", with_part("content", median_bytes=130), HOLDS),
+    ("frame_size", with_part("content", median_bytes=260), HOLDS),
+    ("ping_interval", with_part("pings", distances=(120.0,)), HOLDS),
+    ("ping_interval", with_part("pings", distances=(240.0,)), HOLDS),
+    ("ping_interval", with_line(seconds=480.0, pings=replace(LINE.pings, distances=())), UNSEEN),
+    ("ping_payload", with_part("pings", offsets_ms=(5000.0,)), HOLDS),
+    ("acknowledged", with_subscription("contracts", answered_after=5.0), HOLDS),
+    ("acknowledged", with_subscription("contracts", answered_after=None, listened=5.0), DIFFERS),
+    ("unknown_name", with_subscription("unknown", listened=4.0), HOLDS),
+    ("longest_silence", with_line(seconds=30.0, longest_silence=29.9), HOLDS),
+    ("longest_silence", with_line(seconds=29.9, longest_silence=30.0), DIFFERS),
+    ("replacement", with_overlap(both=20), HOLDS),
+    ("lag", with_line(lags_ms=(0.0, 1000.0, 2000.0)), HOLDS),
+]
+
+
 def verdicts(facts: Facts) -> dict[str, Verdict]:
     return {each.belief.name: each.finding.verdict for each in judge(facts)}
 
@@ -157,6 +196,11 @@ def test_too_little_is_no_verdict(name: str, facts: Facts, says: str) -> None:
     assert found[name] is Verdict.UNSEEN
     assert says in seen(facts, name)
     assert Verdict.DIFFERS not in found.values()
+
+
+@pytest.mark.parametrize(("name", "facts", "verdict"), AT_THE_BOUND)
+def test_a_bound_is_where_it_is_said_to_be(name: str, facts: Facts, verdict: Verdict) -> None:
+    assert verdicts(facts)[name] is verdict, seen(facts, name)
 
 
 def test_what_two_connections_bring_is_put_together() -> None:
