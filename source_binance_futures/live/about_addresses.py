@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ..binance.endpoints import Market
 from .belief import Belief, Finding, counted, holds_if, unseen
 from .facts import AddressFacts, Facts
 
 SILENT_FROM = 4.0  # seconds of listening after which an address that brought nothing is called silent
+ALL_SAMPLED_WITHIN = 10.0  # seconds: twice the distance between two samples of a contract
 BOTH = 2
 
 
@@ -75,18 +78,22 @@ def cross_host(facts: Facts) -> Finding:
 
 
 def merged(facts: Facts) -> Finding:
-    enough = [line for line in facts.lines if line.all_market.frames >= ENOUGH_SAMPLES]
-    if not enough:
-        return unseen("too few frames of the all-market stream")
-    hosts = {line.market: line.all_market.by_market for line in enough}
+    """One market alone says something once every contract must have been sampled."""
+    hosts: dict[str, Counter[str]] = {}
+    longest: dict[str, float] = {}
+    for line in facts.lines:
+        if line.all_market.frames:
+            hosts.setdefault(line.market, Counter()).update(line.all_market.by_market)
+            longest[line.market] = max(longest.get(line.market, 0.0), line.seconds)
+    lone = [host for host, markets in hosts.items() if len(markets) < BOTH]
     seen = "; ".join(
         f"{host} host: " + ", ".join(f"{count:,} of {market}" for market, count in sorted(markets.items()))
         for host, markets in sorted(hosts.items())
     )
-    return holds_if(all(len(markets) == BOTH for markets in hosts.values()), seen)
+    if not hosts or (lone and not any(longest[host] >= ALL_SAMPLED_WITHIN for host in lone)):
+        return unseen(f"too few frames of the all-market stream{': ' if seen else ''}{seen}")
+    return holds_if(not lone, seen)
 
-
-ENOUGH_SAMPLES = 20
 
 BELIEFS = (
     Belief(

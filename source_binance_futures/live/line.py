@@ -49,10 +49,10 @@ class Line:
         self.connection = opened.connection
         self.address = opened.address
         self.symbols: list[str] = []  # the contracts that are followed
-        self.confirmed = set(streams_of(opened.symbols)[: opened.named])  # by the address, or by an answer
+        self.named = frozenset(streams_of(opened.symbols)[: opened.named])  # in the address
+        self.confirmed = set(self.named)  # by the address, or by an answer
         self.tape = Tape(opened.connection.opened_at + epoch_offset)
         self.is_lost = False
-        self._named = opened.named
         self._streams = [ALL_MARKET_STREAM]
         self._offset = epoch_offset
         self._subscriptions = Subscriptions(self._streams, opened.named)
@@ -72,7 +72,7 @@ class Line:
     @property
     def is_asking(self) -> bool:
         """Whether some streams are still to be subscribed."""
-        return sum(len(message.streams) for message in self._messages.values()) + self._named < len(self._streams)
+        return sum(len(message.streams) for message in self._messages.values()) + len(self.named) < len(self._streams)
 
     def follow(self, symbol: str, now: float) -> None:
         """Listens to a contract's own stream, as long as there is room."""

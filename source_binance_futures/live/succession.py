@@ -57,10 +57,10 @@ class Succession:
         return self.fresh
 
     def facts(self) -> OverlapFacts | None:
-        """What both brought of the contracts that both follow; None where there was no overlap."""
+        """What both brought of the contracts that both follow, the fresh line from its first moment; None for none."""
         if self.fresh is None:
             return None
-        followed = self.fresh.confirmed & self.used.confirmed
+        followed = self.fresh.named & self.used.confirmed
         brought = [
             [key for key in line.tape.keys or () if own_stream(key[0]) in followed] for line in (self.used, self.fresh)
         ]

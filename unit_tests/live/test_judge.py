@@ -98,7 +98,7 @@ TOO_LITTLE = [
     ("wrong_path", with_address(3, opened=False, failure="Unreachable"), "no connection"),
     ("cross_host", with_subscription("cross", listened=3.0), "3 s only"),
     ("cross_host", with_subscription("cross", answered_after=None, listened=3.0), "3 s only"),
-    ("merged", with_part("all_market", frames=19), "too few"),
+    ("merged", with_line(seconds=9.9, all_market=replace(LINE.all_market, by_market={USDS_M: 40})), "40 of USDⓈ-M"),
     ("sample_pace", with_part("pace", distances=4), "4 distances"),
     ("own_pace", with_part("pace", own_fastest=None), "too few"),
     ("own_pace", with_part("pace", own_fastest=2.0), "too quiet"),
@@ -129,7 +129,8 @@ AT_THE_BOUND = [
     ("coin_m_address", with_address(0, samples=0, own=0, seconds=4.0), DIFFERS),
     ("wrong_path", with_address(3, seconds=4.0), HOLDS),
     ("cross_host", with_subscription("cross", listened=4.0), HOLDS),
-    ("merged", with_part("all_market", frames=20), HOLDS),
+    ("merged", with_line(seconds=9.9), HOLDS),
+    ("merged", with_line(seconds=10.0, all_market=replace(LINE.all_market, by_market={USDS_M: 40})), DIFFERS),
     ("sample_pace", with_part("pace", distances=5), HOLDS),
     ("sample_pace", with_part("pace", median_distance=4.0), HOLDS),
     ("sample_pace", with_part("pace", median_distance=6.0), HOLDS),
@@ -212,6 +213,13 @@ def test_what_two_connections_bring_is_put_together() -> None:
 
 def test_an_address_brings_data_also_where_the_contracts_that_it_is_tried_with_rest() -> None:
     assert verdicts(with_address(1, own=0))["coin_m_public"] is Verdict.HOLDS
+
+
+def test_both_markets_may_come_over_two_connections_to_one_host() -> None:
+    brief = replace(LINE, seconds=3.0, all_market=replace(LINE.all_market, frames=20, by_market={USDS_M: 20}))
+    assert verdicts(replace(GOOD, lines=(LINE, brief)))["merged"] is Verdict.HOLDS
+    other = replace(LINE, market=USDS_M, all_market=replace(LINE.all_market, by_market={USDS_M: 900}))
+    assert verdicts(replace(GOOD, lines=(LINE, other)))["merged"] is Verdict.DIFFERS
 
 
 def test_an_address_that_is_asked_for_both_markets_counts_for_each() -> None:
