@@ -121,6 +121,9 @@ TOO_LITTLE = [
     ("one_symbol", with_prices(one_fault=None, failure="NoAnswer"), "the API did not answer (NoAnswer)"),
     ("one_symbol", with_prices(one_fault=None, failure="LocationRefused", status=451), "HTTP status 451"),
     ("handshake_weight", with_prices(weight_handshake=None), "not learned"),
+    ("price_weight", with_prices(weight_one=None), "not learned"),
+    ("price_weight", with_prices(weight_all=None), "not learned"),
+    ("only_usds_m", with_prices(rows=0), "not learned"),
 ]
 
 

@@ -49,6 +49,14 @@ def test_a_sound_book_ticker_is_nothing_odd() -> None:
     assert content(own(), sample()) == ContentFacts(frames=2, median_bytes=size, largest_bytes=size)
 
 
+def test_the_median_and_the_largest_size_leave_the_wrapper_out() -> None:
+    long = own(A="1" * 100)
+    found = content(long, own(), sample(), own(B="1" * 5000))
+    assert found.median_bytes == len(orjson.dumps(BOOK_TICKER))
+    assert found.largest_bytes == len(orjson.dumps(book_ticker(B="1" * 5000)))
+    assert content(own(), long, long).median_bytes == len(orjson.dumps(book_ticker(A="1" * 100)))
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -131,6 +139,12 @@ def test_the_order_of_ids_and_times_within_and_across_contracts() -> None:
     assert (order.event_times_back, order.transaction_times_back) == (1, 1)
     assert (order.neighbours, order.neighbours_back, order.farthest_back_ms) == (2, 1, 80)
     assert (found.all_market.frames, found.all_market.repeats, found.all_market.steps_back) == (3, 1, 1)
+
+
+def test_the_same_moment_is_no_step_back_nor_the_same_id_of_another_contract() -> None:
+    found = facts_of((1.0, own(u=10)), (1.0, own(u=11)), (1.0, own(u=11, **ETH))).own
+    assert (found.event_times_back, found.transaction_times_back, found.farthest_back_ms) == (0, 0, 0)
+    assert (found.neighbours, found.neighbours_back) == (1, 0)
 
 
 def test_the_lag_is_receipt_minus_event_time_of_own_updates() -> None:
