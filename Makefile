@@ -57,7 +57,7 @@ demo: environments ## Load both streams into DuckDB (or ENVIRONMENT=production)
 	@$(PYAIRBYTE_PYTHON) -m demo $(ENVIRONMENT)
 
 .PHONY: live
-live: $(VENV)/.ready ## Ask Binance whether what is believed of it is true (ENVIRONMENT=production or testnet, MINUTES=3)
+live: $(VENV)/.ready ## Ask Binance whether what is believed of it is true (MINUTES=3)
 	@$(BIN)/python -m source_binance_futures.live --environment $(LIVE_ENVIRONMENT) --minutes $(LIVE_MINUTES)
 
 # ---------------------------------------------------------------------------------------------- develop
