@@ -63,6 +63,17 @@ def test_what_tells_nothing_is_not_compared() -> None:
     assert comparison.facts(20.0) == SampleFacts()
 
 
+def test_a_sample_that_shows_no_change_is_not_compared_again() -> None:
+    comparison = settled()
+    comparison.sample(BTC, 1, 9.0)
+    assert comparison.facts(20.0) == SampleFacts()
+    comparison.own(BTC, 2, 10.0)
+    comparison.sample(BTC, 2, 10.5)
+    comparison.own(BTC, 2, 11.0)  # nor does a repeat count anew
+    comparison.sample(BTC, 2, 15.5)
+    assert comparison.facts(20.0) == SampleFacts(compared=1, ahead_ms=-500.0, ahead_median_ms=-500.0)
+
+
 def test_the_first_sample_after_it_has_settled_may_be_older_than_the_own_stream() -> None:
     comparison = SampleComparison()
     comparison.own(BTC, 10, 0.0)

@@ -118,6 +118,13 @@ def test_frames_that_are_none_of_ours() -> None:
     assert found.frames == 3
 
 
+def test_frames_are_counted_by_the_stream_that_brought_them() -> None:
+    tape = Tape(BEGIN)
+    tape.take([own(), own(), sample(), orjson.dumps({"stream": "other", "data": book_ticker()})], BEGIN)
+    assert tape.streams == {"btcusd_perp@bookTicker": 2, "!bookTicker": 1, "other": 1}
+    assert (tape.own_frames, tape.samples_frames) == (2, 1)
+
+
 def test_odd_things_without_end_do_not_fill_the_memory() -> None:
     assert len(content(*[own("", **{f"key{number}": 1}) for number in range(100)]).unknown_keys) == 30
 
