@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOM = Path("source_binance_futures/binance/market_stream")
-SEEDS = 600
-DEADLINE = 120.0  # seconds for one mutation
+SEEDS = 3000
+DEADLINE = 400.0  # seconds for one mutation
 
 
 class Mutation(NamedTuple):
