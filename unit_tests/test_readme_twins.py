@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
-LONGEST = 240
+LONGEST = 245
 """Lines of a README: what is longer belongs in docs/."""
 
 LINK = re.compile(r"!?\[(?:[^\]]*)\]\(([^)\s]+)\)")
