@@ -85,6 +85,9 @@ EXCUSED: Mapping[str, Mapping[Excused, str]] = {
         Excused("_alone_since = 0.0", "self._alone_since = 0.0", "pass"): UNREAD,
         Excused("_alone_since = 0.0", "0.0", "1.0"): UNREAD,
         Excused("_alone_since = 0.0", "0.0", "-1.0"): UNREAD,
+        Excused("_behind_since = 0.0", "self._behind_since = 0.0", "pass"): UNREAD,
+        Excused("_behind_since = 0.0", "0.0", "1.0"): UNREAD,
+        Excused("_behind_since = 0.0", "0.0", "-1.0"): UNREAD,
     },
     "config": {
         Excused("addresses = (found", "0", "-1"): "a custom environment has one address for each",
