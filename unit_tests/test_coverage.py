@@ -33,3 +33,14 @@ def test_a_doubt_of_a_feed_is_one_of_all_its_contracts_and_of_no_other() -> None
     coverage.doubt_feed(0)
     assert coverage.since("BTCUSD_PERP", 0, 3000) == 3000, "and again"
     assert coverage.since("ETHUSD_PERP", 0, 3000) == 3000
+
+
+def test_stretches_are_counted_and_their_contracts() -> None:
+    coverage = Coverage()
+    assert (coverage.stretches, coverage.contracts) == (0, set())
+    for symbol in ("BTCUSD_PERP", "ETHUSD_PERP", "BTCUSD_PERP"):
+        coverage.since(symbol, 0, 1000)
+    assert coverage.stretches == 2
+    coverage.doubt(["BTCUSD_PERP"])
+    coverage.since("BTCUSD_PERP", 0, 2000)
+    assert (coverage.stretches, coverage.contracts) == (3, {"BTCUSD_PERP", "ETHUSD_PERP"})

@@ -25,4 +25,5 @@ def test_a_refusal_is_for_a_while_unless_it_says_otherwise() -> None:
 
 
 def test_an_arrival_announces_no_end() -> None:
-    assert not Arrival(None, has_data=False, has_update=False, heard=True, drained=True).retiring
+    arrival = Arrival(None, has_data=False, has_update=False, heard=True, drained=True)
+    assert (arrival.retiring, arrival.ended) == (False, False)

@@ -274,3 +274,11 @@ def test_rows_vouch_for_nothing_where_a_restart_was_found_in_their_read() -> Non
         except TypeError:
             assert spoiling is None
         assert found == [(BTC, None), (ETH, 1000), (BTC, None), (ETH, 1000)][: 2 if spoiling is None else 4]
+
+
+def test_only_reads_that_brought_something_new_are_heard_of() -> None:
+    made = selection()
+    for at, payload in ((1_000_000, frame(1)), (5_000_000, frame(1)), (8_000_000, b"no JSON"), (9_000_000, frame(2))):
+        taken(made, payload, at=at)
+    assert made.tally.longest_pause == 8.0
+    assert (made.coverage.stretches, made.coverage.contracts) == (1, {BTC})

@@ -83,3 +83,14 @@ def test_the_last_line_of_a_sync_of_which_all_is_to_be_told() -> None:
 def test_event_times_that_are_none_are_not_told(first: object, last: object) -> None:
     tally = Tally(first_event_time=first, last_event_time=last)
     assert "Event times" not in tally.summary(0, 1, 0, coverage=Coverage(), compared=0, confirmed=0)
+
+
+def test_the_longest_pause_is_between_two_reads_in_the_order_of_their_clock() -> None:
+    tally = Tally()
+    assert (tally.longest_pause, tally.heard_at_us) == (None, None)
+    pauses = []
+    for at in (5, 3, 6, 16, 17):  # the second was kept by a standby, and told later than it was read
+        tally.heard(at * 1_000_000)
+        pauses.append(tally.longest_pause)
+    assert pauses == [None, 0.0, 1.0, 10.0, 10.0]
+    assert tally.heard_at_us == 17_000_000

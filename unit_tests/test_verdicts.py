@@ -146,6 +146,15 @@ def test_a_spare_takes_over_from_a_line_that_is_behind_if_that_loses_nothing() -
     assert both.verdict(OPENED + 2) is None
 
 
+def test_a_spare_that_is_behind_is_lost() -> None:
+    both = Both()
+    both.spare.lag = 4.0
+    both.pair.compare(both.spare, OPENED)
+    both.active.last_data_at = both.spare.last_data_at = OPENED + 2
+    assert both.verdict(OPENED + 1.9) is None
+    assert both.verdict(OPENED + 2) == LoseSpare("it was 4.0 seconds behind")
+
+
 def test_a_spare_that_brings_nothing_is_lost() -> None:
     both = Both()
     both.pair.compare(both.active, OPENED + 1)

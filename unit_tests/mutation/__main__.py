@@ -16,7 +16,7 @@ import time
 
 from . import running
 from .excused import EXCUSED
-from .modules import TESTS, name_of, tests_of
+from .modules import TESTS, files_of_tests, name_of
 from .mutants import Module, Mutant
 
 GOAL = 0.95
@@ -34,7 +34,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no such module: {', '.join(unknown)}; there are {', '.join(TESTS)}")
     modules = options.modules or list(TESTS)
-    running.warm_up(sorted({test for module in modules for test in tests_of(module)}))
+    running.warm_up(sorted({test for module in modules for test in files_of_tests(module)}))
     print(f"{'module':38} mutants noticed without-end excused score seconds", flush=True)
     enough = [_report(module, options.every, options.jobs, options.within) for module in modules]
     return 0 if all(enough) else 1
@@ -43,7 +43,7 @@ def main() -> int:
 def _report(path: str, every: int, jobs: int, within: float) -> bool:
     """Runs one module's mutants, tells what became of them; whether the goal was reached."""
     began = time.monotonic()
-    name, tests = name_of(path), tests_of(path)
+    name, tests = name_of(path), files_of_tests(path)
     source = running.ROOT / (name.replace(".", "/") + ".py")
     module = Module(source)
     mutants = module.mutants[::every]

@@ -85,6 +85,13 @@ EXCUSED: Mapping[str, Mapping[Excused, str]] = {
         Excused("_alone_since = 0.0", "self._alone_since = 0.0", "pass"): UNREAD,
         Excused("_alone_since = 0.0", "0.0", "1.0"): UNREAD,
         Excused("_alone_since = 0.0", "0.0", "-1.0"): UNREAD,
+        Excused("_behind_since = 0.0", "self._behind_since = 0.0", "pass"): UNREAD,
+        Excused("_behind_since = 0.0", "0.0", "1.0"): UNREAD,
+        Excused("_behind_since = 0.0", "0.0", "-1.0"): UNREAD,
+    },
+    "config": {
+        Excused("addresses = (found", "0", "-1"): "a custom environment has one address for each",
+        Excused("zip(CUSTOM_ADDRESSES, addresses", "True", "False"): "both have three",
     },
     "streams/selection": {
         Excused("NO_FEED = -1", "NO_FEED = -1", "NO_FEED = None"): "nothing looks at the feed of this gap",
@@ -96,6 +103,10 @@ EXCUSED: Mapping[str, Mapping[Excused, str]] = {
             "restart.since is not None and restart.until is not None",
             "restart.since is not None or restart.until is not None",
         ): "a restart has both or neither",
+    },
+    "streams/tally": {
+        Excused("self.heard_at_us or 0", "0", "1"): "a microsecond of 1970",
+        Excused("self.heard_at_us or 0", "0", "-1"): "a microsecond of 1970",
     },
     "streams/cursor": {
         Excused(

@@ -50,6 +50,6 @@ def name_of(module: str) -> str:
     return f"{PACKAGE}/{module}".replace("/", ".")
 
 
-def tests_of(module: str) -> list[str]:
+def files_of_tests(module: str) -> list[str]:
     """As pytest takes them, from the root of the project."""
     return [f"unit_tests/{test}.py" for test in TESTS[module]]

@@ -30,6 +30,7 @@ QUIET = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:fault
 NOT_NOTICED = int(pytest.ExitCode.OK)
 NOTICED = (int(pytest.ExitCode.TESTS_FAILED), int(pytest.ExitCode.INTERRUPTED))
 OUT_OF_TIME = -signal.SIGKILL
+BEFORE_ANY_TEST = 70  # no code of pytest: the tool itself has failed
 
 
 class Found(NamedTuple):
@@ -121,10 +122,11 @@ def _fork(name: str, mutant: Mutant | None, tests: Sequence[str], module: Module
         with contextlib.suppress(PermissionError, ProcessLookupError):  # the child does the same: who comes first
             os.setpgid(pid, pid)
         return pid
-    code = 1
+    code = BEFORE_ANY_TEST
     try:
         os.setpgid(0, 0)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        with contextlib.suppress(ValueError):  # not every system has this limit
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         silence = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(silence, descriptor)

@@ -1,0 +1,127 @@
+"""The tool that breaks the code on purpose: what it breaks, what it leaves alone, and that its tables hold."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .mutation.excused import EXCUSED
+from .mutation.lines import LINES, Line
+from .mutation.modules import PACKAGE, TESTS, files_of_tests
+from .mutation.mutants import Module
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SOURCE = '''
+"""A docstring of 3 words."""
+from typing import TypeAlias
+LIMIT = 2.5
+Either: TypeAlias = "int | str"
+class Kind:
+    """Also 5."""
+    NAME = "name"
+    patience: float = 30.0
+def judge(a, *, strict=False):
+    """Words, 7."""
+    assert a is not None
+    logger.info("seen", a + 1)
+    self.told = f"{a + 1} things"
+    if not strict and a < LIMIT:
+        return -a
+    raise ValueError("it is too much")
+'''
+
+
+def broken(source: str, folder: Path) -> set[tuple[str, str]]:
+    path = folder / "module.py"
+    path.write_text(source)
+    return {(mutant.before, mutant.after) for mutant in Module(path).mutants}
+
+
+def test_what_is_broken_and_what_is_left_alone(tmp_path: Path) -> None:
+    assert broken(SOURCE, tmp_path) == {
+        ("2.5", "3.5"),
+        ("2.5", "1.5"),
+        ("30.0", "31.0"),
+        ("30.0", "29.0"),
+        ("False", "True"),
+        ("self.told = f'{a + 1} things'", "pass"),
+        ("not strict and a < LIMIT", "not strict or a < LIMIT"),
+        ("not strict", "strict"),
+        ("a < LIMIT", "a <= LIMIT"),
+        ("return -a", "return None"),
+        ("-a", "+a"),
+        ("raise ValueError('it is too much')", "pass"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("x = min(a, b)", {("x = min(a, b)", "x = None"), ("min(a, b)", "max(a, b)")}),
+        ("x = a if b else c", {("x = a if b else c", "x = None"), ("a if b else c", "c if b else a")}),
+        ("x = a is None", {("x = a is None", "x = None"), ("a is None", "a is not None")}),
+        ("x = 'key'", {("'key'", "'XXkey'")}),
+        ("x = b'key'", {("b'key'", "b'XXkey'")}),
+        ("x = 'some words'", set()),
+        ("del x", {("del x", "pass")}),
+        ("x += 1", {("x += 1", "pass"), ("1", "2"), ("1", "0")}),
+        ("if f():\n    g()", {("if f():\n    g()", "if not f():\n    g()"), ("g()", "pass")}),
+        ("while a:\n    break", {("break", "continue")}),
+        ("while a:\n    continue", {("continue", "break")}),
+    ],
+)
+def test_each_way(line: str, expected: set[tuple[str, str]], tmp_path: Path) -> None:
+    assert broken(line, tmp_path) == expected
+
+
+def test_a_mutant_is_what_it_says(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text("def f(a):\n    g()\n    return a + 1\n")
+    count = len(Module(path).mutants)
+    texts = set()
+    for number in range(count):
+        module = Module(path)
+        module.mutants[number].apply()
+        texts.add(ast.unparse(module.tree))
+    assert len(texts) == count
+    assert "def f(a):\n    g()\n    return a - 1" in texts
+    assert "def f(a):\n    pass\n    return a + 1" in texts
+
+
+@pytest.mark.parametrize("module", TESTS)
+def test_the_tests_of_a_module_are_there_and_what_is_excused_too(module: str) -> None:
+    path = ROOT / PACKAGE / f"{module}.py"
+    assert [test for test in files_of_tests(module) if not (ROOT / test).is_file()] == []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    mutants = {(mutant.before, mutant.after, lines[mutant.line - 1]) for mutant in Module(path).mutants}
+    for excused in EXCUSED.get(module, {}):
+        assert any(excused[1:] == mutant[:2] and excused.on in mutant[2] for mutant in mutants), excused
+
+
+def test_nothing_else_is_excused() -> None:
+    assert EXCUSED.keys() <= TESTS.keys()
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.module}: {line.before[:40]}")
+def test_each_line_that_is_easily_lost_is_there_once_and_its_test_too(line: Line) -> None:
+    assert (ROOT / PACKAGE / line.module).read_text(encoding="utf-8").count(line.before) == 1
+    file, _, name = line.test.partition("::")
+    assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_by_hand() -> None:
+    command = [sys.executable, "-m", "unit_tests.mutation", "--jobs", "2", "binance/market_stream/coverage"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, line = done.stdout.splitlines()
+    assert line.split()[0] == "binance/market_stream/coverage"
+    assert line.split()[1] == line.split()[2], "each is noticed"
+    command[-1] = "nothing"
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    assert refused.returncode == 2
+    assert "no such module: nothing" in refused.stderr
