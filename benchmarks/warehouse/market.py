@@ -74,7 +74,7 @@ SELECT * REPLACE (left('copy' || _airbyte_raw_id, 26) AS _airbyte_raw_id) FROM u
 ORDER BY _airbyte_extracted_at, u
 """
 
-_SYMBOL_PRICES = f"""
+_SYMBOL_PRICES = """
 CREATE TABLE symbol_prices AS
 SELECT
     pair || 'T' AS symbol,
@@ -82,7 +82,7 @@ SELECT
     max(event_time) AS time,
     'raw' || pair AS _airbyte_raw_id,
     max(_airbyte_extracted_at) AS _airbyte_extracted_at,
-    '{{}}' AS _airbyte_meta
+    '{}' AS _airbyte_meta
 FROM book_tickers
 WHERE symbol LIKE '%_PERP'
 GROUP BY pair
