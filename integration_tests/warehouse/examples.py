@@ -9,6 +9,7 @@ with both_databases(folder) as databases:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal, InvalidOperation
@@ -35,6 +36,16 @@ LOADED_AT = "2026-10-06 00:00:00"
 def sql_of(name: str) -> str:
     """The text of docs/sql/<name>.sql."""
     return (SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def asof_sql(*moments: float) -> str:
+    """asof.sql for these moments, in seconds after 1970, within its first hour."""
+    values = ", ".join(f"(TIMESTAMPTZ '{at(moment)}')" for moment in moments)
+    sql, found = re.subn(
+        r"\(VALUES\n.*?\n    \) AS given", f"(VALUES {values}) AS given", sql_of("asof"), flags=re.DOTALL
+    )
+    assert found == 1
+    return sql
 
 
 @contextmanager
