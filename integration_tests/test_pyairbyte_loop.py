@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local_exchange import LocalExchange
@@ -40,7 +41,12 @@ DEADLINE = patient(
 
 
 def test_ctrl_c_loads_what_the_open_window_has_read(tmp_path: Path) -> None:
+    """And a window that failed before is told, and the loop goes on."""
     with LocalExchange(rate=RATE, sample_every=None) as exchange, looping(exchange, tmp_path) as loop:
+        wait_for_a_long_window(exchange, loop, tmp_path)
+        for connector in psutil.Process(loop.pid).children(recursive=True):
+            connector.kill()
+        wait_for(lambda: "What this window had read is lost" in told(tmp_path), loop, tmp_path)
         wait_for_a_long_window(exchange, loop, tmp_path)
 
         os.killpg(loop.pid, signal.SIGINT)
@@ -70,14 +76,7 @@ def test_a_kill_costs_the_open_window_and_no_other(tmp_path: Path) -> None:
 def wait_for_a_long_window(exchange: LocalExchange, loop: subprocess.Popen[bytes], folder: Path) -> None:
     """Until two windows are loaded and another, of ten minutes, has been open for some seconds."""
 
-    def until(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + DEADLINE
-        while not condition():
-            assert loop.poll() is None, told(folder)
-            assert time.monotonic() < deadline, told(folder)
-            time.sleep(0.1)
-
-    until(lambda: len(loaded(folder)) >= 2)
+    wait_for(lambda: len(loaded(folder)) >= 2, loop, folder)
     set_window(exchange, folder, 600)
     seen: dict[int, float] = {}
 
@@ -85,7 +84,15 @@ def wait_for_a_long_window(exchange: LocalExchange, loop: subprocess.Popen[bytes
         now = time.monotonic()
         return any(now - seen.setdefault(id(each), now) > LONGER_THAN_A_WINDOW for each in exchange.connections)
 
-    until(is_open_for_long)
+    wait_for(is_open_for_long, loop, folder)
+
+
+def wait_for(condition: Callable[[], bool], loop: subprocess.Popen[bytes], folder: Path) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert loop.poll() is None, told(folder)
+        assert time.monotonic() < deadline, told(folder)
+        time.sleep(0.1)
 
 
 def set_window(exchange: LocalExchange, folder: Path, seconds: int) -> None:

@@ -90,7 +90,7 @@ class Tables:
         for row in rows:
             self._rows += 1
             loaded = {**row, "_airbyte_raw_id": f"raw{self._rows:06}", "_airbyte_extracted_at": LOADED_AT}
-            values = ", ".join(map(_literal, loaded.values()))
+            values = ", ".join(map(literal, loaded.values()))
             self.query(f"INSERT INTO {table} ({', '.join(loaded)}) VALUES ({values})")
 
     def run(self, name: str) -> list[Row]:
@@ -157,7 +157,8 @@ def at(seconds: float) -> str:
     return f"1970-01-01 00:{minutes:02}:{whole:02}" + (f".{fraction:06}" if fraction else "") + "+00:00"
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
+    """A value in SQL."""
     if value is None:
         return "NULL"
     return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
