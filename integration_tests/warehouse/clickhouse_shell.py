@@ -24,7 +24,7 @@ def main() -> None:
     clickhouse.query("USE examples")
     for line in sys.stdin:
         try:
-            answer = {"rows": answered(clickhouse, **json.loads(line))}
+            answer: dict[str, Any] = {"rows": answered(clickhouse, **json.loads(line))}
         except Exception as error:  # chdb raises RuntimeError, sqlglot its own: the test that asked shows either
             answer = {"error": str(error)}
         print(json.dumps(answer), flush=True)
