@@ -75,30 +75,30 @@ def main() -> None:
 def fill(databases: dict[str, Warehouse], folder: Path, port: int, updates: int) -> None:
     """The same tables in both: made by DuckDB, copied into PostgreSQL."""
     duckdb, postgres = databases[DUCKDB], databases[POSTGRES]
+    started = time.monotonic()
     duckdb.query("SET threads = 2")
-    started = time.monotonic()
-    for statement in market.statements(updates):
+    for statement in market.made_by_duckdb(updates):
         duckdb.query(statement)
-        if "CREATE TABLE symbol_prices" in statement:
-            duckdb.query("CHECKPOINT")
-            ((blocks, size),) = duckdb.query("SELECT used_blocks, block_size FROM pragma_database_size()")
-            print(f"In DuckDB: {blocks * size / updates:.0f} bytes a row")
-    print(f"Made {updates:,} updates in {time.monotonic() - started:.0f} s", flush=True)
-    started = time.monotonic()
-    for table in market.TABLES:
+    duckdb.query("CHECKPOINT")
+    ((blocks, size),) = duckdb.query("SELECT used_blocks, block_size FROM pragma_database_size()")
+    for table in market.COPIED:
         columns = duckdb.query(
             f"SELECT column_name, data_type FROM information_schema.columns WHERE table_name = '{table}'"
             " ORDER BY ordinal_position"
         )
-        postgres.query(f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns)})")
+        postgres.query(f"CREATE TABLE {table} ({', '.join(map(' '.join, columns))})")
         path = folder / f"{table}.csv"
         duckdb.query(f"COPY {table} TO '{path}' (HEADER FALSE, NULLSTR '')")
         _copy_into_postgres(port, table, path)
         path.unlink()
-        postgres.query(f"VACUUM ANALYZE {table}")
+    for statement in market.made_of_them(updates):
+        duckdb.query(statement)
+        postgres.query(statement)
+    postgres.query("VACUUM ANALYZE")
     ((bytes_of_all,),) = postgres.query("SELECT pg_total_relation_size('book_tickers')")
+    print(f"{updates:,} updates filled in in {time.monotonic() - started:.0f} s")
     print(
-        f"Copied them into PostgreSQL in {time.monotonic() - started:.0f} s: {bytes_of_all / updates:.0f} bytes a row"
+        f"Bytes a row: {blocks * size / updates:.0f} in DuckDB, {bytes_of_all / updates:.0f} in PostgreSQL", flush=True
     )
 
 

@@ -91,25 +91,22 @@ GROUP BY pair
 _IN_A_WINDOW = f"event_time % {MS_OF_A_WINDOW + MS_BETWEEN_WINDOWS}"
 
 
-def statements(updates: int) -> list[str]:
-    """The statements that make the tables of both streams with this many updates, and those that shards.sql and
-    overlap.sql read: two shards with all rows between them, and two sources that each caught nearly the same half."""
+COPIED = ("book_tickers", "symbol_prices")
+"""The tables that `made_by_duckdb` makes."""
+
+
+def made_by_duckdb(updates: int) -> list[str]:
+    """The statements that make the tables of both streams with this many updates, in DuckDB's SQL."""
+    return [_BOOK_TICKERS.replace("NUMBER_OF_UPDATES", str(updates)), _SYMBOL_PRICES]
+
+
+def made_of_them(updates: int) -> list[str]:
+    """The statements, in the SQL of both, for what shards.sql and overlap.sql read: two shards with all rows between
+    them, and two sources that each caught nearly the same half."""
     half = f"FROM book_tickers WHERE u < 11747004000000 + {updates * 3 // 2}"
     return [
-        _BOOK_TICKERS.replace("NUMBER_OF_UPDATES", str(updates)),
-        _SYMBOL_PRICES,
         "CREATE TABLE btc_book_tickers AS SELECT * FROM book_tickers WHERE pair = 'BTCUSD'",
         "CREATE TABLE others_book_tickers AS SELECT * FROM book_tickers WHERE pair <> 'BTCUSD'",
         f"CREATE TABLE even_book_tickers AS SELECT * {half} AND {_IN_A_WINDOW} >= 3000",
         f"CREATE TABLE odd_book_tickers AS SELECT * {half} AND {_IN_A_WINDOW} NOT BETWEEN 150000 AND 153000",
     ]
-
-
-TABLES = (
-    "book_tickers",
-    "symbol_prices",
-    "btc_book_tickers",
-    "others_book_tickers",
-    "even_book_tickers",
-    "odd_book_tickers",
-)

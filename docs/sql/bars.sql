@@ -16,6 +16,7 @@ WITH minutes AS (
         SELECT symbol, event_time - event_time % 60000 AS bar_ms, u, mid
         FROM quotes
         WHERE symbol IS NOT NULL AND u IS NOT NULL AND event_time IS NOT NULL
+        OFFSET 0  -- PostgreSQL then works out each mid once, not four times
     ) AS mids
     GROUP BY symbol, bar_ms
 ),
