@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from .warehouse.databases import DUCKDB, POSTGRES, Row, Warehouse
-from .warehouse.examples import SQL, Tables, asof_sql, both_databases, example_tables, plain, sql_of
+from .warehouse.examples import SQL, Tables, asof_sql, at, both_databases, example_tables, plain, sql_of
 from .warehouse.odd_rows import ASK, EXPECTED, KINDS, PRICE
 
 FILES = sorted(path.stem for path in SQL.glob("*.sql"))
@@ -64,5 +64,6 @@ def fill(tables: Tables, file: str, rows: list[dict[str, Any]]) -> None:
 
 def answer(tables: Tables, file: str) -> list[Row]:
     """What the file gives, or, where it makes a view or changes rows, what is asked of it afterwards."""
-    rows = tables.query(asof_sql(61.5, 355) if file == "asof" else sql_of(file))
+    sql = asof_sql(61.5, 355) if file == "asof" else sql_of(file).replace("now()", f"TIMESTAMPTZ '{at(400)}'")
+    rows = tables.query(sql)
     return plain(tables.query(ASK[file]) if file in ASK else rows)

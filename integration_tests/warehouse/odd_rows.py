@@ -241,4 +241,12 @@ EXPECTED: dict[str, dict[str, list[Row]]] = {
         "quiet": [(SYMBOL, at(0), 198.019802, 101, 240)],
         "null": [],
     },
+    "watch": {
+        "none": [],
+        "one-sided": [(SYMBOL, "337", 0, "0", "0")],
+        "empty": [(SYMBOL, "340", 0, "0", "0")],
+        "duplicate": [(OTHER, "339", 0, "0", "0"), (SYMBOL, "338", 0, "0", "0")],
+        "quiet": [(SYMBOL, "40", 1, "50", "50")],
+        "null": [(SYMBOL, "339", 0, "0", "0")],
+    },
 }
