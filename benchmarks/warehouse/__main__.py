@@ -96,7 +96,7 @@ def fill(databases: dict[str, Warehouse], folder: Path, port: int, updates: int)
         postgres.query(statement)
     postgres.query("VACUUM ANALYZE")
     ((bytes_of_all,),) = postgres.query("SELECT pg_total_relation_size('book_tickers')")
-    print(f"{updates:,} updates filled in in {time.monotonic() - started:.0f} s")
+    print(f"Made and loaded {updates:,} updates in {time.monotonic() - started:.0f} s")
     print(
         f"Bytes a row: {blocks * size / updates:.0f} in DuckDB, {bytes_of_all / updates:.0f} in PostgreSQL", flush=True
     )
