@@ -23,6 +23,7 @@ IMAGE ?= airbyte/source-binance-futures:dev
 
 VENV := .venv
 PYAIRBYTE_VENV := .venv-pyairbyte
+CLICKHOUSE_VENV := .venv-clickhouse
 LOCK_VENV := .venv-lock
 BIN := $(VENV)/bin
 export PYAIRBYTE_PYTHON ?= $(CURDIR)/$(PYAIRBYTE_VENV)/bin/python
@@ -90,6 +91,10 @@ coverage: environments ## Measure how much the tests reach, in processes too
 bench: $(VENV)/.ready ## Measure throughput and memory
 	@$(BIN)/python -m benchmarks
 
+.PHONY: warehouse
+warehouse: environments ## Time each file of docs/sql over 5 million rows
+	@$(BIN)/python -m benchmarks.warehouse
+
 .PHONY: profile
 profile: $(VENV)/.ready ## Draw where the time goes, as flame graphs
 	@$(BIN)/python -m benchmarks.profile
@@ -109,6 +114,10 @@ mutants: $(VENV)/.ready ## Break the pure modules, to see that a unit test notic
 .PHONY: fuzz
 fuzz: $(VENV)/.ready ## Fuzz each parser that meets bytes from outside for SECONDS=60
 	@$(BIN)/python -m unit_tests.fuzz --seconds $(SECONDS)
+
+.PHONY: clickhouse
+clickhouse: environments $(CLICKHOUSE_VENV)/.ready ## Test the SQL for ClickHouse and others (fetches 200 MB)
+	@$(BIN)/python -m pytest integration_tests/test_clickhouse.py
 
 .PHONY: soak
 soak: $(VENV)/.ready ## Run under steady load for MINUTES=10
@@ -140,6 +149,7 @@ lock: $(LOCK_VENV)/.ready ## Pin the newest allowed versions of every dependency
 	@$(LOCK) pyproject.toml --output-file requirements/runtime.txt
 	@$(LOCK) pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 	@$(LOCK) --group pyairbyte --output-file requirements/pyairbyte.txt
+	@$(LOCK) --group clickhouse --output-file requirements/clickhouse.txt
 	@echo "hatchling>=1.27" | $(LOCK) - --constraints requirements/dev.txt --output-file requirements/build.txt
 	@echo uv | $(LOCK) - --output-file requirements/lock.txt
 
@@ -148,7 +158,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_VENV)/bin/uv pip compile --q
 
 .PHONY: clean
 clean: ## Remove environments, caches and what was built
-	@rm -rf .venv .venv-pyairbyte .venv-lock build dist htmlcov .coverage .coverage.* .hypothesis \
+	@rm -rf .venv .venv-pyairbyte .venv-clickhouse .venv-lock build dist htmlcov .coverage .coverage.* .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -178,6 +188,10 @@ $(PYAIRBYTE_VENV)/.ready: requirements/pyairbyte.txt
 		echo "PyAirbyte needs Python 3.10, 3.11 or 3.12, and none was found. The demo and the warehouse tests need it," \
 			"everything else works without. Install Python 3.11, or name one: make $(GOAL) PYAIRBYTE_BASE=/path/to/python3.11" >&2; \
 	else "$$python" scripts/environment.py $(PYAIRBYTE_VENV) requirements/pyairbyte.txt airbyte && touch $@; fi
+
+$(CLICKHOUSE_VENV)/.ready: requirements/clickhouse.txt
+	@"$(PYTHON)" scripts/environment.py $(CLICKHOUSE_VENV) requirements/clickhouse.txt chdb
+	@touch $@
 
 $(LOCK_VENV)/.ready: requirements/lock.txt
 	@"$(PYTHON)" scripts/environment.py $(LOCK_VENV) requirements/lock.txt

@@ -60,7 +60,7 @@ def test_it_says_who_runs_it(block: Block) -> None:
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "sql"], ids=lambda block: block.name)
 def test_sql_is_that_of_the_files(block: Block) -> None:
     """The files are what runs in the warehouses; test_warehouses.py has a test for each."""
-    assert block.code in [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "sql").glob("*.sql")]
+    assert block.code in [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "sql").rglob("*.sql")]
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "json"], ids=lambda block: block.name)

@@ -1,6 +1,7 @@
 """Every file of docs/sql in DuckDB and PostgreSQL, over a market with one-sided, empty, duplicate, quiet and null rows.
 
-Both databases give the same rows in the same order. What the files say of holes is in test_sql_coverage.py.
+Both databases give the same rows in the same order. Each kind of row by itself, and that no file is forgotten, is in
+test_sql_odd_rows.py; what the files say of holes in test_sql_coverage.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import pytest
 
 from .warehouse.databases import DUCKDB, POSTGRES, Row, Warehouse
 from .warehouse.examples import (
-    SQL,
     Tables,
     at,
     book_ticker,
@@ -319,12 +319,6 @@ def test_the_views_are_created_again_over_themselves(market: Tables) -> None:
     market.create_views()
 
     assert market.run("spread") == before
-
-
-def test_every_file_is_tested() -> None:
-    views = {"quotes", "coverage", "shards", "overlap"}
-    commands = {"remove_duplicates", "drop_views"}
-    assert {path.name for path in SQL.iterdir()} == {f"{name}.sql" for name in {*QUERIES, *views, *commands}}
 
 
 def _counted(rows: list[Row]) -> list[Row]:

@@ -6,14 +6,13 @@ A row says: since `covered_since_us`, up to my `received_at_us`, nothing of this
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from .warehouse.databases import DUCKDB, POSTGRES, Row, Warehouse
-from .warehouse.examples import Tables, at, book_ticker, both_databases, example_tables, plain, sql_of
+from .warehouse.examples import Tables, asof_sql, at, book_ticker, both_databases, example_tables, plain, sql_of
 from .warehouse.odd_market import DUPLICATE, EMPTY, NULL, ONCE, ONE_SIDED, QUIET, SOUND, fill
 
 S = 1_000_000
@@ -202,12 +201,7 @@ def test_overlap_of_empty_tables(tables: Tables) -> None:
 
 def books_at(tables: Tables, *moments: float) -> list[Row]:
     """asof.sql for these moments, in seconds after 1970: moment, contract, bid, covered."""
-    values = ", ".join(f"(TIMESTAMPTZ '{at(moment)}')" for moment in moments)
-    sql, found = re.subn(
-        r"\(VALUES\n.*?\n    \) AS given", f"(VALUES {values}) AS given", sql_of("asof"), flags=re.DOTALL
-    )
-    assert found == 1
-    return [(row[0], row[1], row[2], row[7]) for row in plain(tables.query(sql))]
+    return [(row[0], row[1], row[2], row[7]) for row in plain(tables.query(asof_sql(*moments)))]
 
 
 def test_books_at_a_moment(tables: Tables) -> None:

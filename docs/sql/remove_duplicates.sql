@@ -10,7 +10,8 @@ WHERE _airbyte_raw_id IN (
                 ORDER BY covered_since_us NULLS LAST, received_at_us NULLS LAST, _airbyte_extracted_at, _airbyte_raw_id
             ) AS copy
         FROM book_tickers
-        WHERE symbol IS NOT NULL AND u IS NOT NULL
+        -- First a cheap look by u alone: few rows are left to be sorted.
+        WHERE symbol IS NOT NULL AND u IN (SELECT u FROM book_tickers GROUP BY u HAVING count(*) > 1)
     ) AS numbered
     WHERE copy > 1
 );

@@ -18,7 +18,8 @@ FROM (
             THEN CAST(lead(event_time) OVER updates - event_time AS DOUBLE PRECISION)
         END AS milliseconds
     FROM quotes
-    WINDOW updates AS (PARTITION BY symbol ORDER BY u, received_at_us)
+    -- The last two do not change the order of updates: PostgreSQL works them out before it sorts, on all its cores.
+    WINDOW updates AS (PARTITION BY symbol ORDER BY u, received_at_us, spread_bps, mid)
 ) AS standing
 WHERE milliseconds > 0 AND mid IS NOT NULL
 GROUP BY symbol, hour_ms

@@ -9,6 +9,7 @@ with both_databases(folder) as databases:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal, InvalidOperation
@@ -35,6 +36,16 @@ LOADED_AT = "2026-10-06 00:00:00"
 def sql_of(name: str) -> str:
     """The text of docs/sql/<name>.sql."""
     return (SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def asof_sql(*moments: float) -> str:
+    """asof.sql for these moments, in seconds after 1970, within its first hour."""
+    values = ", ".join(f"(TIMESTAMPTZ '{at(moment)}')" for moment in moments)
+    sql, found = re.subn(
+        r"\(VALUES\n.*?\n    \) AS given", f"(VALUES {values}) AS given", sql_of("asof"), flags=re.DOTALL
+    )
+    assert found == 1
+    return sql
 
 
 @contextmanager
@@ -79,7 +90,7 @@ class Tables:
         for row in rows:
             self._rows += 1
             loaded = {**row, "_airbyte_raw_id": f"raw{self._rows:06}", "_airbyte_extracted_at": LOADED_AT}
-            values = ", ".join(map(_literal, loaded.values()))
+            values = ", ".join(map(literal, loaded.values()))
             self.query(f"INSERT INTO {table} ({', '.join(loaded)}) VALUES ({values})")
 
     def run(self, name: str) -> list[Row]:
@@ -146,7 +157,8 @@ def at(seconds: float) -> str:
     return f"1970-01-01 00:{minutes:02}:{whole:02}" + (f".{fraction:06}" if fraction else "") + "+00:00"
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
+    """A value in SQL."""
     if value is None:
         return "NULL"
     return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
