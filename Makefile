@@ -108,7 +108,7 @@ simulate: $(VENV)/.ready ## Run the failover in simulated time: SEEDS=10000, or 
 	@$(BIN)/python -m unit_tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 .PHONY: mutants
-mutants: $(VENV)/.ready ## Break the pure modules, to see that a unit test notices (MODULES=config EVERY=10)
+mutants: $(VENV)/.ready ## Break each line of the pure modules (MODULES=config EVERY=10)
 	@$(BIN)/python -m unit_tests.mutation --every $(EVERY) $(MODULES)
 
 .PHONY: fuzz

@@ -74,7 +74,7 @@ def test_the_code_says_it(message: str) -> None:
 def test_what_is_not_said_is_found() -> None:
     said = "Gap of 3.0 seconds: updates pushed from … to … may be missing. Cause: …"
     assert unsaid_in(said).count("_") > ENOUGH * len(said)
-    other = "Hole of 3.0 seconds: whatever came from … to … may be lost. Why: …"
+    other = "Chasm of 3.0 hours: quotes vanished amid … plus …, quite mourned. Blame: …"
     assert unsaid_in(other).count("_") < ENOUGH * len(other)
 
 
