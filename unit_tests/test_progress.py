@@ -41,6 +41,17 @@ def test_the_rate_is_of_the_last_interval() -> None:
     assert progress.line(125.0, 5100, 30, 35.0) == "5100 updates of 30 symbols, 20 a second, 35 seconds left."
 
 
+def test_a_first_look_at_once_divides_by_nothing() -> None:
+    assert " 2000 a second" in Progress(100.0).line(100.0, 2, 1, 60.0)
+    assert " 5 a second" in Progress(100.0).line(101.0, 5, 1, 60.0)
+
+
+def test_the_first_minute_has_sixty_seconds() -> None:
+    progress = Progress(0.0)
+    progress.line(59.5, 0, 0, 0)
+    assert progress.is_due(69.5)
+
+
 def test_since_when_there_is_no_connection() -> None:
     progress = Progress(0.0)
     progress.reach(Reach(0, 0.0))

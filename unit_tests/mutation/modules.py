@@ -40,6 +40,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "binance/market_stream/verdicts": ("test_verdicts",),
     "streams/block": ("test_block_lines",),
     "streams/cursor": ("test_cursor",),
+    "streams/progress": ("test_progress",),
     "streams/selection": ("test_selection",),
     "streams/tally": ("test_tally",),
 }
