@@ -81,7 +81,8 @@ CHECKS: dict[str, tuple[Arrangement, dict[str, Any], str, list[str]]] = {
 
 def check(name: str, connector: Connector) -> Output:
     arrange, options, _, _ = CHECKS[name]
-    with LocalExchange(rate=500) as exchange, Connector(connector.folder, COMMAND) as patient_one:
+    # In real time: a sample of what was traded before the market fell quiet would be a book ticker.
+    with LocalExchange(rate=500, sample_every=None) as exchange, Connector(connector.folder, COMMAND) as patient_one:
         arrange(exchange)
         return patient_one.run("check", {"environment": exchange.environment(), **options})
 
