@@ -105,6 +105,7 @@ def test_a_reset_is_an_end(ends: Ends) -> None:
     server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     server.close()
     wait_until(channel.has_ended)
+    assert isinstance(ending(channel), ConnectionResetError), "and is told as one afterwards"
 
 
 def test_an_end_that_tls_announces_is_one_where_the_socket_goes_on() -> None:

@@ -24,6 +24,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self._broke: OSError | None = None  # the system tells a reset once; it is raised where bytes are read
 
     def fileno(self) -> int:
         """For `select`; -1 once the connection is left or closed."""
@@ -54,7 +55,8 @@ class Channel:
             return not self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
-        except OSError:
+        except OSError as error:
+            self._broke = error
             return True
 
     def send(self, data: bytes, deadline: Deadline) -> None:
@@ -85,6 +87,8 @@ class Channel:
         self._socket.close()
 
     def _read(self, size: int) -> bytes:
+        if self._broke is not None:
+            raise self._broke
         data = self._socket.recv(size)
         if not data:
             raise EndOfStream
