@@ -80,7 +80,8 @@ class Line:
         batch.behind = self.lag > BEHIND_AFTER
         if pushed is not None and arrival.has_update:
             if self.begins is None:
-                self.begins = pushed if first is None else min(first, pushed)
+                # Without a time in its first frame it may have been pushed just now, however long nobody read.
+                self.begins = self._clock.now(now) if first is None else min(first, pushed)
             self.reached = pushed if self.reached is None else max(self.reached, pushed)
         elif pushed is None:
             batch.pushed_at = self.reached
