@@ -11,6 +11,24 @@ from .harness.connector import Connector
 from .harness.patience import FACTOR, patient
 
 
+# More than 40 seconds, most of them waiting; the other files fill what is left.
+LONGEST = (
+    "test_live",
+    "test_pyairbyte_loop",
+    "test_proxies",
+    "test_faults",
+    "test_capture",
+    "test_random_faults",
+    "test_blocks",
+    "test_losses",
+    "test_two_markets",
+    "test_watchdog",
+    "test_overlap",
+    "test_standby",
+    "test_prices",
+)
+
+
 @pytest.fixture
 def connector(tmp_path: Path) -> Iterator[Connector]:
     """Starts the connector as a process; what still runs after the test is ended."""
@@ -19,7 +37,8 @@ def connector(tmp_path: Path) -> Iterator[Connector]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where tests may take longer, so may the whole of each (`timeout` in pyproject.toml)."""
+    """The files that take longest begin first. Where tests may take longer, so may each of them (`timeout`)."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
     if FACTOR != 1:
         whole = patient(float(config.getini("timeout")))
         for item in items:

@@ -677,6 +677,16 @@ def test_an_end_in_a_pause_is_doubted() -> None:
     ]
 
 
+@pytest.mark.parametrize(("silent", "swapped"), [(1.9, False), (2.1, True)])
+def test_what_a_spare_alone_has_brought_is_emitted_at_the_end(silent: float, swapped: bool) -> None:
+    """The line in use has been mute for a while, and the window ends before that was sure."""
+    machine = covered()
+    batch, _ = machine.update(1, BEGAN + 3 + silent)
+    actions = machine.ended(BEGAN + 3 + silent)
+    assert (Emit(batch) in actions) is swapped
+    assert (TookOver(1) in actions) is swapped
+
+
 def test_an_end_that_comes_late_is_doubted() -> None:
     machine = single()
     machine.update(0, BEGAN + 5, late=1.5)

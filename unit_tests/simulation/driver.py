@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from source_binance_futures.binance.market_stream import events
 from source_binance_futures.binance.market_stream.backoff import Backoff, Ceiling
@@ -18,35 +17,13 @@ from source_binance_futures.binance.market_stream.failover import Failover
 from source_binance_futures.binance.market_stream.push_clock import PushClock
 from source_binance_futures.binance.market_stream.states import Phase
 
+from .course import Course
 from .mischief import Mischief, refusal_of
 from .referee import Referee
 from .schedule import BEGAN, TICK, Fault, Schedule
-from .vouching import Table
 from .world import EPOCH, NEVER, Connection, Push, World
 
 MOST_STEPS, MOST_BROKEN = 200_000, 20
-
-
-@dataclass
-class Course:
-    """How a window went."""
-
-    table: Table = field(default_factory=Table)
-    gaps: list[events.TellGap] = field(default_factory=list)
-    silences: list[events.TellSilence] = field(default_factory=list)
-    dials: list[float] = field(default_factory=list)
-    reasons: int = 0  # to dial
-    faults: int = 0
-    ended_at: float = 0.0
-    ended_paused: bool = False
-    gave_up: Exception | None = None
-    was_covered_at: float = NEVER  # when the standby was first proven
-    accounted_until: float | None = None
-    broken: list[str] = field(default_factory=list)  # rules, with what broke them
-
-    @property
-    def emitted(self) -> list[Push]:
-        return self.table.taken
 
 
 class Driver:
@@ -70,6 +47,7 @@ class Driver:
         self._waiting = 0
         self._full = False
         self._steps = 0
+        self._took_over = False
 
     def run(self) -> Course:
         """To the end of the window."""
@@ -103,9 +81,11 @@ class Driver:
         course = self.course
         self._now = min(self._now, self.schedule.ends_at)
         course.ended_at = self._now
-        course.ended_paused = bool(self._paused)
+        was_paused = bool(self._paused)
         self._referee.is_over = True
+        self._took_over = False
         self._act(self.machine.ended(self._now))
+        course.ended_paused = was_paused and not self._took_over
         self._mischief.stalled_until = 0.0
         self._consume()
         course.accounted_until = self.machine.account.until
@@ -158,6 +138,8 @@ class Driver:
             self._outbox.append(action)
         elif isinstance(action, (events.Note, events.Warn)):
             course.reasons += "A fresh connection replaces" in action.text
+        elif isinstance(action, events.TookOver):
+            self._took_over = True
         elif isinstance(action, events.GiveUp):
             course.gave_up = action.error
         elif isinstance(action, events.Changed) and action.after.phase is Phase.COVERED:

@@ -6,7 +6,7 @@ from source_binance_futures.binance.market_stream.events import TellGap, TellSil
 from source_binance_futures.binance.market_stream.failover import QUIET_END
 from source_binance_futures.binance.market_stream.line import BEHIND_AFTER
 
-from .driver import Course
+from .course import Course
 from .schedule import BEGAN, LATENESS, SMALL_BACKLOG, TICK, Schedule
 from .vouching import broken_vows
 from .world import EPOCH, Connection, Push

@@ -38,7 +38,9 @@ MUTATIONS = (
     Mutation("account.py", "since = accounted if until - accounted >= SHORTEST_GAP", "since = until if True"),
     Mutation("line.py", "self._dropped_until = pushed", "pass"),
     Mutation("line.py", "return max(self.begins, self._dropped_until)", "return self.begins"),
-    Mutation("line.py", "self.begins = self._clock.now(now) if first is None else min(first, pushed)", "self.begins = 0.0"),
+    Mutation(
+        "line.py", "self.begins = self._clock.now(now) if first is None else min(first, pushed)", "self.begins = 0.0"
+    ),
     Mutation("line.py", "self.lag = self._clock.now(now) - pushed", "self.lag = 0.0"),
     Mutation("line.py", "now - self._pinged_at < self._timing.pong_within", "True"),
     Mutation("line.py", "self._pinged_at is None and now - self.last_heard_at >= self._timing.ping_after", "False"),

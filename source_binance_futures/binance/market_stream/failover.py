@@ -191,6 +191,10 @@ class Failover:
         active, spare = self.pair.active, self.pair.spare
         if active is None or self.account.until is None:
             return
+        failed = verdicts.failed_at_end(self.pair, self._timing, now)
+        if failed is not None and spare is not None:
+            self._lines.follow(failed, active, spare)
+            active, spare = spare, None
         doubt = verdicts.doubt_of_end(active, paused=self._lines.paused)
         if doubt is not None and spare is not None and self.account.would_lose_nothing(spare):
             self._lines.replacing = verdicts.Replacement(verdicts.Reason.DOUBT, doubt)

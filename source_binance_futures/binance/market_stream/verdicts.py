@@ -81,6 +81,14 @@ def spare_has_aged(spare: Line, timing: Timing, now: float) -> bool:
     return spare.retiring or spare.age(now) >= timing.rotate_after
 
 
+def failed_at_end(pair: Pair, timing: Timing, now: float) -> Swap | None:
+    """The spare brings what the line in use lacks, and the window ends before that was sure."""
+    active = pair.active
+    if active is None or active.silent_for(now) < timing.takeover_after or not pair.spare_is_alone(now, at_once=True):
+        return None
+    return Swap(f"the connection in use was silent for {active.silent_for(now):.1f} seconds")
+
+
 def doubt_of_end(active: Line, *, paused: bool) -> str | None:
     """Why the last stretch of a window may have been pushed and not read."""
     if paused:
