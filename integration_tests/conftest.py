@@ -10,7 +10,6 @@ import pytest
 from .harness.connector import Connector
 from .harness.patience import FACTOR, patient
 
-
 # More than 40 seconds, most of them waiting; the other files fill what is left.
 LONGEST = (
     "test_live",
