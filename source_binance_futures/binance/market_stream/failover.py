@@ -191,7 +191,7 @@ class Failover:
         active, spare = self.pair.active, self.pair.spare
         if active is None or self.account.until is None:
             return
-        failed = verdicts.failed_at_end(self.pair, self._timing, now)
+        failed = None if self._lines.paused else verdicts.failed_at_end(self.pair, self._timing, now)
         if failed is not None and spare is not None:
             self._lines.follow(failed, active, spare)
             active, spare = spare, None
