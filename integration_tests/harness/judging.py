@@ -76,7 +76,9 @@ def judge(
     until: float | None = None,
     each_from_its_own: bool = False,
 ) -> Verdict:
-    """Judges every update of `symbols` (None: of those that came out) that was pushed since the first that came out.
+    """Judges every update of `symbols` (None: of those that came out) pushed between the first and the last that came.
+
+    Where two connections bring them, judge each by itself: a window may end with one read and the other not yet.
 
     With `each_from_its_own` a contract counts from its own stream's first update on. `since` and `until` are moments in
     epoch seconds between which everything must have come out or be told; by default the first and the last update that
@@ -91,7 +93,7 @@ def judge(
     assert emitted <= {(update.symbol, update.update_id) for update in every}, "what was never pushed came out"
     wanted = {symbol for symbol, _ in emitted} if symbols is None else set(symbols)
     begins = _firsts(output) if each_from_its_own else {}
-    came = [number for number, update in enumerate(every) if update[:2] in emitted]
+    came = [number for number, update in enumerate(every) if update[:2] in emitted and update.symbol in wanted]
     first, last = 0 if since is not None else came[0], len(every) - 1 if until is not None else came[-1]
     for update in every[first : last + 1]:
         if update.symbol not in wanted or update[:2] in emitted:
