@@ -15,8 +15,8 @@ PREFIX = "/usds/public"
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Output, Verdict, int]:
-    """What came out, what is wrong with it, and how many updates were promised and are not there."""
+def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Output, list[Verdict], int]:
+    """What came out, what is wrong with it in each market, and how many updates were promised and are not there."""
     with (
         LocalExchange(rate=500, sample_every=None) as exchange,
         Connector(tmp_path_factory.mktemp("markets")) as connector,
@@ -29,19 +29,19 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Output, Verdict, in
         driven.wait_for_text("Gap of")
         driven.wait_for_updates(200)
         output = driven.stop()
-        verdict = judge(exchange, output, each_from_its_own=True)
-        return output, verdict, len(uncovered(exchange, output))
+        verdicts = [judge(exchange, output, symbols=market, each_from_its_own=True) for market in (COIN_M, USDS_M)]
+        return output, verdicts, len(uncovered(exchange, output))
 
 
-def test_the_gap_is_told_and_explains_what_is_missing(story: tuple[Output, Verdict, int]) -> None:
-    output, verdict, _ = story
+def test_the_gap_is_told_and_explains_what_is_missing(story: tuple[Output, list[Verdict], int]) -> None:
+    output, verdicts, _ = story
     assert output.exit_code == 0
-    assert verdict.faults == (0, 0, 0)
-    (gap,) = verdict.gaps
+    assert [verdict.faults for verdict in verdicts] == [(0, 0, 0)] * 2
+    (gap,) = verdicts[0].gaps
     assert "Connection 2 of 2" in gap.cause
 
 
-def test_only_the_rows_of_that_market_begin_anew(story: tuple[Output, Verdict, int]) -> None:
+def test_only_the_rows_of_that_market_begin_anew(story: tuple[Output, list[Verdict], int]) -> None:
     output, _, broken = story
     assert broken == 0
     stretches = {symbol: len(since) for symbol, since in stretches_of(output).items()}
