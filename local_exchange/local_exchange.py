@@ -104,8 +104,6 @@ class LocalExchange(FaultInjection):
     ) -> None:
         self._thread.stop(self._server.stop)
 
-    # Where it is.
-
     @property
     def port(self) -> int:
         """The port it listens on, on 127.0.0.1 only."""
@@ -134,8 +132,6 @@ class LocalExchange(FaultInjection):
             "websocket_api_url": self.websocket_api_url,
         }
         return environment | ({"usds_margined_stream_url": self.usds_margined_stream_url} if usds_margined else {})
-
-    # What it has seen and done.
 
     @property
     def pushed(self) -> list[tuple[str, int]]:
@@ -217,10 +213,7 @@ class LocalExchange(FaultInjection):
         self._thread.call(self._market.resume)
 
     def push(self, *payloads: str | bytes) -> None:
-        """Push text frames with these payloads, valid or not, to every market connection, in one write.
-
-        `pushed` does not note them.
-        """
+        """Push payloads, valid or not, to every market connection in one write; `pushed` does not note them."""
         encoded = [payload.encode() if isinstance(payload, str) else payload for payload in payloads]
         self._thread.call(lambda: self._market.push_texts(encoded))
 
