@@ -84,10 +84,11 @@ def besiege(
             tell(f"{_age(began):4.0f} s: {driven.updates} updates written, {killed} connections killed")
         first_state_after = _seconds_to_state(driven)
         driven.wait_until_current(2.0)
+        until = time.time() - 2.0  # ten connections are not left at the same update
         output = driven.stop(check_records=False)
         return Siege(
             output,
-            judge(exchange, output, symbols=[*names, *other_names], since=since),
+            judge(exchange, output, symbols=[*names, *other_names], since=since, until=until),
             uncovered(exchange, output),
             wanted,
             killed,
