@@ -86,7 +86,7 @@ def failed_at_end(pair: Pair, timing: Timing, now: float) -> Swap | None:
     active = pair.active
     if active is None or active.silent_for(now) < timing.takeover_after or not pair.spare_is_alone(now, at_once=True):
         return None
-    return Swap(f"the connection in use was silent for {active.silent_for(now):.1f} seconds")
+    return _swap_of_the_silent(active, now)
 
 
 def doubt_of_end(active: Line, *, paused: bool) -> str | None:
@@ -120,7 +120,7 @@ def verdict_on_both(
 
 def _who_failed(pair: Pair, active: Line, spare: Line, account: Account, now: float) -> Swap | LoseSpare | None:
     if pair.spare_is_alone(now, at_once=account.is_open):
-        return Swap(f"the connection in use was silent for {active.silent_for(now):.1f} seconds")
+        return _swap_of_the_silent(active, now)
     if pair.is_behind(active, now) and account.would_lose_nothing(spare):
         return Swap(f"the connection in use was {active.lag:.1f} seconds behind")
     if pair.spare_is_deaf(now):
@@ -128,3 +128,7 @@ def _who_failed(pair: Pair, active: Line, spare: Line, account: Account, now: fl
     if pair.is_behind(spare, now):
         return LoseSpare(f"it was {spare.lag:.1f} seconds behind")
     return None
+
+
+def _swap_of_the_silent(active: Line, now: float) -> Swap:
+    return Swap(f"the connection in use was silent for {active.silent_for(now):.1f} seconds")
