@@ -9,6 +9,8 @@ import pytest
 
 from .harness.connector import Connector
 from .harness.patience import FACTOR, patient
+from .warehouse.databases import DUCKDB, POSTGRES, Warehouse
+from .warehouse.examples import Tables, both_databases, example_tables
 
 # More than 40 seconds, most of them waiting; the other files fill what is left.
 LONGEST = (
@@ -33,6 +35,21 @@ def connector(tmp_path: Path) -> Iterator[Connector]:
     """Starts the connector as a process; what still runs after the test is ended."""
     with Connector(tmp_path / "connector") as connector:
         yield connector
+
+
+@pytest.fixture(scope="module")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Warehouse]]:
+    with both_databases(tmp_path_factory.mktemp("sql")) as databases:
+        yield databases
+
+
+@pytest.fixture(params=[DUCKDB, POSTGRES])
+def tables(request: pytest.FixtureRequest, databases: dict[str, Warehouse]) -> Iterator[Tables]:
+    """Empty tables in each database, by turns."""
+    if request.param not in databases:
+        pytest.skip("PyAirbyte's environment, the only one with DuckDB, is missing. `make test` sets it up.")
+    with example_tables(request.param, databases[request.param]) as tables:
+        yield tables
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -6,17 +6,13 @@ test_sql_odd_rows.py; what the files say of holes in test_sql_coverage.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from .warehouse.databases import DUCKDB, POSTGRES, Row, Warehouse
+from .warehouse.databases import POSTGRES, Row
 from .warehouse.examples import (
     Tables,
     at,
     book_ticker,
-    both_databases,
-    example_tables,
     plain,
     sql_of,
 )
@@ -36,21 +32,6 @@ from .warehouse.odd_market import (
 
 QUERIES = ["spread", "time_weighted", "bars", "latency", "basis", "asof", "holes", "latest_book", "duplicates"]
 HOUR = at(0)
-
-
-@pytest.fixture(scope="module")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Warehouse]]:
-    with both_databases(tmp_path_factory.mktemp("sql")) as databases:
-        yield databases
-
-
-@pytest.fixture(params=[DUCKDB, POSTGRES])
-def tables(request: pytest.FixtureRequest, databases: dict[str, Warehouse]) -> Iterator[Tables]:
-    """Empty tables."""
-    if request.param not in databases:
-        pytest.skip("PyAirbyte's environment, the only one with DuckDB, is missing. `make test` sets it up.")
-    with example_tables(request.param, databases[request.param]) as tables:
-        yield tables
 
 
 @pytest.fixture

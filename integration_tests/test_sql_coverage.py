@@ -6,31 +6,16 @@ A row says: since `covered_since_us`, up to my `received_at_us`, nothing of this
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from .warehouse.databases import DUCKDB, POSTGRES, Row, Warehouse
-from .warehouse.examples import Tables, asof_sql, at, book_ticker, both_databases, example_tables, plain, sql_of
+from .warehouse.databases import Row
+from .warehouse.examples import Tables, asof_sql, at, book_ticker, plain, sql_of
 from .warehouse.odd_market import DUPLICATE, EMPTY, NULL, ONCE, ONE_SIDED, QUIET, SOUND, fill
 
 S = 1_000_000
 COLUMNS = "u, received_at_us, covered_since_us"
-
-
-@pytest.fixture(scope="module")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Warehouse]]:
-    with both_databases(tmp_path_factory.mktemp("sql")) as databases:
-        yield databases
-
-
-@pytest.fixture(params=[DUCKDB, POSTGRES])
-def tables(request: pytest.FixtureRequest, databases: dict[str, Warehouse]) -> Iterator[Tables]:
-    if request.param not in databases:
-        pytest.skip("PyAirbyte's environment, the only one with DuckDB, is missing. `make test` sets it up.")
-    with example_tables(request.param, databases[request.param]) as tables:
-        yield tables
 
 
 def captured(symbol: str, u: int, seconds: float, since: float | None, bid: str = "10") -> dict[str, Any]:

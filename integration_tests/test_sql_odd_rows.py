@@ -5,32 +5,17 @@ The files are taken from the folder, what they must answer from `EXPECTED`: a ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 import pytest
 
-from .warehouse.databases import DUCKDB, POSTGRES, Row, Warehouse
-from .warehouse.examples import SQL, Tables, asof_sql, at, both_databases, example_tables, plain, sql_of
+from .warehouse.databases import Row
+from .warehouse.examples import SQL, Tables, asof_sql, at, plain, sql_of
 from .warehouse.odd_rows import ASK, EXPECTED, KINDS, PRICE
 
 FILES = sorted(path.stem for path in SQL.glob("*.sql"))
 TABLES_OF_TWO_SOURCES = ("btc_book_tickers", "others_book_tickers", "even_book_tickers", "odd_book_tickers")
-
-
-@pytest.fixture(scope="module")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Warehouse]]:
-    with both_databases(tmp_path_factory.mktemp("sql")) as databases:
-        yield databases
-
-
-@pytest.fixture(params=[DUCKDB, POSTGRES])
-def tables(request: pytest.FixtureRequest, databases: dict[str, Warehouse]) -> Iterator[Tables]:
-    if request.param not in databases:
-        pytest.skip("PyAirbyte's environment, the only one with DuckDB, is missing. `make test` sets it up.")
-    with example_tables(request.param, databases[request.param]) as tables:
-        yield tables
 
 
 @pytest.mark.parametrize(("file", "kind"), list(product(FILES, KINDS)))

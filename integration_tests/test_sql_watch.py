@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from .warehouse.databases import DUCKDB, POSTGRES, Warehouse
-from .warehouse.examples import Tables, book_ticker, both_databases, example_tables
+from .warehouse.examples import Tables, book_ticker
 
 HOUR = 3600.0
-
-
-@pytest.fixture(scope="module")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Warehouse]]:
-    with both_databases(tmp_path_factory.mktemp("sql")) as databases:
-        yield databases
-
-
-@pytest.fixture(params=[DUCKDB, POSTGRES])
-def tables(request: pytest.FixtureRequest, databases: dict[str, Warehouse]) -> Iterator[Tables]:
-    if request.param not in databases:
-        pytest.skip("PyAirbyte's environment, the only one with DuckDB, is missing. `make test` sets it up.")
-    with example_tables(request.param, databases[request.param]) as tables:
-        yield tables
 
 
 def captured(symbol: str, since_ago: float, until_ago: float, now: float) -> dict[str, Any]:
