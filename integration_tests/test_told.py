@@ -110,7 +110,7 @@ def test_a_sync_of_which_nothing_comes_gives_a_sign_of_life(outputs: dict[str, F
     assert output.updates == []
     assert len(output.states) >= 4, "one each second, and one at the end"
     assert output.record_counts == [0] * len(output.states)
-    assert 60 <= book_tickers.SIGN_OF_LIFE_EVERY <= THREE_HOURS / 10
+    assert book_tickers.SIGN_OF_LIFE_EVERY == THREE_HOURS / 12
 
 
 def test_updates_of_ever_more_symbols_are_left_out_and_told(outputs: dict[str, Future[Output]]) -> None:

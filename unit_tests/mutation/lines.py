@@ -104,6 +104,12 @@ LINES = (
     ),
     Line(
         "streams/book_tickers.py",
+        "SIGN_OF_LIFE_EVERY = 900.0",
+        "SIGN_OF_LIFE_EVERY = 901.0",
+        f"{TOLD}a_sync_of_which_nothing_comes_gives_a_sign_of_life",
+    ),
+    Line(
+        "streams/book_tickers.py",
         "except Exception:\n            yield self._checkpoint()",
         "except Exception:",
         f"{ENDINGS}the_state_before_an_unknown_error_is_what_was_written",
