@@ -18,6 +18,7 @@ from source_binance_futures.binance.market_stream.verdicts import (
     Swap,
     Verdict,
     doubt_of_end,
+    failed_at_end,
     reason_to_replace,
     spare_has_aged,
     verdict_on_both,
@@ -107,6 +108,17 @@ def test_the_end_of_a_window_is_doubted_where_something_waits(lag: float, paused
     active = line()
     active.lag = lag
     assert doubt_of_end(active, paused=paused) == said
+
+
+def test_what_the_spare_alone_has_brought_at_the_end_of_a_window_is_not_waited_for() -> None:
+    both = Both()
+    assert failed_at_end(both.pair, TIMING, OPENED + 10) is None, "neither brings anything"
+    both.pair.compare(both.spare, OPENED + 1.9)
+    assert failed_at_end(both.pair, TIMING, OPENED + 1.9) is None, "the line in use may be about to bring it"
+    assert both.verdict(OPENED + 2) is None, "sure only later"
+    assert failed_at_end(both.pair, TIMING, OPENED + 2) == Swap("the connection in use was silent for 2.0 seconds")
+    both.pair.active = None
+    assert failed_at_end(both.pair, TIMING, OPENED + 10) is None
 
 
 # --- what two lines ask for ---
