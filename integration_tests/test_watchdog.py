@@ -62,7 +62,7 @@ def lines(running: Running, most: int | None = None) -> list[dict[str, Any]]:
 def test_the_process_does_not_outlive_its_window_where_nobody_reads(
     impatient: Connector, exchange: LocalExchange, tmp_path: Path, ended_by: str
 ) -> None:
-    seconds = 2 if ended_by == "the window" else 3600
+    seconds = 5 if ended_by == "the window" else 3600
     config = {"environment": exchange.environment(), "listen_seconds": seconds}
     running = impatient.start_read(config, book_tickers=INCREMENTAL, blocked=True)
     over_at = exchange.wait_for(lambda: exchange.connections, 60)[0].opened_at + seconds
