@@ -157,6 +157,19 @@ def test_what_a_state_does(options: dict[str, Any], connector: Connector) -> Non
     assert "Left out: 4 known already" in line_of(output, "Captured 5 updates of 4 symbols")
 
 
+def test_a_counter_that_restarts_shortly_before_the_end_is_told(connector: Connector) -> None:
+    """It takes a minute to be sure of one; until then its updates are left out."""
+    with LocalExchange(rate=0, sample_every=None) as quiet:
+        config = config_for(quiet, listen_seconds=3, book_ticker_symbols=["BTCUSD_PERP"])
+        running = connector.start_read(config, book_tickers=INCREMENTAL)
+        quiet.wait_for(lambda: quiet.connections, DEADLINE)
+        quiet.push_updates([update("BTCUSD_PERP", 1000, NOW), update("BTCUSD_PERP", 3, NOW + 500)])
+        output = running.finish()
+    assert output.updates == [("BTCUSD_PERP", 1000)]
+    assert "BTCUSD_PERP only: newer updates had lower ids" in line_of(output, "Gap of 0.001 seconds", "WARN")
+    assert "Gaps: 1, 0.001 seconds in all" in line_of(output, "Captured 1 updates")
+
+
 @pytest.mark.parametrize("mode", [INCREMENTAL, FULL_REFRESH])
 def test_a_state_that_is_not_applied(mode: str, connector: Connector, exchange: LocalExchange) -> None:
     """That of another environment, and any state in a full refresh."""

@@ -276,6 +276,42 @@ def test_rows_vouch_for_nothing_where_a_restart_was_found_in_their_read() -> Non
         assert found == [(BTC, None), (ETH, 1000), (BTC, None), (ETH, 1000)][: 2 if spoiling is None else 4]
 
 
+def test_lower_ids_that_are_newer_are_told_where_higher_ones_follow_within_a_minute() -> None:
+    """No restart came of it, and yet they were left out: nothing of them was ever heard before."""
+    made = selection()
+    taken(made, frame(1000, T=MS), frame(1, ETH, T=MS))
+    assert taken(made, frame(5, T=MS + 1000), frame(6, T=MS + 3000), at=2000) == []
+    found = taken(made, frame(1001, T=MS + 4000), frame(2, ETH, T=MS + 4000), at=3000)
+    assert found[:2] == [(1001, None), (2, 1000)]
+    assert "Gap of 2.0 seconds" in found[2]
+    assert f"{BTC} only: newer updates had lower ids than older ones" in found[2]
+    assert taken(made, frame(1002, T=MS + 5000), at=4000) == [(1002, 4000)], "its promise begins anew"
+    assert made.tally.gaps == [pytest.approx(2.001)]
+    assert list(made.lapses(at_end=True)) == [], "told once"
+
+
+@pytest.mark.parametrize("made", [selection(), selection(BTCUSD_PERP=1000)])
+def test_lower_ids_that_are_newer_are_told_where_the_window_ends_within_a_minute(made: Selection) -> None:
+    taken(made, frame(1000, T=MS), frame(5, T=MS + 1000), frame(6, T=MS + 1000))
+    assert list(made.lapses()) == []
+    (told,) = made.lapses(at_end=True)
+    assert "Gap of 0.001 seconds" in told
+    assert f"{BTC} only: " in told
+
+
+def test_two_lapses_of_one_read_are_told_as_one_and_what_is_heard_twice_is_none() -> None:
+    made = selection(BTCUSD_PERP=999)
+    payloads = [
+        frame(at, T=MS + time) for at, time in ((1000, 0), (5, 10), (1001, 20), (6, 30), (1002, 40), (1001, 20))
+    ]
+    found = taken(made, *payloads)
+    assert [each for each in found if not isinstance(each, str)] == [(1000, None), (1001, None), (1002, None)]
+    (told,) = (each for each in found if isinstance(each, str))
+    assert "Gap of 0.021 seconds" in told
+    taken(made, frame(1000, T=MS), frame(999, T=MS))
+    assert list(made.lapses(at_end=True)) == []
+
+
 def test_only_reads_that_brought_something_new_are_heard_of() -> None:
     made = selection()
     for at, payload in ((1_000_000, frame(1)), (5_000_000, frame(1)), (8_000_000, b"no JSON"), (9_000_000, frame(2))):

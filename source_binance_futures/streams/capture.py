@@ -136,6 +136,8 @@ class Capture:
 
     def tell_summary(self) -> None:
         """The last words of a sync: what came, what was left out, what is missing."""
+        for sentence in self._selection.lapses(at_end=True):
+            self._logger.warning(sentence)
         if self._tally.not_written:
             self._logger.warning(
                 f"The sync ended before {self._tally.not_written} received frames could be written; they are lost. "

@@ -6,7 +6,7 @@ them, and `E` and `T` go backwards too [binance-protocol 2.4]: a single watermar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -52,7 +52,8 @@ class Cursor:
         self._inherited_time = newest_transaction_time
         self._newest_time = newest_transaction_time or 0
         self._seen: dict[str, int] = {}
-        self._lower_since: dict[str, int] = {}  # symbols whose ids have all been lower, since that transaction time
+        self._lower: dict[str, tuple[int, int]] = {}  # whose ids have all been lower: first and last transaction time
+        self._lapses: dict[str, tuple[int, int]] = {}
         self._symbols = len(self._inherited)  # inherited or seen
 
     def advance(self, symbol: str, update_id: int, transaction_time: Any) -> bool:
@@ -71,8 +72,8 @@ class Cursor:
                 return False
         else:
             self._seen[symbol] = update_id
-            if self._lower_since:
-                self._lower_since.pop(symbol, None)
+            if symbol in self._lower:
+                self._lapse(symbol)
         if type(transaction_time) is int and self._newest_time < transaction_time <= LATEST_TIME:
             self._newest_time = transaction_time
         return True
@@ -88,7 +89,7 @@ class Cursor:
         if known is not None and update_id <= known:
             if not self._is_restart(transaction_time):
                 self._seen[symbol] = known
-                return False
+                return update_id < known and self._has_been_lower(symbol, update_id, transaction_time)
             self.restarts.append(Restart(symbol, known, update_id))
         self._seen[symbol] = update_id
         return True
@@ -100,13 +101,34 @@ class Cursor:
         """
         if type(transaction_time) is not int or not self._newest_time < transaction_time <= LATEST_TIME:
             return False
-        since = self._lower_since.setdefault(symbol, transaction_time)
+        since, until = self._lower.get(symbol, (transaction_time, transaction_time))
         if transaction_time - since <= RESTART_AFTER_MS:
+            self._lower[symbol] = since, max(until, transaction_time)
             return False
         self.restarts.append(Restart(symbol, self._seen[symbol], update_id, since, transaction_time))
         self._seen[symbol] = update_id
-        del self._lower_since[symbol]
+        del self._lower[symbol]
         return True
+
+    def _lapse(self, symbol: str) -> None:
+        """No restart came of these lower ids, and yet they were never heard before: they were newer than all."""
+        since, until = self._lower.pop(symbol)
+        self._lapses[symbol] = self._lapses.get(symbol, (since,))[0], until
+
+    @property
+    def lapsed(self) -> Collection[str]:
+        """The symbols of the lapses that were not taken yet."""
+        return self._lapses.keys()
+
+    def take_lapses(self, *, at_end: bool = False) -> dict[str, tuple[int, int]]:
+        """What was left out because its ids were lower: first and last transaction time (ms) by symbol, each once.
+
+        `at_end`: also where a minute has not passed yet, and nothing more will come.
+        """
+        for symbol in list(self._lower) if at_end else ():
+            self._lapse(symbol)
+        lapses, self._lapses = self._lapses, {}
+        return lapses
 
     def _is_restart(self, transaction_time: Any) -> bool:
         if type(transaction_time) is not int or self._inherited_time is None:

@@ -157,11 +157,12 @@ class Selection:
         return str(gap)
 
     def _with_promises_kept(self, records: Records) -> Records:
-        """The records, of which none vouches for the minute that it took to be sure of a restart."""
-        for restart in self._cursor.restarts[self._restarts_told :]:
-            for record in records:
-                if restart.since is not None and record["symbol"] == restart.symbol:
-                    record["covered_since_us"] = None
+        """The records, of which none vouches for what was left out because its ids were lower."""
+        new = self._cursor.restarts[self._restarts_told :]
+        doubted = {restart.symbol for restart in new if restart.since is not None}.union(self._cursor.lapsed)
+        for record in records if doubted else ():
+            if record["symbol"] in doubted:
+                record["covered_since_us"] = None
         return records
 
     def _restarts(self) -> Iterator[str]:
@@ -175,3 +176,10 @@ class Selection:
             if restart.since is not None and restart.until is not None:
                 cause = "it took a minute to be sure of the restart"
                 yield self.miss_contract(restart.symbol, restart.since / 1000, restart.until / 1000, cause)
+        yield from self.lapses()
+
+    def lapses(self, *, at_end: bool = False) -> Iterator[str]:
+        """Sentences about updates that were left out: their ids were lower, and no restart came of it."""
+        for symbol, (since, until) in self._cursor.take_lapses(at_end=at_end).items():
+            cause = "newer updates had lower ids than older ones, too shortly to be sure of a restart"
+            yield self.miss_contract(symbol, since / 1000, (until + 1) / 1000, cause)
