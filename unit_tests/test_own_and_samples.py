@@ -18,8 +18,8 @@ def sample(samples: Samples, update_id: int, at: float, *, feed: int = 0, line: 
     return samples.sample(symbol, update_id, moment(at), feed=feed, line=line)
 
 
-def own(samples: Samples, update_id: int, at: float, symbol: str = BTC) -> None:
-    samples.own(symbol, update_id, moment(at))
+def own(samples: Samples, update_id: int, at: float, symbol: str = BTC) -> bool:
+    return samples.own(symbol, update_id, moment(at))
 
 
 def moment(seconds: float) -> int:
@@ -180,7 +180,7 @@ def test_one_that_comes_back_has_its_rests_from_the_first_again() -> None:
     moments = []
     for number in range(200):
         sample(samples, 160 + number, 210 + 2 * number)
-        moments += [each.until_us // SECOND - 1000 for each in dead(samples, 212 + 2 * number)]
+        moments += [each.until_us // SECOND - 1000 for each in dead(samples, 212 + 2 * number) if each.is_news]
     assert moments[:3] == [212, 242, 302]
 
 
@@ -224,3 +224,67 @@ def test_of_several_only_the_overdue_are_dead() -> None:
         sample(samples, 105, at, symbol=symbol)
     assert [each.symbol for each in dead(samples, 6.5)] == ["B", "C"]
     assert [each.symbol for each in dead(samples, 7)] == ["A"]
+
+
+def resting() -> Samples:
+    """An own stream that was dead until second 7, told at 6, and is dead again at 16, within its rest."""
+    samples = settled()
+    sample(samples, 105, 4)
+    assert [each.is_news for each in dead(samples, 6)] == [True]
+    assert own(samples, 110, 7), "it passed over 105"
+    assert dead(samples, 8) == [Dead(BTC, 0, 0, moment(6), moment(7), is_news=False)], "what was told goes on until 7"
+    assert not own(samples, 120, 10)
+    sample(samples, 125, 12)
+    sample(samples, 130, 14)
+    assert dead(samples, 16) == []
+    return samples
+
+
+def test_what_an_own_stream_lacks_in_its_rest_is_told_once_it_speaks_again() -> None:
+    samples = resting()
+    assert own(samples, 126, 18)
+    assert dead(samples, 19) == [Dead(BTC, 0, 0, moment(10), moment(18), is_news=False)]
+    assert not own(samples, 140, 20)
+    assert (
+        dead(
+            samples,
+            100,
+        )
+        == []
+    )
+
+
+def test_one_that_only_came_late_in_its_rest_lacks_nothing() -> None:
+    samples = resting()
+    assert not own(samples, 125, 18)
+    assert not own(samples, 140, 20)
+    assert dead(samples, 100) == []
+
+
+def test_what_it_lacks_at_the_end_is_told_then() -> None:
+    samples = resting()
+    assert samples.dead(moment(19), at_end=True) == [Dead(BTC, 0, 0, moment(10), moment(16), is_news=False)]
+    assert samples.dead(moment(19), at_end=True) == []
+
+
+def test_what_no_sample_shows_is_not_missing() -> None:
+    """A sample comes every five seconds: an hour without another is an hour without a change."""
+    samples = settled()
+    sample(samples, 105, 4)
+    dead(samples, 6)
+    assert own(samples, 110, 3600)
+    assert dead(samples, 3601) == [Dead(BTC, 0, 0, moment(6), moment(16), is_news=False)]
+
+
+def test_what_was_told_is_not_told_again_and_a_backlog_reaches_back_before_it() -> None:
+    samples = settled()
+    told = []
+    for number in range(100):
+        sample(samples, 105 + number, 4 + 2 * number)
+        told += dead(samples, 6 + 2 * number)
+    assert [later.since_us for later in told[1:]] == [each.until_us for each in told[:-1]]
+    samples = settled()
+    sample(samples, 105, 4)
+    dead(samples, 6)
+    assert own(samples, 110, 5.5)
+    assert dead(samples, 7) == []

@@ -135,6 +135,24 @@ def test_a_dead_own_stream_is_told_with_its_line() -> None:
     assert why == f"the own stream of {BTC} has not brought what the all-market stream shows"
 
 
+def test_an_own_stream_that_is_dead_again_in_its_rest_has_its_promise_begin_anew() -> None:
+    second = 1_000_000
+    made = selection()
+    taken(made, frame(1), at=1)
+    for update_id, at in ((1, 1), (2, 4), (3, 5)):
+        taken(made, frame(update_id, stream=SAMPLE), at=at * second)
+    assert len(made.dead_streams(7 * second)) == 1
+    assert taken(made, frame(4), at=8 * second) == [(4, 8 * second)]
+    assert len(made.dead_streams(8 * second)) == 1
+    taken(made, frame(5, stream=SAMPLE), at=10 * second)
+    assert made.dead_streams(13 * second) == []
+    assert taken(made, frame(6), frame(7), at=14 * second) == [(6, 14 * second), (7, 14 * second)]
+    ((dead, why),) = made.dead_streams(14 * second)
+    made.miss_contract(BTC, dead.since_us / 1e6, dead.until_us / 1e6, why, speaks_again=not dead.is_news)
+    assert made.tally.gaps == [pytest.approx(6.0)]
+    assert taken(made, frame(8), at=15 * second) == [(8, 14 * second)]
+
+
 def test_a_read_that_is_behind_vouches_for_nothing_and_ends_what_was_vouched_for() -> None:
     made = selection()
     taken(made, frame(1), frame(1, ETH))

@@ -111,10 +111,17 @@ class Capture:
                 self._logger.warning(found)
             else:
                 yield Block(self._stream_name, found, emitted_at)
-        for dead, why in self._selection.dead_streams(item.received_at_us):
-            self._market.doubt(dead.feed, dead.line, why)
-            missed = self._selection.miss_contract(dead.symbol, dead.since_us / 1e6, dead.until_us / 1e6, why)
-            self._logger.warning(missed)
+        self._mind_dead_streams(item.received_at_us)
+
+    def _mind_dead_streams(self, now_us: int, *, at_end: bool = False) -> None:
+        """Tells what contracts' own streams lack, and asks for fresh connections."""
+        for dead, why in self._selection.dead_streams(now_us, at_end=at_end):
+            if dead.is_news:
+                self._market.doubt(dead.symbol, dead.feed, dead.line, why)
+            since, until = dead.since_us / 1e6, dead.until_us / 1e6
+            self._logger.warning(
+                self._selection.miss_contract(dead.symbol, since, until, why, speaks_again=not dead.is_news)
+            )
 
     def _hear(self, item: Warned | Noted | Traced | Gap | Unproven | Reach | Failed) -> None:
         """What the market stream has to say. Raises the error that ended it."""
@@ -136,6 +143,7 @@ class Capture:
 
     def tell_summary(self) -> None:
         """The last words of a sync: what came, what was left out, what is missing."""
+        self._mind_dead_streams(self._tally.heard_at_us or 0, at_end=True)
         for sentence in self._selection.lapses(at_end=True):
             self._logger.warning(sentence)
         if self._tally.not_written:

@@ -90,8 +90,8 @@ class Selection:
                 tally.other_market += 1
                 continue
             if is_own:
-                if compares:
-                    self.samples.own(symbol, update_id, received_at_us)
+                if compares and self.samples.own(symbol, update_id, received_at_us):
+                    self.coverage.doubt((symbol,))
             elif follows and not self.samples.sample(symbol, update_id, received_at_us, feed=feed, line=batch.line):
                 continue
             if not advance(symbol, update_id, book_ticker.get("T")):
@@ -142,18 +142,22 @@ class Selection:
         """Updates of some contracts may be missing."""
         self.coverage.doubt(symbols)
 
-    def dead_streams(self, now_us: int) -> list[tuple[Dead, str]]:
+    def dead_streams(self, now_us: int, *, at_end: bool = False) -> list[tuple[Dead, str]]:
         """Own streams that lack what a sample has shown, with the reason for a fresh connection."""
         return [
             (dead, f"the own stream of {dead.symbol} has not brought what the all-market stream shows")
-            for dead in self.samples.dead(now_us)
+            for dead in self.samples.dead(now_us, at_end=at_end)
         ]
 
-    def miss_contract(self, symbol: str, since: float, until: float, cause: str) -> str:
-        """Updates of one contract, pushed between two moments (epoch seconds), may be missing; the sentence."""
+    def miss_contract(self, symbol: str, since: float, until: float, cause: str, *, speaks_again: bool = False) -> str:
+        """Updates of one contract, pushed between two moments (epoch seconds), may be missing; the sentence.
+
+        Where it `speaks_again`, its promise has begun anew already.
+        """
         gap = Gap(NO_FEED, since, until, f"{symbol} only: {cause}")
         self.tally.told(gap)
-        self.coverage.doubt([symbol])
+        if not speaks_again:
+            self.coverage.doubt([symbol])
         return str(gap)
 
     def _with_promises_kept(self, records: Records) -> Records:

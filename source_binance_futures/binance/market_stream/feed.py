@@ -7,6 +7,7 @@ import selectors
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..endpoints import own_stream
 from ..text import first_of
 from ..transport.address import host_of
 from ..transport.route import Route
@@ -96,9 +97,15 @@ class Feed:
         """Pauses and resumes reading."""
         self._do(self.machine.outbox_full(now) if full else self.machine.outbox_free(now), now)
 
-    def doubt(self, line: int, why: str, now: float) -> None:
-        """What only a look at the contents could tell."""
-        self._do(self.machine.doubted(line, why, now), now)
+    def doubt(self, line: int | None, why: str, now: float) -> None:
+        """What only a look at the contents could tell; without a line it is of the one in use."""
+        active = self.machine.pair.active
+        if active is not None:
+            self._do(self.machine.doubted(active.number if line is None else line, why, now), now)
+
+    def follows(self, symbol: str) -> bool:
+        """Whether the own stream of a contract is one of its streams."""
+        return own_stream(symbol) in self.plan.streams
 
     def end(self, now: float) -> None:
         """Leaves every connection, also one that is still being opened."""

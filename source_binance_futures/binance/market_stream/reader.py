@@ -65,7 +65,7 @@ class MarketStream:
         self._outbox = outbox or Outbox()
         self._was_full = self._pause_was_told = False
         self._failures_told: set[int] = set()
-        self._doubts: queue.SimpleQueue[tuple[int, int, str]] = queue.SimpleQueue()
+        self._doubts: queue.SimpleQueue[tuple[str, int, int, str]] = queue.SimpleQueue()
         self._stopping = False
         self._appeared: list[str] = []
         self._began = self._next_tick = self._next_telling = 0.0
@@ -87,9 +87,12 @@ class MarketStream:
         """The next item, in order; None if none comes within so many seconds."""
         return self._outbox.take(seconds)
 
-    def doubt(self, feed: int, line: int, why: str) -> None:
-        """Asks for a fresh connection in place of a line that does not bring all that it should."""
-        self._doubts.put((feed, line, why))
+    def doubt(self, symbol: str, feed: int, line: int, why: str) -> None:
+        """Asks for a fresh connection in place of the one that does not bring a contract as it should.
+
+        What tells it, a sample, came over `line` of `feed`; the contract may be followed over another feed.
+        """
+        self._doubts.put((symbol, feed, line, why))
         self._wake()
 
     def stop(self) -> None:
@@ -151,8 +154,9 @@ class MarketStream:
                 self._discover(feed, samples)
         now = time.monotonic()
         while not self._doubts.empty():
-            number, line, why = self._doubts.get()
-            self._feeds[number].doubt(line, why, now)
+            symbol, number, line, why = self._doubts.get()
+            feed = next((feed for feed in self._feeds if feed.follows(symbol)), self._feeds[number])
+            feed.doubt(line if feed.number == number else None, why, now)
         for feed in self._feeds:
             feed.meet_new_connections(now)
         if now >= self._next_tick:

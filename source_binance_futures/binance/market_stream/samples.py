@@ -15,21 +15,45 @@ SETTLED_AFTER_US = (
     3_000_000  # after a contract's first frame on a line; what a sample shows before may be older than it
 )
 LATE_AFTER_US = 2_000_000  # so much later than a newer sample an own stream is dead or behind
+SHOWN_WITHIN_US = 10_000_000  # what an own stream still lacks; a contract has a sample every five seconds
 FIRST_REST_US, LONGEST_REST_US = 30_000_000, 900_000_000  # between two alarms for the same contract
 
 
 class Dead(NamedTuple):
-    """An own stream that has not brought what a sample showed: since when (microseconds), and on which line."""
+    """An own stream that has not brought what a sample showed: since when (microseconds).
+
+    `feed` and `line` brought the sample. `is_news` where a fresh connection may help; else only the time is news.
+    """
 
     symbol: str
     feed: int
     line: int
     since_us: int
     until_us: int
+    is_news: bool = True
+
+
+class _Lack(NamedTuple):
+    """What an own stream has not brought and is not told yet: `shown` was the first id, `until_us` the last look."""
+
+    since_us: int
+    until_us: int
+    shown: int
 
 
 class _Contract:
-    __slots__ = ("alarms", "first_at", "line", "newest", "newest_at", "own", "rest_until", "sampled", "waits_for")
+    __slots__ = (
+        "alarms",
+        "first_at",
+        "lack",
+        "line",
+        "newest",
+        "newest_at",
+        "own",
+        "rest_until",
+        "sampled",
+        "waits_for",
+    )
 
     def __init__(self) -> None:
         self.own: deque[int] = deque(maxlen=REMEMBERED)
@@ -39,6 +63,7 @@ class _Contract:
         self.first_at = 0
         self.sampled: int | None = None  # the newest id that a sample has shown
         self.waits_for: tuple[int, int, int] | None = None  # id, microseconds, feed
+        self.lack: _Lack | None = None
         self.alarms = 0
         self.rest_until = 0
 
@@ -54,9 +79,10 @@ class Samples:
         self.confirmed = 0
         self._contracts: dict[str, _Contract] = {}
         self._waiting: dict[str, _Contract] = {}
+        self._back: list[Dead] = []
 
-    def own(self, symbol: str, update_id: int, at: int) -> None:
-        """An update of a contract's own stream."""
+    def own(self, symbol: str, update_id: int, at: int) -> bool:
+        """An update of a contract's own stream; True if it comes after something that is missing."""
         contract = self._contracts.get(symbol)
         if contract is None:
             contract = self._contracts[symbol] = _Contract()
@@ -69,6 +95,20 @@ class Samples:
                 contract.waits_for = None
                 contract.alarms = 0
                 del self._waiting[symbol]
+            if contract.lack is not None:
+                return self._speaks_again(symbol, contract, update_id, at)
+        return False
+
+    def _speaks_again(self, symbol: str, contract: _Contract, update_id: int, at: int) -> bool:
+        """Whether a dead own stream has passed over what a sample had shown; else it was late, and goes on."""
+        lack, contract.lack = contract.lack, None
+        assert lack is not None
+        if update_id <= lack.shown:
+            return False
+        until = min(at, lack.until_us + SHOWN_WITHIN_US)
+        if until > lack.since_us:
+            self._back.append(Dead(symbol, 0, 0, lack.since_us, until, is_news=False))
+        return True
 
     def sample(self, symbol: str, update_id: int, at: int, *, feed: int, line: int) -> bool:
         """A sample of a contract; True if it counts as an update."""
@@ -98,22 +138,30 @@ class Samples:
         self.compared += 1
         self.confirmed += found
 
-    def dead(self, now: int) -> list[Dead]:
-        """The own streams that are overdue; each is told, and then rests for a while."""
-        if not self._waiting:
-            return []
-        told = []
+    def dead(self, now: int, *, at_end: bool = False) -> list[Dead]:
+        """The own streams that are overdue; each is told, and then rests for a while.
+
+        What it lacks in its rest is told once it speaks again, or `at_end`.
+        """
+        told, self._back = self._back, []
         for symbol, contract in list(self._waiting.items()):
             assert contract.waits_for is not None
-            _, at, feed = contract.waits_for
+            shown, at, feed = contract.waits_for
             if now - at < LATE_AFTER_US:
                 continue
             contract.waits_for = None
             del self._waiting[symbol]
             self._compare(False)
+            lack = contract.lack or _Lack(contract.newest_at or contract.first_at, now, shown)
+            contract.lack = lack._replace(until_us=now)
             if now >= contract.rest_until:
                 rest = min(FIRST_REST_US << contract.alarms, LONGEST_REST_US)
                 contract.alarms = min(contract.alarms + 1, 5)
                 contract.rest_until = now + rest
-                told.append(Dead(symbol, feed, contract.line, contract.newest_at or contract.first_at, now))
+                contract.lack = contract.lack._replace(since_us=now)
+                told.append(Dead(symbol, feed, contract.line, lack.since_us, now))
+        for symbol, contract in self._contracts.items() if at_end else ():
+            if contract.lack is not None and contract.lack.until_us > contract.lack.since_us:
+                told.append(Dead(symbol, 0, 0, contract.lack.since_us, contract.lack.until_us, is_news=False))
+                contract.lack = None
         return told
