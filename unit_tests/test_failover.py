@@ -677,6 +677,18 @@ def test_an_end_in_a_pause_is_doubted() -> None:
     ]
 
 
+@pytest.mark.parametrize(("silent", "doubted"), [(5.9, False), (6.0, True)])
+def test_a_standby_that_fell_silent_while_the_other_was_left_unread_is_doubted(silent: float, doubted: bool) -> None:
+    """Nobody read what could have told whether anything was pushed."""
+    machine = covered()
+    machine.update(0, BEGAN + 4)
+    machine.update(1, BEGAN + 4)
+    machine.full(BEGAN + 4)
+    actions = machine.ended(BEGAN + 4 + silent)
+    gap = TellGap(BEGAN + 4, BEGAN + 4 + silent, "the window ended while reading paused")
+    assert [each for each in actions if isinstance(each, TellGap | TellSilence)] == [gap][: int(doubted)]
+
+
 @pytest.mark.parametrize(("silent", "swapped"), [(1.9, False), (2.1, True)])
 def test_what_a_spare_alone_has_brought_is_emitted_at_the_end(silent: float, swapped: bool) -> None:
     """The line in use has been mute for a while, and the window ends before that was sure."""

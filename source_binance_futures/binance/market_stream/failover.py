@@ -199,7 +199,8 @@ class Failover:
         if doubt is not None and spare is not None and self.account.would_lose_nothing(spare):
             self._lines.replacing = verdicts.Replacement(verdicts.Reason.DOUBT, doubt)
             self._lines.follow(verdicts.Relieve(), active, spare)
-            doubt = verdicts.doubt_of_end(spare, paused=False)
+            is_quiet = self._clock.now(now) - self.account.until >= QUIET_END
+            doubt = verdicts.doubt_of_end(spare, paused=False) or (doubt if is_quiet else None)
         if doubt is not None:
             self.account.open_outage(doubt)
         elif self._clock.now(now) - self.account.until >= QUIET_END:
