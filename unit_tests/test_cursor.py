@@ -243,6 +243,11 @@ def test_the_state_of_another_environment_is_not_applied(pushed: list[Update]) -
     assert cursor.state()["u"] == {update.symbol: update.update_id for update in pushed}
 
 
+def test_the_largest_id_of_an_integer_column_is_one() -> None:
+    state = {"environment": "production", "u": {"BTCUSD_PERP": 2**63 - 1}, "newest_transaction_time": NOW}
+    assert Cursor.from_state(state, "production", TODAY).state() == state
+
+
 def test_a_time_of_1970_is_one() -> None:
     state = {"environment": "production", "u": {}, "newest_transaction_time": 0}
     assert Cursor.from_state(state, "production", TODAY).listened_until == 0
@@ -270,6 +275,7 @@ def test_no_state_is_a_fresh_start() -> None:
         ({"environment": "production", "u": {"BTCUSD_PERP": "11660059839759"}}, "BTCUSD_PERP"),
         ({"environment": "production", "u": {"BTCUSD_PERP": 1.5}}, "BTCUSD_PERP"),
         ({"environment": "production", "u": {"BTCUSD_PERP": True}}, "BTCUSD_PERP"),
+        ({"environment": "production", "u": {"BTCUSD_PERP": 2**63}}, "BTCUSD_PERP"),  # no JSON of ours could hold it
         ({"environment": "production", "u": {"BTCUSD_PERP": None}}, "BTCUSD_PERP"),
         ({"environment": "production", "u": {"BTCUSD_PERP": {"u": 1}}}, "BTCUSD_PERP"),
         ({"environment": "testnet", "u": {"BTCUSD_PERP": "1"}}, "BTCUSD_PERP"),

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from ..binance.endpoints import is_expired
+from ..binance.market_stream.messages import MAX_UPDATE_ID
 
 RESTART_AFTER_MS = 60_000
 FORGOTTEN_AFTER = 7  # days after its delivery
@@ -177,6 +178,8 @@ class Cursor:
         for symbol, update_id in update_ids.items():
             if type(update_id) is not int:
                 raise UnreadableState(f"the update id of {symbol[:100]} is not a whole number")
+            if update_id > MAX_UPDATE_ID:
+                raise UnreadableState(f"the update id of {symbol[:100]} is larger than any that was ever taken")
         if newest is not None and (type(newest) is not int or not 0 <= newest <= LATEST_TIME):
             raise UnreadableState(f"`{NEWEST_TRANSACTION_TIME}` is not a time in milliseconds")
         if written_by != environment:
