@@ -40,6 +40,8 @@ MALFORMED: list[bytes] = [
     b'{"e":"bookTicker","u":5,"s":["BTCUSD_PERP"]}',
     b'{"e":"bookTicker","u":5,"s":"' + b"X" * 1000 + b'"}',
     b"[" * 50_000,
+    b'{"e":"bookTicker","u":5,"s":"BTCUSD_PERP","b":' + b"[" * 1010 + b"]" * 1010 + b"}",
+    b'{"u":5,"s":"BTCUSD_PERP","b":' + b"[" * 260 + b"]" * 260 + b"}",
     b'{"x":"' + b"y" * 900_000 + b'"}'[:-1],
 ]
 

@@ -253,3 +253,9 @@ def test_a_failure_quotes_little(content: dict[str, Any]) -> None:
     error = answer(content).error
     assert error is not None
     assert len(str(error)) < 600
+
+
+def test_a_price_that_cannot_be_written_again_is_told() -> None:
+    deep = b'{"id":"a","status":200,"result":[{"symbol":"A","price":"1","time":' + b"[" * 900 + b"]" * 900 + b"}]}"
+    with pytest.raises(UnreadableAnswer, match="nested too deeply"):
+        parse_answer(deep, "a", None, "host")

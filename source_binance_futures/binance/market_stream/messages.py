@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orjson import JSONDecodeError, loads
+from orjson import JSONDecodeError, JSONEncodeError, dumps, loads
 
 from ..endpoints import Market, market_of
 
@@ -14,6 +14,7 @@ COIN_M_SYMBOL_TYPE = 2
 SHUTDOWN_NOTICE = b"serverShutdown"
 MAX_UPDATE_ID = 2**63 - 1  # what an integer column of a warehouse holds
 MAX_SYMBOL_LENGTH = 100  # characters; the longest symbol seen has 22
+MAY_BE_DEEP = 500  # bytes; orjson writes 254 lists inside each other, which take two bytes each, and reads 1,024
 
 _ALL_MISSING: Mapping[str, None] = dict.fromkeys(WIRE_KEYS)
 
@@ -54,6 +55,8 @@ def parse_frame(payload: bytes) -> tuple[dict[str, Any], str | None]:
         symbol, update_id = frame["s"], frame["u"]
         usable = type(symbol) is str and type(update_id) is int and 0 < update_id <= MAX_UPDATE_ID
         if usable and frame["e"] == "bookTicker" and 0 < len(symbol) <= MAX_SYMBOL_LENGTH:
+            if len(payload) > MAY_BE_DEEP:
+                _refuse_what_cannot_be_written(frame)
             return frame, stream
     except JSONDecodeError:
         raise MalformedFrame("not JSON in UTF-8") from None
@@ -73,7 +76,15 @@ def _judge_rare_frame(frame: Any) -> dict[str, Any]:
         raise MalformedFrame("a book ticker without a usable symbol (s)")
     if type(update_id) is not int or not 0 < update_id <= MAX_UPDATE_ID:
         raise MalformedFrame("a book ticker without a usable update id (u)")
+    _refuse_what_cannot_be_written(frame)
     return frame
+
+
+def _refuse_what_cannot_be_written(frame: Mapping[str, Any]) -> None:
+    try:
+        dumps([frame.get(key) for key in WIRE_KEYS])
+    except JSONEncodeError:
+        raise MalformedFrame("a book ticker with a value that is nested too deeply") from None
 
 
 def market_of_book_ticker(book_ticker: Mapping[str, Any]) -> Market:

@@ -87,9 +87,13 @@ def _rows(result: Any, symbol: str | None, payload: bytes) -> tuple[dict[str, An
     for row in rows:
         if not isinstance(row, dict):
             raise UnreadableAnswer(f"no price in {quoted(payload)}")
+        try:
+            told = orjson.dumps(row)
+        except orjson.JSONEncodeError:
+            raise UnreadableAnswer(f"nested too deeply: {quoted(payload)}") from None
         for field in ("symbol", "price"):
             if not isinstance(row.get(field), str) or not row[field]:
-                raise UnreadableAnswer(f"`{field}` is missing in {quoted(orjson.dumps(row))}")
+                raise UnreadableAnswer(f"`{field}` is missing in {quoted(told)}")
     return tuple(rows)
 
 
