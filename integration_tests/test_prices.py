@@ -41,6 +41,7 @@ from .harness.price_answers import (
 MANY_ROWS: list[dict[str, Any]] = [
     {"symbol": f"币安{number}USDT", "price": f"{number}.010", "time": number} for number in range(5000)
 ]
+DEEP = "[" * 1000 + "]" * 1000  # orjson reads it; neither orjson nor, before 3.12, Python writes it
 ROWS = [{"symbol": "BTCUSDT", "price": "6000.010", "time": 1589437530011}]
 
 
@@ -147,6 +148,14 @@ CASES = {
     ),
     "not JSON": Case(
         answers("<html>502 Bad Gateway</html>"), says=("system_error", "not JSON: <html>502 Bad Gateway</html>")
+    ),
+    "a reason nested too deeply": Case(
+        answers(lambda request: f'{{"id":"{request["id"]}","status":400,"error":{{"code":-1,"msg":{DEEP}}}}}'),
+        says=("system_error", "status 400, code -1: "),
+    ),
+    "a price nested too deeply": Case(
+        answers(lambda request: f'{{"id":"{request["id"]}","status":200,"result":[{{"symbol":"A","time":{DEEP}}}]}}'),
+        says=("system_error", "nested too deeply: "),
     ),
     "a row without a price": Case(
         answers({"status": 200, "result": [*ROWS, {"symbol": "ETHUSDT", "time": 1}]}),

@@ -11,6 +11,7 @@ import pytest
 from local_exchange import LocalExchange
 
 from .harness.connector import DEADLINE, INCREMENTAL, Connector
+from .harness.driving import Driven
 from .test_capture import ONE_CONNECTION, config_for, line_of, update
 
 OTHER: list[bytes] = [
@@ -80,6 +81,25 @@ def test_every_kind_among_good_neighbours(connector: Connector, quiet: LocalExch
     assert ("not JSON " * 40)[:200] in quoted[1]
     assert ("not JSON " * 40)[:201] not in quoted[1]
     assert max(map(len, warnings)) < 300
+
+
+def test_a_refusal_nested_too_deeply_ends_nothing(connector: Connector) -> None:
+    """Python, before 3.12, cannot show what orjson has read."""
+    with LocalExchange(rate=200, sample_every=0.3, mix_usds_margined=False) as exchange:
+        exchange.ignore_subscriptions(None)
+        driven = Driven(connector, exchange, book_ticker_symbols=[])
+        driven.wait_for_updates()
+
+        def told() -> bool:
+            exchange.push(b'{"id":1,"error":' + b"[" * 1000 + b"]" * 1000 + b"}")
+            return driven.said("the exchange refused a subscription") > 0
+
+        driven.wait_for(told)
+        exchange.accept_subscriptions()
+        driven.wait_for_updates()
+        output = driven.stop()
+    assert output.exit_code == 0
+    assert output.is_plain
 
 
 @ONE_CONNECTION

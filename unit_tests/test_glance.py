@@ -99,3 +99,11 @@ def test_contracts_of_samples_are_those_that_can_be_read() -> None:
 )
 def test_what_answers_a_control_message(payload: bytes, answer: Answer | None) -> None:
     assert control_answer(payload) == answer
+
+
+def test_a_refusal_that_python_cannot_show_is_one_all_the_same() -> None:
+    """Before 3.12 it shows fewer lists inside each other than orjson reads."""
+    answer = control_answer(b'{"id":1,"error":' + b"[" * 1000 + b"]" * 1000 + b"}")
+    assert answer is not None
+    assert answer.request_id == 1
+    assert 0 < len(answer.error or "") <= 200

@@ -14,6 +14,18 @@ def quoted(payload: bytes) -> str:
     return payload[: QUOTED * 4].decode(errors="replace")[:QUOTED]
 
 
+def told(value: object) -> str:
+    """A value from outside as it may stand in a sentence; orjson reads more lists inside each other than Python shows.
+
+    >>> told({"code": 4})
+    "{'code': 4}"
+    """
+    try:
+        return str(value)[:QUOTED]
+    except RecursionError:
+        return "something nested too deeply"
+
+
 def writable(text: str) -> str:
     r"""The text with `\ud800` and its like spelled out: JSON and file names may hold half of a character, UTF-8 cannot.
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from orjson import JSONDecodeError, loads
 
+from ..text import told
 from .messages import NoBookTicker, is_shutdown_notice, may_be_book_ticker, parse_frame
 
 SAMPLE_MARK = b'"!bookTicker"'
@@ -94,5 +95,5 @@ def control_answer(payload: bytes) -> Answer | None:
     error = frame.get("error", frame if "msg" in frame else None)
     if error is not None:
         said = error.get("msg") if isinstance(error, dict) else error
-        return Answer(request_id, str(said)[:200])
+        return Answer(request_id, told(said))
     return Answer(request_id, None) if "result" in frame and request_id is not None else None

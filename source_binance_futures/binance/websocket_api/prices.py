@@ -19,7 +19,7 @@ from ..errors import (
     UnreadableAnswer,
 )
 from ..refusals import DEFAULT_PAUSE, RATE_LIMIT_STATUSES
-from ..text import QUOTED, quoted
+from ..text import quoted, told
 from .weight import WeightUsed
 
 METHOD = "ticker.price"
@@ -69,7 +69,7 @@ def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str)
     if not isinstance(answer, dict):
         raise UnreadableAnswer(f"not an object: {quoted(payload)}")
     if MAINTENANCE_KEY in answer:
-        return Answer((), ExchangeUnavailable(str(answer[MAINTENANCE_KEY])[:QUOTED]), None)
+        return Answer((), ExchangeUnavailable(told(answer[MAINTENANCE_KEY])), None)
     anonymous_error = answer.get("id") is None and "error" in answer
     if answer.get("id") != request_id and not anonymous_error:
         return None
@@ -88,12 +88,12 @@ def _rows(result: Any, symbol: str | None, payload: bytes) -> tuple[dict[str, An
         if not isinstance(row, dict):
             raise UnreadableAnswer(f"no price in {quoted(payload)}")
         try:
-            told = orjson.dumps(row)
+            written = orjson.dumps(row)
         except orjson.JSONEncodeError:
             raise UnreadableAnswer(f"nested too deeply: {quoted(payload)}") from None
         for field in ("symbol", "price"):
             if not isinstance(row.get(field), str) or not row[field]:
-                raise UnreadableAnswer(f"`{field}` is missing in {quoted(told)}")
+                raise UnreadableAnswer(f"`{field}` is missing in {quoted(written)}")
     return tuple(rows)
 
 
@@ -103,16 +103,15 @@ def price_record(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: str) -> BinanceError:
-    code, text = error.get("code"), str(error.get("msg", ""))[:QUOTED]
-    told_code = str(code)[:QUOTED]
+    code, text = error.get("code"), told(error.get("msg", ""))
     status = status if isinstance(status, int) else 0
     if status in RATE_LIMIT_STATUSES:
         return RateLimited(host, status, _retry_at(error))
     if code in RETRYABLE_CODES or status >= 500:
-        return ExchangeUnavailable(f"status {status}, code {told_code}: {text}")
+        return ExchangeUnavailable(f"status {status}, code {told(code)}: {text}")
     if code == INVALID_SYMBOL and symbol is not None:
         return UnknownSymbols([symbol])
-    return RequestRefused(status, told_code, text)
+    return RequestRefused(status, told(code), text)
 
 
 def _retry_at(error: Mapping[str, Any]) -> float:
@@ -122,7 +121,7 @@ def _retry_at(error: Mapping[str, Any]) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]  # None and other kinds are what TypeError is for
     except (TypeError, ValueError):
-        found = BANNED_UNTIL.search(str(error.get("msg", "")))
+        found = BANNED_UNTIL.search(told(error.get("msg")))
         number = float(found.group(1)) if found else DEFAULT_PAUSE
     if not number >= 0:
         number = DEFAULT_PAUSE
