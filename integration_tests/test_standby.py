@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,8 @@ from local_exchange import ExchangeConnection, LocalExchange
 from local_exchange.faults import FaultKind
 
 from .harness.accounts import EVERY_COIN_M
+from .harness.connector import Connector
+from .harness.driving import Driven
 from .harness.listening import Listener, listen_to
 from .harness.patience import SOON
 from .test_market_stream import SHORT, UPDATE, handshakes, push
@@ -181,3 +185,33 @@ def test_both_connections_age_and_nothing_is_lost(exchange: LocalExchange) -> No
         listener.wait_for_updates(500)
         assert len(exchange.connections) <= 3
     nothing_lost(listener)
+
+
+# The system's limit of threads or processes is reached once the first connection is open.
+NO_THREADS = """
+import threading
+from source_binance_futures import run
+start, started = threading.Thread.start, []
+def scarce(thread):
+    if thread.name.startswith({name!r}):
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+    start(thread)
+threading.Thread.start = scarce
+run.run()
+"""
+
+
+@pytest.mark.parametrize("name", ["connect to", "resolve"])
+def test_a_machine_that_starts_no_more_threads_ends_nothing(exchange: LocalExchange, tmp_path: Path, name: str) -> None:
+    with Connector(tmp_path, (sys.executable, "-c", NO_THREADS.format(name=name))) as connector:
+        driven = Driven(connector, exchange, standby_connection=True)
+        driven.wait_for_text("this machine starts no more threads")
+        driven.wait_for_updates()
+        output = driven.stop()
+    assert output.exit_code == 0
+    assert output.is_plain
+    assert [
+        line for line in output.logs("WARN") if line.startswith("The standby connection is missing (attempt 1 in a")
+    ]

@@ -15,6 +15,7 @@ SAMPLES = [
     errors.AddressNotFound("host"),
     errors.AddressForbidden("host"),
     errors.Unreachable("host", 443, "no answer in time"),
+    errors.NoThread("host"),
     errors.TlsFailed("host", "its certificate was not accepted (expired)"),
     errors.ProxyFailed("http://proxy:3128", "403 forbidden"),
     errors.ProxyRefused("http://proxy:3128"),

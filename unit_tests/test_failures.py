@@ -26,6 +26,7 @@ HOST = "ws-fapi.binance.com"
         (errors.AddressNotFound(HOST), TRANSIENT, "DNS"),
         (errors.AddressForbidden(HOST), CONFIG, "your own Airbyte"),
         (errors.Unreachable(HOST, 443, "no answer in time"), TRANSIENT, "`proxy_url`"),
+        (errors.NoThread(HOST), TRANSIENT, "Raise its limit of processes"),
         (errors.TlsFailed(HOST, "expired"), TRANSIENT, "SSL_CERT_FILE"),
         (errors.ProxyFailed("http://proxy:3128", "no answer"), TRANSIENT, "`proxy_url`"),
         (errors.ProxyRefused("http://proxy:3128"), CONFIG, "user and password"),

@@ -5,6 +5,7 @@
     │   ├── AddressNotFound              the name has no address (DNS)
     │   ├── AddressForbidden             a private address, asked for from a shared cloud
     │   ├── Unreachable                  refused, timed out, no route
+    │   ├── NoThread                     this machine starts no more threads
     │   ├── TlsFailed                    the certificate, or the talk before it
     │   ├── ProxyFailed                  the proxy, or what lies behind it
     │   │   ├── ProxyRefused                 it wants another user and password
@@ -83,6 +84,14 @@ class Unreachable(ConnectFailed):
         super().__init__(
             f"{host} could not be reached on port {port}: {why}. "
             "Check that this machine may connect to it; where only a proxy may, set `proxy_url`."
+        )
+
+
+class NoThread(ConnectFailed):
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"No connection to {host} was tried: this machine starts no more threads. "
+            "Raise its limit of processes (of a container: `pids`), or run less beside the connector."
         )
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from websocket import ABNF
 
 from ..deadline import Deadline
-from ..errors import ClosedByExchange, ConnectionLost
+from ..errors import ClosedByExchange, ConnectionLost, NoThread
 from .address import host_of
 from .channel import Channel, EndOfStream
 from .framing import CLOSE, PING, ControlFrame, FrameCutter
@@ -158,7 +158,10 @@ def open_in_background(
             outcome = error
         hand_over(outcome)
 
-    threading.Thread(target=attempt, name=f"connect to {host_of(url)}", daemon=True).start()
+    try:
+        threading.Thread(target=attempt, name=f"connect to {host_of(url)}", daemon=True).start()
+    except RuntimeError:  # what is open goes on without it
+        hand_over(NoThread(host_of(url)))
 
 
 def _frame(payload: bytes, opcode: int) -> bytes:

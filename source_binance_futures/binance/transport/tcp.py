@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 
 from ..deadline import Deadline
-from ..errors import AddressForbidden, AddressNotFound
+from ..errors import AddressForbidden, AddressNotFound, NoThread
 
 Address = tuple[str, int]
 
@@ -17,7 +17,7 @@ Address = tuple[str, int]
 def resolve(host: str, port: int, deadline: Deadline, *, public_only: bool = False) -> list[Address]:
     """The addresses of a host. The resolver of the system takes no deadline, so a thread waits for it.
 
-    With `public_only` none of them may be private. Raises `AddressNotFound` or `AddressForbidden`.
+    With `public_only` none of them may be private. Raises `AddressNotFound`, `AddressForbidden` or `NoThread`.
     """
     answers: queue.SimpleQueue[list[Address]] = queue.SimpleQueue()
 
@@ -28,7 +28,10 @@ def resolve(host: str, port: int, deadline: Deadline, *, public_only: bool = Fal
             found = []
         answers.put([(str(entry[4][0]), port) for entry in found])
 
-    threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+    try:
+        threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+    except RuntimeError:
+        raise NoThread(host) from None
     try:
         addresses = answers.get(timeout=deadline.remaining())
     except queue.Empty:
