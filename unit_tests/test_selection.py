@@ -153,6 +153,30 @@ def test_an_own_stream_that_is_dead_again_in_its_rest_has_its_promise_begin_anew
     assert taken(made, frame(8), at=15 * second) == [(8, 14 * second)]
 
 
+def test_contracts_whose_connection_is_lost_are_not_told_one_by_one() -> None:
+    """Their gap is told as one. Of another feed they are; and of a fresh connection once its samples are new ones."""
+    second = 1_000_000
+    made = selection()
+    taken(made, frame(1), at=1, feed=1)
+    taken(made, frame(1, ETH), at=1, feed=2)
+    ids = iter(range(2, 100))
+
+    def dead(first: int, last: int) -> list[str]:
+        told = []
+        for at in range(first, last):
+            update_id = next(ids)
+            taken(made, *(frame(update_id, symbol, stream=SAMPLE) for symbol in (BTC, ETH)), at=at * second)
+            told += [each.symbol for each, _ in made.dead_streams(at * second)]
+        return told
+
+    assert dead(1, 5) == []
+    made.reach(1, is_lost=True)
+    assert dead(5, 15) == [ETH]
+    made.reach(1, is_lost=False)
+    assert dead(15, 21) == []
+    assert dead(21, 23) == [BTC]
+
+
 def test_a_read_that_is_behind_vouches_for_nothing_and_ends_what_was_vouched_for() -> None:
     made = selection()
     taken(made, frame(1), frame(1, ETH))

@@ -134,6 +134,7 @@ class Capture:
             self._logger.info(f"Of {first_of(item.symbols)} the other connection may have missed the first updates.")
         elif isinstance(item, Reach):
             self._progress.reach(item)
+            self._selection.reach(item.feed, is_lost=item.lost_at is not None)
         elif isinstance(item, Traced):
             self._logger.debug(item.text)
         elif isinstance(item, Noted):

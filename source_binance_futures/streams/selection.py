@@ -36,6 +36,7 @@ class Selection:
         self._schema = schema
         self.coverage = Coverage()
         self._restarts_told = 0
+        self._unreached: dict[int, frozenset[str]] = {}  # the contracts of feeds without a connection
 
     @property
     def has_enough(self) -> bool:
@@ -142,8 +143,17 @@ class Selection:
         """Updates of some contracts may be missing."""
         self.coverage.doubt(symbols)
 
+    def reach(self, feed: int, *, is_lost: bool) -> None:
+        """A feed was left without a connection, or has one again: its gap is told as one, not by each contract."""
+        symbols = self._unreached.pop(feed, self.coverage.followed_over(feed))
+        if is_lost:
+            self._unreached[feed] = symbols
+        self.samples.forget(symbols)
+
     def dead_streams(self, now_us: int, *, at_end: bool = False) -> list[tuple[Dead, str]]:
         """Own streams that lack what a sample has shown, with the reason for a fresh connection."""
+        for symbols in self._unreached.values():
+            self.samples.forget(symbols)
         return [
             (dead, f"the own stream of {dead.symbol} has not brought what the all-market stream shows")
             for dead in self.samples.dead(now_us, at_end=at_end)

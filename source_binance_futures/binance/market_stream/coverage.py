@@ -36,3 +36,7 @@ class Coverage:
     def doubt_feed(self, feed: int) -> None:
         """The same for all contracts of a feed."""
         self.doubt(self._of_feed.pop(feed, ()))
+
+    def followed_over(self, feed: int) -> frozenset[str]:
+        """The contracts that have had a stretch over a feed since the last doubt of all of it."""
+        return frozenset(self._of_feed.get(feed, ()))

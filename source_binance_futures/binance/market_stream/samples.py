@@ -8,6 +8,7 @@ own stream has spoken, and never after; from then on they are an independent che
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 REMEMBERED = 1024  # update ids of each contract: some seconds of the busiest
@@ -137,6 +138,14 @@ class Samples:
     def _compare(self, found: bool) -> None:
         self.compared += 1
         self.confirmed += found
+
+    def forget(self, symbols: Iterable[str]) -> None:
+        """The connection of these own streams was lost, or is a fresh one: what samples show may be older than it."""
+        for symbol in symbols:
+            contract = self._contracts.get(symbol)
+            if contract is not None:
+                contract.line, contract.waits_for = -1, None
+                self._waiting.pop(symbol, None)
 
     def dead(self, now: int, *, at_end: bool = False) -> list[Dead]:
         """The own streams that are overdue; each is told, and then rests for a while.
