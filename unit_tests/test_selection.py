@@ -177,6 +177,16 @@ def test_contracts_whose_connection_is_lost_are_not_told_one_by_one() -> None:
     assert dead(21, 23) == [BTC]
 
 
+def test_no_stretch_begins_within_the_one_before_a_gap() -> None:
+    """A spare was ahead by less than a second, and lacks what the lost line had still to bring."""
+    made = selection()
+    assert taken(made, frame(1), at=5000) == [(1, 5000)]
+    made.miss(Gap(0, 1.0, 2.0, "reset"))
+    assert taken(made, frame(3), at=4000) == [(3, None)]
+    assert taken(made, frame(4), at=6000) == [(4, 6000)]
+    assert taken(made, frame(5), at=7000) == [(5, 6000)]
+
+
 def test_a_read_that_is_behind_vouches_for_nothing_and_ends_what_was_vouched_for() -> None:
     made = selection()
     taken(made, frame(1), frame(1, ETH))

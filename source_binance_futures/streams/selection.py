@@ -136,7 +136,7 @@ class Selection:
     def miss(self, gap: Gap) -> str:
         """Updates of a feed may be missing; the sentence about it."""
         self.tally.told(gap)
-        self.coverage.doubt_feed(gap.feed)
+        self.coverage.doubt_feed(gap.feed, self.tally.heard_at_us)
         return str(gap)
 
     def doubt(self, symbols: Iterable[str]) -> None:

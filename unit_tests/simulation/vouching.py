@@ -33,14 +33,16 @@ class Table:
         self._newest: dict[int, int] = {}
         self._coverage = Coverage()
         self._open: dict[int, Stretch] = {}
+        self._read_at_us = 0
 
     def take(self, item: Batch | TellGap | TellSilence) -> None:
         """The next item of the outbox, handled as `streams/selection.py` does."""
         if not isinstance(item, Batch):
-            self._coverage.doubt_feed(FEED)
+            self._coverage.doubt_feed(FEED, self._read_at_us)
             return
         pushes: list[Push] = item.payloads  # type: ignore[assignment]  # a push in place of its payload
         self.taken += pushes
+        self._read_at_us = max(self._read_at_us, int(item.received_at * 1e6))
         for push in pushes:
             if push.update_id <= self._newest.get(push.symbol, -1):
                 continue
@@ -51,7 +53,10 @@ class Table:
                 self._vouch(push.symbol, item.received_at)
 
     def _vouch(self, symbol: int, received_at: float) -> None:
-        since = self._coverage.since(str(symbol), FEED, int(received_at * 1e6)) / 1e6
+        since_us = self._coverage.since(str(symbol), FEED, int(received_at * 1e6))
+        if since_us is None:
+            return
+        since = since_us / 1e6
         stretch = self._open.get(symbol)
         if stretch is None or stretch.since != since:
             self._open[symbol] = stretch = Stretch(symbol, since, received_at)

@@ -15,13 +15,20 @@ class Coverage:
     def __init__(self) -> None:
         self._since: dict[str, int] = {}
         self._of_feed: dict[int, set[str]] = {}
+        self._doubted_at: dict[int, int] = {}  # feeds: the newest read before the doubt
         self.stretches = 0  # that have begun so far
         self.contracts: set[str] = set()  # of which at least one has
 
-    def since(self, symbol: str, feed: int, received_at_us: int) -> int:
-        """Where the stretch of an update begins that came over the contract's own stream and is kept."""
+    def since(self, symbol: str, feed: int, received_at_us: int) -> int | None:
+        """Where the stretch of an update begins that came over the contract's own stream and is kept.
+
+        None for what a spare has read before the last read of the line that it replaced, where something was lost
+        between: a stretch that reached back so far would touch the one before, and both would be taken for one.
+        """
         since = self._since.get(symbol)
         if since is None:
+            if received_at_us < self._doubted_at.get(feed, 0):
+                return None
             self._since[symbol] = since = received_at_us
             self._of_feed.setdefault(feed, set()).add(symbol)
             self.stretches += 1
@@ -33,8 +40,9 @@ class Coverage:
         for symbol in symbols:
             self._since.pop(symbol, None)
 
-    def doubt_feed(self, feed: int) -> None:
-        """The same for all contracts of a feed."""
+    def doubt_feed(self, feed: int, read_at_us: int | None = None) -> None:
+        """The same for all contracts of a feed, of which the newest read so far was at this moment."""
+        self._doubted_at[feed] = read_at_us or 0
         self.doubt(self._of_feed.pop(feed, ()))
 
     def followed_over(self, feed: int) -> frozenset[str]:
