@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import orjson
 import pytest
 
 from local_exchange import ExchangeConnection, LocalExchange
@@ -386,3 +387,24 @@ def test_a_window_without_any_update_fails_and_its_gap_is_told(
     (gap,) = told(story.output, GAP)
     assert 3 < gap.seconds < 6, "the whole window"
     assert f"Gaps: 1, {gap.seconds:.1f} seconds in all" in summary_of(story)
+
+
+@pytest.mark.parametrize("standby", [False, True])
+def test_one_event_time_that_is_hours_ahead_shortens_no_gap(connector: Connector, standby: bool) -> None:
+    """Gaps are told from the newest event time on: once it was this one, and seconds were told as a quarter of one."""
+    with LocalExchange(rate=RATE, mix_usds_margined=False, sample_every=None) as exchange:
+        driven = Driven(connector, exchange, standby_connection=standby)
+        driven.wait_for_connections(1 + standby)
+        driven.wait_for_updates()
+        ahead = {"e": "bookTicker", "u": 7, "s": "BTCUSD_PERP", "E": int((time.time() + 3 * 3600) * 1000)}
+        exchange.push(orjson.dumps({"stream": "btcusd_perp@bookTicker", "data": ahead}))
+        driven.wait_for_updates()
+        exchange.refuse(503, times=2)
+        for connection in exchange.connections:
+            exchange.fault("rst", connection)
+        driven.wait_for_text("Gap of")
+        driven.wait_for_updates()
+        story = finished(driven, time.time())
+    assert story.verdict.lost > 0
+    assert story.verdict.faults == (0, 0, 0)
+    assert len(story.verdict.gaps) == 1

@@ -39,3 +39,24 @@ def test_times_that_cannot_be_meant_are_not_believed(event_time: float) -> None:
     clock = PushClock(EPOCH)
     assert clock.read(100.0, event_time) is None
     assert not clock.knows
+
+
+def test_a_time_that_leaps_ahead_moves_nothing() -> None:
+    clock = PushClock(EPOCH)
+    clock.read(100.0, EPOCH + 100.0)
+    assert clock.read(101.0, EPOCH + 101.0 + 600.5) is None
+    assert clock.now(101.0) == EPOCH + 101.0
+    assert clock.read(102.0, EPOCH + 102.0 + 600.0) is not None  # a connection may have been so late until now
+    assert clock.now(102.0) == EPOCH + 702.0
+
+
+def test_leaps_are_believed_once_nothing_else_comes_for_a_while() -> None:
+    clock = PushClock(EPOCH)
+    hour = 3600.0
+    clock.read(100.0, EPOCH + 100.0)
+    assert clock.read(101.0, EPOCH + 101.0 + hour) is None
+    assert clock.read(105.0, EPOCH + 105.0) is not None  # a sound one between them: all begins anew
+    assert clock.read(106.5, EPOCH + 106.5 + hour) is None
+    assert clock.read(111.4, EPOCH + 111.4 + hour) is None
+    assert clock.read(111.5, EPOCH + 111.5 + hour) == EPOCH + 111.5 + hour
+    assert clock.now(112.0) == EPOCH + 112.0 + hour

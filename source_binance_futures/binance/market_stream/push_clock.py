@@ -7,6 +7,8 @@ brought is compared by when it was pushed, never by when it was received.
 from __future__ import annotations
 
 BELIEVABLE = 86_400.0  # seconds; an event time further from our clock is in another unit, or of a played recording
+LEAP = 600.0  # seconds; Binance cuts a client that is ten minutes behind with its pongs [binance-protocol 1]
+LEAP_LASTS = 5.0  # seconds of nothing but such times, after which they are believed: this machine may have slept
 DOUBT_BY_EVENT_TIME = 0.25  # seconds; event times of neighbours go back by up to 79 ms [binance-protocol 2.4]
 DOUBT_BY_RECEIPT = 2.0  # seconds by which connections may differ where frames carry no time
 
@@ -20,6 +22,7 @@ class PushClock:
     def __init__(self, epoch_offset: float) -> None:
         self._epoch_offset = epoch_offset
         self._ahead: float | None = None  # the exchange's clock minus ours, by the frame that was fastest so far
+        self._leaps_since: float | None = None  # at
 
     @property
     def knows(self) -> bool:
@@ -40,6 +43,19 @@ class PushClock:
         if event_time is None or abs(event_time - at - self._epoch_offset) > BELIEVABLE:
             return None
         ahead = event_time - at
+        if self._is_leap(at, ahead):
+            return None
         if self._ahead is None or ahead > self._ahead:
             self._ahead = ahead
         return event_time
+
+    def _is_leap(self, at: float, ahead: float) -> bool:
+        """Whether a frame is so far ahead of all before it that its time is a mistake.
+
+        One that was believed would put all that follows in the past, and gaps are told from the newest time on.
+        """
+        if self._ahead is None or ahead - self._ahead <= LEAP:
+            self._leaps_since = None
+            return False
+        self._leaps_since = at if self._leaps_since is None else self._leaps_since
+        return at - self._leaps_since < LEAP_LASTS
