@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from .harness.connector import FULL_REFRESH, INCREMENTAL, Output, catalog, state_message
+from .harness.connector import INCREMENTAL, Output, catalog, state_message
 from .harness.forked import run_all
 
 DEPTH = 100_000
@@ -77,6 +77,11 @@ CATALOGS: dict[str, tuple[bytes, str]] = {
     "a mode that is none": (
         orjson.dumps(catalog(INCREMENTAL)).replace(b'"incremental"', b'"sometimes"'),
         "cannot be used",
+    ),
+    "properties that are text": (
+        b'{"streams":[{"stream":{"name":"book_tickers","json_schema":{"properties":"u"},'
+        b'"supported_sync_modes":["incremental"]},"sync_mode":"incremental","destination_sync_mode":"append"}]}',
+        'the "properties" of a "json_schema" are no object',
     ),
     "streams that are text": (b'{"streams":"book_tickers"}', "it is not a configured catalog"),
 }
@@ -192,17 +197,31 @@ def test_names_on_the_command_line(tmp_path: Path) -> None:
 def test_what_is_long_is_told_shortly(tmp_path: Path) -> None:
     many: dict[str, Any] = {f"unheard_of_{number}": 1 for number in range(5000)}
     (tmp_path / "many").write_bytes(orjson.dumps(many))
-    (tmp_path / "prices").write_bytes(orjson.dumps(catalog("", FULL_REFRESH)))
+    (tmp_path / "second").write_bytes(orjson.dumps({**NOWHERE, "listen_seconds": 1}))
+    (tmp_path / "long").write_bytes(orjson.dumps({"unheard_of" + "f" * 100_000: 1}))
+    state = {"environment": "e" * 100_000, "u": {}}
+    (tmp_path / "state").write_bytes(orjson.dumps([state_message(state)]))
+    (tmp_path / "tickers").write_bytes(orjson.dumps(catalog(INCREMENTAL)))
     (tmp_path / "upper").write_bytes(orjson.dumps(NOWHERE).replace(b"ws://", b"WS://"))
-    options, upper = run_all(
+    options, long, other, upper = run_all(
         tmp_path / "runs",
         [
             ["discover", "--config", str(tmp_path / "many")],
+            ["discover", "--config", str(tmp_path / "long")],
+            [
+                *("read", "--config", str(tmp_path / "second"), "--catalog", str(tmp_path / "tickers")),
+                *("--state", str(tmp_path / "state")),
+            ],
             ["discover", "--config", str(tmp_path / "upper")],
         ],
     )
     (warning,) = options.logs("WARN")
     assert "unheard_of_0, " in warning
     assert "and 4990 more" in warning
+    (warning,) = long.logs("WARN")
+    assert "unheard_offff" in warning
+    assert len(warning) < 300
+    belongs = next(line for line in other.logs("WARN") if line.startswith("The state belongs to environment 'eee"))
+    assert len(belongs) < 400
     assert options.exit_code == upper.exit_code == 0
     assert upper.of_type("CATALOG")

@@ -148,3 +148,20 @@ def test_nothing_heavy_is_imported_before_signals_are_obeyed() -> None:
         [sys.executable, "-c", code, *heavy], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert loaded.stdout == "[]\n"
+
+
+def test_nothing_heavy_is_imported_by_the_command_before_signals_are_obeyed() -> None:
+    code = """
+import signal, sys
+from source_binance_futures.run import run
+handle = signal.signal
+def watched(number, act):
+    print(number.name, "airbyte_cdk" in sys.modules, file=sys.stderr)
+    return handle(number, act)
+signal.signal = watched
+run()
+"""
+    for command in (["spec"], ["read", "--config", "none", "--catalog", "none"]):
+        arguments = [sys.executable, "-c", code, *command]
+        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert done.stderr.splitlines()[:2] == ["SIGINT False", "SIGTERM False"]

@@ -217,10 +217,12 @@ def _proxy_url(value: object) -> str | None:
 
 
 def _shown(value: Any) -> str:
-    """The value as it was written, as far as it belongs in a sentence."""
+    """The value as it was written, as far as it belongs in a sentence: `user:password@` of an address does not."""
     try:
-        return repr(value)[:SHOWN]
+        text = repr(value)
     except ValueError:  # Python writes no integer of more than 4300 digits
         return "a number of too many digits"
     except RecursionError:
         return "nested too deeply"
+    before, at, host = text.rpartition("@")
+    return (f"…{at}{host}" if ":" in before else text)[:SHOWN]

@@ -43,7 +43,12 @@ def read_catalog_file(path: str) -> ConfiguredAirbyteCatalog:
             'it is not a configured catalog; each of its "streams" is {"stream": ..., "sync_mode": ..., '
             '"destination_sync_mode": ...}, where "stream" is what discover prints',
         )
-    return _load("catalog", path, ConfiguredAirbyteCatalogSerializer.load, content)
+    catalog = _load("catalog", path, ConfiguredAirbyteCatalogSerializer.load, content)
+    for configured in catalog.streams:
+        # The serializer looks no further than at the object, and the CDK then takes its fields for granted.
+        if not isinstance(configured.stream.json_schema.get("properties", {}), dict):
+            raise _unusable("catalog", path, 'the "properties" of a "json_schema" are no object')
+    return catalog
 
 
 def read_state_file(path: str | None) -> list[AirbyteStateMessage]:

@@ -264,6 +264,20 @@ def test_a_proxy_password_is_never_shown(proxy_url: Any) -> None:
     assert "user:7" not in sentence
 
 
+@pytest.mark.parametrize("option", ["environment", "listen_seconds", "price_symbols", "standby_connection"])
+@pytest.mark.parametrize("proxy_url", ["http://user:hunter2@host:3128", "user:hunter2 x@y'@host", "://hunter2@host"])
+def test_nor_where_the_proxy_stands_in_place_of_another_option(option: str, proxy_url: str) -> None:
+    for value in (proxy_url, [proxy_url], [[{"proxy_url": proxy_url}]]):
+        sentence = refused({option: value})
+        assert f"`{option}`" in sentence
+        assert "hunter2" not in sentence
+        assert "…@host" in sentence
+
+
+def test_a_name_of_a_stream_is_shown_whole() -> None:
+    assert "'btcusd_perp@bookTicker'" in refused({"book_ticker_symbols": ["btcusd_perp@bookTicker"]})
+
+
 def test_a_proxy_password_stands_in_no_repr() -> None:
     config = Config.from_mapping({"proxy_url": "http://user:hunter2@host:3128"})
     assert "hunter2" not in f"{config!r} {config.route!r}"

@@ -49,6 +49,10 @@ def test_lists_name_ten(count: int, told: str) -> None:
     assert first_of(list(map(str, range(count)))) == told
 
 
+def test_of_what_is_no_name_the_beginning_is_told() -> None:
+    assert first_of(["A" * 100, "B" * 101]) == "A" * 100 + ", " + "B" * 100
+
+
 @pytest.mark.parametrize(
     ("moment", "precision", "told"),
     [

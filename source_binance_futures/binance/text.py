@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 QUOTED = 200  # characters
 NAMED = 10  # entries of a list
+OF_A_NAME = 100  # characters; what a person writes in place of one may be as long as it likes
 
 
 def quoted(payload: bytes) -> str:
@@ -55,6 +56,6 @@ def duration(seconds: float) -> str:
 
 
 def first_of(names: Sequence[str]) -> str:
-    """`A, B, C and 5 more`: no more names than a person reads."""
+    """`A, B, C and 5 more`: no more names than a person reads, and of each no more than its beginning."""
     more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(name[:OF_A_NAME] for name in names[:NAMED]) + (f" and {more} more" if more > 0 else "")

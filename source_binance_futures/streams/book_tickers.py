@@ -28,7 +28,7 @@ from ..binance.errors import BinanceError
 from ..binance.market_stream.contracts import venues_of
 from ..binance.market_stream.reader import MarketStream
 from ..binance.stop import Stop
-from ..binance.text import duration, utc
+from ..binance.text import OF_A_NAME, duration, utc
 from ..config import Config, ConfigurationError
 from ..failures import reported
 from .block import Block
@@ -150,8 +150,9 @@ class BookTickers(Stream, CheckpointMixin):
                 )
             ) from None
         if is_of_other_environment(self._inherited, environment):
+            written_by = self._inherited["environment"][:OF_A_NAME]
             self.logger.warning(
-                f"The state belongs to environment {self._inherited['environment']!r}, this sync to {environment!r}. "
+                f"The state belongs to environment {written_by!r}, this sync to {environment!r}. "
                 "Each counts its update ids for itself, so the state is not applied."
             )
         elif cursor.listened_until is not None:
