@@ -44,3 +44,27 @@ def test_stretches_are_counted_and_their_contracts() -> None:
     coverage.doubt(["BTCUSD_PERP"])
     coverage.since("BTCUSD_PERP", 0, 2000)
     assert (coverage.stretches, coverage.contracts) == (3, {"BTCUSD_PERP", "ETHUSD_PERP"})
+
+
+def test_after_a_doubt_no_stretch_reaches_back_before_the_newest_read() -> None:
+    coverage = Coverage()
+    assert coverage.since("A", 0, 100) == 100
+    coverage.doubt_feed(0, 200)
+    assert coverage.since("A", 0, 199) is None
+    assert coverage.since("B", 1, 150) == 150, "another feed"
+    assert coverage.since("A", 0, 200) == 200
+    assert coverage.since("A", 0, 250) == 200
+    coverage.doubt_feed(0)
+    assert coverage.since("A", 0, 199) is None, "nothing was read since then"
+    assert coverage.stretches == 3
+
+
+def test_the_contracts_of_a_feed_are_those_that_had_a_stretch_over_it() -> None:
+    coverage = Coverage()
+    coverage.since("A", 0, 100)
+    coverage.since("B", 1, 100)
+    coverage.doubt(["A"])
+    assert coverage.followed_over(0) == {"A"}
+    coverage.doubt_feed(0)
+    assert not coverage.followed_over(0)
+    assert coverage.followed_over(1) == {"B"}

@@ -27,7 +27,7 @@ class Coverage:
         """
         since = self._since.get(symbol)
         if since is None:
-            if received_at_us < self._doubted_at.get(feed, 0):
+            if received_at_us < self._doubted_at.get(feed, received_at_us):
                 return None
             self._since[symbol] = since = received_at_us
             self._of_feed.setdefault(feed, set()).add(symbol)
@@ -42,7 +42,8 @@ class Coverage:
 
     def doubt_feed(self, feed: int, read_at_us: int | None = None) -> None:
         """The same for all contracts of a feed, of which the newest read so far was at this moment."""
-        self._doubted_at[feed] = read_at_us or 0
+        if read_at_us is not None:
+            self._doubted_at[feed] = read_at_us
         self.doubt(self._of_feed.pop(feed, ()))
 
     def followed_over(self, feed: int) -> frozenset[str]:
