@@ -142,3 +142,38 @@ def test_an_output_that_does_not_wait_is_waited_for(tmp_path: Path) -> None:
         _, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (0, b"")
     assert len(rows) == len(exchange.prices)
+
+
+def test_a_last_line_that_finds_no_space(tmp_path: Path) -> None:
+    """It is printed without a flush: what fails when Python ends is a stack trace."""
+    code = """
+import resource, sys
+most = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+from source_binance_futures.run import run
+run()
+"""
+
+    def written(most: int) -> tuple[bytes, int, bytes]:
+        arguments = [sys.executable, "-c", code, str(most), *COMMANDS["read"]]  # its files are not there
+        with (tmp_path / "stdout").open("wb") as stdout:
+            done = subprocess.run(
+                arguments,
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                timeout=60,
+                check=False,
+            )
+        return (tmp_path / "stdout").read_bytes(), done.returncode, done.stderr
+
+    whole, code_of_failure, _ = written(1 << 20)
+    assert code_of_failure == 1
+    lines = whole.splitlines(keepends=True)
+    assert orjson.loads(lines[-1])["type"] == "TRACE"
+    _, exit_code, stderr = written(len(whole) - len(lines[-1]))
+    assert (exit_code, stderr) == (
+        1,
+        f"{SAYS}The output cannot be written: File too large. Ending here.\n".encode(),
+    )
