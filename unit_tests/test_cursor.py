@@ -150,6 +150,49 @@ def test_a_higher_id_in_between_ends_the_suspicion() -> None:
     assert not cursor.restarts
 
 
+def test_lower_ids_that_were_newer_and_came_to_no_restart_are_told_once() -> None:
+    cursor = Cursor("production", {"BTCUSD_PERP": 1000}, NOW)
+    for number, at in enumerate([NOW + 10, NOW + 5, NOW + 12, NOW + 11]):
+        assert not cursor.advance("BTCUSD_PERP", 7 + number, at)
+    assert cursor.advance("ETHUSD_PERP", 1, NOW)
+    assert not cursor.lapsed
+    assert cursor.take_lapses() == {}
+    assert cursor.advance("BTCUSD_PERP", 1001, NOW + 20)
+    assert set(cursor.lapsed) == {"BTCUSD_PERP"}
+    assert cursor.take_lapses() == {"BTCUSD_PERP": (NOW + 5, NOW + 12)}
+    assert not cursor.lapsed
+    assert cursor.take_lapses(at_end=True) == {}
+
+
+def test_a_lower_first_id_that_came_to_no_restart_is_told() -> None:
+    cursor = Cursor("production", {"BTCUSD_PERP": 1000}, NOW)
+    assert not cursor.advance("BTCUSD_PERP", 7, NOW + 1)
+    assert cursor.advance("BTCUSD_PERP", 1001, NOW + 2)
+    assert cursor.take_lapses() == {"BTCUSD_PERP": (NOW + 1, NOW + 1)}
+
+
+def test_two_lapses_that_nobody_took_are_told_as_one() -> None:
+    cursor = Cursor("production")
+    for update_id, at in [(1000, 0), (7, 1), (8, 3), (1001, 4), (9, 5), (10, 8), (1002, 9)]:
+        cursor.advance("BTCUSD_PERP", update_id, NOW + at)
+    assert cursor.take_lapses() == {"BTCUSD_PERP": (NOW + 1, NOW + 8)}
+
+
+def test_at_the_end_what_may_have_become_a_restart_is_told() -> None:
+    cursor = Cursor("production")
+    for update_id, at in [(1000, 0), (7, 1), (8, 2)]:
+        cursor.advance("BTCUSD_PERP", update_id, NOW + at)
+    assert cursor.take_lapses() == {}
+    assert cursor.take_lapses(at_end=True) == {"BTCUSD_PERP": (NOW + 1, NOW + 2)}
+    assert cursor.take_lapses(at_end=True) == {}
+
+
+def test_the_id_of_the_state_heard_again_is_no_lower_one() -> None:
+    cursor = Cursor("production", {"BTCUSD_PERP": 1000}, NOW)
+    assert not cursor.advance("BTCUSD_PERP", 1000, NOW + 1)
+    assert cursor.take_lapses(at_end=True) == {}
+
+
 @pytest.mark.parametrize("transaction_time", [NOW, NOW - 5, None, True, str(NOW + 1), NOW * 1000])
 def test_what_is_heard_twice_is_no_restart_whenever_it_comes(transaction_time: Any) -> None:
     """It is never newer than all that was taken, and one without a usable time says nothing."""

@@ -109,6 +109,18 @@ def test_sound_frames_of_another_kind(payload: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    "frame", [b'{"e":"bookTicker","u":5,"s":"BTCUSD_PERP","b":%b}', b'{"u":5,"s":"BTCUSD_PERP","b":%b}']
+)
+def test_what_is_nested_too_deeply_to_be_written_again_is_malformed(frame: bytes) -> None:
+    depth = 253
+    book_ticker, _ = parse_frame(frame % (b"[" * depth + b"]" * depth))
+    assert json.dumps(book_ticker["b"]) == "[" * depth + "]" * depth
+    depth += 1
+    with pytest.raises(MalformedFrame, match="nested too deeply"):
+        parse_frame(frame % (b"[" * depth + b"]" * depth))
+
+
+@pytest.mark.parametrize(
     ("payload", "why"),
     [
         (b"", "JSON"),

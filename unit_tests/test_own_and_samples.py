@@ -267,6 +267,31 @@ def test_what_it_lacks_at_the_end_is_told_then() -> None:
     assert samples.dead(moment(19), at_end=True) == []
 
 
+def test_what_is_told_already_or_has_no_length_is_no_lack() -> None:
+    samples = settled()
+    sample(samples, 105, 4)
+    assert len(dead(samples, 10)) == 1
+    assert samples.dead(moment(11), at_end=True) == []
+    samples = settled()
+    sample(samples, 105, 4)
+    assert len(dead(samples, 10)) == 1
+    assert own(samples, 110, 10)
+    assert dead(samples, 11) == []
+
+
+@pytest.mark.parametrize("line", [0, 1])
+def test_where_a_connection_is_lost_its_samples_begin_anew(line: int) -> None:
+    samples = Samples()
+    own(samples, 100, 0)
+    for at, update_id in [(0, 90), (3, 100), (4, 105)]:
+        sample(samples, update_id, at, line=line)
+    samples.forget([BTC, "UNHEARD_OF"])
+    assert dead(samples, 10) == []
+    sample(samples, 110, 11, line=line)
+    sample(samples, 111, 13, line=line)
+    assert dead(samples, 20) == [], "what a fresh line shows at first may be old"
+
+
 def test_what_no_sample_shows_is_not_missing() -> None:
     """A sample comes every five seconds: an hour without another is an hour without a change."""
     samples = settled()

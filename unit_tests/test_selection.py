@@ -172,6 +172,7 @@ def test_contracts_whose_connection_is_lost_are_not_told_one_by_one() -> None:
     assert dead(1, 5) == []
     made.reach(1, is_lost=True)
     assert dead(5, 15) == [ETH]
+    taken(made, frame(next(ids), stream=SAMPLE), at=14 * second)
     made.reach(1, is_lost=False)
     assert dead(15, 21) == []
     assert dead(21, 23) == [BTC]

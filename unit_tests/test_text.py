@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from source_binance_futures.binance.text import duration, first_of, quoted, utc, writable
+from source_binance_futures.binance.text import duration, first_of, quoted, told, utc, writable
 
 
 @pytest.mark.parametrize("payload", [b"x" * 5000, "币".encode() * 5000, b"\xff" * 5000, "𝄞".encode() * 5000])
@@ -14,6 +14,14 @@ def test_quotations_are_short(payload: bytes) -> None:
 
 def test_what_is_no_text_is_quoted_all_the_same() -> None:
     assert quoted(b"ab\xff") == "ab\ufffd"
+
+
+def test_a_value_is_told_shortly_and_one_that_python_cannot_show_in_words() -> None:
+    assert told({"code": "A" * 500}) == "{'code': '" + "A" * 190
+    deep: object = 1
+    for _ in range(100_000):
+        deep = [deep]
+    assert told(deep) == "something nested too deeply"
 
 
 def test_half_a_surrogate_pair_is_spelled_out() -> None:

@@ -53,7 +53,7 @@ class Cursor:
         self._inherited_time = newest_transaction_time
         self._newest_time = newest_transaction_time or 0
         self._seen: dict[str, int] = {}
-        self._lower: dict[str, tuple[int, int]] = {}  # whose ids have all been lower: first and last transaction time
+        self._lower: dict[str, tuple[int, int]] = {}  # whose ids have all been lower: oldest and newest time
         self._lapses: dict[str, tuple[int, int]] = {}
         self._symbols = len(self._inherited)  # inherited or seen
 
@@ -90,7 +90,9 @@ class Cursor:
         if known is not None and update_id <= known:
             if not self._is_restart(transaction_time):
                 self._seen[symbol] = known
-                return update_id < known and self._has_been_lower(symbol, update_id, transaction_time)
+                if update_id < known:
+                    self._has_been_lower(symbol, update_id, transaction_time)  # now it may have begun to be
+                return False
             self.restarts.append(Restart(symbol, known, update_id))
         self._seen[symbol] = update_id
         return True
@@ -104,7 +106,7 @@ class Cursor:
             return False
         since, until = self._lower.get(symbol, (transaction_time, transaction_time))
         if transaction_time - since <= RESTART_AFTER_MS:
-            self._lower[symbol] = since, max(until, transaction_time)
+            self._lower[symbol] = min(since, transaction_time), max(until, transaction_time)
             return False
         self.restarts.append(Restart(symbol, self._seen[symbol], update_id, since, transaction_time))
         self._seen[symbol] = update_id
@@ -122,7 +124,7 @@ class Cursor:
         return self._lapses.keys()
 
     def take_lapses(self, *, at_end: bool = False) -> dict[str, tuple[int, int]]:
-        """What was left out because its ids were lower: first and last transaction time (ms) by symbol, each once.
+        """What was left out because its ids were lower: oldest and newest transaction time (ms) by symbol, each once.
 
         `at_end`: also where a minute has not passed yet, and nothing more will come.
         """
