@@ -157,6 +157,22 @@ def test_what_a_state_does(options: dict[str, Any], connector: Connector) -> Non
     assert "Left out: 4 known already" in line_of(output, "Captured 5 updates of 4 symbols")
 
 
+def test_a_counter_that_restarts_within_a_window_is_told_and_followed(connector: Connector) -> None:
+    """After a minute of the exchange's own times, in which its updates are left out, and told as a gap."""
+    with LocalExchange(rate=0, sample_every=None) as quiet:
+        config = config_for(quiet, listen_seconds=3600, max_book_tickers=4, book_ticker_symbols=["BTCUSD_PERP"])
+        running = connector.start_read(config, book_tickers=INCREMENTAL)
+        quiet.wait_for(lambda: quiet.connections, DEADLINE)
+        ids = {1000: 0, 3: 500, 4: 60_500, 5: 60_501, 6: 60_502, 7: 60_503}
+        for update_id, after in ids.items():
+            quiet.push_updates([update("BTCUSD_PERP", update_id, NOW + after)])
+        output = running.finish()
+    assert output.updates == [("BTCUSD_PERP", update_id) for update_id in (1000, 5, 6, 7)]
+    assert line_of(output, "The exchange's counter of BTCUSD_PERP has restarted: update id 5 after 1000.", "WARN")
+    assert "BTCUSD_PERP only: it took a minute to be sure" in line_of(output, "Gap of 60 seconds", "WARN")
+    assert output.last_state["u"] == {"BTCUSD_PERP": 7}
+
+
 def test_a_counter_that_restarts_shortly_before_the_end_is_told(connector: Connector) -> None:
     """It takes a minute to be sure of one; until then its updates are left out."""
     with LocalExchange(rate=0, sample_every=None) as quiet:
