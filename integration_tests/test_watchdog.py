@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from local_exchange import LocalExchange
 
+from .harness.accounts import EVERY_COIN_M
 from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, Connector, Running, catalog
 
 PATIENCE = 2.0
@@ -58,17 +60,28 @@ def lines(running: Running, most: int | None = None) -> list[dict[str, Any]]:
     return found
 
 
+def is_full(running: Running) -> bool:
+    """Whether the pipe that is its stdout takes nothing more."""
+    stdout = os.open(f"/proc/{running.process.pid}/fd/1", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        return not select.select([], [stdout], [], 0)[1]
+    finally:
+        os.close(stdout)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc to look at the stdout of a process")
 @pytest.mark.parametrize("ended_by", ["the window", "a stop signal"])
 def test_the_process_does_not_outlive_its_window_where_nobody_reads(
     impatient: Connector, exchange: LocalExchange, tmp_path: Path, ended_by: str
 ) -> None:
     seconds = 5 if ended_by == "the window" else 3600
-    config = {"environment": exchange.environment(), "listen_seconds": seconds}
+    config = {"environment": exchange.environment(), "listen_seconds": seconds, "book_ticker_symbols": EVERY_COIN_M}
     running = impatient.start_read(config, book_tickers=INCREMENTAL, blocked=True)
     over_at = exchange.wait_for(lambda: exchange.connections, 60)[0].opened_at + seconds
     why = "should have ended"
     if ended_by == "a stop signal":
-        time.sleep(1.5)
+        running.wait_for(lambda: is_full(running))
+        time.sleep(0.5)  # so that more has arrived than the last page of the pipe could still take
         running.process.send_signal(signal.SIGTERM)
         over_at, why = time.monotonic(), "was asked to stop"
     code = running.process.wait(60)
