@@ -47,6 +47,7 @@ VARYING = (
 )
 OWN_STATE = b'"stream_descriptor":{"name":"book_tickers"},"stream_state"'
 PROGRESS = b" seconds left."
+NUMBER = re.compile(rb"\d[\d,.]*")
 
 
 def book_ticker(update_id: int, **changes: Any) -> dict[str, Any]:
@@ -117,10 +118,12 @@ def test_the_whole_output_is_that_of_the_cdks_own_entry_point(tmp_path: Path) ->
                         # The prices have a state of their own.
                         running.wait_for(lambda: running.count('"type":"STATE"') >= number + 2)  # noqa: B023  # now
             outputs = [running.finish(check_records=False) for running in both]
-    ours_said, the_cdks_said = (without_what_varies(output.stdout) for output in outputs)
+    both_said = [without_what_varies(output.stdout) for output in outputs]
     # Both come by time: a process that a busy machine lets wait writes one more, in the middle of a push.
+    progress = {NUMBER.sub(b"*", line) for said in both_said for line in said if PROGRESS in line}
+    assert len(progress) <= 1, "of one form, if there is any"
     ours_said, the_cdks_said = (
-        [line for line in said if OWN_STATE not in line and PROGRESS not in line] for said in (ours_said, the_cdks_said)
+        [line for line in said if OWN_STATE not in line and PROGRESS not in line] for said in both_said
     )
     for ours_line, line in zip(ours_said, the_cdks_said, strict=False):
         assert ours_line == line
@@ -128,7 +131,7 @@ def test_the_whole_output_is_that_of_the_cdks_own_entry_point(tmp_path: Path) ->
     assert outputs[0].last_state == outputs[1].last_state
     for output in outputs:
         assert output.exit_code == 0
-        assert sum(output.record_counts) == 808
+        assert (sum(output.record_counts), min(output.record_counts[:-1]) > 0) == (808, True)
         assert len(output.states) >= 4
         assert "Read 808 records from book_tickers stream" in output.logs("INFO")
         assert output.statuses("book_tickers") == output.statuses("symbol_prices") == ["STARTED", "RUNNING", "COMPLETE"]

@@ -245,13 +245,7 @@ def test_what_an_own_stream_lacks_in_its_rest_is_told_once_it_speaks_again() -> 
     assert own(samples, 126, 18)
     assert dead(samples, 19) == [Dead(BTC, 0, 0, moment(10), moment(18), is_news=False)]
     assert not own(samples, 140, 20)
-    assert (
-        dead(
-            samples,
-            100,
-        )
-        == []
-    )
+    assert dead(samples, 100) == []
 
 
 def test_one_that_only_came_late_in_its_rest_lacks_nothing() -> None:
