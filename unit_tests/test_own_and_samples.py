@@ -273,6 +273,19 @@ def test_what_is_told_already_or_has_no_length_is_no_lack() -> None:
     assert dead(samples, 11) == []
 
 
+def test_what_it_lacks_for_less_than_a_sentence_can_show_is_told_as_two_milliseconds() -> None:
+    samples = settled()
+    sample(samples, 105, 4)
+    assert len(dead(samples, 10)) == 1
+    assert own(samples, 110, 10.0001)
+    assert dead(samples, 11) == [Dead(BTC, 0, 0, moment(10), moment(10.002), is_news=False)]
+    samples = settled()
+    sample(samples, 105, 4)
+    assert len(dead(samples, 10)) == 1
+    assert own(samples, 110, 10.003)
+    assert dead(samples, 11) == [Dead(BTC, 0, 0, moment(10), moment(10.003), is_news=False)]
+
+
 @pytest.mark.parametrize("line", [0, 1])
 def test_where_a_connection_is_lost_its_samples_begin_anew(line: int) -> None:
     samples = Samples()

@@ -17,6 +17,7 @@ SETTLED_AFTER_US = (
 )
 LATE_AFTER_US = 2_000_000  # so much later than a newer sample an own stream is dead or behind
 SHOWN_WITHIN_US = 10_000_000  # what an own stream still lacks; a contract has a sample every five seconds
+SHORTEST_US = 2_000  # of what is told: sentences show milliseconds, and a gap must not look like none
 FIRST_REST_US, LONGEST_REST_US = 30_000_000, 900_000_000  # between two alarms for the same contract
 
 
@@ -40,6 +41,10 @@ class _Lack(NamedTuple):
     since_us: int
     until_us: int
     shown: int
+
+
+def _lacked(symbol: str, since_us: int, until_us: int) -> Dead:
+    return Dead(symbol, 0, 0, since_us, max(until_us, since_us + SHORTEST_US), is_news=False)
 
 
 class _Contract:
@@ -108,7 +113,7 @@ class Samples:
             return False
         until = min(at, lack.until_us + SHOWN_WITHIN_US)
         if until > lack.since_us:
-            self._back.append(Dead(symbol, 0, 0, lack.since_us, until, is_news=False))
+            self._back.append(_lacked(symbol, lack.since_us, until))
         return True
 
     def sample(self, symbol: str, update_id: int, at: int, *, feed: int, line: int) -> bool:
@@ -171,6 +176,6 @@ class Samples:
                 told.append(Dead(symbol, feed, contract.line, lack.since_us, now))
         for symbol, contract in self._contracts.items() if at_end else ():
             if contract.lack is not None and contract.lack.until_us > contract.lack.since_us:
-                told.append(Dead(symbol, 0, 0, contract.lack.since_us, contract.lack.until_us, is_news=False))
+                told.append(_lacked(symbol, contract.lack.since_us, contract.lack.until_us))
                 contract.lack = None
         return told
