@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 from .connection import ExchangeConnection
 from .faults import Fault, FaultKind, inject
 from .handshakes import ClosedAtOnce, Door, EndlessHeaders, Endpoint, HandshakeFault, Refusal, SlowHandshake
 from .loop_thread import LoopThread
 from .market_stream import MarketStream
-from .updates import own_stream
+from .updates import own_stream, update_from
 
 
 class FaultInjection:
@@ -115,6 +118,23 @@ class FaultInjection:
     def rest_stream(self, symbol: str, connection: ExchangeConnection, seconds: float) -> None:
         """Let a contract's own stream bring nothing on a connection for so long; what is pushed meanwhile is lost."""
         self._thread.call(lambda: self._market.subscriptions.rest(connection, own_stream(symbol), seconds))
+
+    def show_what_never_comes(self, book_ticker: Mapping[str, Any]) -> None:
+        """Push a sample of an id that the own stream of the contract never brings, and an update with the one after it.
+
+        Both at once: a sample in between would go back to the id before.
+        """
+
+        def push() -> None:
+            newest = max(
+                (update_id for symbol, update_id in self._market.pushed if symbol == book_ticker["s"]), default=0
+            )
+            sample = {"stream": "!bookTicker", "data": {**book_ticker, "u": newest + 1}}
+            self._market.push_texts([orjson.dumps(sample)])
+            now = time.time_ns() // 1_000_000
+            self._market.push([update_from({**book_ticker, "u": newest + 2, "T": now, "E": now})])
+
+        self._thread.call(push)
 
     # With subscriptions.
 
