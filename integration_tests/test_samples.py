@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -84,6 +85,22 @@ def dying(*, standby: bool) -> Callable[[Connector], Story]:
     return tell
 
 
+def dying_unread(connector: Connector) -> Story:
+    """One own stream dies while the connector is not given the processor; its last updates are received afterwards."""
+    with LocalExchange(rate=300, mix_usds_margined=False, sample_every=1.0) as exchange:
+        driven = Driven(connector, exchange, book_ticker_symbols=[])
+        wait_until_followed(driven)
+        time.sleep(5)  # a connection's first samples may be older than it, and are not compared
+        driven.running.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.2)
+        killed_at = time.time()
+        exchange.kill_stream(VICTIM, exchange.connections[0])
+        time.sleep(0.7)  # below the second from which on a read counts as late
+        driven.running.process.send_signal(signal.SIGCONT)
+        driven.wait_for_text("only: the own stream")
+        return finished(driven, killed_at)
+
+
 def dying_elsewhere(connector: Connector) -> Story:
     """One own stream dies on another connection than that of the samples; afterwards it rests once more."""
     names = made_up_coin_m(MANY)
@@ -132,6 +149,7 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
         "ahead": running_ahead,
         "dying": dying(standby=False),
         "dying, standby": dying(standby=True),
+        "dying, unread": dying_unread,
         "never alive": never_alive,
         "dying elsewhere": dying_elsewhere,
     }
@@ -174,6 +192,14 @@ def test_an_own_stream_that_dies_is_noticed_replaced_and_told(name: str, stories
     assert len(after) > 10, "it is followed again"
     assert uncovered(story.exchange, story.output) == []
     assert len(stretches_of(story.output)[VICTIM]) == 2, "its promise ends, and begins anew"
+
+
+def test_one_that_dies_while_nobody_reads_is_told_from_its_last_push_on(stories: dict[str, Future[Story]]) -> None:
+    """Its last update is received 0.7 seconds after the first that is missing was pushed."""
+    story = stories["dying, unread"].result(110)
+    assert story.verdict.lost > 0
+    assert story.verdict.faults == (0, 0, 0), story.verdict.untold[:3]
+    assert uncovered(story.exchange, story.output, under_way=1.0) == [], "what README leaves out of the promise"
 
 
 def test_one_that_dies_on_another_connection_is_replaced_there(stories: dict[str, Future[Story]]) -> None:

@@ -88,15 +88,30 @@ def test_every_update_that_was_heard_leaves_once_and_in_order(capture: tuple[lis
 
 @several
 @given(st.lists(st.tuples(st.sampled_from(SYMBOLS), st.integers(1, 50), st.none() | st.integers(0, 10**6))))
-def test_whatever_comes_ids_rise_within_a_symbol(updates: list[tuple[str, int, int | None]]) -> None:
-    cursor = Cursor("production", {SYMBOLS[0]: 25, SYMBOLS[1]: 10}, newest_transaction_time=500_000)
-    emitted = [update[:2] for update in updates if cursor.advance(*update)]
-    for symbol in SYMBOLS:
-        ids = [update_id for of, update_id in emitted if of == symbol]
-        assert ids == sorted(set(ids))
-    # Each symbol's highest id is known afterwards, and lower ones are duplicates as long as their time is not newer.
-    newest = cursor.state()["newest_transaction_time"]
-    assert not any(cursor.advance(symbol, update_id, newest) for symbol, update_id, _ in updates)
+@example([("BTCUSD_PERP", 2, 500_001), ("BTCUSD_PERP", 1, 560_002)])
+@example([("BTCUSD_PERP", 26, None), ("BTCUSD_PERP", 1, 500_001), ("BTCUSD_PERP", 1, 560_002)])
+def test_whatever_comes_ids_rise_within_a_symbol_until_its_counter_restarts(
+    updates: list[tuple[str, int, int | None]],
+) -> None:
+    newest = {SYMBOLS[0]: 25, SYMBOLS[1]: 10}
+    cursor = Cursor("production", newest, newest_transaction_time=500_000)
+    newest, told = dict(newest), 0
+    for symbol, update_id, time in updates:
+        if not cursor.advance(symbol, update_id, time):
+            continue
+        if len(cursor.restarts) > told:
+            told += 1
+            restart = cursor.restarts[-1]
+            assert (restart.symbol, restart.before, restart.after) == (symbol, newest[symbol], update_id)
+        else:
+            assert update_id > newest.get(symbol, 0)
+        newest[symbol] = update_id
+    assert len(cursor.restarts) == told
+    assert cursor.state()["u"] == newest
+    # What is known comes again, and is no newer than all that was taken.
+    latest = cursor.state()["newest_transaction_time"]
+    known = [update for update in updates if update[1] <= newest[update[0]]]
+    assert not any(cursor.advance(symbol, update_id, latest) for symbol, update_id, _ in known)
 
 
 @several

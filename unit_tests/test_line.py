@@ -236,3 +236,15 @@ def test_samples_are_dropped_from_the_backlog_like_the_updates_before_them() -> 
         kept_batches.append(taken.batch)
         made.keep(taken.batch, EPOCH + OPENED + 32.5)
     assert made.unwind() == [kept_batches[2]]
+
+
+def test_a_batch_is_marked_with_the_exchanges_clock_and_with_nothing_that_cannot_be_believed() -> None:
+    made = line()
+    late = arrival(OPENED + 1, OPENED + 0.4, first=OPENED + 0.1)
+    made.receive(OPENED + 1, late)
+    assert late.batch is not None
+    assert (late.batch.pushed_from, late.batch.pushed_by) == (EPOCH + OPENED + 0.1, EPOCH + OPENED + 0.4)
+    played = arrival(OPENED + 2, OPENED - 200_000, first=OPENED - 200_000)
+    made.receive(OPENED + 2, played)
+    assert played.batch is not None
+    assert (played.batch.pushed_from, played.batch.pushed_by) == (None, EPOCH + OPENED + 1.4)

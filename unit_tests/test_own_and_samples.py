@@ -18,16 +18,18 @@ def sample(samples: Samples, update_id: int, at: float, *, feed: int = 0, line: 
     return samples.sample(symbol, update_id, moment(at), feed=feed, line=line)
 
 
-def own(samples: Samples, update_id: int, at: float, symbol: str = BTC) -> bool:
-    return samples.own(symbol, update_id, moment(at))
+def own(samples: Samples, update_id: int, at: float, symbol: str = BTC, *, earliest: float | None = None) -> bool:
+    """One that was pushed so many seconds after the beginning, or from `earliest` on."""
+    return samples.own(symbol, update_id, moment(at if earliest is None else earliest), moment(at))
 
 
 def moment(seconds: float) -> int:
     return BEGAN + round(seconds * SECOND)
 
 
-def dead(samples: Samples, at: float) -> list[Dead]:
-    return samples.dead(moment(at))
+def dead(samples: Samples, at: float, *, ahead: float = 0.0, at_end: bool = False) -> list[Dead]:
+    """What is overdue at this moment, where the exchange's clock is so many seconds ahead of ours."""
+    return samples.dead(moment(at), moment(at + ahead), at_end=at_end)
 
 
 def counts(samples: Samples) -> tuple[int, int]:
@@ -257,15 +259,15 @@ def test_one_that_only_came_late_in_its_rest_lacks_nothing() -> None:
 
 def test_what_it_lacks_at_the_end_is_told_then() -> None:
     samples = resting()
-    assert samples.dead(moment(19), at_end=True) == [Dead(BTC, 0, 0, moment(10), moment(16), is_news=False)]
-    assert samples.dead(moment(19), at_end=True) == []
+    assert dead(samples, 19, at_end=True) == [Dead(BTC, 0, 0, moment(10), moment(16), is_news=False)]
+    assert dead(samples, 19, at_end=True) == []
 
 
 def test_what_is_told_already_or_has_no_length_is_no_lack() -> None:
     samples = settled()
     sample(samples, 105, 4)
     assert len(dead(samples, 10)) == 1
-    assert samples.dead(moment(11), at_end=True) == []
+    assert dead(samples, 11, at_end=True) == []
     samples = settled()
     sample(samples, 105, 4)
     assert len(dead(samples, 10)) == 1
@@ -320,3 +322,24 @@ def test_what_was_told_is_not_told_again_and_a_backlog_reaches_back_before_it() 
     dead(samples, 6)
     assert own(samples, 110, 5.5)
     assert dead(samples, 7) == []
+
+
+def test_what_is_missing_is_told_by_the_exchanges_clock_from_the_push_of_the_newest_on() -> None:
+    """A busy machine receives an update long after its push, and those that follow may have been pushed before that."""
+    samples = settled()
+    own(samples, 104, 64, earliest=63.2)
+    sample(samples, 105, 5)
+    assert dead(samples, 7, ahead=60) == [Dead(BTC, 0, 0, moment(63.2), moment(67))]
+    own(samples, 110, 68, earliest=67.5)
+    assert dead(samples, 8.5, ahead=60) == [Dead(BTC, 0, 0, moment(67), moment(68), is_news=False)]
+    sample(samples, 111, 10)
+    sample(samples, 112, 11)
+    assert dead(samples, 12, ahead=60) == []
+    assert dead(samples, 15, ahead=61, at_end=True) == [Dead(BTC, 0, 0, moment(67.5), moment(72), is_news=False)]
+
+
+def test_an_own_stream_that_never_spoke_lacks_everything_since_the_first_sample() -> None:
+    samples = Samples()
+    for update_id, at in ((1, 1), (2, 4), (3, 5)):
+        sample(samples, update_id, at)
+    assert dead(samples, 7, ahead=-60) == [Dead(BTC, 0, 0, moment(-59), moment(-53))]

@@ -135,6 +135,19 @@ def test_a_dead_own_stream_is_told_with_its_line() -> None:
     assert why == f"the own stream of {BTC} has not brought what the all-market stream shows"
 
 
+def test_what_a_dead_own_stream_lacks_is_told_by_the_exchanges_clock() -> None:
+    """Which is a minute ahead of ours; and from the push of its newest update on, though it was received later."""
+    second = 1_000_000
+    made = selection()
+    for update_id, stream, at in ((1, OWN, 1), (1, SAMPLE, 1), (2, SAMPLE, 4), (3, SAMPLE, 5), (4, SAMPLE, 7)):
+        read = batch(frame(update_id, stream=stream), at=at * second)
+        read.pushed_by = 60.0 + at
+        read.pushed_from = 60.25 if stream == OWN else None
+        list(made.take(read, BOTH))
+    ((dead, _),) = made.dead_streams(7 * second)
+    assert (dead.since_us, dead.until_us) == (60_250_000, 67 * second)
+
+
 def test_an_own_stream_that_is_dead_again_in_its_rest_has_its_promise_begin_anew() -> None:
     second = 1_000_000
     made = selection()

@@ -35,6 +35,7 @@ class Selection:
         self._most = most
         self._schema = schema
         self.coverage = Coverage()
+        self._exchange_ahead_us = 0  # its clock minus ours, by the last read
         self._restarts_told = 0
         self._unreached: dict[int, frozenset[str]] = {}  # the contracts of feeds without a connection
 
@@ -78,6 +79,8 @@ class Selection:
         left = len(batch.payloads) if self._most is None else self._most - tally.emitted
         vouches = not batch.behind and left >= len(batch.payloads)
         feed, received_at_us = batch.feed, batch.received_at_us
+        earliest, latest = batch.pushed_within_us
+        self._exchange_ahead_us = latest - received_at_us
         follows, compares = self._wishes.every_change, self._wishes.discovers
         for payload in batch.payloads:
             try:
@@ -91,7 +94,7 @@ class Selection:
                 tally.other_market += 1
                 continue
             if is_own:
-                if compares and self.samples.own(symbol, update_id, received_at_us):
+                if compares and self.samples.own(symbol, update_id, earliest, latest):
                     self.coverage.doubt((symbol,))
             elif follows and not self.samples.sample(symbol, update_id, received_at_us, feed=feed, line=batch.line):
                 continue
@@ -156,7 +159,7 @@ class Selection:
             self.samples.forget(symbols)
         return [
             (dead, f"the own stream of {dead.symbol} has not brought what the all-market stream shows")
-            for dead in self.samples.dead(now_us, at_end=at_end)
+            for dead in self.samples.dead(now_us, now_us + self._exchange_ahead_us, at_end=at_end)
         ]
 
     def miss_contract(self, symbol: str, since: float, until: float, cause: str, *, speaks_again: bool = False) -> str:

@@ -16,7 +16,8 @@ class Batch:
 
     `feed` and `line` number where they came from. `received_at` is the read on the monotonic clock in seconds,
     `received_at_us` the same on the wall clock in microseconds since 1970. `pushed_from` and `pushed_at` are when the
-    exchange pushed the first and the last of them (epoch seconds, its own clock), None where the frames do not say.
+    exchange pushed the first and the last of them (epoch seconds, its own clock), None where the frames do not say;
+    `pushed_by` is what its clock shows at the read, None where nobody knows.
     `behind` is set where the read vouches for nothing: the line is late, or was over by then and nobody has the rest.
     `size` is what they hold in memory, in bytes.
     """
@@ -27,6 +28,7 @@ class Batch:
         "line",
         "payloads",
         "pushed_at",
+        "pushed_by",
         "pushed_from",
         "received_at",
         "received_at_us",
@@ -50,10 +52,20 @@ class Batch:
         self.received_at_us = received_at_us
         self.pushed_from = pushed_from
         self.pushed_at = pushed_at
+        self.pushed_by: float | None = None
         self.feed = feed
         self.line = line
         self.behind = False
         self.size = characters + PAYLOAD_OVERHEAD * len(payloads) + BATCH_OVERHEAD
+
+    @property
+    def pushed_within_us(self) -> tuple[int, int]:
+        """The first moment at which any of them may have been pushed, and the last (microseconds, exchange's clock).
+
+        Our clock stands for the exchange's where nobody knows that.
+        """
+        latest = self.received_at_us if self.pushed_by is None else round(self.pushed_by * 1e6)
+        return latest if self.pushed_from is None else min(round(self.pushed_from * 1e6), latest), latest
 
 
 # --- told to the machine, beside what its methods take ---

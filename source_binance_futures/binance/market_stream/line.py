@@ -75,8 +75,9 @@ class Line:
         self.has_data = True
         self.last_data_at = now
         self.patience = self._timing.patience
-        first = self._clock.read(now, batch.pushed_from)
+        batch.pushed_from = first = self._clock.read(now, batch.pushed_from)
         batch.pushed_at = pushed = self._pushed_at(now, batch.pushed_at)
+        batch.pushed_by = self._clock.now(now)
         batch.behind = self.lag > BEHIND_AFTER
         if pushed is not None and arrival.has_update:
             if self.begins is None:

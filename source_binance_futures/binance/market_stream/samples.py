@@ -22,9 +22,10 @@ FIRST_REST_US, LONGEST_REST_US = 30_000_000, 900_000_000  # between two alarms f
 
 
 class Dead(NamedTuple):
-    """An own stream that has not brought what a sample showed: since when (microseconds).
+    """An own stream that has not brought what a sample showed: what was pushed between two moments may be missing.
 
-    `feed` and `line` brought the sample. `is_news` where a fresh connection may help; else only the time is news.
+    They are microseconds since 1970 by the exchange's clock. `feed` and `line` brought the sample. `is_news` where a
+    fresh connection may help; else only the time is news.
     """
 
     symbol: str
@@ -36,7 +37,7 @@ class Dead(NamedTuple):
 
 
 class _Lack(NamedTuple):
-    """What an own stream has not brought and is not told yet: `shown` was the first id, `until_us` the last look."""
+    """What an own stream has not brought and is not told yet, by the exchange's clock: `shown` was the first id."""
 
     since_us: int
     until_us: int
@@ -54,7 +55,7 @@ class _Contract:
         "lack",
         "line",
         "newest",
-        "newest_at",
+        "newest_pushed_us",
         "own",
         "rest_until",
         "sampled",
@@ -64,7 +65,7 @@ class _Contract:
     def __init__(self) -> None:
         self.own: deque[int] = deque(maxlen=REMEMBERED)
         self.newest = -1
-        self.newest_at: int | None = None
+        self.newest_pushed_us: int | None = None  # by the exchange's clock, or earlier
         self.line = -1  # that the following two belong to
         self.first_at = 0
         self.sampled: int | None = None  # the newest id that a sample has shown
@@ -77,7 +78,7 @@ class _Contract:
 class Samples:
     """`confirmed` of `compared` samples were found again among the updates of the own streams.
 
-    All moments are microseconds since 1970, as the frames were received.
+    All moments are microseconds since 1970: `at` and `now` as we receive, `pushed` by the exchange's clock.
     """
 
     def __init__(self) -> None:
@@ -87,14 +88,18 @@ class Samples:
         self._waiting: dict[str, _Contract] = {}
         self._back: list[Dead] = []
 
-    def own(self, symbol: str, update_id: int, at: int) -> bool:
-        """An update of a contract's own stream; True if it comes after something that is missing."""
+    def own(self, symbol: str, update_id: int, earliest_pushed_us: int, latest_pushed_us: int) -> bool:
+        """An update of a contract's own stream; True if it comes after something that is missing.
+
+        What is missing lies between two updates, so it begins at the earliest push of one, and ends at the latest of
+        the next: on a busy machine an update is received long after its push.
+        """
         contract = self._contracts.get(symbol)
         if contract is None:
             contract = self._contracts[symbol] = _Contract()
         if update_id > contract.newest:
             contract.newest = update_id
-            contract.newest_at = at
+            contract.newest_pushed_us = earliest_pushed_us
             contract.own.append(update_id)
             if contract.waits_for is not None and update_id >= contract.waits_for[0]:
                 self._compare(update_id == contract.waits_for[0])
@@ -102,16 +107,16 @@ class Samples:
                 contract.alarms = 0
                 del self._waiting[symbol]
             if contract.lack is not None:
-                return self._speaks_again(symbol, contract, update_id, at)
+                return self._speaks_again(symbol, contract, update_id, latest_pushed_us)
         return False
 
-    def _speaks_again(self, symbol: str, contract: _Contract, update_id: int, at: int) -> bool:
+    def _speaks_again(self, symbol: str, contract: _Contract, update_id: int, pushed_us: int) -> bool:
         """Whether a dead own stream has passed over what a sample had shown; else it was late, and goes on."""
         lack, contract.lack = contract.lack, None
         assert lack is not None
         if update_id <= lack.shown:
             return False
-        until = min(at, lack.until_us + SHOWN_WITHIN_US)
+        until = min(pushed_us, lack.until_us + SHOWN_WITHIN_US)
         if until > lack.since_us:
             self._back.append(_lacked(symbol, lack.since_us, until))
         return True
@@ -129,7 +134,7 @@ class Samples:
         elif update_id > contract.sampled:
             contract.sampled = update_id
             self._judge(symbol, contract, update_id, at, feed)
-        return contract.newest_at is None
+        return contract.newest_pushed_us is None
 
     def _judge(self, symbol: str, contract: _Contract, update_id: int, at: int, feed: int) -> None:
         """A sample that shows a change since the one before: the own stream has brought it, or will at once."""
@@ -152,10 +157,11 @@ class Samples:
                 contract.line, contract.waits_for = -1, None
                 self._waiting.pop(symbol, None)
 
-    def dead(self, now: int, *, at_end: bool = False) -> list[Dead]:
+    def dead(self, now: int, pushed_us: int, *, at_end: bool = False) -> list[Dead]:
         """The own streams that are overdue; each is told, and then rests for a while.
 
-        What it lacks in its rest is told once it speaks again, or `at_end`.
+        What was received until `now` was pushed until `pushed_us`. What an own stream lacks in its rest is told once it
+        speaks again, or `at_end`.
         """
         told, self._back = self._back, []
         for symbol, contract in list(self._waiting.items()):
@@ -166,14 +172,15 @@ class Samples:
             contract.waits_for = None
             del self._waiting[symbol]
             self._compare(False)
-            lack = contract.lack or _Lack(contract.newest_at or contract.first_at, now, shown)
-            contract.lack = lack._replace(until_us=now)
+            since_us = contract.newest_pushed_us or pushed_us - (now - contract.first_at)
+            lack = contract.lack or _Lack(since_us, pushed_us, shown)
+            contract.lack = lack._replace(until_us=pushed_us)
             if now >= contract.rest_until:
                 rest = min(FIRST_REST_US << contract.alarms, LONGEST_REST_US)
                 contract.alarms = min(contract.alarms + 1, 5)
                 contract.rest_until = now + rest
-                contract.lack = contract.lack._replace(since_us=now)
-                told.append(Dead(symbol, feed, contract.line, lack.since_us, now))
+                contract.lack = contract.lack._replace(since_us=pushed_us)
+                told.append(Dead(symbol, feed, contract.line, lack.since_us, pushed_us))
         for symbol, contract in self._contracts.items() if at_end else ():
             if contract.lack is not None and contract.lack.until_us > contract.lack.since_us:
                 told.append(_lacked(symbol, contract.lack.since_us, contract.lack.until_us))
