@@ -57,8 +57,8 @@ def test_it_keeps_its_rate() -> None:
     with LocalExchange(rate=5000, sample_every=None) as exchange, listening(exchange, "/stream?streams=!bookTicker"):
         before, started = len(exchange.pushed), time.monotonic()
         exchange.wait_for(lambda: len(exchange.pushed) >= before + 5000, WAIT)
-        # A busy machine may make the last tick late, but never early.
-        assert 0.95 < time.monotonic() - started < 2.0
+        # A busy machine may make a tick late, and what is due then comes with it; but never early.
+        assert 0.95 < time.monotonic() - started < WAIT / 2
 
 
 @pytest.mark.parametrize("rate", [6, 1234.5, 5000])
