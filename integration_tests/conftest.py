@@ -9,6 +9,7 @@ import pytest
 
 from .harness.connector import Connector
 from .harness.patience import FACTOR, patient
+from .harness.warm import warm
 from .warehouse.databases import DUCKDB, POSTGRES, Warehouse
 from .warehouse.examples import Tables, both_databases, example_tables
 
@@ -35,6 +36,13 @@ def connector(tmp_path: Path) -> Iterator[Connector]:
     """Starts the connector as a process; what still runs after the test is ended."""
     with Connector(tmp_path / "connector") as connector:
         yield connector
+
+
+@pytest.fixture(scope="session")
+def warm_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
+    """For files with many runs that are not about their start: two seconds of imports for all of them, not for each."""
+    with warm(tmp_path_factory.mktemp("warm")) as command:
+        yield command
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -54,6 +55,12 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 def guarded_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     with http_proxy(tmp_path_factory.mktemp("guarded"), f"{USER}:{PASSWORD}") as proxy:
         yield proxy
+
+
+@pytest.fixture
+def connector(tmp_path: Path, warm_command: tuple[str, ...]) -> Iterator[Connector]:
+    with Connector(tmp_path / "connector", warm_command) as connector:
+        yield connector
 
 
 @pytest.fixture(scope="module")

@@ -246,12 +246,12 @@ class Connector:
 
 @contextlib.contextmanager
 def side_by_side(
-    folder: Path, jobs: Mapping[str, Callable[[Connector], T]], at_once: int = 3
+    folder: Path, jobs: Mapping[str, Callable[[Connector], T]], at_once: int = 3, command: Sequence[str] = COMMAND
 ) -> Iterator[dict[str, Future[T]]]:
     """Begins all jobs, some at a time, each with a connector of its own: most of a run is a start, or a wait."""
 
     def run(number: int, job: Callable[[Connector], T]) -> T:
-        with Connector(folder / str(number)) as connector:
+        with Connector(folder / str(number), command) as connector:
             return job(connector)
 
     pool = ThreadPoolExecutor(at_once)

@@ -23,8 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .connector import ROOT
-from .patience import SOON
+from .connector import DEADLINE, ROOT
 
 CLIENT = """
 import json, os, signal, socket, sys
@@ -54,10 +53,10 @@ def warm(folder: Path, prepare: str = "") -> Iterator[tuple[str, ...]]:
     command = [sys.executable, "-m", "integration_tests.harness.warm", str(gate), prepare]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True) as forking:
         try:
-            deadline = time.monotonic() + SOON
+            deadline = time.monotonic() + DEADLINE
             while not gate.exists():
                 assert forking.poll() is None, "the process that forks has ended"
-                assert time.monotonic() < deadline, f"nothing was imported within {SOON} seconds"
+                assert time.monotonic() < deadline, f"nothing was imported within {DEADLINE} seconds"
                 time.sleep(0.05)
             yield (sys.executable, "-S", "-E", "-c", CLIENT, str(gate))
         finally:
