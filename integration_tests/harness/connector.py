@@ -226,7 +226,11 @@ class Connector:
                 arguments += [f"--{option}", str(_file(folder / f"{option}.json", content))]
         if debug:
             arguments.append("--debug")
-        inherited = {name: value for name, value in os.environ.items() if name.upper() not in PROXY_VARIABLES}
+        inherited = {  # one by one: pytest takes a variable of its own away, in another thread
+            name: value
+            for name in list(os.environ)
+            if name.upper() not in PROXY_VARIABLES and (value := os.environ.get(name)) is not None
+        }
         running = Running(arguments, folder, inherited | dict(variables or {}), blocked=blocked)
         self._started.append(running)
         return running
