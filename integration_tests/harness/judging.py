@@ -161,6 +161,15 @@ def stretches_of(output: Output) -> dict[str, list[int]]:
     return found
 
 
+def was_read_late(output: Output) -> bool:
+    """Whether some of it was read nearly a second after its push: such a read vouches for nothing, as README says.
+
+    A busy machine does that to a process, and then stretches begin anew that nothing else has ended.
+    """
+    records = output.records("book_tickers")
+    return any(record["received_at_us"] / 1e6 - record["event_time"] / 1e3 > 0.9 for record in records)
+
+
 def own_records(output: Output, symbol: str | None = None) -> list[dict[str, Any]]:
     """The records that contracts' own streams brought and nothing is doubted of; the CDK leaves out what is null."""
     records = [record for record in output.records("book_tickers") if "covered_since_us" in record]
