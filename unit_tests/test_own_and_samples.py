@@ -343,3 +343,11 @@ def test_an_own_stream_that_never_spoke_lacks_everything_since_the_first_sample(
     for update_id, at in ((1, 1), (2, 4), (3, 5)):
         sample(samples, update_id, at)
     assert dead(samples, 7, ahead=-60) == [Dead(BTC, 0, 0, moment(-59), moment(-53))]
+
+
+def test_a_gap_has_a_length_whatever_the_clocks_say() -> None:
+    samples = settled()
+    sample(samples, 105, 5)
+    assert dead(samples, 7, ahead=-60) == [Dead(BTC, 0, 0, moment(0), moment(0.002))]
+    assert own(samples, 106, 0.5)
+    assert dead(samples, 8) == [Dead(BTC, 0, 0, moment(0.002), moment(0.5), is_news=False)]

@@ -148,6 +148,18 @@ def test_what_a_dead_own_stream_lacks_is_told_by_the_exchanges_clock() -> None:
     assert (dead.since_us, dead.until_us) == (60_250_000, 67 * second)
 
 
+def test_a_feed_that_knows_no_clock_shortens_no_gap_of_another() -> None:
+    """The exchange's clock is a minute ahead; the feed of the samples has had no time in a frame, and goes by ours."""
+    second = 1_000_000
+    made = selection()
+    for update_id, stream, at in ((1, OWN, 1), (1, SAMPLE, 1), (2, SAMPLE, 4), (3, SAMPLE, 5), (4, SAMPLE, 7)):
+        read = batch(frame(update_id, stream=stream), at=at * second, feed=1 if stream == OWN else 2)
+        read.pushed_by = 60.0 + at if stream == OWN else None
+        list(made.take(read, BOTH))
+    ((dead, _),) = made.dead_streams(7 * second)
+    assert (dead.since_us, dead.until_us) == (61 * second, 67 * second)
+
+
 def test_an_own_stream_that_is_dead_again_in_its_rest_has_its_promise_begin_anew() -> None:
     second = 1_000_000
     made = selection()

@@ -35,7 +35,7 @@ class Selection:
         self._most = most
         self._schema = schema
         self.coverage = Coverage()
-        self._exchange_ahead_us = 0  # its clock minus ours, by the last read
+        self._exchange_ahead_us: dict[int, int] = {}  # feeds: the exchange's clock minus ours, by the last read
         self._restarts_told = 0
         self._unreached: dict[int, frozenset[str]] = {}  # the contracts of feeds without a connection
 
@@ -80,7 +80,7 @@ class Selection:
         vouches = not batch.behind and left >= len(batch.payloads)
         feed, received_at_us = batch.feed, batch.received_at_us
         earliest, latest = batch.pushed_within_us
-        self._exchange_ahead_us = latest - received_at_us
+        self._exchange_ahead_us[feed] = latest - received_at_us
         follows, compares = self._wishes.every_change, self._wishes.discovers
         for payload in batch.payloads:
             try:
@@ -157,9 +157,10 @@ class Selection:
         """Own streams that lack what a sample has shown, with the reason for a fresh connection."""
         for symbols in self._unreached.values():
             self.samples.forget(symbols)
+        pushed_us = now_us + max(self._exchange_ahead_us.values(), default=0)  # the feed that is fastest knows it best
         return [
             (dead, f"the own stream of {dead.symbol} has not brought what the all-market stream shows")
-            for dead in self.samples.dead(now_us, now_us + self._exchange_ahead_us, at_end=at_end)
+            for dead in self.samples.dead(now_us, pushed_us, at_end=at_end)
         ]
 
     def miss_contract(self, symbol: str, since: float, until: float, cause: str, *, speaks_again: bool = False) -> str:

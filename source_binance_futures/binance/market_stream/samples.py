@@ -174,13 +174,14 @@ class Samples:
             self._compare(False)
             since_us = contract.newest_pushed_us or pushed_us - (now - contract.first_at)
             lack = contract.lack or _Lack(since_us, pushed_us, shown)
-            contract.lack = lack._replace(until_us=pushed_us)
+            until_us = max(pushed_us, lack.since_us + SHORTEST_US)  # feeds know the exchange's clock more or less well
+            contract.lack = lack._replace(until_us=until_us)
             if now >= contract.rest_until:
                 rest = min(FIRST_REST_US << contract.alarms, LONGEST_REST_US)
                 contract.alarms = min(contract.alarms + 1, 5)
                 contract.rest_until = now + rest
-                contract.lack = contract.lack._replace(since_us=pushed_us)
-                told.append(Dead(symbol, feed, contract.line, lack.since_us, pushed_us))
+                contract.lack = contract.lack._replace(since_us=until_us)
+                told.append(Dead(symbol, feed, contract.line, lack.since_us, until_us))
         for symbol, contract in self._contracts.items() if at_end else ():
             if contract.lack is not None and contract.lack.until_us > contract.lack.since_us:
                 told.append(_lacked(symbol, contract.lack.since_us, contract.lack.until_us))
