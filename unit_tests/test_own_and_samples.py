@@ -29,7 +29,9 @@ def moment(seconds: float) -> int:
 
 def dead(samples: Samples, at: float, *, ahead: float = 0.0, at_end: bool = False) -> list[Dead]:
     """What is overdue at this moment, where the exchange's clock is so many seconds ahead of ours."""
-    return samples.dead(moment(at), moment(at + ahead), at_end=at_end)
+    if at_end:
+        return samples.dead(moment(at), moment(at + ahead), at_end=True)
+    return samples.dead(moment(at), moment(at + ahead))
 
 
 def counts(samples: Samples) -> tuple[int, int]:

@@ -109,6 +109,8 @@ EXCUSED: Mapping[str, Mapping[Excused, str]] = {
             "restart.since is not None and restart.until is not None",
             "restart.since is not None or restart.until is not None",
         ): "a restart has both or neither",
+        Excused("max(self._exchange_ahead_us", "0", "1"): "a microsecond",
+        Excused("max(self._exchange_ahead_us", "0", "-1"): "a microsecond",
     },
     "streams/progress": {
         Excused('return ""', "return ''", "return None"): "both are left out of the line",
