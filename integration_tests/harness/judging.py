@@ -161,13 +161,20 @@ def stretches_of(output: Output) -> dict[str, list[int]]:
     return found
 
 
-def was_read_late(output: Output) -> bool:
-    """Whether some of it was read nearly a second after its push: such a read vouches for nothing, as README says.
+def are_stretches(output: Output, expected: dict[str, int]) -> bool:
+    """Whether each contract has so many stretches, and one more at most for each time that it was read late.
 
-    A busy machine does that to a process, and then stretches begin anew that nothing else has ended.
+    A read that is a second late vouches for nothing, as README says; a busy machine does that to a process.
     """
-    records = output.records("book_tickers")
-    return any(record["received_at_us"] / 1e6 - record["event_time"] / 1e3 > 0.9 for record in records)
+    found = {symbol: len(since) for symbol, since in stretches_of(output).items()}
+    late: dict[str, int] = {}
+    was_late: dict[str, bool] = {}
+    for record in output.records("book_tickers"):
+        symbol, delay = record["symbol"], record["received_at_us"] / 1e6 - record["event_time"] / 1e3
+        is_late = "covered_since_us" not in record and delay > 0.9
+        late[symbol] = late.get(symbol, 0) + (is_late and not was_late.get(symbol, False))
+        was_late[symbol] = is_late
+    return all(count <= found.get(symbol, 0) <= count + late.get(symbol, 0) for symbol, count in expected.items())
 
 
 def own_records(output: Output, symbol: str | None = None) -> list[dict[str, Any]]:
