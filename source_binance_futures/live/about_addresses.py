@@ -78,13 +78,13 @@ def cross_host(facts: Facts) -> Finding:
 
 
 def merged(facts: Facts) -> Finding:
-    """One market alone says something once every contract must have been sampled."""
+    """One market alone says something once every contract must have been sampled, over a line that was not silent."""
     hosts: dict[str, Counter[str]] = {}
     longest: dict[str, float] = {}
     for line in facts.lines:
         if line.all_market.frames:
             hosts.setdefault(line.market, Counter()).update(line.all_market.by_market)
-            longest[line.market] = max(longest.get(line.market, 0.0), line.seconds)
+            longest[line.market] = max(longest.get(line.market, 0.0), line.seconds - line.longest_silence)
     lone = [host for host, markets in hosts.items() if len(markets) < BOTH]
     seen = "; ".join(
         f"{host} host: " + ", ".join(f"{count:,} of {market}" for market, count in sorted(markets.items()))

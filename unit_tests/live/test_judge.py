@@ -24,6 +24,7 @@ from .runs import (
     with_subscription,
 )
 
+ONE_MARKET = replace(LINE.all_market, by_market={USDS_M: 40})
 CONTRADICTED = [
     ("coin_m_address", with_address(0, samples=0, own=0), "0 samples, 0 own updates in 180 s"),
     ("coin_m_address", with_address(0, opened=False, status=404, failure="AddressRefused"), "HTTP status 404"),
@@ -98,7 +99,7 @@ TOO_LITTLE = [
     ("wrong_path", with_address(3, opened=False, failure="Unreachable"), "no connection"),
     ("cross_host", with_subscription("cross", listened=3.0), "3 s only"),
     ("cross_host", with_subscription("cross", answered_after=None, listened=3.0), "3 s only"),
-    ("merged", with_line(seconds=9.9, all_market=replace(LINE.all_market, by_market={USDS_M: 40})), "40 of USDⓈ-M"),
+    ("merged", with_line(seconds=9.9, longest_silence=0.0, all_market=ONE_MARKET), "40 of USDⓈ-M"),
     ("sample_pace", with_part("pace", distances=4), "4 distances"),
     ("own_pace", with_part("pace", own_fastest=None), "too few"),
     ("own_pace", with_part("pace", own_fastest=2.0), "too quiet"),
@@ -133,7 +134,9 @@ AT_THE_BOUND = [
     ("wrong_path", with_address(3, seconds=4.0), HOLDS),
     ("cross_host", with_subscription("cross", listened=4.0), HOLDS),
     ("merged", with_line(seconds=9.9), HOLDS),
-    ("merged", with_line(seconds=10.0, all_market=replace(LINE.all_market, by_market={USDS_M: 40})), DIFFERS),
+    ("merged", with_line(seconds=10.0, longest_silence=0.0, all_market=ONE_MARKET), DIFFERS),
+    ("merged", with_line(seconds=40.0, longest_silence=30.0, all_market=ONE_MARKET), DIFFERS),
+    ("merged", with_line(seconds=40.0, longest_silence=30.1, all_market=ONE_MARKET), UNSEEN),
     ("sample_pace", with_part("pace", distances=5), HOLDS),
     ("sample_pace", with_part("pace", median_distance=4.0), HOLDS),
     ("sample_pace", with_part("pace", median_distance=6.0), HOLDS),
