@@ -22,6 +22,9 @@ from .harness.judging import GAP, Told, Verdict, judge, told
 
 RATE = 200.0
 HIGH_WATER = 128 * 1024  # bytes
+SLOW_RATE = 40.0
+"""Updates a second at which all that is sent in a pause still arrives: an operating system keeps some 100 KB, 400 of
+them, for one who does not read, and at 200 a second that is full before a test can know that nobody reads."""
 LATE = 5.0  # seconds
 
 
@@ -70,11 +73,13 @@ class Teller:
             driven.wait_for_updates()
             return finished(driven, fault_at)
 
-    def cut_while_paused(self, kind: FaultKind, *, standby: bool = False, told: str = "Gap of") -> Tell:
+    def cut_while_paused(
+        self, kind: FaultKind, *, standby: bool = False, told: str = "Gap of", rate: float = RATE
+    ) -> Tell:
         """Reading pauses since nobody takes the output, and the server ends the connection meanwhile."""
 
         def tell(connector: Connector) -> Story:
-            with self.exchange() as exchange:
+            with self.exchange(rate=rate) as exchange:
                 driven = self.driven(connector, exchange, blocked=True, standby_connection=standby)
                 active, *_ = driven.wait_for_connections(1 + standby)
                 driven.wait_until_unread(active)
@@ -229,7 +234,7 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
     folder = tmp_path_factory.mktemp("losses")
     authority = Authority(folder)
     plain, tls = Teller(authority), Teller(authority, tls=True)
-    pausing = hurried(high_water=HIGH_WATER)
+    pausing, pausing_early = hurried(high_water=HIGH_WATER), hurried(high_water=HIGH_WATER // 4)
     impatient = hurried(patience=4.0, first_patience=4.0, ping_after=1.0, pong_within=1.5)
     jobs: dict[str, Tell] = {
         "paused beside a standby": with_command(pausing, plain.paused_beside_a_standby_for_long),
@@ -248,7 +253,7 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
         "in full flow": plain.cut_in_full_flow,
     }
     for teller, name in ((plain, ""), (tls, ", tls")):
-        jobs["fin, paused" + name] = with_command(pausing, teller.cut_while_paused("fin"))
+        jobs["fin, paused" + name] = with_command(pausing_early, teller.cut_while_paused("fin", rate=SLOW_RATE))
         jobs["rst, paused" + name] = with_command(pausing, teller.cut_while_paused("rst"))
     jobs["rst, paused, standby, tls"] = with_command(
         pausing, tls.cut_while_paused("rst", standby=True, told="took over")
