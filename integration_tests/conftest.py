@@ -45,6 +45,12 @@ def warm_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str
         yield command
 
 
+@pytest.fixture
+def warm_connector(tmp_path: Path, warm_command: tuple[str, ...]) -> Iterator[Connector]:
+    with Connector(tmp_path / "connector", warm_command) as connector:
+        yield connector
+
+
 @pytest.fixture(scope="module")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Warehouse]]:
     with both_databases(tmp_path_factory.mktemp("sql")) as databases:

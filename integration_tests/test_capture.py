@@ -39,6 +39,11 @@ def exchange() -> Iterator[LocalExchange]:
 
 
 @pytest.fixture
+def connector(warm_connector: Connector) -> Connector:
+    return warm_connector
+
+
+@pytest.fixture
 def quiet() -> Iterator[LocalExchange]:
     """An exchange that sends only what a test pushes."""
     with LocalExchange(rate=0, sample_every=None) as exchange:

@@ -87,12 +87,19 @@ FAILED: dict[str, tuple[Callable[[LocalExchange], None], dict[str, object], list
 }
 
 
+@pytest.fixture
+def connector(warm_connector: Connector) -> Connector:
+    return warm_connector
+
+
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Output]]]:
+def outputs(
+    tmp_path_factory: pytest.TempPathFactory, warm_command: tuple[str, ...]
+) -> Iterator[dict[str, Future[Output]]]:
     jobs = {
         name: functools.partial(bound_to_fail, arrange, options) for name, (arrange, options, _, _) in FAILED.items()
     }
-    with side_by_side(tmp_path_factory.mktemp("failed"), jobs) as futures:
+    with side_by_side(tmp_path_factory.mktemp("failed"), jobs, command=warm_command) as futures:
         yield futures
 
 

@@ -10,7 +10,6 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -58,9 +57,8 @@ def guarded_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def connector(tmp_path: Path, warm_command: tuple[str, ...]) -> Iterator[Connector]:
-    with Connector(tmp_path / "connector", warm_command) as connector:
-        yield connector
+def connector(warm_connector: Connector) -> Connector:
+    return warm_connector
 
 
 @pytest.fixture(scope="module")

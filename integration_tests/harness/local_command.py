@@ -19,18 +19,23 @@ ROOT = Path(__file__).resolve().parents[2]
 NAME = "source-binance-futures"
 
 
-def write(folder: Path, options: Mapping[str, Any]) -> None:
-    """Puts the command into `folder`; `options` go before those of any configuration it is given."""
+def write(folder: Path, options: Mapping[str, Any], real_command: Sequence[str] = ()) -> None:
+    """Puts the command into `folder`; `options` go before those of any configuration it is given.
+
+    It becomes `real_command`: by default the installed command of this environment, else the module.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "options.json").write_text(json.dumps(options), encoding="utf-8")
-    words = shlex.join([sys.executable, str(Path(__file__).resolve()), str(folder / "options.json")])
+    real_command = real_command or _installed_command()
+    words = shlex.join(
+        [sys.executable, str(Path(__file__).resolve()), str(folder / "options.json"), *real_command, "--"]
+    )
     command = folder / NAME
     command.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
     command.chmod(0o755)
 
 
-def real_command() -> list[str]:
-    """The installed command of this environment, else the module."""
+def _installed_command() -> list[str]:
     installed = Path(sys.executable).with_name(NAME)
     return [str(installed)] if installed.exists() else [sys.executable, "-m", "source_binance_futures"]
 
@@ -59,7 +64,8 @@ def _changed(path: str, options: Mapping[str, Any], folder: Path) -> str:
 def main() -> None:
     options_file = Path(sys.argv[1])
     options = json.loads(options_file.read_text(encoding="utf-8"))
-    words = [*real_command(), *redirected(sys.argv[2:], options, options_file.parent)]
+    end = sys.argv.index("--")
+    words = [*sys.argv[2:end], *redirected(sys.argv[end + 1 :], options, options_file.parent)]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.execve(words[0], words, {**os.environ, "PYTHONPATH": path})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,12 +46,15 @@ class Loaded:
 
 
 @contextmanager
-def load(python: Path, folder: Path) -> Iterator[Loaded]:
-    """Loads both warehouses with `python`, PyAirbyte's interpreter. `folder` gets the files of all this."""
+def load(python: Path, folder: Path, command: Sequence[str]) -> Iterator[Loaded]:
+    """Loads both warehouses with `python`, PyAirbyte's interpreter, from a connector that is started by `command`.
+
+    `folder` gets the files of all this.
+    """
     with ExitStack() as stack:
         port = stack.enter_context(postgres_server())
         with LocalExchange(rate=RATE, sample_every=None) as exchange:
-            own = _load_both(exchange, python, folder, port)
+            own = _load_both(exchange, python, folder, port, command)
         warehouses = {
             DUCKDB: stack.enter_context(duckdb_warehouse(python, folder / DUCKDB / "market.duckdb")),
             POSTGRES: stack.enter_context(postgres_warehouse(port)),
@@ -59,7 +62,9 @@ def load(python: Path, folder: Path) -> Iterator[Loaded]:
         yield Loaded(warehouses, exchange.pushed, own)
 
 
-def _load_both(exchange: LocalExchange, python: Path, folder: Path, port: int) -> Mapping[tuple[str, int], Record]:
+def _load_both(
+    exchange: LocalExchange, python: Path, folder: Path, port: int, command: Sequence[str]
+) -> Mapping[tuple[str, int], Record]:
     """Both at once, each in its process: they wait most of the time."""
     write(
         folder / "bin",
@@ -69,6 +74,7 @@ def _load_both(exchange: LocalExchange, python: Path, folder: Path, port: int) -
             "include_usds_margined": True,
             "book_ticker_pace": "sampled",
         },
+        command,
     )
     own: dict[tuple[str, int], Record] = {}
     _set_prices(exchange, FIRST_PRICES)
