@@ -80,9 +80,10 @@ def judge(
 
     Where two connections bring them, judge each by itself: a window may end with one read and the other not yet.
 
-    With `each_from_its_own` a contract counts from its own stream's first update on. `since` and `until` are moments in
-    epoch seconds between which everything must have come out or be told; by default the first and the last update that
-    came out.
+    With `each_from_its_own` a contract counts from its own stream's first update on, and all of them until the last
+    that an own stream brought: a sample may run ahead of what is still under way when the window ends. `since` and
+    `until` are moments in epoch seconds between which everything must have come out or be told; by default the first
+    and the last update that came out.
     """
     verdict = Verdict(told(output, GAP), told(output, SILENCE))
     assert all(stretch.seconds > 0 and stretch.until > stretch.since for stretch in verdict.gaps + verdict.silences)
@@ -93,7 +94,10 @@ def judge(
     assert emitted <= {(update.symbol, update.update_id) for update in every}, "what was never pushed came out"
     wanted = {symbol for symbol, _ in emitted} if symbols is None else set(symbols)
     begins = _firsts(output) if each_from_its_own else {}
-    came = [number for number, update in enumerate(every) if update[:2] in emitted and update.symbol in wanted]
+    if each_from_its_own and not begins:
+        return verdict
+    proving = {(record["symbol"], record["u"]) for record in own_records(output)} if each_from_its_own else emitted
+    came = [number for number, update in enumerate(every) if update[:2] in proving and update.symbol in wanted]
     first, last = 0 if since is not None else came[0], len(every) - 1 if until is not None else came[-1]
     for update in every[first : last + 1]:
         if update.symbol not in wanted or update[:2] in emitted:
