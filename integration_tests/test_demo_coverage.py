@@ -13,6 +13,8 @@ from .harness.connector import ROOT
 from .harness.patience import patient
 from .warehouse.databases import pyairbyte_python
 
+pytestmark = pytest.mark.timeout(patient(300))
+
 BEGINS = "Coverage by docs/sql/coverage.sql"
 
 

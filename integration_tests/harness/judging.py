@@ -187,6 +187,15 @@ def own_records(output: Output, symbol: str | None = None) -> list[dict[str, Any
     return records if symbol is None else [record for record in records if record["symbol"] == symbol]
 
 
+def not_overtaken(untold: Collection[Pushed], output: Output) -> list[Pushed]:
+    """Those that no newer sample overtook before their contract's own stream first spoke, as README says it may."""
+    firsts, sampled = _firsts(output), dict[str, int]()
+    for symbol, update_id in output.updates:
+        if update_id < firsts.get(symbol, -1):
+            sampled[symbol] = max(update_id, sampled.get(symbol, -1))
+    return [update for update in untold if update.update_id > sampled.get(update.symbol, -1)]
+
+
 def _firsts(output: Output) -> dict[str, int]:
     firsts: dict[str, int] = {}
     for record in own_records(output):
