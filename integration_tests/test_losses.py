@@ -30,7 +30,10 @@ LATE = 5.0  # seconds
 
 @dataclass(frozen=True)
 class Story:
-    """What became of one capture: what it said, what the judge says, and when (epoch seconds) the fault was."""
+    """What became of one capture: what it said, what the judge says, and when (epoch seconds) the fault was.
+
+    That is when the connection was sent its last: on a busy machine an exchange may have sent nothing for a while.
+    """
 
     output: Output
     verdict: Verdict
@@ -67,11 +70,10 @@ class Teller:
         with self.exchange() as exchange:
             driven = self.driven(connector, exchange)
             driven.wait_for_updates()
-            fault_at = time.time()
-            exchange.fault("mute")
+            cut = exchange.fault("mute")
             driven.wait_for_text("Gap of")
             driven.wait_for_updates()
-            return finished(driven, fault_at)
+            return finished(driven, cut.sent_at)
 
     def cut_while_paused(
         self, kind: FaultKind, *, standby: bool = False, told: str = "Gap of", rate: float = RATE
@@ -83,13 +85,12 @@ class Teller:
                 driven = self.driven(connector, exchange, blocked=True, standby_connection=standby)
                 active, *_ = driven.wait_for_connections(1 + standby)
                 driven.wait_until_unread(active)
-                fault_at = time.time()
                 exchange.fault(kind, active)
                 time.sleep(2)
                 driven.begin_to_read()
                 driven.wait_for_text(told)
                 driven.wait_for_updates()
-                return finished(driven, fault_at)
+                return finished(driven, active.sent_at)
 
         return tell
 
@@ -113,11 +114,10 @@ class Teller:
             opened = driven.wait_for(lambda: newest_beside(exchange, active))
             assert opened is not None
             time.sleep(2)
-            fault_at = time.time()
             exchange.fault("rst", active)
             driven.wait_for_text("Gap of")
             driven.wait_for_updates()
-            return finished(driven, fault_at)
+            return finished(driven, active.sent_at)
 
     def falls_behind(self, connector: Connector) -> Story:
         """The one in use comes ever later, by up to 40 seconds, without ever being silent."""
@@ -168,7 +168,6 @@ class Teller:
             driven = self.driven(connector, exchange)
             driven.wait_for_updates()
             exchange.late_subscriptions(10_000)
-            fault_at = time.time()
             first = exchange.fault("mute")
             driven.wait_for_text("The fresh connection is silent too")
             driven.wait_for(lambda: not first.is_open)
@@ -176,7 +175,7 @@ class Teller:
             exchange.accept_subscriptions()
             exchange.fault("silence", fresh)
             driven.wait_for_updates()
-            return finished(driven, fault_at)
+            return finished(driven, first.sent_at)
 
     def closed_at_once(self, connector: Connector) -> Story:
         with self.exchange() as exchange:

@@ -31,6 +31,7 @@ PONG_TIMEOUT = 600.0
 class ExchangeConnection(ServerConnection):
     """A connection to either endpoint. Create it through `websockets.asyncio.server.serve(create_connection=...)`.
 
+    `sent_at` is when it was sent its newest market frames, in epoch seconds.
     Of a market connection: `streams` is what it listens to, as acknowledged; `delivered` is what really comes, and
     `dead_streams` what never will; `control_messages` are all it sent, as (monotonic time, parsed message).
     """
@@ -42,6 +43,8 @@ class ExchangeConnection(ServerConnection):
         self.requested_at = time.monotonic()
         self.opened_at = 0.0
         self.frames_sent = 0
+        self.sent_at = 0.0
+        self.pings_sent = 0
         self.pings_received = 0
         self.pongs: list[bytes] = []
         self.streams: frozenset[str] = frozenset()
@@ -99,6 +102,7 @@ class ExchangeConnection(ServerConnection):
         else:
             self.transport.write(frames.joined)
         self.frames_sent += len(frames.each)
+        self.sent_at = time.time()
         self._keep_to_the_limit()
 
     def _keep_to_the_limit(self) -> None:
@@ -155,6 +159,7 @@ class ExchangeConnection(ServerConnection):
                 return
             self.protocol.send_ping(str(time.time_ns() // 1_000_000).encode())
             self.send_data()
+            self.pings_sent += 1
             if time.monotonic() - self._last_pong_at > PONG_TIMEOUT:
                 self.transport.abort()
 

@@ -151,14 +151,14 @@ class Driven:
         return self.wait_for(ready)
 
     def wait_until_unread(self, connection: ExchangeConnection, seconds: float = 1.5) -> None:
-        """Waits until the connector reads a connection no longer: pings stay unanswered for so long."""
-        answered, since = len(connection.pongs), time.monotonic()
+        """Waits until the connector reads a connection no longer: two pings and more, over so long, stay unanswered."""
+        answered, asked, since = -1, 0, 0.0
 
         def is_unread() -> bool:
-            nonlocal answered, since
+            nonlocal answered, asked, since
             if len(connection.pongs) != answered:
-                answered, since = len(connection.pongs), time.monotonic()
-            return time.monotonic() - since >= seconds
+                answered, asked, since = len(connection.pongs), connection.pings_sent, time.monotonic()
+            return time.monotonic() - since >= seconds and connection.pings_sent - asked >= 2
 
         self.wait_for(is_unread)
 
