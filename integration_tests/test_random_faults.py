@@ -59,7 +59,9 @@ def of(exchange: LocalExchange, outputs: list[Output], befell: list[str]) -> Sto
         for output in outputs
         for update in uncovered(exchange, output, under_way=longest_way(exchange, output) + SLACK)
     ]
-    untold = [update for output in outputs for update in judge(exchange, output, each_from_its_own=True).untold]
+    # A sync that was struck before its first update has nothing to be judged.
+    judged = [judge(exchange, output, each_from_its_own=True) for output in outputs if output.updates]
+    untold = [update for verdict in judged for update in verdict.untold]
     return Story(outputs, broken, untold, befell, pushes(exchange))
 
 

@@ -31,9 +31,9 @@ PONG_TIMEOUT = 600.0
 class ExchangeConnection(ServerConnection):
     """A connection to either endpoint. Create it through `websockets.asyncio.server.serve(create_connection=...)`.
 
-    `sent_at` is when it was sent its newest market frames, in epoch seconds.
     Of a market connection: `streams` is what it listens to, as acknowledged; `delivered` is what really comes, and
-    `dead_streams` what never will; `control_messages` are all it sent, as (monotonic time, parsed message).
+    `dead_streams` what never will; `sent_at` is when it was sent its newest frames, in epoch seconds;
+    `control_messages` are all it sent, as (monotonic time, parsed message).
     """
 
     address: Address

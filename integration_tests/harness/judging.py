@@ -94,17 +94,19 @@ def judge(
     assert emitted <= {(update.symbol, update.update_id) for update in every}, "what was never pushed came out"
     wanted = {symbol for symbol, _ in emitted} if symbols is None else set(symbols)
     begins = _firsts(output) if each_from_its_own else {}
-    if each_from_its_own and not begins:
-        return verdict
-    proving = {(record["symbol"], record["u"]) for record in own_records(output)} if each_from_its_own else emitted
-    came = [number for number, update in enumerate(every) if update[:2] in proving and update.symbol in wanted]
+
+    def counts(update: Pushed) -> bool:
+        first = begins.get(update.symbol) if each_from_its_own else update.update_id
+        return update.symbol in wanted and first is not None and update.update_id >= first
+
+    came = [number for number, update in enumerate(every) if update[:2] in emitted and counts(update)]
+    if each_from_its_own and emitted and not begins:
+        return verdict  # samples only
     first, last = 0 if since is not None else came[0], len(every) - 1 if until is not None else came[-1]
     for update in every[first : last + 1]:
-        if update.symbol not in wanted or update[:2] in emitted:
+        if not counts(update) or update[:2] in emitted:
             continue
         if (since is not None and update.at < since) or (until is not None and update.at > until):
-            continue
-        if each_from_its_own and update.update_id < begins.get(update.symbol, update.update_id + 1):
             continue
         verdict.lost += 1
         if not any(stretch.explains(update, TOLERANCE) for stretch in verdict.gaps + verdict.silences):
