@@ -144,8 +144,8 @@ def test_a_process_that_is_slow_to_start_has_its_answer_in_time(tmp_path: Path) 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to read the start of a process from")
 def test_when_the_process_began() -> None:
-    code = "import time; time.sleep(2); from source_binance_futures.run import process_began as began; "
-    code += "print(time.monotonic() - began())"
+    code = "import time; time.sleep(2); from source_binance_futures.run import Clock, process_began as began; "
+    code += "print(time.monotonic() - began(Clock()))"
     started = time.monotonic()
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
     assert 1.9 < float(told) < time.monotonic() - started + 0.1

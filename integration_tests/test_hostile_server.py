@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from local_exchange import LocalExchange
+from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.errors import HandshakeFailed, ProtocolViolation
-from source_binance_futures.binance.stop import Stop
 from source_binance_futures.binance.transport.route import Route
 from source_binance_futures.binance.websocket_api.client import WebSocketApi
 
@@ -69,7 +69,7 @@ def test_headers_without_end_are_cut_off_and_named(exchange: LocalExchange) -> N
 
 def api(exchange: LocalExchange) -> WebSocketApi:
     return WebSocketApi(
-        exchange.websocket_api_url, Route(), Stop(), window=0, logger=logging.getLogger("test"), attempts=1
+        exchange.websocket_api_url, Route(), Stop(Clock()), window=0, logger=logging.getLogger("test"), attempts=1
     )
 
 

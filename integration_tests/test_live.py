@@ -29,9 +29,8 @@ import trustme
 from local_exchange import LocalExchange
 from local_exchange.answers import NoAnswer
 from local_exchange.connection import ExchangeConnection
-from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.endpoints import Environment
-from source_binance_futures.binance.stop import Stop
 from source_binance_futures.binance.transport.route import Route
 from source_binance_futures.live.about_prices import BELIEFS as ABOUT_PRICES
 from source_binance_futures.live.belief import Judged, Verdict
@@ -91,7 +90,7 @@ def ask(
     with exchange, ThreadPoolExecutor(1) as pool:
         before(exchange)
         trouble = pool.submit(meanwhile, exchange)
-        observation = Observation(environment_of(exchange, both=both), Route(), Stop(), seconds, lambda _: None)
+        observation = Observation(environment_of(exchange, both=both), Route(), Stop(Clock()), seconds, lambda _: None)
         facts = observation.run()
         trouble.result(SOON)
     return Asked(facts, judge(facts), exchange)
@@ -418,7 +417,7 @@ def weighing(*counts: int, limit: int = 2400) -> list[dict[str, Any]]:
 
 
 def prices_of(exchange: LocalExchange) -> dict[str, tuple[Verdict, str]]:
-    facts, _ = ask_prices(exchange.websocket_api_url, Route(), Stop(), Deadline.after(SOON))
+    facts, _ = ask_prices(exchange.websocket_api_url, Route(), Stop(Clock()), Clock().deadline(SOON))
     run = Facts("custom", 0, 0.0, prices=facts)
     return {
         each.belief.name: (each.finding.verdict, each.finding.seen)
@@ -475,7 +474,7 @@ def test_coin_m_contracts_among_the_prices_are_told() -> None:
 def test_an_api_that_does_not_answer_could_not_be_seen() -> None:
     with listed() as exchange:
         exchange.script_answer(NoAnswer)
-        facts, error = ask_prices(exchange.websocket_api_url, Route(), Stop(), Deadline.after(1.0))
+        facts, error = ask_prices(exchange.websocket_api_url, Route(), Stop(Clock()), Clock().deadline(1.0))
     assert facts.failure == "NoAnswer" == type(error).__name__
     assert facts.one_fault is None
 

@@ -17,7 +17,7 @@ import pytest
 from airbyte_cdk.models import SyncMode
 
 from local_exchange import Answer, CloseConnection, Delayed, DropConnection, Fragmented, LocalExchange, NoAnswer
-from source_binance_futures.binance.stop import Stop
+from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.config import Config
 from source_binance_futures.failures import ReportedFailure
 from source_binance_futures.streams.symbol_prices import SymbolPrices
@@ -318,7 +318,7 @@ def test_a_stop_while_prices_connect_is_heard(connector: Connector, deaf_server:
 
 
 def test_after_a_stop_nothing_is_asked(deaf_server: socket.socket) -> None:
-    stop = Stop()
+    stop = Stop(Clock())
     stop.request()
     config = Config.from_mapping({"environment": environment_with(deaf_server)})
     with pytest.raises(ReportedFailure, match="asked to stop before Binance had answered"):

@@ -16,9 +16,8 @@ import pytest
 
 from local_exchange import LocalExchange
 from source_binance_futures import connection_check
-from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyRefused, ProxyUnusable
-from source_binance_futures.binance.stop import Stop
 from source_binance_futures.binance.transport.route import Route
 from source_binance_futures.config import Config
 
@@ -121,7 +120,7 @@ def test_a_wrong_password_is_told_and_not_shown(
 def failure_through(exchange: LocalExchange, proxy_url: str | None) -> ConnectFailed:
     """What comes of a connection to an address that no variable exempts."""
     with pytest.raises(ConnectFailed) as caught:
-        Route(proxy_url).open(f"wss://{ELSEWHERE}:{exchange.port}", Deadline.after(5))
+        Route(proxy_url).open(f"wss://{ELSEWHERE}:{exchange.port}", Clock().deadline(5))
     return caught.value
 
 
@@ -185,7 +184,7 @@ def test_check_does_not_quote_what_it_did_not_foresee(
 
     monkeypatch.setattr(connection_check, "_probe_venue", fail)
     monkeypatch.setattr(connection_check, "_probe_websocket_api", fail)
-    told = connection_check.failures_of(Config(), Stop(), logging.getLogger("check"), Deadline.after(12))
+    told = connection_check.failures_of(Config(), Stop(Clock()), logging.getLogger("check"), Clock().deadline(12))
     assert "failed while checking book_tickers (ValueError). Please report it." in " ".join(told)
     assert "in fail" in caplog.text, "the log says where it happened"
     assert "Geheim" not in caplog.text + " ".join(told)
@@ -264,10 +263,10 @@ def test_the_environments_proxy_is_not_for_this_machine(monkeypatch: pytest.Monk
             monkeypatch.setenv(variable, f"http://127.0.0.1:{nobody}")
         url = f"ws://{host}:{server.getsockname()[1]}"
         server.settimeout(10)
-        with contextlib.closing(Route().open(url, Deadline.after(5))), server.accept()[0]:
+        with contextlib.closing(Route().open(url, Clock().deadline(5))), server.accept()[0]:
             pass
         with pytest.raises(ProxyFailed):
-            Route(f"http://127.0.0.1:{nobody}").open(url, Deadline.after(5))
+            Route(f"http://127.0.0.1:{nobody}").open(url, Clock().deadline(5))
 
 
 def test_https_proxy_is_for_encrypted_addresses(
@@ -376,7 +375,7 @@ def test_one_deadline_is_for_the_whole_answer(
     with scripted_proxy(talk) as proxy:
         began = time.monotonic()
         with pytest.raises(ProxyFailed, match="no answer in time"):
-            Route(f"{scheme}://127.0.0.1:{proxy.port}").open(exchange.market_stream_url, Deadline.after(2))
+            Route(f"{scheme}://127.0.0.1:{proxy.port}").open(exchange.market_stream_url, Clock().deadline(2))
         assert 1.5 < time.monotonic() - began < 10
 
 

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from local_exchange import LocalExchange
-from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import AddressForbidden, ProxyFailed
 from source_binance_futures.binance.transport.route import Route
 from source_binance_futures.binance.transport.tcp import is_public
@@ -159,7 +159,7 @@ PRIVATE = [
 def test_in_the_cloud_no_private_address_is_dialled(host: str, as_proxy: bool) -> None:
     route = Route(f"http://{host}:3128" if as_proxy else None, public_only=True)
     with pytest.raises(AddressForbidden, match="which Airbyte Cloud does not allow"):
-        route.open("wss://example.com" if as_proxy else f"wss://{host}:9443", Deadline.after(5))
+        route.open("wss://example.com" if as_proxy else f"wss://{host}:9443", Clock().deadline(5))
 
 
 @pytest.mark.parametrize("host", PRIVATE)
@@ -174,7 +174,7 @@ def test_in_the_cloud_no_private_address_is_asked_for_through_a_proxy(
         monkeypatch.delenv("no_proxy", raising=False)
     route = Route(proxy if of_the_user else None, public_only=True)
     with pytest.raises(AddressForbidden, match="which Airbyte Cloud does not allow"):
-        route.open(f"wss://{host}:9443", Deadline.after(5))
+        route.open(f"wss://{host}:9443", Clock().deadline(5))
 
 
 @pytest.mark.parametrize("target", ["8.8.8.8", "no-such-host.invalid"])
@@ -185,7 +185,7 @@ def test_in_the_cloud_its_own_proxy_may_be_private(target: str, monkeypatch: pyt
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         with pytest.raises(ProxyFailed, match="could not be reached"):
-            Route(public_only=True).open(f"wss://{target}", Deadline.after(5))
+            Route(public_only=True).open(f"wss://{target}", Clock().deadline(5))
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111"])
@@ -202,7 +202,7 @@ def test_an_address_of_ipv6_is_dialled() -> None:
         server.listen()
         url = f"ws://[::1]:{server.getsockname()[1]}"
         server.settimeout(10)
-        with contextlib.closing(Route().open(url, Deadline.after(10))), server.accept()[0]:
+        with contextlib.closing(Route().open(url, Clock().deadline(10))), server.accept()[0]:
             pass
 
 

@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from datetime import date
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +14,7 @@ import pytest
 from local_exchange import LocalExchange, made_up_coin_m, made_up_usds_m
 from local_exchange.addresses import SILENT_PREFIXES
 from local_exchange.updates import own_stream
+from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream import reader
 from source_binance_futures.binance.market_stream.contracts import Venue
@@ -32,6 +32,8 @@ RATE = 1000.0
 COIN_M, USDS_M = made_up_coin_m(30), made_up_usds_m(20)
 NAMED = ["btcusd_perp", "ETHUSD_PERP", "BTCUSDT", "ethusdt", "币安人生USDT"]
 USDS_PREFIX = "/usds/public"
+
+CLOCK = Clock()
 
 
 class Sync:
@@ -162,9 +164,7 @@ class Heard:
         venue = Venue(bases, frozenset({Market.COIN_M}), symbols, all_market=not symbols, discovers=not symbols)
         self.symbols: set[str] = set()
         self.texts: list[str] = []
-        self._market = MarketStream(
-            [venue], Route(), standby=standby, window_ends=time.monotonic() + 100, today=date.today()
-        )
+        self._market = MarketStream([venue], Route(), CLOCK, standby=standby, window_ends=CLOCK.monotonic() + 100)
 
     def until(self, condition: Callable[[], object], seconds: float = 45.0) -> None:
         """Listens until the condition holds."""

@@ -9,16 +9,13 @@ import functools
 import logging
 import queue
 import threading
-import time
 import traceback
 from collections.abc import Callable
-from datetime import datetime, timezone
 
-from .binance.deadline import Deadline
+from .binance.clock import Clock, Deadline, Stop
 from .binance.errors import BinanceError
 from .binance.market_stream.contracts import Venue, venues_of
 from .binance.probe import Probe
-from .binance.stop import Stop
 from .binance.text import first_of
 from .binance.websocket_api.client import WebSocketApi
 from .config import Config
@@ -35,16 +32,16 @@ FIRST_UPDATE_WITHIN = 10.0  # seconds
 Try = Callable[[], None]
 
 
-def answer_by(began: float) -> Deadline:
+def answer_by(began: float, clock: Clock) -> Deadline:
     """When a check must have its answer, of a process that was started at `began` (monotonic seconds)."""
-    return Deadline(max(began + CHECK_WITHIN - ENDING, time.monotonic() + AT_LEAST))
+    return Deadline(clock, max(began + CHECK_WITHIN - ENDING, clock.monotonic() + AT_LEAST))
 
 
 def failures_of(config: Config, stop: Stop, logger: logging.Logger, deadline: Deadline) -> list[str]:
     """One sentence for each thing that does not work until the deadline; empty where both endpoints do."""
-    listen_until = Deadline(deadline.moment - LAST_WORDS).or_after(FIRST_UPDATE_WITHIN)
+    listen_until = Deadline(stop.clock, deadline.moment - LAST_WORDS).or_after(FIRST_UPDATE_WITHIN)
     probes: dict[str, Try] = {}
-    venues = venues_of(config.wishes, config.environment, (), datetime.now(timezone.utc).date())
+    venues = venues_of(config.wishes, config.environment, (), stop.clock.today())
     for venue in venues:
         name = "book_tickers" if len(venues) == 1 else f"book_tickers ({_markets(venue)})"
         probe = Probe(venue, config.route, stop)

@@ -29,7 +29,7 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from .binance.stop import Stop
+from .binance.clock import Stop
 from .failures import PlainLog, ReportedFailure
 from .output import Output
 from .source import SourceBinanceFutures

@@ -8,8 +8,9 @@ import io
 import os
 import select
 import sys
-import time
 from typing import TYPE_CHECKING
+
+from .binance.clock import Clock
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -38,11 +39,12 @@ class Output(io.RawIOBase):
     takes for one of its own; from then on it swallows what is written, so that the process ends in good order.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, clock: Clock) -> None:
         self.writing_since: float | None = None
         self.written_at: float | None = None
         self.failed = False
         self._descriptor = descriptor
+        self._clock = clock
         self._at_most = CHUNK
 
     def write(self, data: ReadableBuffer, /) -> int:
@@ -50,7 +52,7 @@ class Output(io.RawIOBase):
         view = memoryview(data)
         if self.failed:
             return view.nbytes
-        began = self.writing_since = time.monotonic()
+        began = self.writing_since = self._clock.monotonic()
         try:
             written = self._write_some(view[: self._at_most])
         except OSError as error:
@@ -59,7 +61,7 @@ class Output(io.RawIOBase):
             raise SystemExit(1) from None
         finally:
             self.writing_since = None
-        self.written_at = time.monotonic()
+        self.written_at = self._clock.monotonic()
         self._at_most = SMALL_CHUNK if self.written_at - began > SLOW else CHUNK
         return written
 

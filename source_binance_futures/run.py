@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from . import watchdog
-from .binance.stop import Stop
+from .binance.clock import Clock, Stop
 from .output import STDERR, STDOUT, Output, tell
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -26,14 +26,15 @@ LONGEST_BEGINNING = 10.0  # seconds from the start of Python to `run`
 def run(args: Sequence[str] | None = None) -> None:
     """Runs one command of the Airbyte protocol: spec, check, discover or read. Exits where that is not a success."""
     args = list(sys.argv[1:] if args is None else args)
-    stop = Stop()
+    clock = Clock()
+    stop = Stop(clock)
     reads = args[:1] == ["read"]
     if reads:
         _on_signal(lambda _: stop.request())
     else:
         _on_signal(lambda number: os._exit(INTERRUPTED + number))
-    began = process_began()
-    output = _open_output()
+    began = process_began(clock)
+    output = _open_output(clock)
 
     from . import command_line  # noqa: PLC0415
 
@@ -60,12 +61,12 @@ def run(args: Sequence[str] | None = None) -> None:
         sys.exit(code or 1)
 
 
-def process_began() -> float:
+def process_began(clock: Clock) -> float:
     """When this process was started, on the monotonic clock: Python itself was begun before. Now, if it is not known.
 
     From /proc/self/stat, field 22: the start in clock ticks since the machine was booted.
     """
-    now = time.monotonic()
+    now = clock.monotonic()
     if sys.platform != "linux":
         return now
     try:
@@ -95,7 +96,7 @@ def _on_signal(act: Callable[[int], object]) -> None:
         signal.signal(number, on_signal)
 
 
-def _open_output() -> Output:
+def _open_output(clock: Clock) -> Output:
     """Stdout as all of the process will write it, with `Output` at its bottom, also where PYTHONUNBUFFERED=1 is set.
 
     Ends the process where there is no stdout. Puts the empty device where there is no stderr: the next file or socket
@@ -106,7 +107,7 @@ def _open_output() -> Output:
         sys.exit(1)
     if sys.__stderr__ is None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)
-    output = Output(STDOUT)
+    output = Output(STDOUT, clock)
     text = io.TextIOWrapper(io.BufferedWriter(output), encoding="utf-8", errors="backslashreplace")
     sys.stdout = sys.__stdout__ = text  # type: ignore[misc]
     return output

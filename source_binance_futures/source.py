@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, cast
 
@@ -23,7 +22,7 @@ from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from .binance.stop import Stop
+from .binance.clock import Clock, Stop
 from .binance.text import first_of, writable
 from .config import Config, ConfigurationError, unknown_options
 from .connection_check import answer_by, failures_of
@@ -44,7 +43,7 @@ class SourceBinanceFutures(AbstractSource):
     """
 
     def __init__(self, stop: Stop | None = None, *, blocks: bool = False, began: float | None = None) -> None:
-        self._stop = stop or Stop()
+        self._stop = stop or Stop(Clock())
         self._blocks = blocks
         self._began = began
         self._failures: list[FailureType] = []  # of the streams of a sync
@@ -73,8 +72,9 @@ class SourceBinanceFutures(AbstractSource):
         return cleaned
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
-        began = time.monotonic() if self._began is None else self._began
-        failures = failures_of(_known(config), self._stop, logger, answer_by(began))
+        clock = self._stop.clock
+        began = clock.monotonic() if self._began is None else self._began
+        failures = failures_of(_known(config), self._stop, logger, answer_by(began, clock))
         return not failures, " ".join(failures) or None
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:

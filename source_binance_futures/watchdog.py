@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 
-from .binance.stop import Stop
+from .binance.clock import Stop
 from .output import Output, tell
 
 PATIENCE = 60.0  # seconds without a byte that could be written
@@ -40,8 +39,8 @@ def start(stop: Stop, output: Output) -> None:
 
 def _watch(stop: Stop, output: Output) -> None:
     while True:
-        time.sleep(LOOK_EVERY)
-        now = time.monotonic()
+        stop.clock.sleep(LOOK_EVERY)
+        now = stop.clock.monotonic()
         stalled = stalled_since(over_since(stop, now), output.writing_since)
         if stalled is not None and now - stalled > PATIENCE:
             why = "was asked to stop" if stop.requested else "should have ended"

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 
 import trustme
 
-from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.clock import Clock, Deadline
 from source_binance_futures.binance.transport.channel import Channel, EndOfStream
 from source_binance_futures.binance.transport.tls import TlsChannel
 
@@ -56,7 +56,7 @@ def tls_channel() -> Iterator[tuple[TlsChannel, ssl.SSLSocket]]:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         channel = TlsChannel(client, for_client, "localhost")
-        channel.shake_hands(Deadline.after(PATIENCE))
+        channel.shake_hands(Clock().deadline(PATIENCE))
         thread.join(PATIENCE)
         with suppress(BlockingIOError):
             channel.take()  # the tickets of TLS 1.3
@@ -110,7 +110,7 @@ class ScriptedChannel(Channel):
         deadline.timeout()
         self.sent += data
 
-    def leave(self, last_words: bytes) -> None:
+    def leave(self, last_words: bytes, clock: Clock) -> None:  # noqa: ARG002
         self.sent += last_words
         self.close()
 

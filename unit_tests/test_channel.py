@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.transport import channel as channel_module
 from source_binance_futures.binance.transport import tls as tls_module
 from source_binance_futures.binance.transport.channel import Channel, EndOfStream
@@ -36,7 +36,7 @@ def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
 
 def wait_for_bytes(channel: Channel, count: int) -> None:
     """Waits until so many have arrived at the socket; over TLS, encrypted ones."""
-    deadline = Deadline.after(PATIENCE)
+    deadline = Clock().deadline(PATIENCE)
     waiting = array.array("i", [0])
     while waiting[0] < count:
         assert not deadline.expired
@@ -45,7 +45,7 @@ def wait_for_bytes(channel: Channel, count: int) -> None:
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = Deadline.after(PATIENCE)
+    deadline = Clock().deadline(PATIENCE)
     while not happened():
         assert not deadline.expired
         time.sleep(0.001)
@@ -54,7 +54,7 @@ def wait_until(happened: Callable[[], bool]) -> None:
 def taken(channel: Channel, size: int) -> list[tuple[bytes, bool]]:
     """What `take` hands out until so many bytes have come."""
     found: list[tuple[bytes, bool]] = []
-    deadline = Deadline.after(PATIENCE)
+    deadline = Clock().deadline(PATIENCE)
     while sum(len(data) for data, _ in found) < size:
         assert not deadline.expired
         try:
@@ -66,7 +66,7 @@ def taken(channel: Channel, size: int) -> list[tuple[bytes, bool]]:
 
 def ending(channel: Channel) -> OSError:
     """What `take` raises once nothing more comes."""
-    deadline = Deadline.after(PATIENCE)
+    deadline = Clock().deadline(PATIENCE)
     while True:
         assert not deadline.expired
         try:
@@ -175,7 +175,7 @@ def test_what_the_handshake_read_too_much_is_known_to_be_held() -> None:
         server.sendall(b"\n")
         server.sendall(b"frame" * 100)
         wait_for_bytes(channel, 1 + 22 + 500 + 22)
-        assert channel.receive(1, Deadline.after(PATIENCE)) == b"\n"
+        assert channel.receive(1, Clock().deadline(PATIENCE)) == b"\n"
         assert channel.holds_bytes()
         assert channel.take() == (b"frame" * 100, True)
         assert not channel.holds_bytes()
@@ -195,7 +195,7 @@ def test_bytes_that_are_no_tls_break_the_connection_after_what_was_sound() -> No
 
 def test_a_reset_is_told(ends: Ends) -> None:
     channel, server = ends
-    channel.send(b"unread", Deadline.after(PATIENCE))
+    channel.send(b"unread", Clock().deadline(PATIENCE))
     time.sleep(0.3)  # it must be there when the other end closes
     with socket.socket(fileno=server.detach()):
         pass  # closed with bytes unread
@@ -214,7 +214,7 @@ def test_all_of_it_is_sent_however_slowly_it_is_read(ends: Ends) -> None:
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    channel.send(b"x" * size, Deadline.after(PATIENCE))
+    channel.send(b"x" * size, Clock().deadline(PATIENCE))
     reader.join(PATIENCE)
     assert sum(received) == size
 
@@ -223,7 +223,7 @@ def test_sending_to_one_who_does_not_read_ends_at_the_deadline(ends: Ends) -> No
     channel, _ = ends
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        channel.send(b"x" * 64 * 2**20, Deadline.after(0.5))
+        channel.send(b"x" * 64 * 2**20, Clock().deadline(0.5))
     assert 0.4 < time.monotonic() - began < PATIENCE, "not as long as nobody reads"
 
 
@@ -245,7 +245,7 @@ def test_one_deadline_is_for_all_of_what_trickles_in() -> None:
             thread.start()
             began = time.monotonic()
             with pytest.raises(TimeoutError):
-                channel.receive(1, Deadline.after(0.5))
+                channel.receive(1, Clock().deadline(0.5))
             assert time.monotonic() - began < PATIENCE
             over.set()
             thread.join(PATIENCE)
@@ -260,7 +260,7 @@ def test_the_last_words_arrive_although_much_is_unread(kind: str, monkeypatch: p
         sender.start()
         wait_for_bytes(channel, 10_000)
         began = time.monotonic()
-        channel.leave(b"goodbye")
+        channel.leave(b"goodbye", Clock())
         assert time.monotonic() - began < PATIENCE, "nothing is waited for"
         assert channel.fileno() == -1
         time.sleep(0.3)
@@ -274,7 +274,7 @@ def test_the_last_words_arrive_although_much_is_unread(kind: str, monkeypatch: p
 
 def sent_until_the_reset(server: socket.socket, data: bytes, pause: float = 0.0) -> int:
     """How often the other end of a connection that was left can send before it is turned away."""
-    deadline = Deadline.after(PATIENCE)
+    deadline = Clock().deadline(PATIENCE)
     count = 0
     with contextlib.suppress(ConnectionError):
         while True:
@@ -287,7 +287,7 @@ def sent_until_the_reset(server: socket.socket, data: bytes, pause: float = 0.0)
 
 def test_leaving_reads_off_for_a_second_and_no_longer() -> None:
     with plain_channel() as (channel, server):
-        channel.leave(b"")
+        channel.leave(b"", Clock())
         assert sent_until_the_reset(server, b"x", pause=0.02) > 5
 
 
@@ -295,7 +295,7 @@ def test_leaving_reads_off_a_limited_number_of_bytes(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(channel_module, "LINGER_SECONDS", PATIENCE)
     monkeypatch.setattr(channel_module, "LINGER_BYTES", 1000)
     with plain_channel() as (channel, server):
-        channel.leave(b"")
+        channel.leave(b"", Clock())
         assert sent_until_the_reset(server, b"x" * 2**20) < 64
 
 
@@ -305,6 +305,6 @@ def test_leaving_needs_no_thread_to_be_had(ends: Ends, monkeypatch: pytest.Monke
 
     channel, server = ends
     monkeypatch.setattr(threading.Thread, "start", fail)
-    channel.leave(b"goodbye")
+    channel.leave(b"goodbye", Clock())
     assert server.recv(100) == b"goodbye"
     assert isinstance(channel, TlsChannel) or server.recv(100) == b""

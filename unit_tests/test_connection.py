@@ -14,7 +14,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
-from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.clock import Clock, Deadline
 from source_binance_futures.binance.errors import ClosedByExchange, HandshakeFailed, ProtocolViolation
 from source_binance_futures.binance.transport import connection as connection_module
 from source_binance_futures.binance.transport.connection import Connection, Received, open_in_background
@@ -37,7 +37,7 @@ def close_frame(code: int, reason: str = "") -> bytes:
 def scripted(*pieces: bytes) -> tuple[Connection, ScriptedChannel]:
     """A connection to which these pieces come, one with each read, and then nothing more."""
     channel = ScriptedChannel(pieces, ends=False)
-    return Connection(channel, LIMIT), channel
+    return Connection(channel, LIMIT, Clock()), channel
 
 
 def understood(data: bytes) -> list[tuple[Opcode, bytes]]:
@@ -131,7 +131,7 @@ def test_the_loss_is_the_cause_and_not_what_came_of_it() -> None:
 
 def test_an_end_without_a_close_frame_is_told() -> None:
     channel = ScriptedChannel([wire(Opcode.TEXT, UPDATE)])
-    connection = Connection(channel, LIMIT)
+    connection = Connection(channel, LIMIT, Clock())
     assert connection.receive().payloads == [UPDATE]
     assert connection.loss is None
     connection.receive()
@@ -150,7 +150,7 @@ def test_closing_says_goodbye_once() -> None:
 
 def test_a_peer_that_reads_late_gets_all_of_what_is_sent() -> None:
     with plain_channel() as (channel, server):
-        connection = Connection(channel, LIMIT)
+        connection = Connection(channel, LIMIT, Clock())
         received: list[int] = []
 
         def read() -> None:
@@ -171,7 +171,7 @@ def test_a_peer_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     """`test_the_patience_of_sending` has the true number of seconds."""
     monkeypatch.setattr(connection_module, "SEND_TIMEOUT", 0.5)
     with plain_channel() as (channel, _):
-        connection = Connection(channel, LIMIT)
+        connection = Connection(channel, LIMIT, Clock())
         began = time.monotonic()
         connection.send_text("x" * 64 * 2**20)
         assert 0.4 < time.monotonic() - began < PATIENCE
@@ -187,13 +187,13 @@ def test_the_patience_of_sending() -> None:
             seen.append(deadline.remaining())
             super().send(data, deadline)
 
-    Connection(Watched([]), LIMIT).ping()
+    Connection(Watched([]), LIMIT, Clock()).ping()
     assert 1 < seen[0] <= 5
 
 
 def test_waiting_ends_when_something_comes() -> None:
     with plain_channel() as (channel, server):
-        connection = Connection(channel, LIMIT)
+        connection = Connection(channel, LIMIT, Clock())
         assert not connection.wait(0)
         assert not connection.wait(-1)
         threading.Timer(0.1, server.sendall, args=(wire(Opcode.TEXT, UPDATE),)).start()
@@ -216,14 +216,14 @@ class NowhereRoute:
 @contextlib.contextmanager
 def outcome_of(route: NowhereRoute) -> Iterator[object]:
     outcomes: queue.SimpleQueue[object] = queue.SimpleQueue()
-    open_in_background("wss://h", cast(Route, route), Deadline.after(PATIENCE), LIMIT, outcomes.put)
+    open_in_background("wss://h", cast(Route, route), Clock().deadline(PATIENCE), LIMIT, outcomes.put)
     yield outcomes.get(timeout=PATIENCE)
 
 
 def test_a_handshake_that_fails_leaves_no_socket_open() -> None:
     channel = ScriptedChannel([b"\r\n\r\n"])
     with pytest.raises(HandshakeFailed):
-        Connection.open("wss://h", cast(Route, NowhereRoute(channel)), Deadline.after(PATIENCE), LIMIT)
+        Connection.open("wss://h", cast(Route, NowhereRoute(channel)), Clock().deadline(PATIENCE), LIMIT)
     assert channel.is_closed
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from source_binance_futures.binance import errors
 from source_binance_futures.binance.errors import BinanceError, Owner
 from source_binance_futures.binance.market_stream.dialling import UnexpectedFailure
 
-NOW = time.time()
+NOW = 1_790_000_000.0
 SAMPLES = [
     errors.AddressNotFound("host"),
     errors.AddressForbidden("host"),
@@ -27,8 +25,8 @@ SAMPLES = [
     errors.ClosedByExchange(1001, ""),
     errors.ClosedByExchange(1008, "Too many requests"),
     errors.ProtocolViolation(1002, "a masked frame"),
-    errors.RateLimited("host", 418, NOW),
-    errors.RateLimited("host", 429, NOW),
+    errors.RateLimited("host", 418, NOW, NOW),
+    errors.RateLimited("host", 429, NOW, NOW),
     errors.ExchangeUnavailable("status 503, code -1008: Server is overloaded."),
     errors.NoAnswer("host", 10.0),
     errors.UnknownSymbols(["A", "B"]),
@@ -80,5 +78,5 @@ def test_the_first_ten_of_many_symbols_are_named() -> None:
 
 
 def test_the_moment_of_a_limit_is_told_to_the_second() -> None:
-    limited = errors.RateLimited("host", 429, 1795293300.789)
+    limited = errors.RateLimited("host", 429, 1795293300.789, 1795293000.0)
     assert "answers again after 2026-11-21 20:35:00 UTC." in str(limited)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-import time
 
 import pytest
 from airbyte_cdk.models import FailureType
@@ -17,6 +16,7 @@ from source_binance_futures.failures import PlainLog, ReportedFailure, reported
 
 CONFIG, TRANSIENT, SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
 HOST = "ws-fapi.binance.com"
+NOW = 1_790_000_000.0
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ HOST = "ws-fapi.binance.com"
         (errors.ConnectionLost("the connection broke"), TRANSIENT, "Try again"),
         (errors.ClosedByExchange(1008, "Too many requests"), TRANSIENT, "code 1008 (Too many requests)"),
         (errors.ProtocolViolation(1009, "a frame of 9 bytes"), TRANSIENT, "1009"),
-        (errors.RateLimited(HOST, 429, time.time()), TRANSIENT, "too many requests"),
-        (errors.RateLimited(HOST, 418, 1790373637.0), TRANSIENT, "banned this IP address"),
-        (errors.RateLimited(HOST, 418, 1790373637.0), TRANSIENT, "2026-09-25 22:00:37 UTC"),
+        (errors.RateLimited(HOST, 429, NOW, NOW), TRANSIENT, "too many requests"),
+        (errors.RateLimited(HOST, 418, 1790373637.0, NOW), TRANSIENT, "banned this IP address"),
+        (errors.RateLimited(HOST, 418, 1790373637.0, NOW), TRANSIENT, "2026-09-25 22:00:37 UTC"),
         (errors.ExchangeUnavailable("status 503"), TRANSIENT, "Try again in a few minutes"),
         (errors.NoAnswer(HOST, 10.0), TRANSIENT, "within 10 seconds"),
         (errors.UnknownSymbols(["A", "B"]), CONFIG, "A, B"),
@@ -75,7 +75,7 @@ def test_no_kind_of_error_is_forgotten_above() -> None:
 
 
 def test_no_ban_is_told_for_longer_than_binance_bans() -> None:
-    assert errors.RateLimited(HOST, 418, 1e15).retry_at < time.time() + 8 * 86400
+    assert errors.RateLimited(HOST, 418, 1e15, NOW).retry_at < NOW + 8 * 86400
 
 
 def logged(error: Exception, text: str) -> tuple[str, bool]:

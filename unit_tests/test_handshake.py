@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import (
     AddressRefused,
     BinanceError,
@@ -55,7 +55,7 @@ def raw(data: bytes) -> Callable[[str], list[bytes]]:
 
 
 def shake(server: ScriptedChannel, url: str = URL) -> None:
-    shake_hands(server, url, Deadline.after(PATIENCE))
+    shake_hands(server, url, Clock().deadline(PATIENCE))
 
 
 def test_the_request() -> None:
@@ -177,6 +177,6 @@ def test_a_long_request_is_sent_whole_to_a_server_that_reads_slowly() -> None:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        shake_hands(Channel(client), url, Deadline.after(PATIENCE))
+        shake_hands(Channel(client), url, Clock().deadline(PATIENCE))
         thread.join(PATIENCE)
     assert bytes(received).partition(b" HTTP/1.1\r\n")[0].endswith(b"x" * 2**20)

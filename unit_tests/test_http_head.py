@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.transport.channel import EndOfStream
 from source_binance_futures.binance.transport.http_head import MAX_HEAD_BYTES, Head, HeadError, parse_head, read_head
 
@@ -18,7 +18,7 @@ HEAD = Head(407, "Proxy Authentication Required", {"proxy-authenticate": "Basic"
 
 def read(pieces: Iterable[bytes], *, ends: bool = True) -> tuple[Head, ScriptedChannel]:
     channel = ScriptedChannel(pieces, ends=ends)
-    return read_head(channel, Deadline.after(20)), channel
+    return read_head(channel, Clock().deadline(20)), channel
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 44, 1000])
@@ -72,7 +72,7 @@ def test_what_is_not_http_is_known_by_its_first_line(line: bytes) -> None:
     """And the empty line is not waited for."""
     channel = ScriptedChannel([line + b"\r\n"], ends=False)
     with pytest.raises(HeadError, match="its answer is not HTTP") as raised:
-        read_head(channel, Deadline.after(20))
+        read_head(channel, Clock().deadline(20))
     assert line.decode("latin-1").strip() in str(raised.value)
 
 
@@ -92,7 +92,7 @@ def test_a_head_without_end_is_given_up_at_the_limit(filler: bytes) -> None:
 
     channel = ScriptedChannel(without_end())
     with pytest.raises(HeadError, match=f"its headers are longer than {MAX_HEAD_BYTES} bytes"):
-        read_head(channel, Deadline.after(20))
+        read_head(channel, Clock().deadline(20))
     assert channel.received == MAX_HEAD_BYTES
 
 
@@ -115,5 +115,5 @@ def test_an_answer_that_breaks_off(part: bytes) -> None:
 def test_a_deadline_that_is_over_reads_nothing() -> None:
     channel = ScriptedChannel([ANSWER])
     with pytest.raises(TimeoutError):
-        read_head(channel, Deadline.after(-1))
+        read_head(channel, Clock().deadline(-1))
     assert channel.received == 0

@@ -32,7 +32,7 @@ WEIGHT = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum"
 
 def parsed(content: Any, symbol: str | None = None, request_id: str = "a") -> Answer | None:
     payload = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return parse_answer(payload, request_id, symbol, "ws-fapi.binance.com")
+    return parse_answer(payload, request_id, symbol, "ws-fapi.binance.com", time.time())
 
 
 def answer(content: Any, symbol: str | None = None) -> Answer:
@@ -258,4 +258,4 @@ def test_a_failure_quotes_little(content: dict[str, Any]) -> None:
 def test_a_price_that_cannot_be_written_again_is_told() -> None:
     deep = b'{"id":"a","status":200,"result":[{"symbol":"A","price":"1","time":' + b"[" * 900 + b"]" * 900 + b"}]}"
     with pytest.raises(UnreadableAnswer, match="nested too deeply"):
-        parse_answer(deep, "a", None, "host")
+        parse_answer(deep, "a", None, "host", 0.0)

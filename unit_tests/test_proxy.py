@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import AddressNotFound, Owner, ProxyFailed, ProxyRefused, ProxyUnusable
 from source_binance_futures.binance.transport.proxy import Proxy, fault_of_proxy, pass_through
 
@@ -68,7 +68,7 @@ def asked(
     url: str, answer: Iterable[bytes], host: str = "dstream.binance.com", *, ends: bool = True
 ) -> ScriptedChannel:
     channel = ScriptedChannel(answer, ends=ends)
-    pass_through(channel, Proxy.parse(url, "`proxy_url`"), host, 443, Deadline.after(PATIENCE))
+    pass_through(channel, Proxy.parse(url, "`proxy_url`"), host, 443, Clock().deadline(PATIENCE))
     return channel
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import time
 
 import pytest
 from hypothesis import given
@@ -19,6 +18,7 @@ from source_binance_futures.binance.errors import (
 from source_binance_futures.binance.refusals import DEFAULT_PAUSE, refusal, retry_after
 
 HOST = "dstream.binance.com"
+NOW = 1_790_000_000.0
 WEEK = 7 * 86400
 
 
@@ -41,7 +41,7 @@ WEEK = 7 * 86400
     ],
 )
 def test_each_status(status: int, kind: type[Exception], owner: Owner) -> None:
-    found = refusal(HOST, status, {})
+    found = refusal(HOST, status, {}, NOW)
     assert type(found) is kind
     assert found.owner is owner
     assert HOST in str(found)
@@ -49,30 +49,29 @@ def test_each_status(status: int, kind: type[Exception], owner: Owner) -> None:
 
 
 def test_a_limit_without_a_time_is_a_minute() -> None:
-    before = time.time()
-    limited = refusal(HOST, 429, {"date": "Mon, 01 Jan 2026 00:00:00 GMT"})
+    limited = refusal(HOST, 429, {"date": "Mon, 01 Jan 2026 00:00:00 GMT"}, NOW)
     assert isinstance(limited, RateLimited)
-    assert before + 60 <= limited.retry_at <= time.time() + 60
+    assert limited.retry_at == NOW + 60
 
 
 def in_seconds(seconds: float) -> str:
-    return email.utils.formatdate(time.time() + seconds, usegmt=True)
+    return email.utils.formatdate(NOW + seconds, usegmt=True)
 
 
 @pytest.mark.parametrize("form", ["{}", " {} "])
 def test_retry_after_in_seconds(form: str) -> None:
-    assert retry_after(form.format(120)) == 120
-    assert retry_after(form.format(0)) == 0
+    assert retry_after(form.format(120), NOW) == 120
+    assert retry_after(form.format(0), NOW) == 0
 
 
 def test_retry_after_as_a_date() -> None:
     """A date has whole seconds, so up to one of them is missing."""
-    assert retry_after(in_seconds(90)) == pytest.approx(90, abs=2)
-    assert retry_after(in_seconds(90).replace("GMT", "+0000")) == pytest.approx(90, abs=2)
-    assert retry_after(in_seconds(90).replace("GMT", "-0000")) == pytest.approx(90, abs=2)
-    assert retry_after(in_seconds(90).replace("GMT", "+0100")) == 0
-    assert retry_after(in_seconds(90).replace("GMT", "-0100")) == pytest.approx(3690, abs=2)
-    assert retry_after(in_seconds(-90)) == 0
+    assert retry_after(in_seconds(90), NOW) == pytest.approx(90, abs=2)
+    assert retry_after(in_seconds(90).replace("GMT", "+0000"), NOW) == pytest.approx(90, abs=2)
+    assert retry_after(in_seconds(90).replace("GMT", "-0000"), NOW) == pytest.approx(90, abs=2)
+    assert retry_after(in_seconds(90).replace("GMT", "+0100"), NOW) == 0
+    assert retry_after(in_seconds(90).replace("GMT", "-0100"), NOW) == pytest.approx(3690, abs=2)
+    assert retry_after(in_seconds(-90), NOW) == 0
 
 
 @pytest.mark.parametrize(
@@ -94,19 +93,19 @@ def test_retry_after_as_a_date() -> None:
     ],
 )
 def test_a_retry_after_that_says_nothing_is_a_minute(value: str) -> None:
-    assert retry_after(value) == DEFAULT_PAUSE == 60
+    assert retry_after(value, NOW) == DEFAULT_PAUSE == 60
 
 
 @pytest.mark.parametrize("value", ["Mon, 01 Jan 0001 00:00:00 GMT", "Mon, 01 Jan 0001 00:00:00 -0000"])
 def test_a_year_that_was_never_meant_is_over(value: str) -> None:
-    assert retry_after(value) == 0
+    assert retry_after(value, NOW) == 0
 
 
 @pytest.mark.parametrize("value", ["9" * 30, "9" * 5000, "٣٦٠٠٠٠٠٠٠٠", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_no_ban_lasts_for_ever(value: str) -> None:
-    limited = refusal(HOST, 418, {"retry-after": value})
+    limited = refusal(HOST, 418, {"retry-after": value}, NOW)
     assert isinstance(limited, RateLimited)
-    assert time.time() + WEEK - 60 < limited.retry_at <= time.time() + WEEK
+    assert NOW + WEEK - 60 < limited.retry_at <= NOW + WEEK
     assert "has banned this IP address and answers again after 2" in str(limited)
 
 
@@ -126,6 +125,6 @@ dates = st.builds(
 
 @given(st.one_of(st.text(), dates, st.from_regex(r"\s*[0-9]*\s*")))
 def test_any_retry_after_is_a_number_of_seconds(value: str) -> None:
-    limited = refusal(HOST, 429, {"retry-after": value})
+    limited = refusal(HOST, 429, {"retry-after": value}, NOW)
     assert isinstance(limited, RateLimited)
-    assert time.time() - 1 <= limited.retry_at <= time.time() + WEEK
+    assert NOW - 1 <= limited.retry_at <= NOW + WEEK

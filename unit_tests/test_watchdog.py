@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from source_binance_futures.binance.stop import Stop
+from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.watchdog import over_since, stalled_since
 
 
@@ -36,6 +36,6 @@ def test_since_when_nothing_could_be_written(over: float | None, writing: float 
 def test_since_when_a_sync_should_be_over(
     requested_at: float | None, window_ends: float | None, over: float | None
 ) -> None:
-    stop = Stop()
+    stop = Stop(Clock())
     stop.requested_at, stop.window_ends = requested_at, window_ends
     assert over_since(stop, 100.0) == over

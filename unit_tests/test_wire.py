@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.market_stream.subscriptions import Subscriptions
 from source_binance_futures.binance.market_stream.wire import Reading, Wire
 from source_binance_futures.binance.transport.connection import Connection
@@ -26,8 +27,8 @@ def read(wire: Wire) -> Reading:
 @pytest.mark.parametrize("over", [False, True])
 def test_a_read_knows_whether_the_connection_is_over_right_after_it(over: bool) -> None:
     with plain_channel() as (channel, server):
-        connection = Connection(channel, 1 << 20)
-        wire = Wire(connection, Subscriptions([], 0), feed=0, number=0, base=0, own_streams=True)
+        connection = Connection(channel, 1 << 20, Clock())
+        wire = Wire(connection, Subscriptions([], 0), Clock(), feed=0, number=0, base=0, own_streams=True)
         server.sendall(FRAME)
         if over:
             server.shutdown(socket.SHUT_WR)

@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
 from types import TracebackType
 from typing import TypeVar
 
 import orjson
 
 from local_exchange import LocalExchange
+from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.contracts import Venue
 from source_binance_futures.binance.market_stream.events import Batch
@@ -35,6 +35,8 @@ from .accounts import EVERY_COIN_M, Account
 from .patience import SOON, patient
 
 T = TypeVar("T")
+
+CLOCK = Clock()
 
 
 class Listener:
@@ -67,9 +69,9 @@ class Listener:
         self.market = MarketStream(
             [Venue((url,), frozenset(Market), symbols)],
             route or Route(),
+            CLOCK,
             standby=standby,
-            window_ends=time.monotonic() + window,
-            today=date.today(),
+            window_ends=CLOCK.monotonic() + window,
             timing=timing,
             outbox=outbox,
         )

@@ -34,7 +34,6 @@ Every message says in sentences what happened and what to do; only a `Connection
 
 from __future__ import annotations
 
-import time
 from enum import Enum
 
 from .text import first_of, utc
@@ -182,9 +181,9 @@ class ProtocolViolation(ConnectionLost):
 class RateLimited(BinanceError):
     """418 or 429; `retry_at` is the epoch time in seconds after which Binance listens again."""
 
-    def __init__(self, host: str, status: int, retry_at: float) -> None:
+    def __init__(self, host: str, status: int, retry_at: float, now: float) -> None:
         self.status = status
-        self.retry_at = min(retry_at, time.time() + LONGEST_BAN)
+        self.retry_at = min(retry_at, now + LONGEST_BAN)
         what = "banned this IP address" if status == BANNED else "received too many requests from this IP address"
         super().__init__(
             f"{host} has {what} and answers again after {utc(self.retry_at, 'seconds')}. "

@@ -6,12 +6,11 @@ import queue
 from collections.abc import Sequence
 from typing import Any
 
-from .deadline import Deadline
+from .clock import LOOK_EVERY, Deadline, Stop
 from .endpoints import ALL_MARKET_STREAM, own_stream, stream_address
 from .market_stream.contracts import Venue
 from .market_stream.dialling import MAX_MESSAGE_BYTES
 from .market_stream.glance import contracts_in
-from .stop import LOOK_EVERY, Stop
 from .transport.connection import Connection, open_in_background
 from .transport.route import Route
 
@@ -41,7 +40,7 @@ class Probe:
         heard: set[str] = set()
         bases = list(self._bases)
         self._dial(bases.pop(0))
-        next_base = Deadline.after(NEXT_BASE_AFTER)
+        next_base = deadline.clock.deadline(NEXT_BASE_AFTER)
         try:
             while not (deadline.expired or self._stop.requested):
                 self._meet()
@@ -62,7 +61,7 @@ class Probe:
         self._under_way += 1
         self._failure = None
         address, _ = stream_address(base, self._streams)
-        deadline = Deadline.after(CONNECT_WITHIN)
+        deadline = self._stop.clock.deadline(CONNECT_WITHIN)
         open_in_background(address, self._route, deadline, MAX_MESSAGE_BYTES, self._outcomes.put)
 
     def _meet(self) -> None:

@@ -14,9 +14,9 @@ from typing import TypeGuard
 
 import orjson
 
+from ..binance.clock import Clock, Stop
 from ..binance.errors import BinanceError, HandshakeRefused, LocationRefused
 from ..binance.refusals import LOCATION_REFUSED
-from ..binance.stop import Stop
 from ..config import CUSTOM_ADDRESSES, Config, ConfigurationError
 from .judge import judge
 from .observation import Observation
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 2
-    stop = Stop()
+    stop = Stop(Clock())
     _on_signal(stop)
     _tell(f"Asking {config.environment.name} for {options.minutes:g} minutes. Ctrl-C ends it with what there is.")
     observation = Observation(config.environment, config.route, stop, options.minutes * 60, _tell)

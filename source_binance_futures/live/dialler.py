@@ -6,7 +6,7 @@ import queue
 import threading
 from typing import NamedTuple
 
-from ..binance.deadline import Deadline
+from ..binance.clock import Clock
 from ..binance.endpoints import stream_address
 from ..binance.errors import BinanceError
 from ..binance.market_stream.dialling import MAX_MESSAGE_BYTES, UnexpectedFailure
@@ -29,10 +29,11 @@ class Failed(NamedTuple):
 class Dialler:
     """`made` counts the attempts, to which others that the run makes are added; it never exceeds `most`."""
 
-    def __init__(self, route: Route, *, most: int, made: int) -> None:
+    def __init__(self, route: Route, clock: Clock, *, most: int, made: int) -> None:
         self.made = made
         self.under_way = 0
         self._route = route
+        self._clock = clock
         self._most = most
         self._outcomes: queue.SimpleQueue[tuple[bool, Opened | Failed]] = queue.SimpleQueue()
         self._over = False
@@ -69,7 +70,8 @@ class Dialler:
         url, named = stream_address(address.base, streams_of(symbols))
         outcome: Opened | Failed
         try:
-            connection = WatchedConnection.open(url, self._route, Deadline.after(CONNECT_WITHIN), MAX_MESSAGE_BYTES)
+            deadline = self._clock.deadline(CONNECT_WITHIN)
+            connection = WatchedConnection.open(url, self._route, deadline, MAX_MESSAGE_BYTES)
         except BinanceError as error:
             outcome = Failed(address, error)
         except Exception as error:  # whatever it is, the thread that waits must hear of it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -117,12 +116,12 @@ class Line:
     def leave(self) -> None:
         """Closes it in good order."""
         if self.is_open:
-            self._ended_at = time.monotonic()
+            self._ended_at = self.connection.clock.monotonic()
             self.connection.close()
 
     def facts(self) -> LineFacts:
         """All that is known of a line that has ended."""
-        ended_at = time.monotonic() if self._ended_at is None else self._ended_at
+        ended_at = self.connection.clock.monotonic() if self._ended_at is None else self._ended_at
         return dataclasses.replace(
             self.tape.facts(self.address.label, self.address.markets[0].value, ended_at + self._offset),
             lost=None if self._loss is None else type(self._loss).__name__,

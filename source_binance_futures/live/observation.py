@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import select
-import time
 from collections.abc import Callable
 
-from ..binance.deadline import Deadline
+from ..binance.clock import Deadline, Stop
 from ..binance.endpoints import Environment, Market, own_stream
 from ..binance.errors import BinanceError, HandshakeRefused, RateLimited
-from ..binance.stop import Stop
 from ..binance.transport.route import Route
 from .addresses import FIRST_CONTRACTS, Address, addresses_of
 from .dialler import Dialler, Failed
@@ -39,7 +37,7 @@ class Observation:
         self._tell = tell
         self._schedule = Schedule(seconds)
         self._addresses = addresses_of(environment)
-        self._dialler = Dialler(route, most=MOST_CONNECTIONS, made=PRICE_CONNECTIONS)
+        self._dialler = Dialler(route, stop.clock, most=MOST_CONNECTIONS, made=PRICE_CONNECTIONS)
         self._failures: dict[str, BinanceError] = {}  # by base
         self._lines: list[Line] = []
         self._used: dict[Market, Line] = {}
@@ -64,18 +62,18 @@ class Observation:
 
     def run(self) -> Facts:
         """Until the time is over, a stop is requested, or nothing can come any more."""
-        self._began = time.monotonic()
-        self._offset = time.time() - self._began
-        end = Deadline(self._began + self._schedule.seconds)
+        self._began = self._stop.clock.monotonic()
+        self._offset = self._stop.clock.epoch_offset
+        end = Deadline(self._stop.clock, self._began + self._schedule.seconds)
         self._prices.start(end)
         for address in self._addresses:
             self._dialler.dial(address, address.symbols)
         try:
             while not (end.expired or self._stop.requested or self._is_hopeless):
-                self._step(time.monotonic())
+                self._step(self._stop.clock.monotonic())
                 self._wait(min(end.remaining(), TICK))
         finally:
-            early, seconds = not end.expired, time.monotonic() - self._began
+            early, seconds = not end.expired, self._stop.clock.monotonic() - self._began
             self._dialler.close()
             for line in self._lines:
                 line.leave()
@@ -120,7 +118,7 @@ class Observation:
         if connections:
             select.select(connections, [], [], max(seconds, 0))
         else:
-            time.sleep(max(seconds, 0))
+            self._stop.clock.sleep(max(seconds, 0))
 
     def _meet_connections(self, now: float) -> None:
         while (outcome := self._dialler.outcome()) is not None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-import time
 import uuid
 from typing import Any
 
 from orjson import JSONDecodeError, loads
 
-from ..binance.deadline import Deadline
+from ..binance.clock import LOOK_EVERY, Deadline, Stop
 from ..binance.endpoints import Market, market_of
 from ..binance.errors import BinanceError, HandshakeRefused, NoAnswer, RateLimited
 from ..binance.market_stream.dialling import UnexpectedFailure
-from ..binance.stop import LOOK_EVERY, Stop
 from ..binance.transport.address import host_of
 from ..binance.transport.connection import Connection
 from ..binance.transport.route import Route
@@ -85,11 +83,11 @@ class _Asking:
         self._deadline = deadline
 
     def run(self) -> None:
-        until_next_minute = MINUTE - time.time() % MINUTE
+        until_next_minute = MINUTE - self._stop.clock.epoch() % MINUTE
         if until_next_minute < ASKING_TAKES < self._deadline.remaining() - until_next_minute:
-            self._stop.sleep_until(time.monotonic() + until_next_minute)
+            self._stop.sleep_until(self._stop.clock.monotonic() + until_next_minute)
         first = self._open()
-        minute = int(time.time() // MINUTE)
+        minute = int(self._stop.clock.epoch() // MINUTE)
         try:
             one = self._ask(first, LISTED)
             self.known["one_fault"] = self._fault(one, LISTED)
@@ -106,7 +104,7 @@ class _Asking:
             last = self._ask(second_connection, LISTED)
         finally:
             second_connection.close()
-        if int(time.time() // MINUTE) == minute:
+        if int(self._stop.clock.epoch() // MINUTE) == minute:
             self._weigh(*(_count(answer) for answer in (one, every, unknown, again, last)))
         self.known["weight_limit"] = _limit(one).get("limit")
 
@@ -123,7 +121,7 @@ class _Asking:
     def _fault(self, answer: dict[str, Any], symbol: str | None) -> str:
         """What the connector, and the schema, have against an answer; "" for nothing."""
         try:
-            parsed = parse_answer(answer["payload"], answer["request"], symbol, self._host)
+            parsed = parse_answer(answer["payload"], answer["request"], symbol, self._host, self._stop.clock.epoch())
         except BinanceError as error:
             return type(error).__name__
         if parsed is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -21,18 +20,18 @@ class WatchedConnection(Connection):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.opened_at = time.monotonic()
+        self.opened_at = self.clock.monotonic()
         self.pings: list[tuple[float, bytes]] = []
         self.pongs: list[float] = []
         self._asked: list[float] = []
 
     def ping(self) -> None:
         """Asks for a sign of life, and remembers when."""
-        self._asked.append(time.monotonic())
+        self._asked.append(self.clock.monotonic())
         super().ping()
 
     def _answer(self, controls: Sequence[ControlFrame]) -> None:
-        now = time.monotonic()
+        now = self.clock.monotonic()
         for opcode, payload in controls:
             if opcode == PING and len(self.pings) < PINGS_KEPT:
                 self.pings.append((now, payload))

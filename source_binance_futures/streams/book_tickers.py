@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from datetime import date, datetime, timezone
 from typing import Any, ClassVar
 
 from airbyte_cdk.models import (
@@ -24,10 +22,10 @@ from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 
+from ..binance.clock import Stop
 from ..binance.errors import BinanceError
 from ..binance.market_stream.contracts import venues_of
 from ..binance.market_stream.reader import MarketStream
-from ..binance.stop import Stop
 from ..binance.text import OF_A_NAME, duration, utc
 from ..config import Config, ConfigurationError
 from ..failures import reported
@@ -52,6 +50,7 @@ class BookTickers(Stream, CheckpointMixin):
     def __init__(self, config: Config, stop: Stop, *, blocks: bool = False) -> None:
         self._config = config
         self._stop = stop
+        self._clock = stop.clock
         self._hands_over_blocks = blocks
         self._inherited: Mapping[str, Any] = {}
         self._cursor: Cursor | None = None
@@ -109,7 +108,7 @@ class BookTickers(Stream, CheckpointMixin):
         yield self._checkpoint()
 
     def _with_checkpoints(self, blocks: Iterator[Block | None]) -> Iterator[AirbyteMessage]:
-        written = time.monotonic()
+        written = self._clock.monotonic()
         fresh = False
         for block in blocks:
             if block is not None:
@@ -119,20 +118,20 @@ class BookTickers(Stream, CheckpointMixin):
                 else:
                     yield from block.messages()
                 continue
-            age = time.monotonic() - written
+            age = self._clock.monotonic() - written
             if age >= (CHECKPOINT_EVERY if fresh else SIGN_OF_LIFE_EVERY):
                 yield self._checkpoint()
-                written = time.monotonic()
+                written = self._clock.monotonic()
                 fresh = False
 
     def _market(self, cursor: Cursor) -> MarketStream:
-        config, today = self._config, _today()
+        config = self._config
         return MarketStream(
-            venues_of(config.wishes, config.environment, cursor.known_symbols, today),
+            venues_of(config.wishes, config.environment, cursor.known_symbols, self._clock.today()),
             config.route,
+            self._clock,
             standby=config.standby_connection,
-            window_ends=time.monotonic() + config.listen_seconds,
-            today=today,
+            window_ends=self._clock.monotonic() + config.listen_seconds,
         )
 
     def _cursor_for(self, sync_mode: SyncMode) -> Cursor:
@@ -141,7 +140,7 @@ class BookTickers(Stream, CheckpointMixin):
         if sync_mode is not SyncMode.incremental:
             return Cursor(environment)
         try:
-            cursor = Cursor.from_state(self._inherited, environment, _today())
+            cursor = Cursor.from_state(self._inherited, environment, self._clock.today())
         except UnreadableState as fault:
             raise reported(
                 ConfigurationError(
@@ -156,7 +155,7 @@ class BookTickers(Stream, CheckpointMixin):
                 "Each counts its update ids for itself, so the state is not applied."
             )
         elif cursor.listened_until is not None:
-            self.logger.info(hole_before(cursor.listened_until / 1000, time.time()))
+            self.logger.info(hole_before(cursor.listened_until / 1000, self._clock.epoch()))
         return cursor
 
     def _checkpoint(self) -> AirbyteMessage:
@@ -182,7 +181,3 @@ def hole_before(listened_until: float, now: float) -> str:
         f"The state ends with an update of {utc(listened_until)}{hole}. "
         "What Binance pushed since then, while nothing listened, cannot be had any more."
     )
-
-
-def _today() -> date:
-    return datetime.now(timezone.utc).date()

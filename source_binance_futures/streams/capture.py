@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..binance.clock import LOOK_EVERY, Stop
 from ..binance.errors import OnlyMalformedFrames
 from ..binance.market_stream.events import Batch
 from ..binance.market_stream.outbox import Failed, Gap, Item, Noted, Reach, Traced, Unproven, Warned
 from ..binance.market_stream.reader import MarketStream
-from ..binance.stop import LOOK_EVERY, Stop
 from ..binance.text import first_of
 from ..binance.transport.address import host_of
 from ..config import Config
@@ -45,11 +44,12 @@ class Capture:
         self._market = market
         self._cursor = cursor
         self._stop = stop
+        self._clock = stop.clock
         self._logger = logger
         self._stream_name = stream_name
         self._selection = Selection(cursor, config.wishes, config.max_book_tickers, schema)
         self._tally = self._selection.tally
-        self._began = time.monotonic()
+        self._began = self._clock.monotonic()
         self._window_ends = self._began + config.listen_seconds
         self._progress = Progress(self._began)
 
@@ -59,7 +59,7 @@ class Capture:
         self._market.start()
         try:
             while not self._is_over():
-                now = time.monotonic()
+                now = self._clock.monotonic()
                 if self._progress.is_due(now):
                     symbols = len(self._selection.symbols)
                     self._logger.info(self._progress.line(now, self._tally.emitted, symbols, self._left(now)))
@@ -81,7 +81,7 @@ class Capture:
         return max(self._window_ends - now, 0.0)
 
     def _is_over(self) -> bool:
-        return self._stop.requested or self._selection.has_enough or time.monotonic() >= self._window_ends
+        return self._stop.requested or self._selection.has_enough or self._clock.monotonic() >= self._window_ends
 
     def _take_the_rest(self) -> Iterator[Block | None]:
         """What arrived within the window and still waits, as much of it as there is time to write."""
@@ -98,14 +98,14 @@ class Capture:
     def _is_too_late(self) -> bool:
         """Whether the time for writing is over: soon after a stop signal, or well after the window."""
         if self._stop.requested_at is not None:
-            return time.monotonic() > self._stop.requested_at + WRITE_AFTER_STOP
-        return time.monotonic() > self._window_ends + WRITE_AFTER_WINDOW
+            return self._clock.monotonic() > self._stop.requested_at + WRITE_AFTER_STOP
+        return self._clock.monotonic() > self._window_ends + WRITE_AFTER_WINDOW
 
     def _take(self, item: Item) -> Iterator[Block]:
         if not isinstance(item, Batch):
             self._hear(item)
             return
-        emitted_at = int(time.time() * 1000)  # one clock reading for all
+        emitted_at = self._clock.now_us() // 1000  # one clock reading for all
         for found in self._selection.take(item, self._market.markets_of(item.feed)):
             if isinstance(found, str):
                 self._logger.warning(found)
@@ -165,7 +165,7 @@ class Capture:
         self._logger.info(
             self._tally.summary(
                 len(self._selection.symbols),
-                time.monotonic() - self._began,
+                self._clock.monotonic() - self._began,
                 self._market.reconnects,
                 coverage=self._selection.coverage,
                 compared=self._selection.samples.compared,

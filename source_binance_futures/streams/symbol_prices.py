@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,8 +9,8 @@ from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.streams.core import StreamData
 
+from ..binance.clock import Stop
 from ..binance.errors import BinanceError, Interrupted, UnknownSymbols
-from ..binance.stop import Stop
 from ..binance.websocket_api.client import WebSocketApi
 from ..binance.websocket_api.prices import price_record
 from ..config import Config
@@ -50,7 +49,7 @@ class SymbolPrices(Stream):
         except BinanceError as error:
             raise reported(error) from None
         # From here on nothing is waited for but the writing of the rows, and the listening that may follow.
-        self._stop.window_ends = time.monotonic() + self._stop.listening_to_come
+        self._stop.window_ends = self._stop.clock.monotonic() + self._stop.listening_to_come
         records = [price_record(row) for row in rows]
         for fault in drift(records[0], self.get_json_schema()) if records else ():
             self.logger.warning(f"Binance's prices no longer fit the declared schema. {fault}")

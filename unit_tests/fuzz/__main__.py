@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import random
 
-from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.clock import Clock
 
 from .targets import TARGETS, run
 
@@ -25,7 +25,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no such target: {', '.join(unknown)}")
     for name in names:
-        deadline = Deadline.after(options.seconds / len(names))
+        deadline = Clock().deadline(options.seconds / len(names))
         inputs = 0
         while not deadline.expired:
             inputs += run(TARGETS[name], examples=EXAMPLES, number=random.randrange(2**32))

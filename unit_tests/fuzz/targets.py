@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
-from source_binance_futures.binance.deadline import Deadline
+from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import BinanceError, ConnectFailed, UnreadableAnswer
 from source_binance_futures.binance.market_stream.glance import control_answer, glance
 from source_binance_futures.binance.market_stream.messages import (
@@ -80,7 +80,9 @@ def check_handshake(pieces: Pieces) -> None:
     server = AnsweringServer(pieces)
     route = cast(Route, RouteTo(server))
     try:
-        Connection.open("wss://dstream.binance.com/ws/!bookTicker", route, Deadline.after(PATIENCE), MAX_MESSAGE_BYTES)
+        Connection.open(
+            "wss://dstream.binance.com/ws/!bookTicker", route, Clock().deadline(PATIENCE), MAX_MESSAGE_BYTES
+        )
     except BinanceError as error:
         told(error)
         assert server.is_closed
@@ -90,7 +92,7 @@ def check_handshake(pieces: Pieces) -> None:
 
 
 def check_retry_after(pieces: Pieces) -> None:
-    told(refusal("host", 429, {"retry-after": b"".join(pieces).decode("latin-1")}))
+    told(refusal("host", 429, {"retry-after": b"".join(pieces).decode("latin-1")}, 0.0))
 
 
 def check_connect(pieces: Pieces) -> None:
@@ -104,7 +106,7 @@ def check_socks(pieces: Pieces) -> None:
 def _check_proxy(url: str, pieces: Pieces) -> None:
     channel = ScriptedChannel(pieces)
     try:
-        pass_through(channel, Proxy.parse(url, "`proxy_url`"), "host", 443, Deadline.after(PATIENCE))
+        pass_through(channel, Proxy.parse(url, "`proxy_url`"), "host", 443, Clock().deadline(PATIENCE))
     except ConnectFailed as error:
         told(error)
     assert channel.received <= MAX_HEAD_BYTES
@@ -112,7 +114,7 @@ def _check_proxy(url: str, pieces: Pieces) -> None:
 
 def check_frames(pieces: Pieces) -> None:
     channel = ScriptedChannel(pieces)
-    connection = Connection(channel, MAX_MESSAGE_BYTES)
+    connection = Connection(channel, MAX_MESSAGE_BYTES, Clock())
     size = 0
     while connection.loss is None:
         payloads = connection.receive().payloads
@@ -125,7 +127,7 @@ def check_frames(pieces: Pieces) -> None:
 def check_prices(pieces: Pieces) -> None:
     for symbol in (None, "BTCUSDT"):
         try:
-            answer = parse_answer(pieces[0], "a", symbol, "ws-fapi.binance.com")
+            answer = parse_answer(pieces[0], "a", symbol, "ws-fapi.binance.com", 0.0)
         except UnreadableAnswer as error:
             told(error)
             continue

@@ -42,7 +42,7 @@ LINES = (
     # the watchdog
     Line(
         "streams/symbol_prices.py",
-        "self._stop.window_ends = time.monotonic() + self._stop.listening_to_come",
+        "self._stop.window_ends = self._stop.clock.monotonic() + self._stop.listening_to_come",
         "pass",
         f"{WATCHDOG}prices_that_nobody_takes_end_after_a_while",
     ),
@@ -61,13 +61,13 @@ LINES = (
     ),
     Line(
         "streams/capture.py",
-        "time.monotonic() > self._stop.requested_at + WRITE_AFTER_STOP",
+        "self._clock.monotonic() > self._stop.requested_at + WRITE_AFTER_STOP",
         "False",
         f"{LATE}what_it_is_too_late_to_write_is_counted_and_told[after_a_stop]",
     ),
     Line(
         "streams/capture.py",
-        "time.monotonic() > self._window_ends + WRITE_AFTER_WINDOW",
+        "self._clock.monotonic() > self._window_ends + WRITE_AFTER_WINDOW",
         "False",
         f"{LATE}what_it_is_too_late_to_write_is_counted_and_told[long_after_the_window]",
     ),
@@ -122,8 +122,8 @@ LINES = (
     ),
     Line(
         "binance/market_stream/reader.py",
-        "else:\n            self._end_feeds()",
-        "else:",
+        "failures = [self._end_feed(feed) for feed in self.feeds]",
+        "failures = []",
         f"{TOLD}the_gap_before_an_error_is_told_and_then_the_state",
     ),
     # stops
@@ -179,8 +179,8 @@ LINES = (
     ),
     Line(
         "binance/transport/connection.py",
-        "Deadline.after(SEND_TIMEOUT)",
-        "Deadline.after(60)",
+        "self.clock.deadline(SEND_TIMEOUT)",
+        "self.clock.deadline(60)",
         f"{CONNECTION}a_peer_that_does_not_read_is_given_up",
     ),
     Line(
@@ -203,7 +203,7 @@ LINES = (
     ),
     Line(
         "binance/refusals.py",
-        "return max(moment.timestamp() - time.time(), 0.0)",
+        "return max(moment.timestamp() - now, 0.0)",
         "return DEFAULT_PAUSE",
         "unit_tests/test_refusals.py::test_retry_after_as_a_date",
     ),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import queue
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..deadline import Deadline
+from ..clock import Clock
 from ..endpoints import stream_address
 from ..errors import AddressRefused, BinanceError, Owner, RateLimited
-from ..transport.connection import Connection, open_in_background
+from ..transport.connection import Connection, Opening, open_in_background
 from ..transport.route import Route
 from .contracts import FeedPlan
 from .events import Refusal
@@ -41,11 +40,22 @@ class Dialling:
     The base that brought data is kept; where one is refused or brings nothing, the next one of the list is tried.
     """
 
-    def __init__(self, plan: FeedPlan, route: Route, connect_within: float, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        plan: FeedPlan,
+        route: Route,
+        clock: Clock,
+        *,
+        connect_within: float,
+        wake: Callable[[], None],
+        opening: Opening = open_in_background,
+    ) -> None:
         self.is_under_way = False
         self.trouble: str | None = None  # why the newest failed attempt failed
         self._plan = plan
         self._route = route
+        self._opening = opening
+        self._clock = clock
         self._connect_within = connect_within
         self._wake = wake
         self._base = 0
@@ -66,7 +76,7 @@ class Dialling:
                 outcome.close()
             self._wake()
 
-        open_in_background(address, self._route, Deadline.after(self._connect_within), MAX_MESSAGE_BYTES, ended)
+        self._opening(address, self._route, self._clock.deadline(self._connect_within), MAX_MESSAGE_BYTES, ended)
 
     def outcome(self, now: float) -> Opened | Refusal | None:
         """How an attempt has ended, if one has."""
@@ -88,7 +98,7 @@ class Dialling:
             self._base = (base + 1) % len(self._plan.bases)
             return Refusal(error, for_good=self._refused >= len(self._plan.bases))
         if isinstance(error, RateLimited):
-            return Refusal(error, listens_again_at=now + error.retry_at - time.time())
+            return Refusal(error, listens_again_at=now + error.retry_at - self._clock.epoch())
         return Refusal(error, for_good=error.owner is Owner.USER)
 
     def brings_data(self, base: int) -> str | None:

@@ -7,9 +7,11 @@ import selectors
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..clock import Clock
 from ..endpoints import own_stream
 from ..text import first_of
 from ..transport.address import host_of
+from ..transport.connection import Opening
 from ..transport.route import Route
 from . import events
 from .contracts import FeedPlan
@@ -28,9 +30,11 @@ class Surroundings(NamedTuple):
     """What all feeds share."""
 
     route: Route
+    clock: Clock
     outbox: Outbox
     selector: selectors.BaseSelector
     wake: Callable[[], None]
+    opening: Opening
     timing: Timing
 
 
@@ -51,7 +55,14 @@ class Feed:
         self._wires: dict[int, Wire] = {}
         self._lines = 0
         self._lost: str | None = None  # why the newest loss happened
-        self._dialling = Dialling(plan, around.route, around.timing.connect, around.wake)
+        self._dialling = Dialling(
+            plan,
+            around.route,
+            around.clock,
+            connect_within=around.timing.connect,
+            wake=around.wake,
+            opening=around.opening,
+        )
         self._next_doubt_at = 0.0
         self._has_line: bool | None = None  # as it was told last
 
@@ -207,6 +218,7 @@ class Feed:
         wire = Wire(
             connection,
             Subscriptions(self.plan.streams, opened.named),
+            self._around.clock,
             feed=self.number,
             number=number,
             base=opened.base,

@@ -1,4 +1,4 @@
-"""The market stream: one thread reads the sockets of all feeds, and hands over what counts.
+"""The market stream: one event loop reads the sockets of all feeds and hands over what counts; a thread turns it.
 
 It never logs and never waits for the consumer: what it has to say goes through the same queue as the data, since a
 blocked reader of stdout would otherwise block it too, and the exchange would cut it off.
@@ -13,14 +13,14 @@ import random
 import selectors
 import socket
 import threading
-import time
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Callable, Sequence
 
+from ..clock import Clock
 from ..endpoints import Market
 from ..errors import NothingHeard
 from ..text import first_of
 from ..transport.address import host_of
+from ..transport.connection import Opening, open_in_background
 from ..transport.route import Route
 from .backoff import Backoff, Ceiling
 from .contracts import Contracts, FeedPlan, Venue
@@ -37,131 +37,114 @@ FIRST_PATIENCE = 10.0  # seconds without data, where another address is worth a 
 TELL_EVERY = 6.0  # seconds; a round of samples takes five
 
 
-class MarketStream:
-    """A capture of everything that `venues` ask for.
+class EventLoop:
+    """Reads everything that `venues` ask for and puts it into `outbox`. It belongs to whoever calls `turn`.
 
-    `start`, then `take` until the window ends, then `stop`. `window_ends` is a point on the monotonic clock; it is
-    only used to judge whether waiting for the exchange makes sense.
+    `window_ends` is a moment of the steady clock; it only serves to judge whether waiting for the exchange makes sense.
+    The clock, the selector and the opening of connections are what a test in virtual time brings along.
     """
 
     def __init__(
         self,
         venues: Sequence[Venue],
         route: Route,
+        clock: Clock,
+        outbox: Outbox,
         *,
         standby: bool,
         window_ends: float,
-        today: date,
         timing: Timing | None = None,
-        outbox: Outbox | None = None,
+        selector: selectors.BaseSelector | None = None,
+        opening: Opening = open_in_background,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
-        self._timing = timing or Timing()
+        self.feeds: list[Feed] = []
+        self.began = 0.0
+        self._clock = clock
+        self._outbox = outbox
         self._standby = standby
         self._window_ends = window_ends
-        self._contracts = [Contracts(venue, today) for venue in venues]
+        self._timing = timing or Timing()
+        self._around = Surroundings(
+            route, clock, outbox, selector or selectors.DefaultSelector(), wake, opening, self._timing
+        )
+        self._contracts = [Contracts(venue, clock.today()) for venue in venues]
         self._contracts_of: dict[int, Contracts] = {}  # by the number of the feed
-        self._feeds: list[Feed] = []
         self._ceiling = Ceiling()
-        self._outbox = outbox or Outbox()
-        self._was_full = self._pause_was_told = False
+        self._was_full = self._pause_was_told = self._is_over = False
         self._failures_told: set[int] = set()
         self._doubts: queue.SimpleQueue[tuple[str, int, int, str]] = queue.SimpleQueue()
-        self._stopping = False
         self._appeared: list[str] = []
-        self._began = self._next_tick = self._next_telling = 0.0
-        self._thread = threading.Thread(target=self._run, name="market stream", daemon=True)
-        self._around = Surroundings(route, self._outbox, selectors.DefaultSelector(), self._wake, self._timing)
-        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._next_tick = self._next_telling = 0.0
 
-    # --- for the consumer's thread ---
-
-    def start(self) -> None:
-        self._began = time.monotonic()
-        self._next_telling = self._began + TELL_EVERY
-        self._wake_reader.setblocking(False)
-        self._around.selector.register(self._wake_reader, selectors.EVENT_READ)
+    def open(self) -> None:
+        """Plan the feeds; the first `turn` connects them."""
+        self.began = self._clock.monotonic()
+        self._next_telling = self.began + TELL_EVERY
         self._open_feeds()
-        self._thread.start()
 
-    def take(self, seconds: float) -> Item | None:
-        """The next item, in order; None if none comes within so many seconds."""
-        return self._outbox.take(seconds)
+    def turn(self) -> bool:
+        """Wait for data, at most a tick, and do what is due; return False once the stream has ended by itself.
 
-    def doubt(self, symbol: str, feed: int, line: int, why: str) -> None:
-        """Asks for a fresh connection in place of the one that does not bring a contract as it should.
-
-        What tells it, a sample, came over `line` of `feed`; the contract may be followed over another feed.
+        What ended it is put into the outbox, after what may be missing because of it.
         """
-        self._doubts.put((symbol, feed, line, why))
-        self._wake()
+        try:
+            if not self._is_over and not self._has_given_up():
+                self._turn()
+                return True
+            failure = next((feed.failure for feed in self.feeds if feed.failure is not None), None)
+        except Exception as error:  # whatever it is, the consumer must hear of it
+            failure = error
+        if not self._is_over:
+            self.end(failure)
+        return False
 
-    def stop(self) -> None:
-        """Stops reading and leaves the connections; what has arrived can still be taken. Returns within a second."""
-        self._stopping = True
-        if self._thread.ident is not None:
-            self._wake()
-            self._thread.join(timeout=1.0)
+    def end(self, failure: Exception | None = None) -> None:
+        """Leave every connection, report what may be missing at the end, and why the stream ended by itself.
 
-    def markets_of(self, feed: int) -> frozenset[Market]:
-        """The markets whose samples count where a feed brings them."""
-        return self._contracts_of[feed].markets
+        What fails on the way spares the other feeds, and is reported after `failure`.
+        """
+        self._is_over = True
+        failures = [self._end_feed(feed) for feed in self.feeds]
+        for error in filter(None, [failure, *failures]):
+            self._outbox.put(Failed(error))
+        self._around.selector.close()
 
-    @property
-    def reconnects(self) -> int:
-        """How often a connection in use was lost."""
-        return sum(feed.machine.losses for feed in self._feeds)
-
-    def failure_of_window(self) -> Exception | None:
-        """After `stop`: why a feed had to end, or brought nothing in a window full of failures."""
-        for feed in self._feeds:
-            if feed.failure is not None:
-                return feed.failure
-        is_over = time.monotonic() >= self._window_ends
-        for feed in self._feeds:
-            trouble = feed.trouble or (feed.unanswered if is_over else None)
-            if not feed.brought_data and trouble is not None:
-                return NothingHeard(round(time.monotonic() - self._began), trouble, connected=feed.was_connected)
+    def _end_feed(self, feed: Feed) -> Exception | None:
+        try:
+            feed.end(self._clock.monotonic())
+        except Exception as error:
+            return error
         return None
 
-    # --- the reading thread ---
+    def doubt(self, symbol: str, feed: int, line: int, why: str) -> None:
+        """Ask for a fresh connection at the next turn; may be called from another thread. See `MarketStream.doubt`."""
+        self._doubts.put((symbol, feed, line, why))
+        self._around.wake()
 
-    def _run(self) -> None:
-        try:
-            while not self._stopping and not self._has_given_up():
-                self._turn()
-        except Exception as error:  # whatever it is, the consumer must hear of it
-            self._end_feeds()
-            self._outbox.put(Failed(error))
-        else:
-            self._end_feeds()
-            if self._has_given_up():
-                self._outbox.put(Failed(next(feed.failure for feed in self._feeds if feed.failure is not None)))
-        finally:
-            self._around.selector.close()
-            self._wake_reader.close()
-            self._wake_writer.close()
+    def markets_of(self, feed: int) -> frozenset[Market]:
+        """Return the markets whose samples count where a feed brings them."""
+        return self._contracts_of[feed].markets
 
     def _turn(self) -> None:
         """Waits for data, at most a tick, and does what is due."""
-        self._mind_the_outbox(time.monotonic())
-        pending = [(feed, line) for feed in self._feeds for line in feed.pending]
+        self._mind_the_outbox(self._clock.monotonic())
+        pending = [(feed, line) for feed in self.feeds for line in feed.pending]
         ready = [key.data for key, _ in self._around.selector.select(0 if pending else TICK)]
-        if None in ready:
-            self._wake_reader.recv(4096)
         for feed, line in dict.fromkeys([*filter(None, ready), *pending]):
-            samples = feed.read(line, time.monotonic())
+            samples = feed.read(line, self._clock.monotonic())
             if samples:
                 self._discover(feed, samples)
-        now = time.monotonic()
+        now = self._clock.monotonic()
         while not self._doubts.empty():
             symbol, number, line, why = self._doubts.get()
-            feed = next((feed for feed in self._feeds if feed.follows(symbol)), self._feeds[number])
+            feed = next((feed for feed in self.feeds if feed.follows(symbol)), self.feeds[number])
             feed.doubt(line if feed.number == number else None, why, now)
-        for feed in self._feeds:
+        for feed in self.feeds:
             feed.meet_new_connections(now)
         if now >= self._next_tick:
             self._next_tick = now + TICK
-            for feed in self._feeds:
+            for feed in self.feeds:
                 feed.tick(now)
             self._tell_what_appeared(now)
 
@@ -179,7 +162,7 @@ class MarketStream:
                     "too slowly. Reading from the exchange pauses; it may cut the connection."
                 )
             )
-        for feed in self._feeds:
+        for feed in self.feeds:
             feed.mind_the_outbox(full=is_full, now=now)
 
     def _discover(self, feed: Feed, samples: Sequence[bytes]) -> None:
@@ -206,13 +189,13 @@ class MarketStream:
         """A feed for each plan that has none yet."""
         planned = [(contracts, plan) for contracts in self._contracts for plan in contracts.feeds]
         for contracts, plan in planned:
-            if all(feed.plan is not plan for feed in self._feeds):
-                number = len(self._feeds)
+            if all(feed.plan is not plan for feed in self.feeds):
+                number = len(self.feeds)
                 self._contracts_of[number] = contracts
-                self._feeds.append(self._feed(number, contracts, plan))
-        if len(self._feeds) > 1:
-            for feed in self._feeds:
-                feed.name = f"Connection {feed.number + 1} of {len(self._feeds)} ({host_of(feed.plan.bases[0])})"
+                self.feeds.append(self._feed(number, contracts, plan))
+        if len(self.feeds) > 1:
+            for feed in self.feeds:
+                feed.name = f"Connection {feed.number + 1} of {len(self.feeds)} ({host_of(feed.plan.bases[0])})"
 
     def _feed(self, number: int, contracts: Contracts, plan: FeedPlan) -> Feed:
         timing = self._timing
@@ -220,27 +203,130 @@ class MarketStream:
             timing = dataclasses.replace(timing, first_patience=min(FIRST_PATIENCE, timing.first_patience))
         machine = Failover(
             timing,
-            PushClock(time.time() - time.monotonic()),
+            PushClock(self._clock.epoch_offset),
             Backoff(random.random, self._ceiling, self._window_ends),
             standby=self._standby,
-            began=time.monotonic(),
+            began=self._clock.monotonic(),
         )
         return Feed(number, plan, machine, self._around, own_streams=contracts.follows)
 
     def _has_given_up(self) -> bool:
         """Whether no feed has a connection, or an attempt at one, and at least one needs no other try."""
-        failed = [feed for feed in self._feeds if feed.failure is not None]
+        failed = [feed for feed in self.feeds if feed.failure is not None]
         for feed in failed:
-            if feed.number not in self._failures_told and len(self._feeds) > len(failed):
+            if feed.number not in self._failures_told and len(self.feeds) > len(failed):
                 self._failures_told.add(feed.number)
                 self._outbox.put(Warned(f"{feed.name}: {feed.failure} What else is connected goes on until the end."))
-        return bool(failed) and not any(feed.is_busy for feed in self._feeds)
+        return bool(failed) and not any(feed.is_busy for feed in self.feeds)
 
-    def _end_feeds(self) -> None:
-        now = time.monotonic()
-        for feed in self._feeds:
-            feed.end(now)
 
-    def _wake(self) -> None:
+class MarketStream:
+    """A capture of everything that `venues` ask for, read by a thread of its own.
+
+    `start`, then `take` until the window ends, then `stop`. `window_ends` is a moment of the steady clock.
+    """
+
+    def __init__(
+        self,
+        venues: Sequence[Venue],
+        route: Route,
+        clock: Clock,
+        *,
+        standby: bool,
+        window_ends: float,
+        timing: Timing | None = None,
+        outbox: Outbox | None = None,
+    ) -> None:
+        self._clock = clock
+        self._window_ends = window_ends
+        self._outbox = outbox or Outbox()
+        self._selector = _WakingSelector()
+        self._loop = EventLoop(
+            venues,
+            route,
+            clock,
+            self._outbox,
+            standby=standby,
+            window_ends=window_ends,
+            timing=timing,
+            selector=self._selector,
+            wake=self._selector.wake,
+        )
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="market stream", daemon=True)
+
+    def start(self) -> None:
+        self._loop.open()
+        self._thread.start()
+
+    def take(self, seconds: float) -> Item | None:
+        """Return the next item, in order; None if none comes within so many seconds."""
+        return self._outbox.take(seconds)
+
+    def doubt(self, symbol: str, feed: int, line: int, why: str) -> None:
+        """Ask for a fresh connection in place of the one that does not bring a contract as it should.
+
+        What tells it, a sample, came over `line` of `feed`; the contract may be followed over another feed.
+        """
+        self._loop.doubt(symbol, feed, line, why)
+
+    def stop(self) -> None:
+        """Stop reading and leave the connections; what has arrived can still be taken. Returns within a second."""
+        self._stopping = True
+        if self._thread.ident is not None:
+            self._selector.wake()
+            self._thread.join(timeout=1.0)
+
+    def markets_of(self, feed: int) -> frozenset[Market]:
+        """Return the markets whose samples count where a feed brings them."""
+        return self._loop.markets_of(feed)
+
+    @property
+    def reconnects(self) -> int:
+        """How often a connection in use was lost."""
+        return sum(feed.machine.losses for feed in self._loop.feeds)
+
+    def failure_of_window(self) -> Exception | None:
+        """Return, after `stop`, why a feed had to end, or brought nothing in a window full of failures."""
+        for feed in self._loop.feeds:
+            if feed.failure is not None:
+                return feed.failure
+        is_over = self._clock.monotonic() >= self._window_ends
+        for feed in self._loop.feeds:
+            trouble = feed.trouble or (feed.unanswered if is_over else None)
+            if not feed.brought_data and trouble is not None:
+                listened = round(self._clock.monotonic() - self._loop.began)
+                return NothingHeard(listened, trouble, connected=feed.was_connected)
+        return None
+
+    def _run(self) -> None:
+        while not self._stopping:
+            if not self._loop.turn():
+                return
+        self._loop.end()
+
+
+class _WakingSelector(selectors.DefaultSelector):
+    """A selector that another thread can wake; what wakes it is not among what `select` returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self.register(self._reader, selectors.EVENT_READ)
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(timeout)
+        if all(key.fileobj is not self._reader for key, _ in ready):
+            return ready
+        self._reader.recv(4096)
+        return [(key, events) for key, events in ready if key.fileobj is not self._reader]
+
+    def wake(self) -> None:
         with contextlib.suppress(OSError):  # the reading thread may just have ended
-            self._wake_writer.send(b"\0")
+            self._writer.send(b"\0")
+
+    def close(self) -> None:
+        super().close()
+        self._reader.close()
+        self._writer.close()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
+from ..clock import Clock
 from ..transport.connection import Connection
 from .events import Arrival, Batch
 from .glance import Glance, control_answer, glance
@@ -31,6 +31,7 @@ class Wire:
         self,
         connection: Connection,
         subscriptions: Subscriptions,
+        clock: Clock,
         *,
         feed: int,
         number: int,
@@ -41,6 +42,7 @@ class Wire:
         self.descriptor = connection.fileno()  # a connection that is over has none any more
         self.subscriptions = subscriptions
         self.base = base
+        self._clock = clock
         self._feed = feed
         self._number = number
         self._own_streams = own_streams
@@ -48,9 +50,9 @@ class Wire:
 
     def read(self, now: float) -> Reading:
         """What has arrived; what answers our own messages, or announces the end, is no business of the consumer."""
+        # The time before the read: rows vouch for what was pushed until then, so the connection must have lived then.
+        received_at_us = self._clock.to_us(now)
         received = self.connection.receive()
-        received_at_us = time.time_ns() // 1000
-        # Asked after that moment: rows vouch for what was pushed until then, so the connection must have lived then.
         ended = bool(received.payloads) and received.drained and self.connection.has_ended()
         self._refused = None
         look: Glance | None = None

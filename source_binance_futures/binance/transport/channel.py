@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 
-from ..deadline import Deadline
+from ..clock import Clock, Deadline
 
 READ_BYTES = 256 * 1024
 LINGER_SECONDS, LINGER_BYTES = 1.0, 16 * 1024 * 1024
@@ -64,7 +64,7 @@ class Channel:
         self._socket.settimeout(deadline.timeout())
         self._socket.sendall(data)
 
-    def leave(self, last_words: bytes) -> None:
+    def leave(self, last_words: bytes, clock: Clock) -> None:
         """Sends the last words if that needs no waiting, says that nothing more will come, and closes soon.
 
         A socket that is closed with bytes unread, or that more bytes reach, answers with a reset, and a reset
@@ -77,8 +77,9 @@ class Channel:
             sock.sendall(last_words)
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_WR)
+        linger = clock.deadline(LINGER_SECONDS)
         try:
-            threading.Thread(target=_read_off, args=(sock,), name="leave a connection", daemon=True).start()
+            threading.Thread(target=_read_off, args=(sock, linger), name="leave a connection", daemon=True).start()
         except RuntimeError:  # no thread is to be had any more
             sock.close()
 
@@ -95,8 +96,7 @@ class Channel:
         return data
 
 
-def _read_off(sock: socket.socket) -> None:
-    deadline = Deadline.after(LINGER_SECONDS)
+def _read_off(sock: socket.socket, deadline: Deadline) -> None:
     budget = LINGER_BYTES
     buffer = bytearray(64 * 1024)
     with contextlib.closing(sock), contextlib.suppress(OSError):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import select
 import struct
 import threading
-import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from websocket import ABNF
 
-from ..deadline import Deadline
+from ..clock import Clock, Deadline
 from ..errors import ClosedByExchange, ConnectionLost, NoThread
 from .address import host_of
 from .channel import Channel, EndOfStream
@@ -41,9 +40,10 @@ class Connection:
     It belongs to one thread. `loss` says why it is over, and is None as long as it is not.
     """
 
-    def __init__(self, channel: Channel, max_message_bytes: int) -> None:
+    def __init__(self, channel: Channel, max_message_bytes: int, clock: Clock) -> None:
         self.loss: ConnectionLost | None = None
         self._channel = channel
+        self.clock = clock
         self._cutter = FrameCutter(max_message_bytes)
 
     @classmethod
@@ -59,7 +59,7 @@ class Connection:
         except BaseException:
             channel.close()
             raise
-        return cls(channel, max_message_bytes)
+        return cls(channel, max_message_bytes, deadline.clock)
 
     def fileno(self) -> int:
         return self._channel.fileno()
@@ -96,7 +96,7 @@ class Connection:
 
     def ping(self) -> None:
         """Sends a ping with the time in milliseconds, as Binance's own pings carry; sets `loss` if that fails."""
-        self._send(str(int(time.time() * 1000)).encode(), ABNF.OPCODE_PING)
+        self._send(str(self.clock.now_us() // 1000).encode(), ABNF.OPCODE_PING)
 
     def close(self) -> None:
         """Says goodbye (RFC 6455 section 7.4) and leaves, without waiting for the answer."""
@@ -130,16 +130,29 @@ class Connection:
         if self.loss is not None:
             return
         try:
-            self._channel.send(_frame(payload, opcode), Deadline.after(SEND_TIMEOUT))
+            self._channel.send(_frame(payload, opcode), self.clock.deadline(SEND_TIMEOUT))
         except OSError as error:
             self.loss = ConnectionLost(f"the connection broke while sending ({reason(error)})")
 
     def _leave(self, loss: ConnectionLost, code: int) -> None:
         if self.loss is None:
             self.loss = loss
-            self._channel.leave(_frame(struct.pack("!H", code), ABNF.OPCODE_CLOSE))
+            self._channel.leave(_frame(struct.pack("!H", code), ABNF.OPCODE_CLOSE), self.clock)
         else:
             self._channel.close()
+
+
+class Opening(Protocol):
+    """How a connection comes about: `hand_over` is called with it, or with what failed, from whatever thread."""
+
+    def __call__(
+        self,
+        url: str,
+        route: Route,
+        deadline: Deadline,
+        max_message_bytes: int,
+        hand_over: Callable[[Connection | Exception], None],
+    ) -> None: ...
 
 
 def open_in_background(

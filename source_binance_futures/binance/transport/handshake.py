@@ -6,7 +6,7 @@ import io
 
 import websocket
 
-from ..deadline import Deadline
+from ..clock import Deadline
 from ..errors import HandshakeFailed
 from ..refusals import refusal
 from .address import host_of
@@ -68,7 +68,7 @@ class _HandshakeSocket:
     def _judged_answer(self) -> bytes:
         head = read_head(self._channel, self._deadline)
         if head.status != SWITCHING_PROTOCOLS:
-            raise refusal(self._host, head.status, head.headers)
+            raise refusal(self._host, head.status, head.headers, self._deadline.clock.epoch())
         lines = [f"{name}: {head.headers[name]}" for name in CHECKED_HEADERS if name in head.headers]
         return "\r\n".join([f"HTTP/1.1 {head.status} {head.reason}", *lines, "", ""]).encode()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ..deadline import Deadline
+from ..clock import Deadline
 from .channel import Channel
 
 MAX_HEAD_BYTES = 64 * 1024

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import python_socks
 import python_socks.sync
 
-from ..deadline import Deadline
+from ..clock import Deadline
 from ..errors import AddressNotFound, ProxyFailed, ProxyRefused, ProxyUnusable
 from .address import is_loopback
 from .channel import Channel

@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from ..deadline import Deadline
+from ..clock import Deadline
 from ..errors import AddressNotFound, ProxyFailed, Unreachable
 from .address import DEFAULT_PORTS
 from .channel import Channel

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Sequence
 
-from ..deadline import Deadline
+from ..clock import Deadline
 from ..errors import AddressForbidden, AddressNotFound, NoThread
 
 Address = tuple[str, int]

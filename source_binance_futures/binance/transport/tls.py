@@ -12,7 +12,7 @@ import ssl
 
 import certifi
 
-from ..deadline import Deadline
+from ..clock import Clock, Deadline
 from ..errors import TlsFailed
 from .channel import READ_BYTES, Channel, EndOfStream
 from .tcp import reason
@@ -120,12 +120,12 @@ class TlsChannel(Channel):
         self._tls.write(data)
         self._flush(deadline)
 
-    def leave(self, last_words: bytes) -> None:
+    def leave(self, last_words: bytes, clock: Clock) -> None:
         with contextlib.suppress(ssl.SSLError):
             self._tls.write(last_words)
         with contextlib.suppress(ssl.SSLError):  # it wants to read the server's answer, and that is not waited for
             self._tls.unwrap()
-        super().leave(self._outgoing.read())
+        super().leave(self._outgoing.read(), clock)
 
     def _fill(self, deadline: Deadline) -> None:
         self._socket.settimeout(deadline.timeout())

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import queue
-import time
 import uuid
 from typing import Any
 
 import tenacity
 
-from ..deadline import Deadline
+from ..clock import LOOK_EVERY, Deadline, Stop
 from ..errors import (
     BinanceError,
     ConnectFailed,
@@ -22,7 +21,6 @@ from ..errors import (
     Owner,
     RateLimited,
 )
-from ..stop import LOOK_EVERY, Stop
 from ..transport.address import host_of
 from ..transport.connection import Connection, open_in_background
 from ..transport.route import Route
@@ -58,6 +56,7 @@ class WebSocketApi:
         self._host = host_of(url)
         self._route = route
         self._stop = stop
+        self._clock = stop.clock
         self._longest_wait = min(window, LONGEST_WAIT)
         self._logger = logger
         self._attempts = attempts
@@ -93,7 +92,7 @@ class WebSocketApi:
             self._leave()
             raise
         if answer.weight is not None:
-            self._weight.told(answer.weight, time.time())
+            self._weight.told(answer.weight, self._clock.epoch())
             self._logger.info(
                 f"Request weight used by this IP address this minute: {answer.weight.count} of {answer.weight.limit}."
             )
@@ -103,11 +102,11 @@ class WebSocketApi:
 
     def _exchange(self, connection: Connection, symbol: str | None) -> Answer:
         request_id = uuid.uuid4().hex
-        deadline = Deadline.after(self._timeout)
+        deadline = self._clock.deadline(self._timeout)
         connection.send_text(request(request_id, symbol))
         while True:
             for payload in connection.receive().payloads:
-                answer = parse_answer(payload, request_id, symbol, self._host)
+                answer = parse_answer(payload, request_id, symbol, self._host, self._clock.epoch())
                 if answer is not None:
                     return answer
                 self._logger.debug("A frame that answers another request was ignored.")
@@ -122,9 +121,11 @@ class WebSocketApi:
     def _open(self) -> Connection:
         """Connects in another thread, since nothing else looks at `stop` meanwhile."""
         outcomes: queue.SimpleQueue[Connection | Exception] = queue.SimpleQueue()
-        deadline = Deadline.after(min(CONNECT_TIMEOUT, self._timeout))
+        deadline = self._clock.deadline(min(CONNECT_TIMEOUT, self._timeout))
         open_in_background(self._url, self._route, deadline, MAX_MESSAGE_BYTES, outcomes.put)
-        patience = Deadline(deadline.moment + LOOK_EVERY)  # the attempt itself knows best why it took too long
+        patience = Deadline(
+            self._clock, deadline.moment + LOOK_EVERY
+        )  # the attempt itself knows best why it took too long
         while not (self._stop.requested or patience.expired):
             try:
                 outcome = outcomes.get(timeout=LOOK_EVERY)
@@ -144,7 +145,7 @@ class WebSocketApi:
 
     def _mind_the_weight(self, cost: int) -> None:
         """Waits for the next minute of the UTC clock where this request would bring the IP address near its limit."""
-        now = time.time()
+        now = self._clock.epoch()
         used, wait = self._weight.used(now), self._weight.seconds_to_wait(cost, now)
         if used is None or not 0 < wait <= self._longest_wait:
             return
@@ -158,7 +159,7 @@ class WebSocketApi:
 
     def _is_worth_another_try(self, error: BaseException) -> bool:
         if isinstance(error, RateLimited):
-            return error.retry_at - time.time() <= LONGEST_WAIT
+            return error.retry_at - self._clock.epoch() <= LONGEST_WAIT
         temporary = (ConnectFailed, ConnectionLost, ExchangeUnavailable, NoAnswer)
         return isinstance(error, temporary) and error.owner is Owner.EXCHANGE
 
@@ -167,12 +168,12 @@ class WebSocketApi:
         growing = tenacity.wait_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)(state)
         growing += tenacity.wait_random(0, FIRST_PAUSE)(state)
         error = state.outcome.exception() if state.outcome else None
-        return max(error.retry_at - time.time(), growing) if isinstance(error, RateLimited) else growing
+        return max(error.retry_at - self._clock.epoch(), growing) if isinstance(error, RateLimited) else growing
 
     def _tell(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         self._logger.warning(f"Asking for prices failed (try {state.attempt_number} of {self._attempts}): {error}")
 
     def _sleep(self, seconds: float) -> None:
-        if not self._stop.sleep_until(time.monotonic() + seconds):
+        if not self._stop.sleep_until(self._clock.monotonic() + seconds):
             raise Interrupted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +49,7 @@ def request(request_id: str, symbol: str | None) -> str:
     return orjson.dumps(content).decode()
 
 
-def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str) -> Answer | None:
+def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str, now: float) -> Answer | None:
     """The answer to the request `request_id`; None for frames that answer somebody else, or nothing.
 
     An error with `id: null` counts as ours: one request at a time is under way on a connection, and that is how the
@@ -60,7 +59,8 @@ def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str)
         {"id":"a","status":200,"result":[{"symbol":"BTCUSDT","price":"6000.01","time":1589437530011}]}
         {"id":"a","status":400,"error":{"code":-1121,"msg":"Invalid symbol."}}
 
-    `price` is a decimal string in quote currency, `time` in ms since 1970 UTC. Raises `UnreadableAnswer`.
+    `price` is a decimal string in quote currency, `time` in ms since 1970 UTC. `now` (seconds since 1970) is
+    what a wait in seconds counts from. Raises `UnreadableAnswer`.
     """
     try:
         answer = orjson.loads(payload)
@@ -76,7 +76,7 @@ def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str)
     weight = _weight(answer.get("rateLimits"))
     status, error = answer.get("status"), answer.get("error")
     if isinstance(error, dict) or status != 200:
-        return Answer((), _failure(status, error if isinstance(error, dict) else {}, symbol, host), weight)
+        return Answer((), _failure(status, error if isinstance(error, dict) else {}, symbol, host, now), weight)
     return Answer(_rows(answer.get("result"), symbol, payload), None, weight)
 
 
@@ -102,11 +102,11 @@ def price_record(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"symbol": row["symbol"], "price": row["price"], "time": row.get("time")}
 
 
-def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: str) -> BinanceError:
+def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: str, now: float) -> BinanceError:
     code, text = error.get("code"), told(error.get("msg", ""))
     status = status if isinstance(status, int) else 0
     if status in RATE_LIMIT_STATUSES:
-        return RateLimited(host, status, _retry_at(error))
+        return RateLimited(host, status, _retry_at(error, now), now)
     if code in RETRYABLE_CODES or status >= 500:
         return ExchangeUnavailable(f"status {status}, code {told(code)}: {text}")
     if code == INVALID_SYMBOL and symbol is not None:
@@ -114,7 +114,7 @@ def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: st
     return RequestRefused(status, told(code), text)
 
 
-def _retry_at(error: Mapping[str, Any]) -> float:
+def _retry_at(error: Mapping[str, Any], now: float) -> float:
     """Epoch seconds: from `retryAfter` (documented for Spot, in ms), from the text, or a minute from now."""
     data = error.get("data")
     value = data.get("retryAfter") if isinstance(data, dict) else None
@@ -125,7 +125,7 @@ def _retry_at(error: Mapping[str, Any]) -> float:
         number = float(found.group(1)) if found else DEFAULT_PAUSE
     if not number >= 0:
         number = DEFAULT_PAUSE
-    return number / 1000 if number > EPOCH_MS_FROM else time.time() + number
+    return number / 1000 if number > EPOCH_MS_FROM else now + number
 
 
 def _weight(rate_limits: Any) -> WeightUsed | None:

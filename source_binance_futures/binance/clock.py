@@ -1,0 +1,129 @@
+"""Time for everything that waits or stamps: one steady clock, the wall time derived from it, deadlines, the stop flag.
+
+A clock is handed in, never imported, so that a whole sync runs in virtual time too. This is the only module but the
+console script that asks the system for the time; a lint rule holds it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import date, datetime, timezone
+
+LOOK_EVERY = 0.2  # seconds between two looks at the stop flag
+
+
+def _steady() -> float:
+    """Return seconds of a clock that nobody sets. CLOCK_BOOTTIME goes on while a laptop sleeps, where there is one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class Clock:
+    """The time of one process, or of one window.
+
+    The wall clock is read once, here, and goes on with the steady clock: rows stay in order when somebody sets the
+    machine's clock meanwhile. `drift` tells by how much the two have moved apart.
+    """
+
+    def __init__(
+        self,
+        steady: Callable[[], float] = _steady,
+        wall: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.monotonic = steady
+        self.sleep = sleep
+        self._wall = wall
+        self.epoch_offset = wall() - steady()
+
+    monotonic: Callable[[], float]
+    """Return the present in seconds of the steady clock."""
+
+    epoch_offset: float
+    """What makes a moment of the steady clock seconds since 1970 UTC; it never changes."""
+
+    def epoch(self) -> float:
+        """Return the present in seconds since 1970 UTC."""
+        return self.monotonic() + self.epoch_offset
+
+    def now_us(self) -> int:
+        """Return the present in microseconds since 1970 UTC."""
+        return self.to_us(self.monotonic())
+
+    def to_us(self, moment: float) -> int:
+        """Return a moment of the steady clock in microseconds since 1970 UTC."""
+        return int((moment + self.epoch_offset) * 1e6)
+
+    def today(self) -> date:
+        """Return the date of the present in UTC."""
+        return datetime.fromtimestamp(self.epoch(), timezone.utc).date()
+
+    def drift(self) -> float:
+        """Return by how many seconds the machine's clock is ahead of this one: it was set, or the steady one is off."""
+        return self._wall() - self.epoch()
+
+    def deadline(self, seconds: float) -> Deadline:
+        """Return the moment so many seconds from now."""
+        return Deadline(self, self.monotonic() + seconds)
+
+
+class Deadline:
+    """A moment on `clock` (seconds of its steady clock) by which several steps must be through.
+
+    Every step of a wait asks it for what is left, however the time is divided among them.
+    """
+
+    def __init__(self, clock: Clock, moment: float) -> None:
+        self.clock = clock
+        self.moment = moment
+
+    def or_after(self, seconds: float) -> Deadline:
+        """Return this deadline, or so many seconds from now where that comes first."""
+        return Deadline(self.clock, min(self.moment, self.clock.monotonic() + seconds))
+
+    def remaining(self) -> float:
+        """Return the seconds that are left; never less than 0."""
+        return max(self.moment - self.clock.monotonic(), 0.0)
+
+    def timeout(self) -> float:
+        """Return the seconds that are left, for a socket, where 0 would mean: do not wait. Raises `TimeoutError`."""
+        remaining = self.remaining()
+        if remaining <= 0:
+            raise TimeoutError
+        return remaining
+
+    @property
+    def expired(self) -> bool:
+        return self.remaining() <= 0
+
+
+class Stop:
+    """Shutdown flag and deadline, polled by every wait loop. Moments are seconds of the steady clock.
+
+    `requested` is set by a stop signal, `requested_at` then. `window_ends` is for the watchdog of the process: when
+    nothing is left but to write what is there, None where that is not known. `listening_to_come` (seconds) is what a
+    sync will listen after the stream that it reads now.
+    Plain attributes on purpose: `threading.Event.set` takes a lock, and a signal handler that takes a lock which the
+    interrupted thread holds never returns.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.requested = False
+        self.requested_at: float | None = None
+        self.window_ends: float | None = None
+        self.listening_to_come = 0.0
+
+    def request(self) -> None:
+        """Ask everything that waits to come to its end; may be called by a signal handler."""
+        self.requested_at = self.requested_at or self.clock.monotonic()
+        self.requested = True
+
+    def sleep_until(self, moment: float) -> bool:
+        """Sleep until a moment or until a stop is requested; return True if it slept to the end."""
+        while not self.requested:
+            remaining = moment - self.clock.monotonic()
+            if remaining <= 0:
+                return True
+            self.clock.sleep(min(remaining, LOOK_EVERY))
+        return False
