@@ -6,7 +6,7 @@ import signal
 import time
 
 from local_exchange import ExchangeConnection, LocalExchange
-from source_binance_futures.binance.market_stream.outbox import Outbox
+from source_binance_futures.binance.market_stream.items import Outbox
 
 from .harness.accounts import EVERY_COIN_M
 from .harness.connector import Connector

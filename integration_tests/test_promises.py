@@ -275,5 +275,5 @@ def test_samples_promise_nothing(stories: dict[str, Future[Story]]) -> None:
 def test_what_may_have_come_late_over_the_standby_is_promised_anew(stories: dict[str, Future[Story]]) -> None:
     output = stories["late_on_the_standby"].result(110).output
     assert are_stretches(output, {"NEWUSD_PERP": 2})
-    (told,) = [line for line in output.logs("INFO") if "may have missed the first updates" in line]
+    (told,) = [line for line in output.logs("INFO") if "may have missed early updates" in line]
     assert "NEWUSD_PERP" in told

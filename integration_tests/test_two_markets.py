@@ -18,9 +18,8 @@ from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream import reader
 from source_binance_futures.binance.market_stream.contracts import Venue
-from source_binance_futures.binance.market_stream.events import Batch
+from source_binance_futures.binance.market_stream.items import Batch, Item
 from source_binance_futures.binance.market_stream.messages import NoBookTicker, parse_frame
-from source_binance_futures.binance.market_stream.outbox import Item
 from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.binance.transport.route import Route
 

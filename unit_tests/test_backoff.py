@@ -12,8 +12,8 @@ from source_binance_futures.binance.market_stream.backoff import (
     MAX_ATTEMPTS,
     Backoff,
     Ceiling,
+    Refusal,
 )
-from source_binance_futures.binance.market_stream.events import Refusal
 
 REFUSED = Refusal(ConnectionRefusedError("it was refused"))
 FOR_GOOD = Refusal(PermissionError("forbidden"), for_good=True)

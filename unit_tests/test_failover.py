@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from source_binance_futures.binance.market_stream.backoff import Backoff, Ceiling
-from source_binance_futures.binance.market_stream.events import (
+from source_binance_futures.binance.market_stream.backoff import Backoff, Ceiling, Refusal
+from source_binance_futures.binance.market_stream.exchange_clock import ExchangeClock
+from source_binance_futures.binance.market_stream.failover import (
     Action,
-    Arrival,
-    Batch,
-    Changed,
     Close,
     Dial,
-    Emit,
+    Failover,
     GiveUp,
-    Note,
     Pause,
     Ping,
-    Refusal,
     Resume,
-    TellGap,
-    TellSilence,
     TookOver,
-    Warn,
 )
-from source_binance_futures.binance.market_stream.failover import Failover
+from source_binance_futures.binance.market_stream.items import Batch, ConnectivityChanged, Gap, LogLine, Silence
 from source_binance_futures.binance.market_stream.line import Timing
-from source_binance_futures.binance.market_stream.push_clock import PushClock
+from source_binance_futures.binance.market_stream.messages import Read
 
 BEGAN = 1000.0
 WINDOW_ENDS = 100_000.0
@@ -36,54 +29,87 @@ HOUR = 3600.0
 REFUSED = Refusal(ConnectionRefusedError("it was refused."))
 
 
+class Emit(NamedTuple):
+    """A batch that counts: the read of this line at this moment."""
+
+    line: int
+    at: float
+
+
+def info(text: str) -> LogLine:
+    return LogLine("info", text)
+
+
+def warning(text: str) -> LogLine:
+    return LogLine("warning", text)
+
+
 class Machine:
     """Its exchange has our clock: what is pushed at a moment comes at that moment, if not said otherwise."""
 
     def __init__(self, *, standby: bool = False) -> None:
         self.backoff = Backoff(lambda: 0.0, Ceiling(), WINDOW_ENDS)
-        self.it = Failover(Timing(), PushClock(0.0), self.backoff, standby=standby, began=BEGAN)
-        self.states: list[str] = []
+        self.it = Failover(Timing(), ExchangeClock(0.0), self.backoff, standby=standby, began=BEGAN)
+        self.trace: list[str] = []  # the transitions
+        self.connected: list[float | None] = []  # since when it was not, as the consumer is told
+        self.batches: list[Batch] = []
 
-    def said(self, actions: list[Action]) -> list[Action]:
-        """The actions but for the changes of state, which are kept."""
-        self.states += [str(action.after) for action in actions if isinstance(action, Changed)]
-        return [action for action in actions if not isinstance(action, Changed)]
+    def said(self, actions: list[Action]) -> list[Action | Emit]:
+        """The actions, but for transitions and connectivity, which are kept; a batch as the read that it is of."""
+        said: list[Action | Emit] = []
+        for action in actions:
+            if isinstance(action, Batch):
+                self.batches.append(action)
+                said.append(Emit(action.line, action.received_at_us / 1e6))
+            elif isinstance(action, ConnectivityChanged):
+                self.connected.append(action.lost_at)
+            elif isinstance(action, LogLine) and action.level == "debug":
+                self.trace.append(action.text)
+            else:
+                said.append(action)
+        return said
 
-    def tick(self, now: float) -> list[Action]:
+    @property
+    def state(self) -> str:
+        return self.it.state.value
+
+    @property
+    def missing(self) -> str:
+        return self.it.missing.value
+
+    def tick(self, now: float) -> list[Action | Emit]:
         return self.said(self.it.tick(now))
 
-    def opened(self, number: int, now: float) -> list[Action]:
+    def opened(self, number: int, now: float) -> list[Action | Emit]:
         return self.said(self.it.opened(number, now))
 
-    def refused(self, now: float, refusal: Refusal = REFUSED) -> list[Action]:
+    def refused(self, now: float, refusal: Refusal = REFUSED) -> list[Action | Emit]:
         return self.said(self.it.refused(refusal, now))
 
-    def lost(self, number: int, now: float, cause: str = "reset") -> list[Action]:
+    def lost(self, number: int, now: float, cause: str = "reset") -> list[Action | Emit]:
         return self.said(self.it.lost(number, cause, now))
 
-    def doubted(self, number: int, now: float) -> list[Action]:
-        return self.said(self.it.doubted(number, "a dead stream", now))
+    def doubted(self, number: int, now: float) -> list[Action | Emit]:
+        return self.said(self.it.request_reconnect(number, "a dead stream", now))
 
-    def full(self, now: float) -> list[Action]:
+    def full(self, now: float) -> list[Action | Emit]:
         return self.said(self.it.outbox_full(now))
 
-    def free(self, now: float) -> list[Action]:
+    def free(self, now: float) -> list[Action | Emit]:
         return self.said(self.it.outbox_free(now))
 
-    def ended(self, now: float) -> list[Action]:
-        return self.said(self.it.ended(now))
+    def ended(self, now: float) -> list[Action | Emit]:
+        return self.said(self.it.window_ended(now))
 
-    def heard(self, number: int, now: float) -> list[Action]:
+    def heard(self, number: int, now: float) -> list[Action | Emit]:
         """A pong, say."""
-        return self.said(self.it.received(number, Arrival(None, False, False, heard=True, drained=True), now))
+        return self.said(self.it.received(number, Read([]), now))
 
-    def update(
-        self, number: int, now: float, *, late: float = 0.0, retiring: bool = False, **differs: Any
-    ) -> tuple[Batch, list[Action]]:
-        batch = Batch([b"x"], 1, now, pushed_from=now - late, pushed_at=now - late, line=number)
-        told = {"has_data": True, "has_update": True, "heard": True, "drained": True, **differs}
-        arrival = Arrival(batch, **told, retiring=retiring)
-        return batch, self.said(self.it.received(number, arrival, now))
+    def update(self, number: int, now: float, *, late: float = 0.0, **differs: Any) -> tuple[Emit, list[Action | Emit]]:
+        pushed = now - late
+        told = {"has_data": True, "has_update": True, "first_event_time": pushed, "last_event_time": pushed, **differs}
+        read = Read([b"x"], 1, round(now * 1e6), **told)
+        return Emit(number, now), self.said(self.it.received(number, read, now))
 
     def both(self, first: float, last: float, step: float = 1.0) -> None:
         """Updates over both lines, in step."""
@@ -117,21 +143,30 @@ def covered() -> Machine:
 # --- what a read vouches for ---
 
 
-def test_a_read_after_which_the_connection_is_over_vouches_for_nothing() -> None:
+def test_a_read_after_which_the_connection_is_over_is_not_complete() -> None:
     machine = single()
-    batch, actions = machine.update(0, BEGAN + 1)
-    assert not batch.behind
-    batch, actions = machine.update(0, BEGAN + 2, ended=True)
-    assert actions == [Emit(batch)]
-    assert batch.behind, "what was pushed between its end and this read is missing"
+    machine.update(0, BEGAN + 1)
+    assert machine.batches[-1].is_complete
+    emitted, actions = machine.update(0, BEGAN + 2, ended=True)
+    assert actions == [emitted]
+    assert not machine.batches[-1].is_complete, "what was pushed between its end and this read is missing"
 
 
-def test_with_a_spare_that_has_the_rest_it_does() -> None:
+def test_with_a_standby_that_has_the_rest_it_is() -> None:
     machine = covered()
-    assert not machine.update(0, BEGAN + 4, ended=True)[0].behind
+    machine.update(0, BEGAN + 4, ended=True)
+    assert machine.batches[-1].is_complete
     machine = covered()
     machine.lost(1, BEGAN + 4)
-    assert machine.update(0, BEGAN + 5, ended=True)[0].behind
+    machine.update(0, BEGAN + 5, ended=True)
+    assert not machine.batches[-1].is_complete
+
+
+@pytest.mark.parametrize(("late_by", "is_complete"), [(0.9, True), (1.0, True), (1.1, False)])
+def test_a_read_that_is_late_is_not_complete(late_by: float, is_complete: bool) -> None:
+    machine = single()
+    machine.update(0, BEGAN + 1, late=late_by)
+    assert machine.batches[-1].is_complete is is_complete
 
 
 # --- the first connection ---
@@ -143,11 +178,12 @@ def test_the_first_tick_asks_for_a_connection_and_the_next_ones_wait_for_it() ->
     assert machine.tick(BEGAN + 100) == []
     assert machine.opened(0, BEGAN + 100) == []
     assert machine.tick(BEGAN + 101) == [], "one is enough"
-    assert machine.states == ["unproven"]
+    assert machine.trace == ["connecting -> unproven"]
+    assert machine.connected == [BEGAN, None]
     batch, actions = machine.update(0, BEGAN + 101)
-    assert actions == [Emit(batch)]
-    assert machine.states == ["unproven", "single"]
-    assert machine.it.account.until == BEGAN + 101
+    assert actions == [batch]
+    assert machine.trace == ["connecting -> unproven", "unproven -> single"]
+    assert machine.it.watermark == BEGAN + 101
 
 
 def test_failures_are_told_ever_more_rarely_and_are_an_outage() -> None:
@@ -158,13 +194,13 @@ def test_failures_are_told_ever_more_rarely_and_are_an_outage() -> None:
         now += 30
         assert Dial() in machine.tick(now)
         told += machine.refused(now)
-    expected = [Warn(f"Connecting failed (attempt {number} in a row): it was refused.") for number in (1, 2, 4, 8)]
+    expected = [warning(f"Connecting failed (attempt {number} in a row): it was refused.") for number in (1, 2, 4, 8)]
     assert told == expected
-    assert machine.states == ["outage (it was refused)"]
+    assert machine.trace == ["nothing missing -> outage (it was refused)"]
     machine.tick(now + 30)
     machine.opened(0, now + 30)
     batch, actions = machine.update(0, now + 31)
-    assert actions == [TellGap(BEGAN, now + 31, "it was refused"), Emit(batch)]
+    assert actions == [Gap(0, BEGAN, now + 31, "it was refused"), batch]
 
 
 def test_a_connection_ends_the_row_of_failures() -> None:
@@ -175,14 +211,14 @@ def test_a_connection_ends_the_row_of_failures() -> None:
     machine.opened(0, BEGAN + 10)
     machine.lost(0, BEGAN + 10)
     machine.tick(BEGAN + 20)
-    assert machine.refused(BEGAN + 20) == [Warn("Connecting failed (attempt 1 in a row): it was refused.")]
+    assert machine.refused(BEGAN + 20) == [warning("Connecting failed (attempt 1 in a row): it was refused.")]
 
 
 def test_a_cause_ends_without_a_stop() -> None:
     machine = Machine()
     machine.tick(BEGAN)
     machine.refused(BEGAN, Refusal(OSError("nobody knows MEXX.")))
-    assert machine.it.account.outage == "nobody knows MEXX"
+    assert machine.trace == ["nothing missing -> outage (nobody knows MEXX)"]
 
 
 def test_the_next_attempt_comes_when_it_may() -> None:
@@ -198,7 +234,7 @@ def test_what_is_refused_for_good_is_given_up() -> None:
     machine.tick(BEGAN)
     refusal = Refusal(PermissionError("forbidden"), for_good=True)
     assert machine.refused(BEGAN, refusal) == [
-        Warn("Connecting failed (attempt 1 in a row): forbidden"),
+        warning("Connecting failed (attempt 1 in a row): forbidden"),
         GiveUp(refusal.error),
     ]
     assert machine.tick(BEGAN + 1000) == []
@@ -211,11 +247,13 @@ def test_a_ban_that_a_standby_heard_of_is_remembered_when_the_connection_in_use_
     machine.update(0, BEGAN)
     assert machine.tick(BEGAN + 1) == [Dial()]
     ban = Refusal(OSError("banned"), listens_again_at=WINDOW_ENDS)
-    assert machine.refused(BEGAN + 1, ban) == [Warn("The standby connection is missing (attempt 1 in a row): banned")]
+    assert machine.refused(BEGAN + 1, ban) == [
+        warning("The standby connection is missing (attempt 1 in a row): banned")
+    ]
     assert machine.tick(BEGAN + 2) == []
     assert machine.lost(0, BEGAN + 3) == [
         Close(0),
-        Note("The connection was lost: reset. Connecting again."),
+        info("The connection was lost: reset. Connecting again."),
         GiveUp(ban.error),
     ]
     assert machine.tick(WINDOW_ENDS + 1) == []
@@ -229,15 +267,22 @@ def test_what_a_loss_costs_is_told_with_the_first_update_after_it() -> None:
     machine.update(0, BEGAN + 10)
     assert machine.lost(0, BEGAN + 12) == [
         Close(0),
-        Note("The connection was lost: reset. Connecting again."),
+        info("The connection was lost: reset. Connecting again."),
         Dial(),
     ]
     assert machine.it.losses == 1
     assert machine.opened(1, BEGAN + 13) == []
     assert machine.heard(1, BEGAN + 13) == []
     batch, actions = machine.update(1, BEGAN + 14)
-    assert actions == [TellGap(BEGAN + 10, BEGAN + 14, "reset"), Emit(batch)]
-    assert machine.states[-2:] == ["outage (reset)", "single"]
+    assert actions == [Gap(0, BEGAN + 10, BEGAN + 14, "reset"), batch]
+    assert machine.trace[-5:] == [
+        "nothing missing -> outage (reset)",
+        "single -> connecting",
+        "connecting -> unproven",
+        "outage -> nothing missing",
+        "unproven -> single",
+    ]
+    assert machine.connected == [BEGAN, None, BEGAN + 12, None]
     assert machine.update(1, BEGAN + 15)[1][1:] == []
 
 
@@ -297,21 +342,19 @@ def test_a_standby_is_opened_beside_the_first_and_covers_it_once_it_has_all() ->
     assert machine.tick(BEGAN + 30) == [Ping(0), Ping(1)], "no third"
     machine.update(0, BEGAN + 30)
     assert machine.update(1, BEGAN + 30)[1] == [], "kept"
-    assert machine.states[-1] == "single"
+    assert machine.state == "single"
     machine.update(0, BEGAN + 30.25)
-    assert machine.states[-1] == "covered"
+    assert machine.state == "covered"
 
 
 def test_a_standby_takes_over_without_a_gap_with_what_it_kept() -> None:
     machine = covered()
-    kept, _ = machine.update(1, BEGAN + 4)
+    machine.update(1, BEGAN + 4)
     actions = machine.lost(0, BEGAN + 4)
-    assert actions[:3] == [Close(0), TookOver(1), Note("Another connection took over without a gap: reset.")]
-    emitted = [action.batch for action in actions[3:] if isinstance(action, Emit)]
-    assert [batch.received_at for batch in emitted] == [BEGAN + 1, BEGAN + 2, BEGAN + 3, BEGAN + 4]
-    assert emitted[-1] is kept
+    assert actions[:3] == [Close(0), TookOver(1), info("Another connection took over without a gap: reset.")]
+    assert actions[3:7] == [Emit(1, BEGAN + seconds) for seconds in (1, 2, 3, 4)]
     assert actions[7:] == [Dial()]
-    assert machine.it.account.until == BEGAN + 4
+    assert machine.it.watermark == BEGAN + 4
     assert machine.it.losses == 1
 
 
@@ -324,14 +367,14 @@ def test_a_standby_that_came_too_late_takes_over_with_a_gap() -> None:
     machine.opened(1, BEGAN + 1)
     batch, _ = machine.update(1, BEGAN + 1.2)
     actions = machine.lost(0, BEGAN + 1.2)
-    assert actions == [Close(0), TellGap(BEGAN, BEGAN + 1.2, "reset"), Emit(batch)]
+    assert actions == [Close(0), Gap(0, BEGAN, BEGAN + 1.2, "reset"), batch]
 
 
 def test_a_standby_that_is_lost_is_told_and_opened_anew() -> None:
     machine = covered()
     assert machine.lost(1, BEGAN + 4) == [
         Close(1),
-        Warn("The standby connection is missing, another is being opened. Cause: reset."),
+        warning("The standby connection is missing, another is being opened. Cause: reset."),
         Dial(),
     ]
     assert machine.it.losses == 0
@@ -341,8 +384,8 @@ def test_a_standby_that_ages_or_is_shut_down_is_left_for_another() -> None:
     machine = covered()
     assert machine.update(1, BEGAN + 4, retiring=True)[1] == [Close(1), Dial()]
     machine = covered()
-    assert machine.it.pair.spare is not None
-    machine.it.pair.spare.opened_at = BEGAN + 4 - 23 * HOUR
+    assert machine.it.standby is not None
+    machine.it.standby.opened_at = BEGAN + 4 - 23 * HOUR
     assert machine.tick(BEGAN + 3.9) == []
     assert machine.tick(BEGAN + 4) == [Close(1), Dial()]
 
@@ -355,7 +398,7 @@ def test_two_lines_in_silence_are_replaced_by_a_fresh_one() -> None:
         machine.heard(1, BEGAN + at)
     assert machine.tick(BEGAN + 33) == [
         Close(1),
-        Warn("A fresh connection replaces the one in use: no update came for 30 seconds."),
+        warning("A fresh connection replaces the one in use: no update came for 30 seconds."),
         Dial(),
     ]
 
@@ -368,7 +411,7 @@ def test_a_line_in_use_that_brings_nothing_is_replaced_by_the_standby() -> None:
     assert actions[:3] == [
         Close(0),
         TookOver(1),
-        Note("Another connection took over without a gap: the connection in use was silent for 2.5 seconds."),
+        info("Another connection took over without a gap: the connection in use was silent for 2.5 seconds."),
     ]
     assert actions[-1] == Dial()
     assert machine.it.losses == 1
@@ -379,7 +422,7 @@ def test_a_standby_that_brings_nothing_is_replaced() -> None:
     machine.update(0, BEGAN + 4)
     assert machine.tick(BEGAN + 5.5) == [
         Close(1),
-        Warn("The standby connection is missing, another is being opened. Cause: it was silent for 2.5 seconds."),
+        warning("The standby connection is missing, another is being opened. Cause: it was silent for 2.5 seconds."),
         Dial(),
     ]
 
@@ -393,7 +436,7 @@ def test_a_line_that_is_not_heard_is_pinged_and_lost_without_an_answer() -> None
     assert machine.tick(BEGAN + 20) == [Ping(0)]
     assert machine.tick(BEGAN + 29.9) == []
     why = "nothing was heard for 30 seconds and a ping was not answered"
-    assert machine.tick(BEGAN + 30) == [Close(0), Note(f"The connection was lost: {why}. Connecting again."), Dial()]
+    assert machine.tick(BEGAN + 30) == [Close(0), info(f"The connection was lost: {why}. Connecting again."), Dial()]
 
 
 def silent() -> Machine:
@@ -403,7 +446,7 @@ def silent() -> Machine:
     machine.heard(0, BEGAN + 29)
     assert machine.tick(BEGAN + 29.9) == []
     assert machine.tick(BEGAN + 30) == [
-        Warn("A fresh connection replaces the one in use: no update came for 30 seconds."),
+        warning("A fresh connection replaces the one in use: no update came for 30 seconds."),
         Dial(),
     ]
     return machine
@@ -417,16 +460,13 @@ def test_a_fresh_connection_that_is_silent_too_is_kept_and_the_silence_told_late
         machine.heard(1, BEGAN + at)
     assert machine.tick(BEGAN + 60.9) == []
     assert machine.tick(BEGAN + 61) == [
-        Warn("The fresh connection is silent too, so there may be nothing to send. Staying on it."),
+        warning("The fresh connection is silent too, so there may be nothing to send. Staying on it."),
         Close(0),
     ]
-    assert machine.states[-2:] == [
-        "replacing (no update came for 30 seconds)",
-        "silent (a fresh connection was silent too)",
-    ]
+    assert (machine.state, machine.missing) == ("unproven", "silence")
     batch, actions = machine.update(1, BEGAN + 70)
-    assert actions == [TellSilence(BEGAN, BEGAN + 70, "a fresh connection was silent too"), Emit(batch)]
-    assert machine.states[-1] == "single"
+    assert actions == [Silence(0, BEGAN, BEGAN + 70, "a fresh connection was silent too"), batch]
+    assert machine.state == "single"
 
 
 def test_each_silence_makes_it_more_patient_up_to_a_quarter_of_an_hour() -> None:
@@ -436,8 +476,8 @@ def test_each_silence_makes_it_more_patient_up_to_a_quarter_of_an_hour() -> None
     machine.opened(1, now)
     while number < 9:
         now += 1
-        actions: list[Action] = []
-        for line in machine.it.pair.lines():
+        actions: list[Action | Emit] = []
+        for line in machine.it.lines:
             actions += machine.heard(line.number, now)
         if Dial() in actions:
             moments.append(now)
@@ -460,8 +500,8 @@ def test_a_fresh_connection_that_does_not_answer_proves_no_silence() -> None:
 def test_data_ends_the_wish_for_a_fresh_connection_and_an_unwanted_one_is_left() -> None:
     machine = silent()
     batch, actions = machine.update(0, BEGAN + 31)
-    assert actions == [Emit(batch)]
-    assert machine.states[-1] == "single"
+    assert actions == [batch]
+    assert machine.it.replacing is None
     assert machine.opened(1, BEGAN + 32) == [Close(1)]
     assert machine.tick(BEGAN + 33) == []
 
@@ -470,14 +510,14 @@ def test_a_fresh_one_that_is_open_by_then_is_left_too() -> None:
     machine = silent()
     machine.opened(1, BEGAN + 31)
     batch, actions = machine.update(0, BEGAN + 32)
-    assert actions == [Emit(batch), Close(1)]
+    assert actions == [batch, Close(1)]
     assert machine.tick(BEGAN + 33) == []
 
 
 def test_an_acknowledgement_does_not() -> None:
     machine = silent()
     machine.update(0, BEGAN + 31, has_data=False, has_update=False)
-    assert machine.states[-1] == "replacing (no update came for 30 seconds)"
+    assert machine.it.replacing == "no update came for 30 seconds"
 
 
 def test_a_fresh_connection_that_brings_data_shows_that_the_old_one_was_dead() -> None:
@@ -487,8 +527,8 @@ def test_a_fresh_connection_that_brings_data_shows_that_the_old_one_was_dead() -
     assert actions == []
     machine.update(1, BEGAN + 33.4)
     _, actions = machine.update(1, BEGAN + 33.5)
-    assert actions[:2] == [Close(0), TellGap(BEGAN, BEGAN + 32, "the connection in use was silent for 33.5 seconds")]
-    assert actions[2] == Emit(batch)
+    assert actions[:2] == [Close(0), Gap(0, BEGAN, BEGAN + 32, "the connection in use was silent for 33.5 seconds")]
+    assert actions[2] == batch
     assert machine.it.losses == 1
 
 
@@ -500,35 +540,35 @@ def test_a_line_is_replaced_before_it_is_left(why: str) -> None:
     machine = single()
     now = BEGAN + 5
     if why == "shutdown":
-        told: Action = Note("A fresh connection replaces the one in use: the server announced its shutdown.")
+        told: LogLine = info("A fresh connection replaces the one in use: the server announced its shutdown.")
         _, actions = machine.update(0, now, retiring=True)
         actions = actions[1:]
     elif why == "age":
-        told = Note("A fresh connection replaces the one in use: it has been open for 23.0 hours.")
+        told = info("A fresh connection replaces the one in use: it has been open for 23.0 hours.")
         now = BEGAN + 23 * HOUR
         assert machine.update(0, now - 1)[1][1:] == []
         _, actions = machine.update(0, now)
         actions = actions[1:]
     else:
-        told = Warn("A fresh connection replaces the one in use: a dead stream.")
+        told = warning("A fresh connection replaces the one in use: a dead stream.")
         actions = machine.doubted(0, now)
     assert actions == [told, Dial()]
-    cause = machine.states[-1].removeprefix("replacing (").removesuffix(")")
-    assert told.text.endswith(f": {cause}.")  # type: ignore[union-attr]
+    cause = machine.it.replacing
+    assert told.text.endswith(f": {cause}.")
     machine.opened(1, now)
     machine.both(now + 0.25, now + 2)
-    assert machine.it.pair.active is not None
-    assert machine.it.pair.active.number == 0
+    assert machine.it.primary is not None
+    assert machine.it.primary.number == 0
     _, actions = machine.update(0, now + 2.25)
     _, actions = machine.update(1, now + 2.25)
     assert actions[:3] == [
         Close(0),
         TookOver(1),
-        Note(f"Another connection took over without a gap: {cause}."),
+        info(f"Another connection took over without a gap: {cause}."),
     ]
     assert all(isinstance(action, Emit) for action in actions[3:])
     assert machine.it.losses == 0
-    assert machine.it.pair.lines() == [machine.it.pair.active]
+    assert machine.it.lines == [machine.it.primary]
     assert machine.tick(now + 3) == []
 
 
@@ -536,13 +576,13 @@ def test_a_fresh_connection_that_is_missing_is_called_by_its_name() -> None:
     machine = single()
     machine.doubted(0, BEGAN + 5)
     assert machine.refused(BEGAN + 6) == [
-        Warn("The fresh connection is missing (attempt 1 in a row): it was refused."),
+        warning("The fresh connection is missing (attempt 1 in a row): it was refused."),
         Dial(),
     ]
     assert machine.opened(1, BEGAN + 8) == []
     assert machine.lost(1, BEGAN + 9)[:2] == [
         Close(1),
-        Warn("The fresh connection is missing, another is being opened. Cause: reset."),
+        warning("The fresh connection is missing, another is being opened. Cause: reset."),
     ]
 
 
@@ -550,10 +590,10 @@ def test_where_the_old_one_is_lost_first_the_wish_is_over() -> None:
     machine = single()
     machine.doubted(0, BEGAN + 5)
     machine.lost(0, BEGAN + 6)
-    assert machine.states[-1] == "outage (reset)"
+    assert (machine.it.replacing, machine.missing) == (None, "outage")
     machine.opened(1, BEGAN + 7)
     machine.update(1, BEGAN + 8)
-    assert machine.states[-1] == "single"
+    assert machine.state == "single"
     assert machine.tick(BEGAN + 9) == []
 
 
@@ -562,9 +602,9 @@ def test_a_doubt_is_of_the_line_in_use_and_told_once() -> None:
     assert machine.doubted(1, BEGAN + 4) == []
     assert machine.doubted(7, BEGAN + 4) == []
     actions = machine.doubted(0, BEGAN + 4)
-    assert actions[0] == Warn("A fresh connection replaces the one in use: a dead stream.")
+    assert actions[0] == warning("A fresh connection replaces the one in use: a dead stream.")
     assert machine.doubted(0, BEGAN + 4) == []
-    assert Machine().it.doubted(0, "x", BEGAN)[:1] == [Dial()], "of no line"
+    assert Machine().doubted(0, BEGAN) == [Dial()], "of no line"
 
 
 # --- a destination that is too slow ---
@@ -574,11 +614,11 @@ def test_a_pause_leaves_the_line_unread_until_it_ends() -> None:
     machine = single()
     assert machine.full(BEGAN + 1) == [Pause(0)]
     assert machine.full(BEGAN + 1) == []
-    assert machine.states[-1] == "single, paused"
+    assert machine.it.paused
     assert machine.tick(BEGAN + 100) == [], "its silence proves nothing"
     assert machine.free(BEGAN + 100) == [Resume(0)]
     assert machine.free(BEGAN + 100) == []
-    assert machine.states[-1] == "single"
+    assert machine.state == "single"
     assert machine.tick(BEGAN + 119.9) == []
     assert machine.tick(BEGAN + 120) == [Ping(0)]
 
@@ -590,10 +630,9 @@ def test_what_comes_after_a_pause_is_behind_until_it_has_caught_up() -> None:
     machine.opened(0, BEGAN)
     machine.full(BEGAN + 1)
     machine.free(BEGAN + 10)
-    batch = Batch([b"x"], 1, BEGAN + 10)
-    machine.it.received(0, Arrival(batch, has_data=True, has_update=True, heard=True, drained=True), BEGAN + 10)
-    assert batch.behind
-    assert machine.it.account.until == BEGAN + 1
+    machine.update(0, BEGAN + 10, first_event_time=None, last_event_time=None)
+    assert not machine.batches[-1].is_complete
+    assert machine.it.watermark == BEGAN + 1
 
 
 def test_without_a_connection_there_is_nothing_to_pause() -> None:
@@ -601,14 +640,14 @@ def test_without_a_connection_there_is_nothing_to_pause() -> None:
     machine.tick(BEGAN)
     assert machine.full(BEGAN) == []
     assert machine.free(BEGAN) == []
-    assert machine.it.state.paused is False
+    assert machine.it.paused is False
 
 
 def test_a_line_that_is_lost_in_a_pause_ends_it() -> None:
     machine = single()
     machine.full(BEGAN + 1)
     assert machine.lost(0, BEGAN + 2)[0] == Close(0)
-    assert machine.states[-1] == "outage (reset)"
+    assert (machine.state, machine.missing) == ("connecting", "outage")
     machine.opened(1, BEGAN + 3)
     assert machine.full(BEGAN + 3) == [Pause(1)]
 
@@ -619,8 +658,8 @@ def test_a_standby_is_looked_after_in_a_pause_and_not_compared() -> None:
     assert machine.tick(BEGAN + 23) == [Ping(1)]
     machine.update(1, BEGAN + 24)
     machine.update(1, BEGAN + 30)
-    assert machine.it.pair.active is not None
-    assert machine.it.pair.active.number == 0
+    assert machine.it.primary is not None
+    assert machine.it.primary.number == 0
     assert machine.free(BEGAN + 31) == [Resume(0)]
     assert machine.tick(BEGAN + 31.1) == []
 
@@ -658,21 +697,21 @@ def test_an_end_before_any_update_tells_nothing() -> None:
 def test_silence_before_the_end_is_told(seconds: float, told: bool) -> None:
     machine = single()
     end = BEGAN + seconds
-    silence: list[Action] = [TellSilence(BEGAN, end, "the window ended in silence")] if told else []
+    silence: list[Action | Emit] = [Silence(0, BEGAN, end, "the window ended in silence")] if told else []
     assert machine.ended(end) == [*silence, Close(0)]
 
 
 def test_an_outage_at_the_end_is_told() -> None:
     machine = single()
     machine.lost(0, BEGAN + 1)
-    assert machine.ended(BEGAN + 2) == [TellGap(BEGAN, BEGAN + 2, "reset")]
+    assert machine.ended(BEGAN + 2) == [Gap(0, BEGAN, BEGAN + 2, "reset")]
 
 
 def test_an_end_in_a_pause_is_doubted() -> None:
     machine = single()
     machine.full(BEGAN + 1)
     assert machine.ended(BEGAN + 2) == [
-        TellGap(BEGAN, BEGAN + 2, "the window ended while reading paused"),
+        Gap(0, BEGAN, BEGAN + 2, "the window ended while reading paused"),
         Close(0),
     ]
 
@@ -685,8 +724,8 @@ def test_a_standby_that_fell_silent_while_the_other_was_left_unread_is_doubted(s
     machine.update(1, BEGAN + 4)
     machine.full(BEGAN + 4)
     actions = machine.ended(BEGAN + 4 + silent)
-    gap = TellGap(BEGAN + 4, BEGAN + 4 + silent, "the window ended while reading paused")
-    assert [each for each in actions if isinstance(each, TellGap | TellSilence)] == [gap][: int(doubted)]
+    gap = Gap(0, BEGAN + 4, BEGAN + 4 + silent, "the window ended while reading paused")
+    assert [each for each in actions if isinstance(each, Gap)] == [gap][: int(doubted)]
 
 
 @pytest.mark.parametrize(("silent", "swapped"), [(1.9, False), (2.1, True)])
@@ -695,7 +734,7 @@ def test_what_a_spare_alone_has_brought_is_emitted_at_the_end(silent: float, swa
     machine = covered()
     batch, _ = machine.update(1, BEGAN + 3 + silent)
     actions = machine.ended(BEGAN + 3 + silent)
-    assert (Emit(batch) in actions) is swapped
+    assert (batch in actions) is swapped
     assert (TookOver(1) in actions) is swapped
 
 
@@ -703,7 +742,7 @@ def test_an_end_that_comes_late_is_doubted() -> None:
     machine = single()
     machine.update(0, BEGAN + 5, late=1.5)
     why = "the connection was 1.5 seconds behind when the window ended"
-    assert machine.ended(BEGAN + 5) == [TellGap(BEGAN + 3.5, BEGAN + 5, why), Close(0)]
+    assert machine.ended(BEGAN + 5) == [Gap(0, BEGAN + 3.5, BEGAN + 5, why), Close(0)]
 
 
 @pytest.mark.parametrize("is_late", [False, True])
@@ -713,13 +752,13 @@ def test_a_standby_may_have_what_the_late_line_lacks_at_the_end(is_late: bool) -
     machine.update(1, BEGAN + 5, late=1.2 if is_late else 0.0)
     actions = machine.ended(BEGAN + 5)
     why = "the connection was 1.5 seconds behind when the window ended"
-    assert actions[:3] == [Close(0), TookOver(1), Note(f"Another connection took over without a gap: {why}.")]
+    assert actions[:3] == [Close(0), TookOver(1), info(f"Another connection took over without a gap: {why}.")]
     if is_late:
         why = "the connection was 1.2 seconds behind when the window ended"
-        assert actions[-2:] == [TellGap(BEGAN + 3.8, BEGAN + 5, why), Close(1)]
+        assert actions[-2:] == [Gap(0, BEGAN + 3.8, BEGAN + 5, why), Close(1)]
     else:
         assert actions[-1] == Close(1)
-        assert not any(isinstance(action, TellGap) for action in actions)
+        assert not any(isinstance(action, Gap) for action in actions)
 
 
 def test_a_standby_that_lacks_something_itself_does_not_help_at_the_end() -> None:
@@ -733,7 +772,7 @@ def test_a_standby_that_lacks_something_itself_does_not_help_at_the_end() -> Non
     machine.update(0, BEGAN + 2.1, late=1.5)
     actions = machine.ended(BEGAN + 2.1)
     assert actions == [
-        TellGap(BEGAN + 0.6, BEGAN + 2.1, "the connection was 1.5 seconds behind when the window ended"),
+        Gap(0, BEGAN + 0.6, BEGAN + 2.1, "the connection was 1.5 seconds behind when the window ended"),
         Close(0),
         Close(1),
     ]

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import pytest
 
-from source_binance_futures.binance.market_stream.events import Arrival, Batch
+from source_binance_futures.binance.market_stream.exchange_clock import ExchangeClock
+from source_binance_futures.binance.market_stream.items import Batch
 from source_binance_futures.binance.market_stream.line import Line, Timing
-from source_binance_futures.binance.market_stream.push_clock import PushClock
+from source_binance_futures.binance.market_stream.messages import Read
 
 EPOCH = 1_790_000_000.0
 OPENED = 1000.0
 
 
 def line(timing: Timing | None = None) -> Line:
-    return Line(0, OPENED, timing or Timing(), PushClock(EPOCH))
+    return Line(0, OPENED, timing or Timing(), ExchangeClock(EPOCH))
 
 
-def arrival(
+def update(
     now: float, pushed: float | None = None, *, first: float | None = None, drained: bool = True, update: bool = True
-) -> Arrival:
+) -> Read:
     """One update, pushed at that moment of our clock; without one its frame carries no time."""
-    times = [None if moment is None else moment + EPOCH for moment in (first if first is not None else pushed, pushed)]
-    batch = Batch([b"x"], 200, now, pushed_from=times[0], pushed_at=times[1])
-    return Arrival(batch, has_data=True, has_update=update, heard=True, drained=drained)
+    first_time, last_time = (None if at is None else at + EPOCH for at in (pushed if first is None else first, pushed))
+    return Read([b"x"], 200, round(now * 1e6), True, update, first_time, last_time, drained=drained)
 
 
-def heard(*, drained: bool = True) -> Arrival:
+def heard(*, retiring: bool = False) -> Read:
     """A pong, say."""
-    return Arrival(None, has_data=False, has_update=False, heard=True, drained=drained)
+    return Read([], retiring=retiring)
+
+
+def received(made: Line, now: float, read: Read) -> Batch:
+    batch = made.receive(now, read)
+    assert batch is not None
+    return batch
 
 
 def test_the_defaults_are_what_binance_asks_for() -> None:
@@ -40,7 +46,7 @@ def test_the_defaults_are_what_binance_asks_for() -> None:
 
 
 def test_a_line_that_was_just_opened() -> None:
-    made = Line(7, OPENED, Timing(), PushClock(EPOCH))
+    made = Line(7, OPENED, Timing(), ExchangeClock(EPOCH))
     assert (made.number, made.opened_at, made.lag) == (7, OPENED, 0.0)
     assert (made.answered, made.has_data, made.retiring) == (False, False, False)
     assert made.age(OPENED + 5) == 5
@@ -48,7 +54,7 @@ def test_a_line_that_was_just_opened() -> None:
 
 def test_an_announced_end_is_not_taken_back() -> None:
     made = line()
-    made.receive(OPENED + 1, Arrival(None, has_data=False, has_update=False, heard=True, drained=True, retiring=True))
+    made.receive(OPENED + 1, heard(retiring=True))
     made.receive(OPENED + 2, heard())
     assert made.retiring
 
@@ -74,7 +80,7 @@ def test_any_frame_is_a_sign_of_life_and_only_data_ends_silence() -> None:
     assert made.silent_for(OPENED + 40) == 40
     assert made.is_silent(OPENED + 30)
     assert not made.is_silent(OPENED + 29.9)
-    made.receive(OPENED + 41, arrival(OPENED + 41))
+    made.receive(OPENED + 41, update(OPENED + 41))
     assert not made.is_silent(OPENED + 70.9)
     assert made.is_silent(OPENED + 71)
 
@@ -82,14 +88,13 @@ def test_any_frame_is_a_sign_of_life_and_only_data_ends_silence() -> None:
 def test_patience_after_the_handshake_is_its_own() -> None:
     made = line(Timing(first_patience=10))
     assert made.is_silent(OPENED + 10)
-    made.receive(OPENED + 10, arrival(OPENED + 10))
+    made.receive(OPENED + 10, update(OPENED + 10))
     assert not made.is_silent(OPENED + 39.9)
 
 
 def test_an_acknowledgement_proves_nothing() -> None:
     made = line()
-    batch = Batch([b'{"result":null,"id":1}'], 22, OPENED + 1)
-    made.receive(OPENED + 1, Arrival(batch, has_data=False, has_update=False, heard=True, drained=True))
+    made.receive(OPENED + 1, Read([b'{"result":null,"id":1}'], 22))
     assert not made.has_data
     assert made.covers_from is None
     assert made.silent_for(OPENED + 5) == 5
@@ -97,7 +102,7 @@ def test_an_acknowledgement_proves_nothing() -> None:
 
 def test_samples_are_data_and_vouch_for_nothing() -> None:
     made = line()
-    made.receive(OPENED + 1, arrival(OPENED + 1, update=False))
+    made.receive(OPENED + 1, update(OPENED + 1, update=False))
     assert made.has_data
     assert made.begins is None
     assert made.reached is None
@@ -105,8 +110,8 @@ def test_samples_are_data_and_vouch_for_nothing() -> None:
 
 def test_what_it_brought_goes_by_when_it_was_pushed() -> None:
     made = line()
-    made.receive(OPENED + 5, arrival(OPENED + 5, OPENED + 5, first=OPENED + 3))
-    made.receive(OPENED + 50, arrival(OPENED + 50, OPENED + 10))
+    made.receive(OPENED + 5, update(OPENED + 5, OPENED + 5, first=OPENED + 3))
+    made.receive(OPENED + 50, update(OPENED + 50, OPENED + 10))
     assert made.begins == EPOCH + OPENED + 3
     assert made.reached == EPOCH + OPENED + 10
     assert made.lag == 40
@@ -117,31 +122,26 @@ def test_what_it_brought_goes_by_when_it_was_pushed() -> None:
 @pytest.mark.parametrize(("late_by", "behind"), [(0.9, False), (1.0, False), (1.1, True)])
 def test_a_read_that_is_late_is_marked(late_by: float, behind: bool) -> None:
     made = line()
-    made.receive(OPENED + 5, arrival(OPENED + 5, OPENED + 5))
-    late = arrival(OPENED + 6, OPENED + 6 - late_by)
-    made.receive(OPENED + 6, late)
-    assert late.batch is not None
-    assert late.batch.behind is behind
+    made.receive(OPENED + 5, update(OPENED + 5, OPENED + 5))
+    assert received(made, OPENED + 6, update(OPENED + 6, OPENED + 6 - late_by)).is_complete is not behind
 
 
 def test_event_times_that_go_back_a_little_move_nothing_back() -> None:
     made = line()
-    made.receive(OPENED + 5, arrival(OPENED + 5, OPENED + 5))
-    made.receive(OPENED + 5.01, arrival(OPENED + 5.01, OPENED + 4.93))
+    made.receive(OPENED + 5, update(OPENED + 5, OPENED + 5))
+    made.receive(OPENED + 5.01, update(OPENED + 5.01, OPENED + 4.93))
     assert made.reached == EPOCH + OPENED + 5
 
 
 def test_without_times_a_pause_is_doubted_until_it_has_kept_up_for_a_second() -> None:
     made = line()
-    made.receive(OPENED + 5, arrival(OPENED + 5))
+    made.receive(OPENED + 5, update(OPENED + 5))
     made.pause(OPENED + 6)
     made.resume(OPENED + 20)
     reads = []
     for at, drained in ((20, False), (20.5, True), (21.4, True), (21.6, True)):
-        taken = arrival(OPENED + at, drained=drained)
-        made.receive(OPENED + at, taken)
-        assert taken.batch is not None
-        reads.append((taken.batch.behind, made.reached))
+        batch = received(made, OPENED + at, update(OPENED + at, drained=drained))
+        reads.append((not batch.is_complete, made.reached))
     assert [behind for behind, _ in reads] == [True, True, True, False]
     assert reads[2][1] == EPOCH + OPENED + 6, "all that arrived since the pause may have been cut off"
     assert reads[3][1] == EPOCH + OPENED + 21.6
@@ -149,12 +149,10 @@ def test_without_times_a_pause_is_doubted_until_it_has_kept_up_for_a_second() ->
 
 def test_what_keeps_up_for_a_second_on_end_has_caught_up() -> None:
     made = line()
-    made.receive(OPENED + 5, arrival(OPENED + 5))
+    made.receive(OPENED + 5, update(OPENED + 5))
     behind = []
     for at, drained in ((6, False), (7, True), (7.5, False), (7.75, True), (8.5, True), (8.75, True)):
-        taken = arrival(OPENED + at, drained=drained)
-        made.receive(OPENED + at, taken)
-        assert taken.batch is not None
+        made.receive(OPENED + at, update(OPENED + at, drained=drained))
         behind.append(made.lag)
     assert behind == [0, 1, 1.5, 1.75, 2.5, 0], "seconds since not everything that had come was read"
 
@@ -168,31 +166,20 @@ def test_a_line_that_is_read_again_begins_its_silence_anew() -> None:
     assert made.needs_ping(OPENED + 120)
 
 
-def test_samples_go_with_the_updates_before_them() -> None:
-    made = line()
-    made.receive(OPENED + 1, arrival(OPENED + 1, OPENED + 1))
-    sample = arrival(OPENED + 2, update=False)
-    made.receive(OPENED + 2, sample)
-    assert sample.batch is not None
-    assert sample.batch.pushed_at == EPOCH + OPENED + 1
-
-
 def test_with_times_the_frames_say_how_late_they_are() -> None:
     made = line()
-    made.receive(OPENED + 5, arrival(OPENED + 5, OPENED + 5))
+    made.receive(OPENED + 5, update(OPENED + 5, OPENED + 5))
     made.pause(OPENED + 6)
     made.resume(OPENED + 20)
-    made.receive(OPENED + 20, arrival(OPENED + 20, OPENED + 19.5, drained=False))
+    made.receive(OPENED + 20, update(OPENED + 20, OPENED + 19.5, drained=False))
     assert made.reached == EPOCH + OPENED + 19.5
 
 
 def kept(made: Line, moments: list[float], delivered: float | None) -> list[float]:
     for at in moments:
-        taken = arrival(OPENED + at, OPENED + at)
-        made.receive(OPENED + at, taken)
-        assert taken.batch is not None
-        made.keep(taken.batch, None if delivered is None else EPOCH + OPENED + delivered)
-    return [batch.received_at - OPENED for batch in made.unwind()]
+        batch = received(made, OPENED + at, update(OPENED + at, OPENED + at))
+        made.keep(batch, None if delivered is None else EPOCH + OPENED + delivered)
+    return [batch.received_at_us / 1e6 - OPENED for batch in made.unwind()]
 
 
 def test_the_backlog_holds_what_the_other_line_has_not_brought_and_some_seconds_more() -> None:
@@ -211,13 +198,13 @@ def test_the_backlog_keeps_all_that_a_late_line_may_still_lack() -> None:
 
 
 def test_the_backlog_has_a_limit_in_bytes() -> None:
-    made = line(Timing(backlog_bytes=3 * Batch([b"x"], 200, 0.0).size))
+    made = line(Timing(backlog_bytes=3 * Batch([b"x"], 200, 0).size))
     assert kept(made, [1, 2, 3, 4, 5], delivered=None) == [3, 4, 5]
     assert made.covers_from == EPOCH + OPENED + 2
 
 
 def test_the_limit_is_kept_to_the_byte_and_begins_anew_once_it_is_handed_out() -> None:
-    size = Batch([b"x"], 200, 0.0).size
+    size = Batch([b"x"], 200, 0).size
     made = line(Timing(backlog_bytes=3 * size - 1))
     assert kept(made, [1, 2, 3], delivered=None) == [2, 3]
     assert kept(made, [4, 5, 6], delivered=None) == [5, 6]
@@ -229,22 +216,24 @@ def test_the_limit_is_kept_to_the_byte_and_begins_anew_once_it_is_handed_out() -
 def test_samples_are_dropped_from_the_backlog_like_the_updates_before_them() -> None:
     made = line()
     kept_batches = []
-    for at, update in ((1.0, True), (2.0, False), (3.0, True)):
-        taken = arrival(OPENED + at, OPENED + at if update else None, update=update)
-        made.receive(OPENED + at, taken)
-        assert taken.batch is not None
-        kept_batches.append(taken.batch)
-        made.keep(taken.batch, EPOCH + OPENED + 32.5)
+    for at, counts in ((1.0, True), (2.0, False), (3.0, True)):
+        batch = received(made, OPENED + at, update(OPENED + at, OPENED + at if counts else None, update=counts))
+        kept_batches.append(batch)
+        made.keep(batch, EPOCH + OPENED + 32.5)
     assert made.unwind() == [kept_batches[2]]
 
 
 def test_a_batch_is_marked_with_the_exchanges_clock_and_with_nothing_that_cannot_be_believed() -> None:
     made = line()
-    late = arrival(OPENED + 1, OPENED + 0.4, first=OPENED + 0.1)
-    made.receive(OPENED + 1, late)
-    assert late.batch is not None
-    assert (late.batch.pushed_from, late.batch.pushed_by) == (EPOCH + OPENED + 0.1, EPOCH + OPENED + 0.4)
-    played = arrival(OPENED + 2, OPENED - 200_000, first=OPENED - 200_000)
-    made.receive(OPENED + 2, played)
-    assert played.batch is not None
-    assert (played.batch.pushed_from, played.batch.pushed_by) == (None, EPOCH + OPENED + 1.4)
+    late = received(made, OPENED + 1, update(OPENED + 1, OPENED + 0.4, first=OPENED + 0.1))
+    assert (late.pushed_from, late.pushed_by) == (EPOCH + OPENED + 0.1, EPOCH + OPENED + 0.4)
+    played = received(made, OPENED + 2, update(OPENED + 2, OPENED - 200_000, first=OPENED - 200_000))
+    assert (played.pushed_from, played.pushed_by) == (None, EPOCH + OPENED + 1.4)
+
+
+def test_a_batch_says_where_it_comes_from_and_when_it_was_read() -> None:
+    made = Line(7, OPENED, Timing(), ExchangeClock(EPOCH), feed=3)
+    batch = received(made, OPENED + 1, update(OPENED + 1))
+    assert (batch.payloads, batch.characters, batch.received_at_us) == ([b"x"], 200, 1_001_000_000)
+    assert (batch.feed, batch.line) == (3, 7)
+    assert made.receive(OPENED + 2, heard()) is None

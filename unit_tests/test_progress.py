@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from source_binance_futures.binance.market_stream.coverage import Coverage
-from source_binance_futures.binance.market_stream.outbox import Reach
+from source_binance_futures.binance.market_stream.items import ConnectivityChanged
 from source_binance_futures.streams.book_tickers import hole_before
 from source_binance_futures.streams.progress import Progress
 from source_binance_futures.streams.tally import Tally
@@ -54,20 +54,20 @@ def test_the_first_minute_has_sixty_seconds() -> None:
 
 def test_since_when_there_is_no_connection() -> None:
     progress = Progress(0.0)
-    progress.reach(Reach(0, 0.0))
+    progress.reach(ConnectivityChanged(0, 0.0))
     assert progress.line(10.0, 0, 0, 50.0).endswith(" 50 seconds left. Not connected for 10.0 seconds.")
-    progress.reach(Reach(0, None))
+    progress.reach(ConnectivityChanged(0, None))
     assert progress.line(20.0, 0, 0, 40.0).endswith(" 40 seconds left.")
-    progress.reach(Reach(0, 24.0))
+    progress.reach(ConnectivityChanged(0, 24.0))
     assert progress.line(30.0, 0, 0, 30.0).endswith(" Not connected for 6.0 seconds.")
 
 
 def test_several_connections_some_missing() -> None:
     progress = Progress(0.0)
     for feed in range(4):
-        progress.reach(Reach(feed, None))
-    progress.reach(Reach(1, 3.0))
-    progress.reach(Reach(3, 5.0))
+        progress.reach(ConnectivityChanged(feed, None))
+    progress.reach(ConnectivityChanged(1, 3.0))
+    progress.reach(ConnectivityChanged(3, 5.0))
     line = progress.line(10.0, 0, 0, 50.0)
     assert line.endswith(" 2 of 4 connections are missing, the longest for 7.0 seconds.")
 

@@ -9,8 +9,7 @@ import pytest
 
 from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.contracts import Wishes
-from source_binance_futures.binance.market_stream.events import Batch
-from source_binance_futures.binance.market_stream.outbox import Gap, Silence
+from source_binance_futures.binance.market_stream.items import Batch, Gap, Silence
 from source_binance_futures.streams.cursor import Cursor
 from source_binance_futures.streams.selection import Selection
 
@@ -32,9 +31,7 @@ def frame(update_id: int, symbol: str = BTC, stream: str | None = OWN, **more: A
 
 
 def batch(*payloads: bytes, at: int = 1000, feed: int = 0, line: int = 0, behind: bool = False) -> Batch:
-    made = Batch(list(payloads), sum(map(len, payloads)), 0.0, received_at_us=at, feed=feed, line=line)
-    made.behind = behind
-    return made
+    return Batch(list(payloads), sum(map(len, payloads)), at, feed=feed, line=line, is_complete=not behind)
 
 
 def selection(wishes: Wishes | None = None, most: int | None = None, **known: int) -> Selection:
@@ -141,8 +138,7 @@ def test_what_a_dead_own_stream_lacks_is_told_by_the_exchanges_clock() -> None:
     made = selection()
     for update_id, stream, at in ((1, OWN, 1), (1, SAMPLE, 1), (2, SAMPLE, 4), (3, SAMPLE, 5), (4, SAMPLE, 7)):
         read = batch(frame(update_id, stream=stream), at=at * second)
-        read.pushed_by = 60.0 + at
-        read.pushed_from = 60.25 if stream == OWN else None
+        read = read._replace(pushed_by=60.0 + at, pushed_from=60.25 if stream == OWN else None)
         list(made.take(read, BOTH))
     ((dead, _),) = made.dead_streams(7 * second)
     assert (dead.since_us, dead.until_us) == (60_250_000, 67 * second)
@@ -154,8 +150,7 @@ def test_a_feed_that_knows_no_clock_shortens_no_gap_of_another() -> None:
     made = selection()
     for update_id, stream, at in ((1, OWN, 1), (1, SAMPLE, 1), (2, SAMPLE, 4), (3, SAMPLE, 5), (4, SAMPLE, 7)):
         read = batch(frame(update_id, stream=stream), at=at * second, feed=1 if stream == OWN else 2)
-        read.pushed_by = 60.0 + at if stream == OWN else None
-        list(made.take(read, BOTH))
+        list(made.take(read._replace(pushed_by=60.0 + at if stream == OWN else None), BOTH))
     ((dead, _),) = made.dead_streams(7 * second)
     assert (dead.since_us, dead.until_us) == (61 * second, 67 * second)
 
@@ -269,8 +264,8 @@ def test_an_error_comes_after_the_records_before_it() -> None:
     made = selection()
     found: list[Any] = []
 
-    spoiled = batch(frame(1))
-    spoiled.payloads = [frame(1), frame(2), None]  # type: ignore[list-item]
+    spoiled = batch(frame(1), frame(2))
+    spoiled.payloads.append(None)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         found.extend(made.take(spoiled, BOTH))
     assert [[record["u"] for record in each] for each in found] == [[1, 2]]
@@ -278,8 +273,8 @@ def test_an_error_comes_after_the_records_before_it() -> None:
 
 def test_an_error_before_any_record_comes_alone() -> None:
     made = selection()
-    spoiled = batch(frame(1))
-    spoiled.payloads = [None]  # type: ignore[list-item]
+    spoiled = batch()
+    spoiled.payloads.append(None)  # type: ignore[arg-type]
     found: list[Any] = []
     with pytest.raises(TypeError):
         found.extend(made.take(spoiled, BOTH))
@@ -345,7 +340,8 @@ def test_rows_vouch_for_nothing_where_a_restart_was_found_in_their_read() -> Non
         taken(made, frame(1, T=MS + 1000))
         found: list[Any] = []
         restarted = batch(frame(2, T=MS + 61_001), frame(2, ETH, T=MS + 61_001))
-        restarted.payloads += [spoiling, frame(3, T=MS + 61_002), frame(3, ETH, T=MS + 61_002)]  # type: ignore[list-item]
+        more = [spoiling, frame(3, T=MS + 61_002), frame(3, ETH, T=MS + 61_002)]
+        restarted.payloads.extend(more)  # type: ignore[arg-type]
         try:
             for each in made.take(restarted, BOTH):
                 found += [] if isinstance(each, str) else [(r["symbol"], r["covered_since_us"]) for r in each]

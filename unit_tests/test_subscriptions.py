@@ -5,8 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from source_binance_futures.binance.market_stream.glance import Answer
-from source_binance_futures.binance.market_stream.subscriptions import Subscriptions
+from source_binance_futures.binance.market_stream.subscriptions import ControlAnswer, Subscriptions
 
 NOW = 1000.0
 
@@ -53,11 +52,11 @@ def test_an_answer_confirms_what_was_asked_before_the_oldest_that_still_waits() 
     for times in range(3):
         assert subscriptions.message(NOW + times)
     assert subscriptions.unconfirmed(NOW + 3, 30) == streams[2:]
-    assert subscriptions.answered(Answer(2, None), NOW + 3) is None
+    assert subscriptions.answered(ControlAnswer(2, None), NOW + 3) is None
     assert subscriptions.unconfirmed(NOW + 40, 30) == streams[2:], "the first is not answered"
-    assert subscriptions.answered(Answer(1, None), NOW + 4) is None
+    assert subscriptions.answered(ControlAnswer(1, None), NOW + 4) is None
     assert subscriptions.unconfirmed(NOW + 40, 30) == streams[202:]
-    assert subscriptions.answered(Answer(3, None), NOW + 5) is None
+    assert subscriptions.answered(ControlAnswer(3, None), NOW + 5) is None
     assert not subscriptions.expects_answer
     assert subscriptions.unconfirmed(NOW + 34.9, 30) == streams[2:], "not for so long yet"
     assert subscriptions.unconfirmed(NOW + 35, 30) == []
@@ -67,7 +66,7 @@ def test_an_answer_to_nothing_confirms_nothing() -> None:
     subscriptions, streams = made(3)
     subscriptions.message(NOW)
     for request in (None, 0, 7):
-        assert subscriptions.answered(Answer(request, None), NOW + 1) is None
+        assert subscriptions.answered(ControlAnswer(request, None), NOW + 1) is None
     assert subscriptions.unconfirmed(NOW + 100, 30) == streams[1:]
     assert subscriptions.fault(NOW + 5), "it still waits"
 
@@ -91,7 +90,7 @@ def test_a_refusal_is_of_the_message_that_it_names_or_of_the_newest(request_id: 
     subscriptions, streams = made(201)
     subscriptions.message(NOW)
     subscriptions.message(NOW + 1)
-    told = subscriptions.answered(Answer(request_id, "Too many subscriptions"), NOW + 2)
+    told = subscriptions.answered(ControlAnswer(request_id, "Too many subscriptions"), NOW + 2)
     assert told == "the exchange refused a subscription (Too many subscriptions)"
     expected = streams[1:101] if request_id == 1 else streams[101:]
     assert subscriptions.failed == expected
@@ -102,7 +101,7 @@ def test_a_refusal_is_of_the_message_that_it_names_or_of_the_newest(request_id: 
 def test_a_refusal_of_nothing_that_was_asked_fails_nothing() -> None:
     subscriptions, _ = made(3)
     subscriptions.message(NOW)
-    assert subscriptions.answered(Answer(9, "Invalid request"), NOW) is not None
+    assert subscriptions.answered(ControlAnswer(9, "Invalid request"), NOW) is not None
     assert subscriptions.failed == []
 
 
@@ -110,9 +109,9 @@ def test_failed_streams_are_unconfirmed_each_once_whatever_came_later() -> None:
     subscriptions, streams = made(201)
     subscriptions.message(NOW)
     subscriptions.message(NOW + 1)
-    subscriptions.answered(Answer(1, "refused"), NOW + 2)
+    subscriptions.answered(ControlAnswer(1, "refused"), NOW + 2)
     assert sorted(subscriptions.unconfirmed(NOW + 2, 30)) == sorted(streams[1:])
-    subscriptions.answered(Answer(2, None), NOW + 2)
+    subscriptions.answered(ControlAnswer(2, None), NOW + 2)
     assert subscriptions.unconfirmed(NOW + 100, 30) == streams[1:101]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from source_binance_futures.binance.market_stream.coverage import Coverage
+from source_binance_futures.binance.market_stream.items import Gap, Silence
 from source_binance_futures.binance.market_stream.messages import MalformedFrame, OtherFrame
-from source_binance_futures.binance.market_stream.outbox import Gap, Silence
 from source_binance_futures.streams.tally import Tally
 
 

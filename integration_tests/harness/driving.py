@@ -57,9 +57,9 @@ def hurried(*, high_water: int | None = None, **timing: float) -> tuple[str, ...
 
 def in_a_hurry(*, high_water: int | None = None, **timing: float) -> str:
     """The Python code that makes it so, also for `warm`."""
-    code = ["import functools", "from source_binance_futures.binance.market_stream import outbox, reader"]
+    code = ["import functools", "from source_binance_futures.binance.market_stream import items, reader"]
     if high_water is not None:
-        code.append(f"outbox.Outbox.__init__.__defaults__ = ({high_water}, {high_water * 3 // 4})")
+        code.append(f"items.Outbox.__init__.__defaults__ = ({high_water}, {high_water * 3 // 4})")
     if timing:
         code.append(f"reader.Timing = functools.partial(reader.Timing, **{timing!r})")
     return "\n".join(code)

@@ -16,24 +16,16 @@ from local_exchange import LocalExchange
 from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.contracts import Venue
-from source_binance_futures.binance.market_stream.events import Batch
+from source_binance_futures.binance.market_stream.failover import State
+from source_binance_futures.binance.market_stream.items import Batch, Failed, Gap, Item, LogLine, Outbox, Silence
 from source_binance_futures.binance.market_stream.line import Timing
-from source_binance_futures.binance.market_stream.outbox import (
-    Failed,
-    Gap,
-    Item,
-    Noted,
-    Outbox,
-    Silence,
-    Traced,
-    Warned,
-)
 from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.binance.transport.route import Route
 
 from .accounts import EVERY_COIN_M, Account
 from .patience import SOON, patient
 
+STATES = {state.value for state in State}
 T = TypeVar("T")
 
 CLOCK = Clock()
@@ -140,12 +132,11 @@ class Listener:
             self.gaps.append(item)
         elif isinstance(item, Failed):
             self.failure = item.error
-        elif isinstance(item, Noted):
-            self.notes.append(item.text)
-        elif isinstance(item, Traced):
-            self.state = item.text.partition(" -> ")[2]
-        elif isinstance(item, Warned):
-            self.warnings.append(item.text)
+        elif isinstance(item, LogLine) and item.level == "debug":
+            state = item.text.partition(" -> ")[2]
+            self.state = state if state in STATES else self.state
+        elif isinstance(item, LogLine):
+            (self.notes if item.level == "info" else self.warnings).append(item.text)
 
     def _take(self, payload: bytes) -> None:
         self.payloads += 1

@@ -10,7 +10,7 @@ from .clock import LOOK_EVERY, Deadline, Stop
 from .endpoints import ALL_MARKET_STREAM, own_stream, stream_address
 from .market_stream.contracts import Venue
 from .market_stream.dialling import MAX_MESSAGE_BYTES
-from .market_stream.glance import contracts_in
+from .market_stream.messages import contracts_in
 from .transport.connection import Connection, open_in_background
 from .transport.route import Route
 

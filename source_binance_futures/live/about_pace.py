@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..binance.market_stream.push_clock import DOUBT_BY_EVENT_TIME
+from ..binance.market_stream.exchange_clock import UNCERTAINTY_BY_EVENT_TIME
 from .belief import Belief, Finding, Verdict, counted, holds_if, unseen
 from .facts import Facts, PaceFacts
 from .sampling import LATE_AFTER
@@ -112,7 +112,7 @@ def times_across(facts: Facts) -> Finding:
     if not lines:
         return unseen("too few updates of different contracts")
     farthest = max(order.farthest_back_ms for order in lines)
-    return holds_if(farthest <= DOUBT_BY_EVENT_TIME * 1000, f"E goes back by up to {farthest:,} ms")
+    return holds_if(farthest <= UNCERTAINTY_BY_EVENT_TIME * 1000, f"E goes back by up to {farthest:,} ms")
 
 
 BELIEFS = (
@@ -168,7 +168,7 @@ BELIEFS = (
     Belief("ids_across", "u goes back across contracts, even on one connection", "2.4", ids_across),
     Belief(
         "times_across",
-        f"E goes back across contracts by {DOUBT_BY_EVENT_TIME * 1000:.0f} ms at most",
+        f"E goes back across contracts by {UNCERTAINTY_BY_EVENT_TIME * 1000:.0f} ms at most",
         "2.4",
         times_across,
         "Two connections are compared by E, so that replacing one loses nothing.",

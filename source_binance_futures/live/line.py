@@ -11,8 +11,7 @@ from orjson import loads
 from ..binance.endpoints import ALL_MARKET_STREAM, own_stream
 from ..binance.errors import ConnectionLost
 from ..binance.market_stream.contracts import MOST_STREAMS
-from ..binance.market_stream.glance import control_answer
-from ..binance.market_stream.subscriptions import Subscriptions
+from ..binance.market_stream.subscriptions import Subscriptions, control_answer
 from .addresses import Address
 from .facts import LineFacts, SubscriptionFacts
 from .tape import Tape

@@ -8,8 +8,7 @@ from typing import Any
 
 from ..binance.clock import LOOK_EVERY, Stop
 from ..binance.errors import OnlyMalformedFrames
-from ..binance.market_stream.events import Batch
-from ..binance.market_stream.outbox import Failed, Gap, Item, Noted, Reach, Traced, Unproven, Warned
+from ..binance.market_stream.items import Batch, ConnectivityChanged, CoverageReset, Failed, Gap, Item, LogLine
 from ..binance.market_stream.reader import MarketStream
 from ..binance.text import first_of
 from ..binance.transport.address import host_of
@@ -19,6 +18,7 @@ from .cursor import Cursor
 from .progress import Progress
 from .selection import Selection
 
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 WRITE_AFTER_STOP = 0.5  # seconds; a stop signal wants an end within one
 WRITE_AFTER_WINDOW = 45.0  # seconds; before the watchdog of the process ends it
 
@@ -103,7 +103,7 @@ class Capture:
 
     def _take(self, item: Item) -> Iterator[Block]:
         if not isinstance(item, Batch):
-            self._hear(item)
+            self._handle(item)
             return
         emitted_at = self._clock.now_us() // 1000  # one clock reading for all
         for found in self._selection.take(item, self._market.markets_of(item.feed)):
@@ -123,24 +123,22 @@ class Capture:
                 self._selection.miss_contract(dead.symbol, since, until, why, speaks_again=not dead.is_news)
             )
 
-    def _hear(self, item: Warned | Noted | Traced | Gap | Unproven | Reach | Failed) -> None:
-        """What the market stream has to say. Raises the error that ended it."""
+    def _handle(self, item: LogLine | Gap | CoverageReset | ConnectivityChanged | Failed) -> None:
+        """Logs and counts what the market stream reports. Raises the error that ended it."""
         if isinstance(item, Failed):
             raise item.error
         if isinstance(item, Gap):
             self._logger.warning(self._selection.miss(item))
-        elif isinstance(item, Unproven):
+        elif isinstance(item, CoverageReset):
             self._selection.doubt(item.symbols)
-            self._logger.info(f"Of {first_of(item.symbols)} the other connection may have missed the first updates.")
-        elif isinstance(item, Reach):
+            self._logger.info(
+                f"The standby may have missed early updates of {first_of(item.symbols)}; their coverage starts again."
+            )
+        elif isinstance(item, ConnectivityChanged):
             self._progress.reach(item)
             self._selection.reach(item.feed, is_lost=item.lost_at is not None)
-        elif isinstance(item, Traced):
-            self._logger.debug(item.text)
-        elif isinstance(item, Noted):
-            self._logger.info(item.text)
         else:
-            self._logger.warning(item.text)
+            self._logger.log(LEVELS[item.level], item.text)
 
     def tell_summary(self) -> None:
         """The last words of a sync: what came, what was left out, what is missing."""

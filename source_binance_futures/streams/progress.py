@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..binance.market_stream.outbox import Reach
+from ..binance.market_stream.items import ConnectivityChanged
 from ..binance.text import duration
 
 AT_FIRST = 60.0  # seconds in which somebody may be watching
@@ -19,9 +19,9 @@ class Progress:
         self._told = 0
         self._lost_at: dict[int, float | None] = {}  # by feed
 
-    def reach(self, reach: Reach) -> None:
+    def reach(self, change: ConnectivityChanged) -> None:
         """A feed has got a connection, or was left without one."""
-        self._lost_at[reach.feed] = reach.lost_at
+        self._lost_at[change.feed] = change.lost_at
 
     def is_due(self, now: float) -> bool:
         """Every ten seconds in the first minute, every minute after it."""

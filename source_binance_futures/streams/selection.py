@@ -8,9 +8,8 @@ from typing import Any, TypeAlias
 from ..binance.endpoints import ALL_MARKET_STREAM, Market
 from ..binance.market_stream.contracts import Wishes
 from ..binance.market_stream.coverage import Coverage
-from ..binance.market_stream.events import Batch
+from ..binance.market_stream.items import Batch, Gap
 from ..binance.market_stream.messages import NoBookTicker, book_ticker_record, market_of_book_ticker, parse_frame
-from ..binance.market_stream.outbox import Gap
 from ..binance.market_stream.samples import Dead, Samples
 from .cursor import Cursor, Restart
 from .schema_drift import drift
@@ -77,7 +76,7 @@ class Selection:
         """
         tally, advance, since = self.tally, self._cursor.advance, self.coverage.since
         left = len(batch.payloads) if self._most is None else self._most - tally.emitted
-        vouches = not batch.behind and left >= len(batch.payloads)
+        vouches = batch.is_complete and left >= len(batch.payloads)
         feed, received_at_us = batch.feed, batch.received_at_us
         earliest, latest = batch.pushed_within_us
         self._exchange_ahead_us[feed] = latest - received_at_us

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..binance.market_stream.coverage import Coverage
+from ..binance.market_stream.items import Gap, Silence
 from ..binance.market_stream.messages import MalformedFrame, NoBookTicker
-from ..binance.market_stream.outbox import Gap, Silence
 from ..binance.text import duration, quoted, utc
 
 QUOTED_OF_EACH_KIND = 3

@@ -12,14 +12,15 @@ from hypothesis.strategies import SearchStrategy
 
 from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import BinanceError, ConnectFailed, UnreadableAnswer
-from source_binance_futures.binance.market_stream.glance import control_answer, glance
 from source_binance_futures.binance.market_stream.messages import (
     NoBookTicker,
     book_ticker_record,
     is_shutdown_notice,
     market_of_book_ticker,
     parse_frame,
+    scan,
 )
+from source_binance_futures.binance.market_stream.subscriptions import control_answer
 from source_binance_futures.binance.refusals import refusal
 from source_binance_futures.binance.transport.connection import Connection
 from source_binance_futures.binance.transport.http_head import MAX_HEAD_BYTES
@@ -146,7 +147,7 @@ def check_market(pieces: Pieces) -> None:
     (payload,) = pieces
     is_shutdown_notice(payload)
     control_answer(payload)
-    glance([payload], payload, own_streams=True)
+    scan([payload], own_streams=True)
     try:
         book_ticker, _ = parse_frame(payload)
     except NoBookTicker as error:

@@ -142,25 +142,25 @@ LINES = (
     # the failover
     Line(
         "binance/market_stream/failover.py",
-        "if not alive and self._backoff.banned is not None:",
+        "if not is_connected and self._backoff.banned is not None:",
         "if False:",
         f"{FAILOVER}a_ban_that_a_standby_heard_of_is_remembered_when_the_connection_in_use_is_lost",
     ),
     Line(
-        "binance/market_stream/verdicts.py",
-        "return spare.retiring or spare.age",
-        "return spare.age",
+        "binance/market_stream/failover.py",
+        "(standby.retiring or standby.age",
+        "(standby.age",
         f"{FAILOVER}a_standby_that_ages_or_is_shut_down_is_left_for_another",
     ),
     Line(
         "binance/market_stream/failover.py",
-        "self._lines.do(events.Close(number))",
+        "self._do(Close(number))",
         "pass",
         f"{FAILOVER}data_ends_the_wish_for_a_fresh_connection_and_an_unwanted_one_is_left",
     ),
     Line(
         "binance/market_stream/failover.py",
-        "if self._lines.paused and line is self.pair.active:\n                continue",
+        "if self.paused and line is self.primary:\n                continue",
         "pass",
         f"{FAILOVER}a_pause_leaves_the_line_unread_until_it_ends",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from source_binance_futures.binance.market_stream import events
+from source_binance_futures.binance.market_stream.items import Gap
 
 from .vouching import Table
 from .world import NEVER, Push
@@ -15,8 +15,8 @@ class Course:
     """How a window went."""
 
     table: Table = field(default_factory=Table)
-    gaps: list[events.TellGap] = field(default_factory=list)
-    silences: list[events.TellSilence] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    silences: list[Gap] = field(default_factory=list)
     dials: list[float] = field(default_factory=list)
     reasons: int = 0  # to dial
     faults: int = 0

@@ -10,12 +10,12 @@ import random
 from collections import deque
 from collections.abc import Callable
 
-from source_binance_futures.binance.market_stream import events
-from source_binance_futures.binance.market_stream.backoff import Backoff, Ceiling
-from source_binance_futures.binance.market_stream.events import Action, Arrival, Batch, Refusal
-from source_binance_futures.binance.market_stream.failover import Failover
-from source_binance_futures.binance.market_stream.push_clock import PushClock
-from source_binance_futures.binance.market_stream.states import Phase
+from source_binance_futures.binance.market_stream import failover as events
+from source_binance_futures.binance.market_stream.backoff import Backoff, Ceiling, Refusal
+from source_binance_futures.binance.market_stream.exchange_clock import ExchangeClock
+from source_binance_futures.binance.market_stream.failover import Action, Failover, State
+from source_binance_futures.binance.market_stream.items import Batch, Gap, LogLine, Silence
+from source_binance_futures.binance.market_stream.messages import Read
 
 from .course import Course
 from .mischief import Mischief, refusal_of
@@ -35,7 +35,7 @@ class Driver:
         self._rng = random.Random(schedule.seed + 1)
         self.world = World(self._rng, schedule.pushes)
         backoff = Backoff(self._rng.random, Ceiling(), schedule.ends_at)
-        self.machine = Failover(schedule.timing, PushClock(EPOCH), backoff, standby=schedule.standby, began=BEGAN)
+        self.machine = Failover(schedule.timing, ExchangeClock(EPOCH), backoff, standby=schedule.standby, began=BEGAN)
         self._referee = Referee(schedule, self.machine)
         self._mischief = Mischief(self.machine, self.world, self._act)
         self._watch = watch
@@ -43,7 +43,7 @@ class Driver:
         self._open: dict[int, Connection] = {}
         self._paused: set[int] = set()
         self._attempts: deque[tuple[float, Refusal | None, Fault | None]] = deque()
-        self._outbox: deque[Batch | events.TellGap | events.TellSilence] = deque()
+        self._outbox: deque[Batch | Gap] = deque()
         self._waiting = 0
         self._full = False
         self._steps = 0
@@ -84,11 +84,11 @@ class Driver:
         was_paused = bool(self._paused)
         self._referee.is_over = True
         self._took_over = False
-        self._act(self.machine.ended(self._now))
+        self._act(self.machine.window_ended(self._now))
         course.ended_paused = was_paused and not self._took_over
         self._mischief.stalled_until = 0.0
         self._consume()
-        course.accounted_until = self.machine.account.until
+        course.accounted_until = self.machine.watermark
         course.dials = self._referee.dials
         course.broken = self._referee.broken
         if self._open:
@@ -99,10 +99,10 @@ class Driver:
     def _act(self, actions: list[Action]) -> None:
         for action in actions:
             self._watch_action(action)
-            if isinstance(action, events.Emit):
-                self._referee.emitted(action.batch, self._now, was_covered_at=self.course.was_covered_at)
-                self._outbox.append(action.batch)
-                self._waiting += len(action.batch.payloads)
+            if isinstance(action, Batch):
+                self._referee.emitted(action, self._now, was_covered_at=self.course.was_covered_at)
+                self._outbox.append(action)
+                self._waiting += len(action.payloads)
             elif isinstance(action, events.Dial):
                 self._dial()
             elif isinstance(action, (events.Close, events.Ping, events.Pause, events.Resume)):
@@ -130,20 +130,17 @@ class Driver:
 
     def _note(self, action: Action) -> None:
         course = self.course
-        if isinstance(action, events.TellGap):
-            course.gaps.append(action)
+        if isinstance(action, Gap):
+            (course.silences if isinstance(action, Silence) else course.gaps).append(action)
             self._outbox.append(action)
-        elif isinstance(action, events.TellSilence):
-            course.silences.append(action)
-            self._outbox.append(action)
-        elif isinstance(action, (events.Note, events.Warn)):
+        elif isinstance(action, LogLine):
             course.reasons += "A fresh connection replaces" in action.text
+            if action.text.endswith(f"-> {State.COVERED.value}"):
+                course.was_covered_at = min(course.was_covered_at, self._now)
         elif isinstance(action, events.TookOver):
             self._took_over = True
         elif isinstance(action, events.GiveUp):
             course.gave_up = action.error
-        elif isinstance(action, events.Changed) and action.after.phase is Phase.COVERED:
-            course.was_covered_at = min(course.was_covered_at, self._now)
 
     def _dial(self) -> None:
         self._referee.dialled(self._now, attempts=len(self._attempts))
@@ -185,20 +182,21 @@ class Driver:
 
     def _read_once(self, number: int, connection: Connection) -> None:
         read = self.world.read(connection, self._now)
-        batch = None
-        if read.pushes:
-            batch = Batch(
-                list(read.pushes),  # type: ignore[arg-type]  # a push in place of its payload
-                160 * len(read.pushes),
-                self._now,
-                pushed_from=read.pushes[0].event_time,
-                pushed_at=read.pushes[-1].event_time,
-                line=number,
-            )
-        arrival = Arrival(
-            batch, bool(read.pushes), bool(read.pushes), read.heard, read.drained, read.notice, read.end is not None
+        has_data = bool(read.pushes)
+        taken = Read(
+            list(read.pushes),  # type: ignore[arg-type]  # a push in place of its payload
+            160 * len(read.pushes),
+            int(self._now * 1e6),
+            has_data,
+            has_data,
+            read.pushes[0].event_time if has_data else None,
+            read.pushes[-1].event_time if has_data else None,
+            heard=read.heard,
+            drained=read.drained,
+            retiring=read.notice,
+            ended=read.end is not None,
         )
-        self._act(self.machine.received(number, arrival, self._now))
+        self._act(self.machine.received(number, taken, self._now))
         if read.end is not None and number in self._open:
             self._act(self.machine.lost(number, read.end, self._now))
 
@@ -230,9 +228,9 @@ class Driver:
     def _watch_action(self, action: Action) -> None:
         if self._watch is None:
             return
-        if isinstance(action, events.Emit):
-            pushes: list[Push] = action.batch.payloads  # type: ignore[assignment]
+        if isinstance(action, Batch):
+            pushes: list[Push] = action.payloads  # type: ignore[assignment]
             moments = f"pushed {pushes[0].at:.3f} to {pushes[-1].at:.3f}"
-            self._watch(self._now, f"emit {len(pushes)} of line {action.batch.line}, {moments}")
+            self._watch(self._now, f"emit {len(pushes)} of line {action.line}, {moments}")
         else:
             self._watch(self._now, str(action))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from source_binance_futures.binance.market_stream.events import TellGap, TellSilence
 from source_binance_futures.binance.market_stream.failover import QUIET_END
+from source_binance_futures.binance.market_stream.items import Gap
 from source_binance_futures.binance.market_stream.line import BEHIND_AFTER
 
 from .course import Course
@@ -31,7 +31,7 @@ def judge(schedule: Schedule, course: Course, connections: list[Connection]) -> 
     ]
 
 
-def _on_the_true_clock(gap: TellGap | TellSilence, schedule: Schedule) -> tuple[float, float]:
+def _on_the_true_clock(gap: Gap, schedule: Schedule) -> tuple[float, float]:
     ahead = EPOCH + (schedule.skew if schedule.has_event_times else 0.0)
     return gap.since - ahead, gap.until - ahead
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from source_binance_futures.binance.market_stream.events import Action, Refusal
-from source_binance_futures.binance.market_stream.failover import Failover
+from source_binance_futures.binance.market_stream.backoff import Refusal
+from source_binance_futures.binance.market_stream.failover import Action, Failover
 
 from .schedule import Fault, Kind
 from .world import NEVER, Connection, World
@@ -27,13 +27,13 @@ class Mischief:
         if fault.kind == "stall":
             self.stalled_until = max(self.stalled_until, now + fault.seconds)
         elif fault.kind == "doubt":
-            active = self._machine.pair.active
+            active = self._machine.primary
             if active is not None:
-                self._act(self._machine.doubted(active.number, "its contents", now))
+                self._act(self._machine.request_reconnect(active.number, "its contents", now))
         elif fault.kind.startswith(("refuse", "accept", "late", "mute from")):
             self._of_handshakes.extend([fault] * fault.times)
         else:
-            lines = [self._machine.pair.active, self._machine.pair.spare]
+            lines = [self._machine.primary, self._machine.standby]
             for line in lines if fault.target == 2 else [lines[fault.target]]:
                 if line is not None:
                     self._harm(open_lines[line.number], fault, now)

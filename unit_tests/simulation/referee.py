@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 
 from source_binance_futures.binance.market_stream.backoff import FIRST_PAUSE
-from source_binance_futures.binance.market_stream.events import Batch
 from source_binance_futures.binance.market_stream.failover import Failover
-from source_binance_futures.binance.market_stream.states import Phase
+from source_binance_futures.binance.market_stream.items import Batch
 
 from .schedule import TICK, Schedule
 from .world import Connection, Push
 
 BRINGS_DATA = 1.0  # seconds since the last update
 LATEST = 5.0  # seconds after its push an update is emitted, whatever goes wrong with one of two connections
-WITHOUT_REPLACEMENT = (Phase.UNPROVEN, Phase.SINGLE, Phase.COVERED)
 
 
 class Referee:
@@ -58,8 +56,7 @@ class Referee:
         """A line with nothing wrong is not left without another one, and a standby that is of use stays."""
         if not connection.is_live() or self._is_old(connection, now) or self.is_over:
             return
-        pair = self._machine.pair
-        if pair.active is None:
+        if self._machine.primary is None:
             self.broken.append(f"line {connection.number} was left at {now:.2f} though nothing was wrong with it")
         has_data = connection.first_read is not None and now - connection.last_arrival < BRINGS_DATA
         if self._schedule.standby and has_data and not self._replaced(connection):
@@ -67,12 +64,12 @@ class Referee:
 
     def _replaced(self, connection: Connection) -> bool:
         """Whether another line is in use that was opened later."""
-        active = self._machine.pair.active
-        return active is not None and active.number > connection.number
+        primary = self._machine.primary
+        return primary is not None and primary.number > connection.number
 
     def looked(self, open_lines: Mapping[int, Connection], paused: Set[int], now: float) -> None:
         """What is held is open, at most two, none of them dead for long or unwanted for long."""
-        held = {line.number for line in self._machine.pair.lines()}
+        held = {line.number for line in self._machine.lines}
         if held != set(open_lines):
             self.broken.append(f"at {now:.2f} lines {held} are held, and {set(open_lines)} are open")
         if len(held) > 2:
@@ -91,8 +88,8 @@ class Referee:
 
     def _look_for_unwanted(self, now: float) -> None:
         machine = self._machine
-        is_calm = machine.state.phase in WITHOUT_REPLACEMENT and not machine.state.paused
-        if self._schedule.standby or machine.pair.spare is None or not is_calm:
+        is_wanted = self._schedule.standby or machine.replacing is not None or machine.paused
+        if is_wanted or machine.standby is None:
             self._unwanted_since = None
         elif self._unwanted_since is None:
             self._unwanted_since = now

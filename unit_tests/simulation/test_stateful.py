@@ -12,25 +12,21 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from source_binance_futures.binance.market_stream.backoff import Backoff, Ceiling
-from source_binance_futures.binance.market_stream.events import (
+from source_binance_futures.binance.market_stream.backoff import Backoff, Ceiling, Refusal
+from source_binance_futures.binance.market_stream.exchange_clock import ExchangeClock
+from source_binance_futures.binance.market_stream.failover import (
     Action,
-    Arrival,
-    Batch,
     Close,
     Dial,
-    Emit,
+    Failover,
     GiveUp,
     Pause,
     Ping,
-    Refusal,
     Resume,
-    TellGap,
-    TellSilence,
 )
-from source_binance_futures.binance.market_stream.failover import Failover
+from source_binance_futures.binance.market_stream.items import Batch, Gap
 from source_binance_futures.binance.market_stream.line import Timing
-from source_binance_futures.binance.market_stream.push_clock import PushClock
+from source_binance_futures.binance.market_stream.messages import Read
 
 EPOCH, BEGAN, SLACK = 1_790_000_000.0, 1000.0, 0.05
 
@@ -60,7 +56,7 @@ class Exchange(RuleBasedStateMachine):
         self.gave_up = False
         self.full = False
         self.machine = Failover(
-            Timing(), PushClock(EPOCH), Backoff(lambda: 0.5, Ceiling(), 1e9), standby=self.standby, began=BEGAN
+            Timing(), ExchangeClock(EPOCH), Backoff(lambda: 0.5, Ceiling(), 1e9), standby=self.standby, began=BEGAN
         )
         self.act(self.machine.tick(self.now))
 
@@ -68,9 +64,9 @@ class Exchange(RuleBasedStateMachine):
 
     def act(self, actions: list[Action]) -> None:
         for action in actions:
-            if isinstance(action, Emit):
-                self.emitted += [int(payload) for payload in action.batch.payloads]
-            elif isinstance(action, (TellGap, TellSilence)):
+            if isinstance(action, Batch):
+                self.emitted += [int(payload) for payload in action.payloads]
+            elif isinstance(action, Gap):
                 assert action.since < action.until
                 self.told.append((action.since - EPOCH, action.until - EPOCH))
             elif isinstance(action, Dial):
@@ -85,7 +81,7 @@ class Exchange(RuleBasedStateMachine):
             elif isinstance(action, GiveUp):
                 self.gave_up = True
         assert len(self.wires) <= 2
-        assert {line.number for line in self.machine.pair.lines()} == set(self.wires)
+        assert {line.number for line in self.machine.lines} == set(self.wires)
 
     def some_wire(self, number: int) -> int | None:
         numbers = sorted(self.wires)
@@ -116,13 +112,18 @@ class Exchange(RuleBasedStateMachine):
         taken, wire.waiting = wire.waiting[:most], wire.waiting[most:]
         heard = bool(taken) or wire.pinged
         wire.pinged = False
-        batch = None
-        if taken:
-            first, last = taken[0][1] + EPOCH, taken[-1][1] + EPOCH
-            payloads = [str(update_id).encode() for update_id, _ in taken]
-            batch = Batch(payloads, 200 * len(taken), self.now, pushed_from=first, pushed_at=last, line=chosen)
-        arrival = Arrival(batch, bool(taken), bool(taken), heard, not wire.waiting)
-        self.act(self.machine.received(chosen, arrival, self.now))
+        times = [pushed + EPOCH for _, pushed in taken]
+        read = Read(
+            [str(update_id).encode() for update_id, _ in taken],
+            200 * len(taken),
+            has_data=bool(taken),
+            has_update=bool(taken),
+            first_event_time=times[0] if times else None,
+            last_event_time=times[-1] if times else None,
+            heard=heard,
+            drained=not wire.waiting,
+        )
+        self.act(self.machine.received(chosen, read, self.now))
 
     @rule(number=st.integers(0, 1))
     def a_line_is_lost(self, number: int) -> None:
@@ -140,7 +141,7 @@ class Exchange(RuleBasedStateMachine):
     def a_line_is_doubted(self, number: int) -> None:
         chosen = self.some_wire(number)
         if chosen is not None:
-            self.act(self.machine.doubted(chosen, "its contents", self.now))
+            self.act(self.machine.request_reconnect(chosen, "its contents", self.now))
 
     @precondition(lambda self: self.dialling)
     @rule(mute=st.booleans())
@@ -171,10 +172,10 @@ class Exchange(RuleBasedStateMachine):
             seen.add(update_id)
 
     def teardown(self) -> None:
-        self.act(self.machine.ended(self.now))
+        self.act(self.machine.window_ended(self.now))
         assert not self.wires
         seen = set(self.emitted)
-        until = self.machine.account.until
+        until = self.machine.watermark
         if until is None:
             return
         begins = min([self.pushed[update_id][1] for update_id in seen] + [since for since, _ in self.told])

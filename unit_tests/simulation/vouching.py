@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from source_binance_futures.binance.market_stream.coverage import Coverage
-from source_binance_futures.binance.market_stream.events import Batch, TellGap, TellSilence
+from source_binance_futures.binance.market_stream.items import Batch, Gap
 from source_binance_futures.binance.market_stream.line import BEHIND_AFTER
 
 from .world import Push
@@ -35,22 +35,22 @@ class Table:
         self._open: dict[int, Stretch] = {}
         self._read_at_us = 0
 
-    def take(self, item: Batch | TellGap | TellSilence) -> None:
+    def take(self, item: Batch | Gap) -> None:
         """The next item of the outbox, handled as `streams/selection.py` does."""
         if not isinstance(item, Batch):
             self._coverage.doubt_feed(FEED, self._read_at_us)
             return
         pushes: list[Push] = item.payloads  # type: ignore[assignment]  # a push in place of its payload
         self.taken += pushes
-        self._read_at_us = max(self._read_at_us, int(item.received_at * 1e6))
+        self._read_at_us = max(self._read_at_us, item.received_at_us)
         for push in pushes:
             if push.update_id <= self._newest.get(push.symbol, -1):
                 continue
             self._newest[push.symbol] = push.update_id
-            if item.behind:
+            if not item.is_complete:
                 self._coverage.doubt((str(push.symbol),))
             else:
-                self._vouch(push.symbol, item.received_at)
+                self._vouch(push.symbol, item.received_at_us / 1e6)
 
     def _vouch(self, symbol: int, received_at: float) -> None:
         since_us = self._coverage.since(str(symbol), FEED, int(received_at * 1e6))

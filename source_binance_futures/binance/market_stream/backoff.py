@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-
-from .events import Refusal
+from dataclasses import dataclass
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds
 MAX_ATTEMPTS, ATTEMPTS_WINDOW = 250, 300.0  # Binance's ceiling for one address: 300 in 5 minutes [binance-protocol 1]
 SECOND_REFUSED_PAUSE = 300.0  # seconds, where a second connection is refused for good but the first one lives
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An attempt that led to no connection.
+
+    `for_good` where another try makes no sense before somebody acts; `listens_again_at` (monotonic seconds) where the
+    exchange named a moment.
+    """
+
+    error: Exception
+    for_good: bool = False
+    listens_again_at: float | None = None
+
+    def __str__(self) -> str:
+        return str(self.error)
 
 
 class Ceiling:

@@ -11,8 +11,8 @@ from ..endpoints import stream_address
 from ..errors import AddressRefused, BinanceError, Owner, RateLimited
 from ..transport.connection import Connection, Opening, open_in_background
 from ..transport.route import Route
+from .backoff import Refusal
 from .contracts import FeedPlan
-from .events import Refusal
 
 MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
 

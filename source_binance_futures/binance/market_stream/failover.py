@@ -1,242 +1,523 @@
-"""The failover of one feed: events in, actions out. Pure: no clock, no socket, no thread, no log.
+"""The failover of one feed: events in, commands and items out. Pure: no clock, no socket, no thread, no log.
 
 Binance never replays: what is pushed while nobody listens is gone. So a connection is replaced before it is left (at 23
 hours, when the server announces its end, when it falls silent or behind), and with a standby a second one is always
-there to take over. All of that is one mechanism: a *spare* line keeps a backlog, and is promoted.
+there to take over. All of that is one mechanism: a *standby* line keeps a backlog, and becomes the *primary*.
 
-What was lost is decided by one number, `account.until`. `now` is monotonic seconds, what is *pushed* is told in epoch
-seconds of the exchange's clock. What may be asked for stands in `events.py`, the rules in `verdicts.py`, the states in
-`states.py`, and the drawing of all in docs/failover.md.
+What was lost is decided by one number, the *watermark*: everything pushed before it has been emitted, or reported as
+missing. Only an update of the primary moves it, since silence, an answered ping and an acknowledgement prove nothing;
+a gap begins at the watermark and is a jump of it (`_report_until`).
+
+Two states are stored, `state` and `missing`; docs/failover.md draws both. `now` is monotonic seconds, what is *pushed*
+is given in epoch seconds of the exchange's clock.
 """
 
 from __future__ import annotations
 
-from . import events, verdicts
-from .account import Account
-from .backoff import Backoff
-from .changeover import Changeover
-from .events import Action, Arrival, Refusal
-from .line import Line, Timing
-from .pair import Pair
-from .push_clock import PushClock
-from .states import Phase, State, state_of
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, TypeAlias
 
-QUIET_END = 6.0  # seconds without data before the end that are told: five are Binance's own pace for samples
+from .backoff import Backoff, Refusal
+from .exchange_clock import ExchangeClock
+from .items import ConnectivityChanged, Gap, Item, LogLine, Silence
+from .line import BEHIND_AFTER, Line, Timing
+from .messages import Read
+
+SHORTEST_GAP = 0.001  # seconds; what is shorter is below the timestamp uncertainty
+IN_STEP = 0.5  # seconds by which the same update may come later over one connection than over the other
+QUIET_END = 6.0  # seconds without data before the end that are reported: five are Binance's own pace for samples
+
+
+class State(Enum):
+    """Which connections a feed has."""
+
+    CONNECTING = "connecting"  # none in use
+    UNPROVEN = "unproven"  # a primary, and no update over it yet
+    SINGLE = "single"  # a primary that brings updates
+    COVERED = "covered"  # and a standby that has everything that was not emitted
+
+
+class Missing(Enum):
+    """Whether updates pushed since the watermark may be missing that are not reported yet."""
+
+    NOTHING = "nothing missing"
+    SILENCE = "silence"  # nothing came over connections that answer: most likely nothing was pushed
+    OUTAGE = "outage"
+
+
+@dataclass(frozen=True)
+class Dial:
+    """Open a connection now."""
+
+
+@dataclass(frozen=True)
+class Close:
+    """Leave this line; nothing of it is read any more."""
+
+    line: int
+
+
+@dataclass(frozen=True)
+class Ping:
+    """Ask this line for a sign of life."""
+
+    line: int
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Leave this line unread until `Resume`."""
+
+    line: int
+
+
+@dataclass(frozen=True)
+class Resume:
+    line: int
+
+
+@dataclass(frozen=True)
+class TookOver:
+    """This line is the primary from here on, and no update was lost; what it heard alone follows."""
+
+    line: int
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """No connection is left, and another try makes no sense."""
+
+    error: Exception
+
+
+Command: TypeAlias = "Dial | Close | Ping | Pause | Resume | TookOver | GiveUp"
+Action: TypeAlias = "Command | Item"
+
+
+class Comparison:
+    """Two lines beside each other: which of them brings data alone, and which is later. Moments are monotonic."""
+
+    def __init__(self, takeover_after: float) -> None:
+        self._takeover_after = takeover_after
+        self.reset()
+
+    def reset(self) -> None:
+        """What was compared so far says nothing any more: a line has gone, or was not read for a while."""
+        self._alone: Line | None = None  # brings data while the other brings none
+        self._alone_since = 0.0
+        self._behind: Line | None = None  # is later than the other
+        self._behind_since = 0.0
+
+    def data_came(self, line: Line, other: Line, now: float) -> None:
+        """Data came over `line`.
+
+        At a five-second cadence both hear the same updates and then nothing: that is not being alone.
+        """
+        if self._alone is other:
+            self._alone = None
+        if self._alone is None and now - other.last_data_at >= IN_STEP:
+            self._alone, self._alone_since = line, now
+        if line.lag - other.lag < self._takeover_after:
+            self._behind = None if self._behind is line else self._behind
+        elif self._behind is not line:
+            self._behind, self._behind_since = line, now
+
+    def is_alone(self, line: Line, now: float, *, at_once: bool = False) -> bool:
+        """Whether a line has brought data for a while, or just now, and the other none."""
+        return self._alone is line and (at_once or now - self._alone_since >= self._takeover_after - IN_STEP)
+
+    def is_behind(self, line: Line, now: float) -> bool:
+        """Whether a line is later than the other, and has been for a while."""
+        return self._behind is line and now - self._behind_since >= self._takeover_after
 
 
 class Failover:
-    """Keeps one or two lines of one feed, and accounts for what is pushed over it.
+    """Keeps one or two lines of one feed, and knows until when nothing that was pushed over it is missing.
 
-    Each event is a method that returns the actions it asks for, in order.
+    Each event is a method that returns the actions it asks for, in order: commands for the feed, and the items that
+    the consumer gets. `feed` is the number of the feed, `name` what a person knows it by, where there are several.
     """
 
-    def __init__(self, timing: Timing, clock: PushClock, backoff: Backoff, *, standby: bool, began: float) -> None:
-        self.state = State(Phase.CONNECTING)
-        self.account = Account(clock, began)
-        self.pair = Pair(timing)
-        self._lines = Changeover(self.pair, self.account, timing, standby=standby)
+    def __init__(
+        self, timing: Timing, clock: ExchangeClock, backoff: Backoff, *, standby: bool, began: float, feed: int = 0
+    ) -> None:
+        self.name = ""
+        self.state = State.CONNECTING
+        self.missing = Missing.NOTHING
+        self.primary: Line | None = None
+        self.standby: Line | None = None
+        self.watermark: float | None = None  # epoch seconds of the exchange's clock; None before the first update
+        self.losses = 0  # how often the primary was lost
+        self.replacing: str | None = None  # why a fresh line is wanted in place of the primary
+        self.paused = False  # the primary is left unread
+        self._cause = ""  # of what is missing
+        self._replacing_silence = False  # the first data ends the wish for a fresh line
+        self._feed = feed
         self._timing = timing
         self._clock = clock
         self._backoff = backoff
-        self._dialling = False
+        self._keeps_standby = standby
+        self._began = began
+        self._comparison = Comparison(timing.takeover_after)
+        self._actions: list[Action] = []
+        self._is_dialling = False
         self._has_given_up = False
-        self._over = False
+        self._is_over = False
+        self._was_connected: bool | None = None  # as the consumer knows it
 
     @property
-    def losses(self) -> int:
-        """How often the line in use was lost."""
-        return self._lines.losses
+    def lines(self) -> list[Line]:
+        """The open lines, the primary first."""
+        return [line for line in (self.primary, self.standby) if line is not None]
+
+    def line(self, number: int) -> Line | None:
+        """The open line of this number."""
+        return next((line for line in self.lines if line.number == number), None)
 
     # --- events ---
 
     def tick(self, now: float) -> list[Action]:
-        """Time has passed; the first one asks for the first connection."""
-        self._look_after_lines(now)
+        """Time has passed; the first tick asks for the first connection."""
+        self._check(now)
         return self._answer(now)
 
     def opened(self, number: int, now: float) -> list[Action]:
         """An attempt led to a connection, known as line `number` from here on."""
-        self._dialling = False
+        self._is_dialling = False
         self._backoff.opened()
-        line = Line(number, now, self._timing, self._clock)
-        if not self._over and self.pair.active is None:
-            self.pair.active = line
-        elif not self._over and self.pair.spare is None and self._lines.wants_spare:
-            self.pair.spare = line
+        line = Line(number, now, self._timing, self._clock, self._feed)
+        if not self._is_over and self.state is State.CONNECTING:
+            self.primary = line
+            self._enter(State.UNPROVEN)
+        elif not self._is_over and self.standby is None and self._wants_standby:
+            self.standby = line
         else:
-            self._lines.do(events.Close(number))
+            self._do(Close(number))
         return self._answer(now)
 
     def refused(self, refusal: Refusal, now: float) -> list[Action]:
         """An attempt failed."""
-        self._dialling = False
-        hopeless = self._backoff.refused(now, refusal)
-        alive = self.pair.active is not None
+        self._is_dialling = False
+        is_hopeless = self._backoff.refused(now, refusal)
+        is_connecting = self.state is State.CONNECTING
         failures = self._backoff.failures
-        if failures & (failures - 1) == 0 and not self._over:  # the 1st, 2nd, 4th, 8th... in a row
-            what = f"{self._lines.name_of_spare} is missing" if alive else "Connecting failed"
-            self._lines.do(events.Warn(f"{what} (attempt {failures} in a row): {refusal}"))
-        if not alive and not self._over:
-            self.account.open_outage(str(refusal).rstrip("."))
-            if hopeless:
+        if failures & (failures - 1) == 0 and not self._is_over:  # the 1st, 2nd, 4th, 8th... in a row
+            what = "Connecting failed" if is_connecting else f"{self._name_of_standby} is missing"
+            self._log("warning", f"{what} (attempt {failures} in a row): {refusal}")
+        if is_connecting and not self._is_over:
+            self._may_miss(Missing.OUTAGE, str(refusal).rstrip("."))
+            if is_hopeless:
                 self._give_up(refusal.error)
         return self._answer(now)
 
-    def received(self, number: int, arrival: Arrival, now: float) -> list[Action]:
+    def received(self, number: int, read: Read, now: float) -> list[Action]:
         """One read of line `number`."""
-        line = self.pair.line(number)
+        line = self.line(number)
         if line is None:
             return []
         was_proven = line.begins is not None
-        line.receive(now, arrival)
+        batch = line.receive(now, read, other_has_rest=line is self.primary and self.state is State.COVERED)
         if line.begins is not None and not was_proven:
             self._backoff.proven()
-        if arrival.batch is not None:
-            if line is self.pair.active:
-                self._end_silence(arrival)
-                self._lines.do(*self.account.emitted(line), events.Emit(arrival.batch))
-                if arrival.ended and not self._is_covered():
-                    arrival.batch.behind = True  # who knows how long it had been over
+        if batch is not None:
+            if line is self.primary:
+                if read.has_data and self._replacing_silence:
+                    self._stop_replacing()
+                self._advance(line)
+                self._do(batch)
             else:
-                line.keep(arrival.batch, self.account.until)
-            if arrival.has_data:
-                self.pair.compare(line, now)
-        self._look_after_lines(now)
+                line.keep(batch, self.watermark)
+            other = self.standby if line is self.primary else self.primary
+            if read.has_data and other is not None:
+                self._comparison.data_came(line, other, now)
+            self._note_cover()
+        self._check(now)
         return self._answer(now)
 
     def lost(self, number: int, cause: str, now: float) -> list[Action]:
         """Line `number` is over; what arrived before was `received`."""
-        line = self.pair.line(number)
+        line = self.line(number)
         if line is not None:
-            self._lines.lose(line, cause)
+            self._lose(line, cause)
         return self._answer(now)
 
-    def doubted(self, number: int, why: str, now: float) -> list[Action]:
+    def request_reconnect(self, number: int, why: str, now: float) -> list[Action]:
         """What only a look at the contents can tell: line `number` does not bring all that it should."""
-        active = self.pair.active
-        if active is not None and active.number == number and self._lines.replacing is None:
-            self._lines.replace(verdicts.Replacement(verdicts.Reason.DOUBT, why))
+        if self.primary is not None and self.primary.number == number and self.replacing is None:
+            self._replace(why, "warning")
         return self._answer(now)
 
     def outbox_full(self, now: float) -> list[Action]:
-        """The consumer is far behind: the line in use is left unread. Its silence from now on proves nothing."""
-        active = self.pair.active
-        if not self._lines.paused and active is not None:
-            self._lines.paused = True
-            active.pause(now)
-            self._lines.do(events.Pause(active.number))
+        """The consumer is far behind: the primary is left unread. Its silence from now on proves nothing."""
+        if not self.paused and self.primary is not None:
+            self.paused = True
+            self.primary.pause(now)
+            self._do(Pause(self.primary.number))
         return self._answer(now)
 
     def outbox_free(self, now: float) -> list[Action]:
         """The consumer has caught up."""
-        active = self.pair.active
-        if self._lines.paused and active is not None:
-            self._lines.paused = False
-            active.resume(now)
-            self.pair.forget()
-            self._lines.do(events.Resume(active.number))
+        if self.paused and self.primary is not None:
+            self.paused = False
+            self.primary.resume(now)
+            self._comparison.reset()
+            self._do(Resume(self.primary.number))
         return self._answer(now)
 
-    def ended(self, now: float) -> list[Action]:
-        """The window is over. Tells what may be missing at its end, and leaves every line."""
-        if not self._over:
-            self._over = True
-            self._doubt_the_end(now)
-            self._lines.do(*self.account.told_until(self._clock.now(now)))
-        for line in self.pair.lines():
-            self._lines.leave(line)
+    def window_ended(self, now: float) -> list[Action]:
+        """The window is over: reports what may be missing at its end, and leaves every line."""
+        if not self._is_over:
+            self._is_over = True
+            self._check_end(now)
+            self._report_until(self._clock.now(now))
+        for line in self.lines:
+            self._leave(line)
         return self._answer(now)
 
-    # --- from events to actions ---
+    # --- actions ---
 
     def _answer(self, now: float) -> list[Action]:
-        """What was asked for, and what the new state asks for."""
-        if not (self._dialling or self._has_given_up or self._over):
+        """What this event asks for."""
+        if not (self._is_dialling or self._has_given_up or self._is_over):
             self._dial_if_due(now)
-        replacing = self._lines.replacing.why if self._lines.replacing is not None else None
-        state = state_of(self.pair, self.account, replacing=replacing, paused=self._lines.paused)
-        if state != self.state:
-            self._lines.do(events.Changed(self.state, state))
-            self.state = state
-        actions, self._lines.actions = self._lines.actions, []
+        is_connected = self.primary is not None
+        if is_connected is not self._was_connected:
+            self._was_connected = is_connected
+            self._do(ConnectivityChanged(self._feed, None if is_connected else now))
+        actions, self._actions = self._actions, []
         return actions
 
+    def _do(self, *actions: Action) -> None:
+        self._actions.extend(actions)
+
+    def _log(self, level: Literal["debug", "info", "warning"], text: str) -> None:
+        self._do(LogLine(level, self.named(text)))
+
+    def named(self, text: str) -> str:
+        """A text, under the name of the feed where it has one."""
+        return f"{self.name}: {text}" if self.name else text
+
+    def _enter(self, state: State) -> None:
+        if state is not self.state:
+            self._log("debug", f"{self.state.value} -> {state.value}")
+            self.state = state
+
+    # --- dialling ---
+
+    @property
+    def _wants_standby(self) -> bool:
+        return self._keeps_standby or self.replacing is not None
+
+    @property
+    def _name_of_standby(self) -> str:
+        return "The standby connection" if self._keeps_standby else "The fresh connection"
+
     def _dial_if_due(self, now: float) -> None:
-        alive = self.pair.active is not None
-        if alive and (self.pair.spare is not None or not self._lines.wants_spare):
+        is_connected = self.state is not State.CONNECTING
+        if is_connected and (self.standby is not None or not self._wants_standby):
             return
-        if not alive and self._backoff.banned is not None:
+        if not is_connected and self._backoff.banned is not None:
             self._give_up(self._backoff.banned)
-        elif now >= self._backoff.next_attempt_at(alive=alive):
+        elif now >= self._backoff.next_attempt_at(alive=is_connected):
             self._backoff.attempted(now)
-            self._dialling = True
-            self._lines.do(events.Dial())
+            self._is_dialling = True
+            self._do(Dial())
 
     def _give_up(self, error: Exception) -> None:
         self._has_given_up = True
-        self._lines.do(events.GiveUp(error))
+        self._do(GiveUp(error))
 
-    def _is_covered(self) -> bool:
-        """Whether a spare has all that was not emitted."""
-        return self.pair.spare is not None and self.account.would_lose_nothing(self.pair.spare)
+    # --- what may be missing ---
 
-    def _end_silence(self, arrival: Arrival) -> None:
-        """A fresh line that was asked for because of silence is not wanted any more once data comes."""
-        wanted = self._lines.replacing
-        if arrival.has_data and wanted is not None and wanted.reason is verdicts.Reason.SILENCE:
-            self._lines.replacing = None
+    def _may_miss(self, missing: Missing, cause: str) -> None:
+        """From the watermark on, or from the very beginning, updates may be missing.
 
-    def _doubt_the_end(self, now: float) -> None:
-        """Opens what may be missing in the last stretch of the window; a spare may still have it."""
-        active, spare = self.pair.active, self.pair.spare
-        if active is None or self.account.until is None:
+        The first cause of an outage stays; a silence becomes an outage, and never the other way round.
+        """
+        if self.missing not in (missing, Missing.OUTAGE):
+            self._log("debug", f"{self.missing.value} -> {missing.value} ({cause})")
+            self.missing, self._cause = missing, cause
+
+    def _advance(self, line: Line) -> None:
+        """What the primary has brought is emitted; its first update ends what was open."""
+        if line.reached is None or line.covers_from is None:
             return
-        failed = None if self._lines.paused else verdicts.failed_at_end(self.pair, self._timing, now)
-        if failed is not None and spare is not None:
-            self._lines.follow(failed, active, spare)
-            active, spare = spare, None
-        doubt = verdicts.doubt_of_end(active, paused=self._lines.paused)
-        if doubt is not None and spare is not None and self.account.would_lose_nothing(spare):
-            self._lines.replacing = verdicts.Replacement(verdicts.Reason.DOUBT, doubt)
-            self._lines.follow(verdicts.Relieve(), active, spare)
-            is_quiet = self._clock.now(now) - self.account.until >= QUIET_END
-            doubt = verdicts.doubt_of_end(spare, paused=False) or (doubt if is_quiet else None)
-        if doubt is not None:
-            self.account.open_outage(doubt)
-        elif self._clock.now(now) - self.account.until >= QUIET_END:
-            self.account.open_silence("the window ended in silence")
+        self._report_until(line.covers_from)
+        self.watermark = line.reached if self.watermark is None else max(self.watermark, line.reached)
+        if self.state is State.UNPROVEN:
+            self._enter(State.SINGLE)
 
-    # --- what the clocks ask for ---
+    def _report_until(self, until: float) -> None:
+        """Reports what may be missing from the watermark `until` then, if anything may."""
+        if self.missing is Missing.NOTHING:
+            return
+        # The beginning is known by our own clock, and what the exchange's says then only after its first frame.
+        since = self._clock.now(self._began) if self.watermark is None else self.watermark
+        self.watermark = max(since, until)
+        if self.missing is Missing.OUTAGE:
+            since = since if until - since >= SHORTEST_GAP else until - self._clock.uncertainty
+            self._do(Gap(self._feed, since, until, self.named(self._cause)))
+        elif until - since >= SHORTEST_GAP:
+            self._do(Silence(self._feed, since, until, self.named(self._cause)))
+        self._log("debug", f"{self.missing.value} -> {Missing.NOTHING.value}")
+        self.missing = Missing.NOTHING
 
-    def _look_after_lines(self, now: float) -> None:
-        for line in self.pair.lines():
-            if self._lines.paused and line is self.pair.active:
+    def _note_cover(self) -> None:
+        """Notes whether the standby has everything that was not emitted, beyond the uncertainty of times."""
+        begins = None if self.standby is None else self.standby.covers_from
+        has_all = (
+            begins is not None and self.watermark is not None and self.watermark - begins >= self._clock.uncertainty
+        )
+        if self.state is State.SINGLE and has_all:
+            self._enter(State.COVERED)
+        elif self.state is State.COVERED and not has_all:
+            self._enter(State.SINGLE)
+
+    # --- from one line to another ---
+
+    def _replace(self, why: str, level: Literal["info", "warning"], *, of_silence: bool = False) -> None:
+        """Wants a fresh line in place of the primary, which goes on until then."""
+        self.replacing, self._replacing_silence = why, of_silence
+        self._log(level, f"A fresh connection replaces the one in use: {why}.")
+
+    def _stop_replacing(self) -> None:
+        self.replacing, self._replacing_silence = None, False
+
+    def _lose(self, line: Line, cause: str) -> None:
+        """A line is over, or of no use. The standby takes over from a primary, or an outage begins."""
+        if line is self.standby:
+            self._leave(line)
+            self._log("warning", f"{self._name_of_standby} is missing, another is being opened. Cause: {cause}.")
+            return
+        self.losses += 1
+        if self.standby is not None:
+            self._take_over(line, self.standby, cause)
+            return
+        self._leave(line)
+        self._may_miss(Missing.OUTAGE, cause)
+        self._stop_replacing()
+        self._enter(State.CONNECTING)
+        self._log("info", f"The connection was lost: {cause}. Connecting again.")
+
+    def _leave(self, line: Line) -> None:
+        """Closes a line."""
+        if line is self.primary:
+            self.primary = None
+            self.paused = False
+        else:
+            self.standby = None
+            self._note_cover()
+        self._comparison.reset()
+        self._do(Close(line.number))
+
+    def _take_over(self, primary: Line, standby: Line, cause: str) -> None:
+        """The standby replaces the primary: without a gap where it has everything that was not emitted."""
+        self._leave(primary)
+        if self.state is State.COVERED:
+            self._do(TookOver(standby.number))
+            self._log("info", f"Another connection took over without a gap: {cause}.")
+        else:
+            self._may_miss(Missing.OUTAGE, cause)
+        self._promote(standby)
+
+    def _accept_silence(self, primary: Line, standby: Line) -> None:
+        """Only data moves the watermark, so the silence is reported once something comes."""
+        self._log("warning", "The fresh connection is silent too, so there may be nothing to send. Staying on it.")
+        standby.patience = min(primary.patience * 2, self._timing.longest_patience)
+        if self.state is not State.COVERED:
+            self._may_miss(Missing.SILENCE, "a fresh connection was silent too")
+        self._leave(primary)
+        self._promote(standby)
+
+    def _promote(self, line: Line) -> None:
+        """The standby is the primary. What its backlog holds goes first; the cursor skips what is known."""
+        self.primary, self.standby = line, None
+        self._stop_replacing()
+        self._enter(State.UNPROVEN if line.begins is None else State.SINGLE)
+        self._advance(line)
+        self._do(*line.unwind())
+
+    # --- what the clocks and the comparison of both lines ask for ---
+
+    def _check(self, now: float) -> None:
+        for line in self.lines:
+            if self.paused and line is self.primary:
                 continue
             stalled = line.stalled(now)
             if stalled is not None:
-                self._lines.lose(line, stalled)
+                self._lose(line, stalled)
             elif line.needs_ping(now):
-                self._lines.do(events.Ping(line.number))
-        spare = self.pair.spare
-        if spare is not None and verdicts.spare_has_aged(spare, self._timing, now):
-            self._lines.leave(spare)
-        if self.pair.active is not None and not self._lines.paused:
-            self._judge(self.pair.active, now)
+                self._do(Ping(line.number))
+        standby = self.standby
+        if standby is not None and (standby.retiring or standby.age(now) >= self._timing.rotate_after):
+            self._leave(standby)  # it will end before it is needed
+        if self.primary is not None and not self.paused:
+            if self.replacing is None:
+                self._check_age(self.primary, now)
+            if self.standby is not None:
+                self._check_both(self.primary, self.standby, now)
 
-    def _judge(self, active: Line, now: float) -> None:
-        if self._lines.replacing is None:
-            wanted = verdicts.reason_to_replace(active, self.pair.spare, self._timing, now)
-            if wanted is not None:
-                if wanted.reason is verdicts.Reason.SILENCE and self.pair.spare is not None:
-                    self._lines.leave(self.pair.spare)  # as silent as the other: only a fresh one can tell
-                self._lines.replace(wanted)
-        verdict = verdicts.verdict_on_both(
-            self.pair,
-            self.account,
-            self._timing,
-            now,
-            wants_spare=self._lines.wants_spare,
-            replacing=self._lines.replacing is not None,
-        )
-        if verdict is not None and self.pair.spare is not None:
-            self._lines.follow(verdict, active, self.pair.spare)
+    def _check_age(self, primary: Line, now: float) -> None:
+        """Whether the primary has to be replaced although it is open."""
+        if primary.retiring:
+            self._replace("the server announced its shutdown", "info")
+        elif primary.age(now) >= self._timing.rotate_after:
+            self._replace(f"it has been open for {primary.age(now) / 3600:.1f} hours", "info")
+        elif primary.is_silent(now) and (self.standby is None or self.standby.is_silent(now)):
+            if self.standby is not None:
+                self._leave(self.standby)  # as silent as the other: only a fresh one can tell
+            self._replace(f"no update came for {primary.silent_for(now):.0f} seconds", "warning", of_silence=True)
+
+    def _check_both(self, primary: Line, standby: Line, now: float) -> None:
+        """What two open lines ask for; nothing where all is well, or where there is still something to wait for."""
+        both = self._comparison
+        is_needless = self.state in (State.COVERED, State.UNPROVEN)  # one that never brought an update
+        if both.is_alone(standby, now, at_once=self.missing is not Missing.NOTHING):
+            self._lose(primary, f"the connection in use was silent for {primary.silent_for(now):.1f} seconds")
+        elif both.is_behind(primary, now) and self.state is State.COVERED:
+            self._lose(primary, f"the connection in use was {primary.lag:.1f} seconds behind")
+        elif both.is_alone(primary, now) and (standby.has_data or standby.is_silent(now)):  # a fresh one has its time
+            self._lose(standby, f"it was silent for {standby.silent_for(now):.1f} seconds")
+        elif both.is_behind(standby, now):
+            self._lose(standby, f"it was {standby.lag:.1f} seconds behind")
+        elif not self._wants_standby:
+            self._leave(standby)
+        elif self.replacing is None:
+            return
+        elif is_needless and standby.has_brought_for(self._timing.overlap):
+            self._take_over(primary, standby, self.replacing)
+        elif primary.is_silent(now) and standby.is_silent(now) and standby.answered:
+            self._accept_silence(primary, standby)
+
+    # --- the end of the window ---
+
+    def _check_end(self, now: float) -> None:
+        """Notes what may be missing in the last seconds of the window; a standby may still have it."""
+        primary, standby = self.primary, self.standby
+        if primary is None or self.watermark is None:
+            return
+        silent_for = primary.silent_for(now)
+        is_mute = not self.paused and silent_for >= self._timing.takeover_after
+        if standby is not None and is_mute and self._comparison.is_alone(standby, now, at_once=True):
+            self._lose(primary, f"the connection in use was silent for {silent_for:.1f} seconds")
+            primary, standby = standby, None
+        cause = self._unread_at_end(primary)
+        if cause is not None and standby is not None and self.state is State.COVERED:
+            self._take_over(primary, standby, cause)
+            cause = self._unread_at_end(standby) or (cause if self._is_quiet(now) else None)
+        if cause is not None:
+            self._may_miss(Missing.OUTAGE, cause)
+        elif self._is_quiet(now):
+            self._may_miss(Missing.SILENCE, "the window ended in silence")
+
+    def _unread_at_end(self, primary: Line) -> str | None:
+        """Why updates pushed in the last seconds of the window may not have been read."""
+        if self.paused:
+            return "the window ended while reading paused"
+        if primary.lag > BEHIND_AFTER:
+            return f"the connection was {primary.lag:.1f} seconds behind when the window ended"
+        return None
+
+    def _is_quiet(self, now: float) -> bool:
+        return self.watermark is not None and self._clock.now(now) - self.watermark >= QUIET_END

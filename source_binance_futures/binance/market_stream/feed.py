@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 from ..clock import Clock
 from ..endpoints import own_stream
@@ -13,17 +13,15 @@ from ..text import first_of
 from ..transport.address import host_of
 from ..transport.connection import Opening
 from ..transport.route import Route
-from . import events
 from .contracts import FeedPlan
 from .dialling import Dialling, Opened
-from .events import Action, Close, Pause, Ping, Resume
-from .failover import Failover
+from .failover import Action, Close, Dial, Failover, GiveUp, Pause, Ping, Resume, TookOver
+from .items import CoverageReset, LogLine, Outbox
 from .line import Timing
-from .outbox import Gap, Noted, Outbox, Reach, Silence, Traced, Unproven, Warned
 from .subscriptions import Subscriptions
 from .wire import Wire
 
-DOUBT_EVERY = 30.0  # seconds between two replacements because of a subscription
+RECONNECT_EVERY = 30.0  # seconds between two replacements because of a subscription
 
 
 class Surroundings(NamedTuple):
@@ -39,13 +37,12 @@ class Surroundings(NamedTuple):
 
 
 class Feed:
-    """Drives `machine` for the streams of `plan`. `number` tells feeds apart, `name` for a person."""
+    """Drives `machine` for the streams of `plan`; `number` tells feeds apart."""
 
     def __init__(
         self, number: int, plan: FeedPlan, machine: Failover, around: Surroundings, *, own_streams: bool
     ) -> None:
         self.number = number
-        self.name = ""
         self.machine = machine
         self.failure: Exception | None = None  # why no further connection is tried
         self.brought_data = False
@@ -63,8 +60,7 @@ class Feed:
             wake=around.wake,
             opening=around.opening,
         )
-        self._next_doubt_at = 0.0
-        self._has_line: bool | None = None  # as it was told last
+        self._next_reconnect_at = 0.0
 
     # --- what happens ---
 
@@ -76,7 +72,7 @@ class Feed:
                 wire.connection.send_text(message)
             fault = wire.subscriptions.fault(now)
             if fault is not None:
-                self._doubt_subscription(number, fault, now)
+                self._subscription_failed(number, fault, now)
         self._do(self.machine.tick(now), now)
 
     def meet_new_connections(self, now: float) -> None:
@@ -87,32 +83,32 @@ class Feed:
             else:
                 self._do(self.machine.refused(outcome, now), now)
 
-    def read(self, number: int, now: float) -> list[bytes]:
+    def read(self, number: int, now: float) -> Sequence[bytes]:
         """Reads what has arrived over one line; the samples among it."""
         wire = self._wires.get(number)
         if wire is None:
             return []
-        reading = wire.read(now)
-        if reading.refused is not None:
-            self._doubt_subscription(number, reading.refused, now)
-        self._do(self.machine.received(number, reading.arrival, now), now)
-        if reading.arrival.has_data:
+        read = wire.read(now)
+        if read.refused is not None:
+            self._subscription_failed(number, read.refused, now)
+        self._do(self.machine.received(number, read, now), now)
+        if read.has_data:
             self.brought_data = True
             self._note_base(wire, number)
-        if reading.lost is not None:
-            self._lost = reading.lost
-            self._do(self.machine.lost(number, reading.lost, now), now)
-        return reading.samples
+        if read.lost is not None:
+            self._lost = read.lost
+            self._do(self.machine.lost(number, read.lost, now), now)
+        return read.samples
 
     def mind_the_outbox(self, *, full: bool, now: float) -> None:
         """Pauses and resumes reading."""
         self._do(self.machine.outbox_full(now) if full else self.machine.outbox_free(now), now)
 
-    def doubt(self, line: int | None, why: str, now: float) -> None:
+    def request_reconnect(self, line: int | None, why: str, now: float) -> None:
         """What only a look at the contents could tell; without a line it is of the one in use."""
-        active = self.machine.pair.active
-        if active is not None:
-            self._do(self.machine.doubted(active.number if line is None else line, why, now), now)
+        primary = self.machine.primary
+        if primary is not None:
+            self._do(self.machine.request_reconnect(primary.number if line is None else line, why, now), now)
 
     def follows(self, symbol: str) -> bool:
         """Whether the own stream of a contract is one of its streams."""
@@ -121,7 +117,7 @@ class Feed:
     def end(self, now: float) -> None:
         """Leaves every connection, also one that is still being opened."""
         self._dialling.close()
-        self._do(self.machine.ended(now), now)
+        self._do(self.machine.window_ended(now), now)
 
     @property
     def is_busy(self) -> bool:
@@ -158,32 +154,17 @@ class Feed:
     # --- what the machine asks for ---
 
     def _do(self, actions: list[Action], now: float) -> None:
-        put = self._around.outbox.put
         for action in actions:
-            if isinstance(action, events.Emit):
-                put(action.batch)
-            elif isinstance(action, events.TellSilence):
-                put(Silence(self.number, action.since, action.until, self._named(action.cause)))
-            elif isinstance(action, events.TellGap):
-                put(Gap(self.number, action.since, action.until, self._named(action.cause)))
-            elif isinstance(action, events.Note):
-                put(Noted(self._named(action.text)))
-            elif isinstance(action, events.Warn):
-                put(Warned(self._named(action.text)))
-            elif isinstance(action, events.Changed):
-                put(Traced(self._named(f"{action.before} -> {action.after}")))
-            elif isinstance(action, events.TookOver):
-                self._tell_unproven(action.line, now)
-            elif isinstance(action, events.Dial):
+            if isinstance(action, Dial):
                 self._dial()
-            elif isinstance(action, events.GiveUp):
+            elif isinstance(action, TookOver):
+                self._reset_unproven(action.line, now)
+            elif isinstance(action, GiveUp):
                 self.failure = action.error
-            else:
+            elif isinstance(action, (Close, Ping, Pause, Resume)):
                 self._do_to_line(action)
-        has_line = self.machine.pair.active is not None
-        if has_line is not self._has_line:
-            self._has_line = has_line
-            put(Reach(self.number, None if has_line else now))
+            else:
+                self._around.outbox.put(action)
 
     def _do_to_line(self, action: Close | Ping | Pause | Resume) -> None:
         wire = self._wires[action.line]
@@ -200,16 +181,16 @@ class Feed:
                 selector.unregister(wire.descriptor)
             wire.connection.close()
 
-    def _named(self, text: str) -> str:
-        return f"{self.name}: {text}" if self.name else text
+    def _log(self, level: Literal["info", "warning"], text: str) -> None:
+        self._around.outbox.put(LogLine(level, self.machine.named(text)))
 
     def _note_base(self, wire: Wire, number: int) -> None:
         """The line in use decides, since a standby may be at another address, which brings data too."""
-        active = self.machine.pair.active
-        if active is not None and active.number == number:
+        primary = self.machine.primary
+        if primary is not None and primary.number == number:
             news = self._dialling.brings_data(wire.base)
             if news is not None:
-                self._around.outbox.put(Noted(self._named(news)))
+                self._log("info", news)
 
     def _open(self, opened: Opened, now: float) -> None:
         number = self._lines
@@ -219,43 +200,41 @@ class Feed:
             connection,
             Subscriptions(self.plan.streams, opened.named),
             self._around.clock,
-            feed=self.number,
-            number=number,
             base=opened.base,
             own_streams=self._own_streams,
         )
         self._wires[number] = wire
         self._around.selector.register(wire.descriptor, selectors.EVENT_READ, (self, number))
-        if self.machine.pair.active is None:
-            self._around.outbox.put(Noted(self._named(f"Connected to {host_of(self.plan.bases[opened.base])}.")))
+        if self.machine.primary is None:
+            self._log("info", f"Connected to {host_of(self.plan.bases[opened.base])}.")
         self._do(self.machine.opened(number, now), now)
 
     def _dial(self) -> None:
         """At another address where the line in use has never brought anything."""
-        active = self.machine.pair.active
-        is_dumb = active is not None and not active.has_data
-        self._dialling.dial(other_than=self._wires[active.number].base if active is not None and is_dumb else None)
+        primary = self.machine.primary
+        is_dumb = primary is not None and not primary.has_data
+        self._dialling.dial(other_than=self._wires[primary.number].base if primary is not None and is_dumb else None)
 
-    # --- what is doubted ---
+    # --- what does not bring all that it should ---
 
-    def _doubt_subscription(self, number: int, why: str, now: float) -> None:
-        """A fresh connection has the streams in its address. Where that does not help, it is told."""
-        active = self.machine.pair.active
-        if now < self._next_doubt_at:
+    def _subscription_failed(self, number: int, why: str, now: float) -> None:
+        """A fresh connection has the streams in its address. Where that does not help, it is reported."""
+        primary = self.machine.primary
+        if now < self._next_reconnect_at:
             symbols = first_of(_symbols(self._wires[number].subscriptions.failed))
-            self._around.outbox.put(Warned(self._named(f"These contracts are not followed: {symbols}. Cause: {why}.")))
+            self._log("warning", f"These contracts are not followed: {symbols}. Cause: {why}.")
             return
-        self._next_doubt_at = now + DOUBT_EVERY
-        if active is not None and active.number == number:
-            self._do(self.machine.doubted(number, why, now), now)
+        self._next_reconnect_at = now + RECONNECT_EVERY
+        if primary is not None and primary.number == number:
+            self._do(self.machine.request_reconnect(number, why, now), now)
         else:
             self._do(self.machine.lost(number, why, now), now)
 
-    def _tell_unproven(self, number: int, now: float) -> None:
+    def _reset_unproven(self, number: int, now: float) -> None:
         """Of a line that took over, some contracts may have been subscribed too late to have missed nothing."""
         streams = self._wires[number].subscriptions.unconfirmed(now, self._around.timing.backlog)
         if streams:
-            self._around.outbox.put(Unproven(_symbols(streams)))
+            self._around.outbox.put(CoverageReset(_symbols(streams)))
 
 
 def _symbols(streams: list[str]) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from .events import Arrival, Batch
-from .push_clock import PushClock
+from .exchange_clock import ExchangeClock
+from .items import Batch
+from .messages import Read
 
 BEHIND_AFTER = 1.0  # seconds of lateness from which on what a line brings vouches for nothing yet
 CAUGHT_UP_AFTER = 1.0  # seconds of reading everything that comes, where frames do not say when they were pushed
@@ -29,18 +30,18 @@ class Timing:
     rotate_after: float = 23 * 3600.0  # Binance cuts at 24 h
     overlap: float = 2.0  # both are read for so long when one replaces the other
     takeover_after: float = 2.0  # of silence, or lateness, of one connection while the other brings data
-    backlog: float = 30.0  # of what the line in use has brought already
+    backlog: float = 30.0  # of what the primary has brought already
     backlog_bytes: int = 32 * 1024 * 1024
 
 
 class Line:
     """An open connection: when it was heard, up to which push it has brought everything, and its backlog.
 
-    The backlog keeps, unparsed, what a spare line heard and the line in use has not brought yet, and some seconds more,
-    so that the spare can take over from the last update of each symbol: the cursor skips what is known.
+    The backlog keeps, unparsed, what a standby line heard and the primary has not brought yet, and some seconds more,
+    so that the standby can take over from the last update of each symbol: the cursor skips what is known.
     """
 
-    def __init__(self, number: int, opened_at: float, timing: Timing, clock: PushClock) -> None:
+    def __init__(self, number: int, opened_at: float, timing: Timing, clock: ExchangeClock, feed: int = 0) -> None:
         self.number = number
         self.opened_at = opened_at
         self.last_heard_at = opened_at
@@ -52,40 +53,56 @@ class Line:
         self.begins: float | None = None  # when the first update that it brought was pushed
         self.reached: float | None = None  # when the newest update that it brought was pushed
         self.lag = 0.0  # seconds between the push of its newest update and its arrival, beyond the fastest of all
+        self._feed = feed
         self._timing = timing
         self._clock = clock
         self._pinged_at: float | None = None
         self._unread_since: float | None = None  # not everything that arrived has been read since then (at)
         self._drained_since: float | None = None
-        self._backlog: deque[Batch] = deque()
+        self._backlog: deque[tuple[float | None, Batch]] = deque()  # with the newest push in each
         self._backlog_bytes = 0
+        self._newest_of_read: float | None = None  # when the newest update of the read before was pushed
         self._dropped_until: float | None = None  # pushed
 
-    def receive(self, now: float, arrival: Arrival) -> None:
-        """Takes note of one read, and marks its batch where the line is behind."""
-        if arrival.heard:
+    def receive(self, now: float, read: Read, *, other_has_rest: bool = False) -> Batch | None:
+        """Takes note of one read; the batch of its messages, if any, is `kept` or handed on.
+
+        `other_has_rest`: what was pushed since the end of this connection, if it `ended`, another one brings.
+        """
+        if read.heard:
             self.last_heard_at = now
             self.answered = True
             self._pinged_at = None
-        self._note_catching_up(now, arrival.drained)
-        self.retiring = self.retiring or arrival.retiring
-        batch = arrival.batch
-        if batch is None or not arrival.has_data:
-            return
+        self._note_catching_up(now, read.drained)
+        self.retiring = self.retiring or read.retiring
+        first = self._note_data(now, read) if read.has_data else None
+        if not read.payloads:
+            return None
+        return Batch(
+            read.payloads,
+            read.characters,
+            read.received_at_us,
+            pushed_from=first,
+            pushed_by=self._clock.now(now) if read.has_data else None,
+            feed=self._feed,
+            line=self.number,
+            is_complete=not (read.has_data and self.lag > BEHIND_AFTER) and (other_has_rest or not read.ended),
+        )
+
+    def _note_data(self, now: float, read: Read) -> float | None:
+        """Takes note of when updates were pushed, and returns when the first of them was."""
         self.has_data = True
         self.last_data_at = now
         self.patience = self._timing.patience
-        batch.pushed_from = first = self._clock.read(now, batch.pushed_from)
-        batch.pushed_at = pushed = self._pushed_at(now, batch.pushed_at)
-        batch.pushed_by = self._clock.now(now)
-        batch.behind = self.lag > BEHIND_AFTER
-        if pushed is not None and arrival.has_update:
+        first = self._clock.read(now, read.first_event_time)
+        pushed = self._pushed_at(now, read.last_event_time)
+        self._newest_of_read = self.reached if pushed is None else pushed
+        if pushed is not None and read.has_update:
             if self.begins is None:
                 # Without a time in its first frame it may have been pushed just now, however long nobody read.
                 self.begins = self._clock.now(now) if first is None else min(first, pushed)
             self.reached = pushed if self.reached is None else max(self.reached, pushed)
-        elif pushed is None:
-            batch.pushed_at = self.reached
+        return first
 
     def _pushed_at(self, now: float, event_time: float | None) -> float | None:
         """When the newest update of a read was pushed; None where nothing tells, and other reads do."""
@@ -123,13 +140,12 @@ class Line:
     # --- the backlog ---
 
     def keep(self, batch: Batch, delivered: float | None) -> None:
-        """Puts a batch on the backlog; drops what is too much, and what the line in use had `delivered` long ago."""
-        self._backlog.append(batch)
+        """Puts a batch on the backlog; drops what is too much, and what the primary had `delivered` long ago."""
+        self._backlog.append((self._newest_of_read, batch))
         self._backlog_bytes += batch.size
         needless = None if delivered is None else delivered - self._timing.backlog
         while self._backlog:
-            oldest = self._backlog[0]
-            pushed = oldest.pushed_at
+            pushed, oldest = self._backlog[0]
             is_needed = needless is None or (pushed is not None and pushed >= needless)
             if is_needed and self._backlog_bytes <= self._timing.backlog_bytes:
                 return
@@ -140,7 +156,7 @@ class Line:
 
     def unwind(self) -> list[Batch]:
         """Hands out the backlog, oldest first, and empties it."""
-        batches = list(self._backlog)
+        batches = [batch for _, batch in self._backlog]
         self._backlog.clear()
         self._backlog_bytes = 0
         return batches

@@ -24,13 +24,12 @@ from ..transport.connection import Opening, open_in_background
 from ..transport.route import Route
 from .backoff import Backoff, Ceiling
 from .contracts import Contracts, FeedPlan, Venue
+from .exchange_clock import ExchangeClock
 from .failover import Failover
 from .feed import Feed, Surroundings
-from .glance import contracts_in
+from .items import Failed, Item, LogLine, Outbox
 from .line import Timing
-from .messages import market_of_book_ticker
-from .outbox import Failed, Item, Noted, Outbox, Warned
-from .push_clock import PushClock
+from .messages import contracts_in, market_of_book_ticker
 
 TICK = 0.25  # seconds between looks at the clocks
 FIRST_PATIENCE = 10.0  # seconds without data, where another address is worth a try
@@ -139,7 +138,7 @@ class EventLoop:
         while not self._doubts.empty():
             symbol, number, line, why = self._doubts.get()
             feed = next((feed for feed in self.feeds if feed.follows(symbol)), self.feeds[number])
-            feed.doubt(line if feed.number == number else None, why, now)
+            feed.request_reconnect(line if feed.number == number else None, why, now)
         for feed in self.feeds:
             feed.meet_new_connections(now)
         if now >= self._next_tick:
@@ -157,9 +156,10 @@ class EventLoop:
         if is_full and not self._pause_was_told:
             self._pause_was_told = True
             self._outbox.put(
-                Warned(
+                LogLine(
+                    "warning",
                     f"{self._outbox.waiting_bytes / 2**20:.0f} MiB of updates wait for the destination, which reads "
-                    "too slowly. Reading from the exchange pauses; it may cut the connection."
+                    "too slowly. Reading from the exchange pauses; it may cut the connection.",
                 )
             )
         for feed in self.feeds:
@@ -181,7 +181,7 @@ class EventLoop:
         """In one line for many: at the beginning of a first sync they come one by one."""
         if self._appeared and now >= self._next_telling:
             named = first_of(self._appeared)
-            self._outbox.put(Noted(f"{len(self._appeared)} new contracts are followed from now on: {named}."))
+            self._outbox.put(LogLine("info", f"{len(self._appeared)} new contracts are followed from now on: {named}."))
             self._appeared = []
             self._next_telling = now + TELL_EVERY
 
@@ -195,7 +195,7 @@ class EventLoop:
                 self.feeds.append(self._feed(number, contracts, plan))
         if len(self.feeds) > 1:
             for feed in self.feeds:
-                feed.name = f"Connection {feed.number + 1} of {len(self.feeds)} ({host_of(feed.plan.bases[0])})"
+                feed.machine.name = f"Connection {feed.number + 1} of {len(self.feeds)} ({host_of(feed.plan.bases[0])})"
 
     def _feed(self, number: int, contracts: Contracts, plan: FeedPlan) -> Feed:
         timing = self._timing
@@ -203,10 +203,11 @@ class EventLoop:
             timing = dataclasses.replace(timing, first_patience=min(FIRST_PATIENCE, timing.first_patience))
         machine = Failover(
             timing,
-            PushClock(self._clock.epoch_offset),
+            ExchangeClock(self._clock.epoch_offset),
             Backoff(random.random, self._ceiling, self._window_ends),
             standby=self._standby,
             began=self._clock.monotonic(),
+            feed=number,
         )
         return Feed(number, plan, machine, self._around, own_streams=contracts.follows)
 
@@ -216,7 +217,11 @@ class EventLoop:
         for feed in failed:
             if feed.number not in self._failures_told and len(self.feeds) > len(failed):
                 self._failures_told.add(feed.number)
-                self._outbox.put(Warned(f"{feed.name}: {feed.failure} What else is connected goes on until the end."))
+                self._outbox.put(
+                    LogLine(
+                        "warning", feed.machine.named(f"{feed.failure} What else is connected goes on until the end.")
+                    )
+                )
         return bool(failed) and not any(feed.is_busy for feed in self.feeds)
 
 

@@ -9,14 +9,43 @@ SUBSCRIBE and its answer [binance-protocol 1, 2.5]; Binance takes 10 control mes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import orjson
 
-from .glance import Answer
+from ..text import told
 
 MESSAGE_EVERY = 0.3  # seconds
 NAMES_A_MESSAGE = 100
 ANSWER_WITHIN = 5.0  # seconds
+
+
+class ControlAnswer(NamedTuple):
+    """The answer to a control message: `error` is what the server has against it, None where it was accepted."""
+
+    request_id: int | None
+    error: str | None
+
+
+def control_answer(payload: bytes) -> ControlAnswer | None:
+    """The answer in a frame, None if it is something else [binance-protocol 2.5].
+
+    {"result":null,"id":1}
+    {"error":{"code":4,"msg":"Too many subscriptions"}}
+    {"code":2,"msg":"Invalid request: request ID must be an unsigned integer"}
+    """
+    try:
+        frame = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(frame, dict) or "stream" in frame or "e" in frame:
+        return None
+    request_id = frame.get("id") if type(frame.get("id")) is int else None
+    error = frame.get("error", frame if "msg" in frame else None)
+    if error is not None:
+        said = error.get("msg") if isinstance(error, dict) else error
+        return ControlAnswer(request_id, told(said))
+    return ControlAnswer(request_id, None) if "result" in frame and request_id is not None else None
 
 
 class Subscriptions:
@@ -51,7 +80,7 @@ class Subscriptions:
         self._next_message_at = now + MESSAGE_EVERY
         return orjson.dumps({"method": "SUBSCRIBE", "params": names, "id": self._ids}).decode()
 
-    def answered(self, answer: Answer, now: float) -> str | None:
+    def answered(self, answer: ControlAnswer, now: float) -> str | None:
         """Takes an answer; why the server refused, if it did."""
         if answer.error is not None:
             self._fail(answer.request_id or self._ids)

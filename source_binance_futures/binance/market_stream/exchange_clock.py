@@ -9,11 +9,11 @@ from __future__ import annotations
 BELIEVABLE = 86_400.0  # seconds; an event time further from our clock is in another unit, or of a played recording
 LEAP = 600.0  # seconds; Binance cuts a client that is ten minutes behind with its pongs [binance-protocol 1]
 LEAP_LASTS = 5.0  # seconds of nothing but such times, after which they are believed: this machine may have slept
-DOUBT_BY_EVENT_TIME = 0.25  # seconds; event times of neighbours go back by up to 79 ms [binance-protocol 2.4]
-DOUBT_BY_RECEIPT = 2.0  # seconds by which connections may differ where frames carry no time
+UNCERTAINTY_BY_EVENT_TIME = 0.25  # seconds; event times of neighbours go back by up to 79 ms [binance-protocol 2.4]
+UNCERTAINTY_BY_RECEIPT = 2.0  # seconds by which connections may differ where frames carry no time
 
 
-class PushClock:
+class ExchangeClock:
     """Reads event times, and tells the present by them.
 
     `epoch_offset` is the wall clock minus the monotonic clock, in seconds: what counts as long as no frame says better.
@@ -30,9 +30,9 @@ class PushClock:
         return self._ahead is not None
 
     @property
-    def doubt(self) -> float:
+    def uncertainty(self) -> float:
         """By how many seconds two connections may differ in when they put the same push."""
-        return DOUBT_BY_RECEIPT if self._ahead is None else DOUBT_BY_EVENT_TIME
+        return UNCERTAINTY_BY_RECEIPT if self._ahead is None else UNCERTAINTY_BY_EVENT_TIME
 
     def now(self, at: float) -> float:
         """What is pushed at this moment (monotonic seconds) carries this time (epoch seconds), or an earlier one."""

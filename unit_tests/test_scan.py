@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import orjson
 import pytest
 
-from source_binance_futures.binance.market_stream.glance import Answer, Glance, contracts_in, control_answer, glance
+from source_binance_futures.binance.market_stream.messages import contracts_in, scan
+from source_binance_futures.binance.market_stream.subscriptions import ControlAnswer, control_answer
 
 ACKNOWLEDGEMENT = b'{"result":null,"id":1}'
 NOTICE = b'{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}'
@@ -23,37 +27,48 @@ def own(event_time: int | None = 1_790_373_637_547) -> bytes:
 SAMPLE = frame("!bookTicker", 1_790_000_000_000)
 
 
-def look(*payloads: bytes, own_streams: bool = True) -> Glance:
-    return glance(payloads, b"".join(payloads), own_streams=own_streams)
+class Seen(NamedTuple):
+    has_data: bool
+    has_update: bool
+    first_event_time: float | None = None
+    last_event_time: float | None = None
+    samples: Sequence[bytes] = ()
+    retiring: bool = False
+
+
+def look(*payloads: bytes, own_streams: bool = True) -> Seen:
+    read = scan(list(payloads), own_streams=own_streams)
+    assert (read.payloads, read.characters) == (list(payloads), sum(map(len, payloads)))
+    return Seen(*(getattr(read, name) for name in Seen._fields))._replace(samples=tuple(read.samples))
 
 
 def test_nothing_but_what_is_no_data() -> None:
     for own_streams in (True, False):
-        assert look(ACKNOWLEDGEMENT, b'{"u"', b'{"s"', own_streams=own_streams) == Glance(
-            False, False, None, None, [], False
+        assert look(ACKNOWLEDGEMENT, b'{"u"', b'{"s"', own_streams=own_streams) == Seen(
+            False, False, None, None, (), False
         )
 
 
 def test_updates_of_own_streams_say_when_they_were_pushed() -> None:
-    assert look(ACKNOWLEDGEMENT, own(1_000_500), own(2_000_000), own(3_000_250), ACKNOWLEDGEMENT) == Glance(
-        True, True, 1000.5, 3000.25, [], False
+    assert look(ACKNOWLEDGEMENT, own(1_000_500), own(2_000_000), own(3_000_250), ACKNOWLEDGEMENT) == Seen(
+        True, True, 1000.5, 3000.25, (), False
     )
-    assert look(own(1_000_500)) == Glance(True, True, 1000.5, 1000.5, [], False)
-    assert look(own(None), own(2_000_000)) == Glance(True, True, None, 2000.0, [], False)
+    assert look(own(1_000_500)) == Seen(True, True, 1000.5, 1000.5, (), False)
+    assert look(own(None), own(2_000_000)) == Seen(True, True, None, 2000.0, (), False)
 
 
 def test_samples_beside_own_streams_are_data_and_no_update() -> None:
-    assert look(SAMPLE) == Glance(True, False, None, None, [SAMPLE], False)
-    assert look(SAMPLE, own(1_000_500), SAMPLE) == Glance(True, True, 1000.5, 1000.5, [SAMPLE, SAMPLE], False)
+    assert look(SAMPLE) == Seen(True, False, None, None, (SAMPLE,), False)
+    assert look(SAMPLE, own(1_000_500), SAMPLE) == Seen(True, True, 1000.5, 1000.5, (SAMPLE, SAMPLE), False)
 
 
 def test_where_none_is_followed_a_sample_is_an_update_and_its_time_says_nothing() -> None:
-    assert look(ACKNOWLEDGEMENT, SAMPLE, own_streams=False) == Glance(True, True, None, None, [], False)
+    assert look(ACKNOWLEDGEMENT, SAMPLE, own_streams=False) == Seen(True, True, None, None, (), False)
 
 
 @pytest.mark.parametrize("own_streams", [True, False])
 def test_a_server_that_announces_its_end(own_streams: bool) -> None:
-    assert look(NOTICE, own_streams=own_streams) == Glance(False, False, None, None, [], True)
+    assert look(NOTICE, own_streams=own_streams) == Seen(False, False, None, None, (), True)
     assert look(own(), NOTICE, SAMPLE, own_streams=own_streams).retiring
     assert not look(b'{"note":"serverShutdown"}', own_streams=own_streams).retiring, "mentioned, not announced"
 
@@ -70,7 +85,7 @@ def test_a_server_that_announces_its_end(own_streams: bool) -> None:
 )
 def test_event_times(text: bytes, seconds: float | None) -> None:
     payload = b'{"u":1,"s":"X",' + text + b"}"
-    assert look(payload) == Glance(True, True, seconds, seconds, [], False)
+    assert look(payload) == Seen(True, True, seconds, seconds, (), False)
 
 
 def test_contracts_of_samples_are_those_that_can_be_read() -> None:
@@ -81,13 +96,13 @@ def test_contracts_of_samples_are_those_that_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("payload", "answer"),
     [
-        (b'{"result":null,"id":1}', Answer(1, None)),
-        (b'{"error":{"code":4,"msg":"Too many subscriptions"}}', Answer(None, "Too many subscriptions")),
-        (b'{"error":{"code":4,"msg":"Too many"},"id":3}', Answer(3, "Too many")),
-        (b'{"error":{"code":4},"id":3}', Answer(3, "None")),
-        (b'{"error":"no","id":3}', Answer(3, "no")),
-        (b'{"code":2,"msg":"Invalid request","id":"x"}', Answer(None, "Invalid request")),
-        (b'{"msg":"' + b"x" * 300 + b'"}', Answer(None, "x" * 200)),
+        (b'{"result":null,"id":1}', ControlAnswer(1, None)),
+        (b'{"error":{"code":4,"msg":"Too many subscriptions"}}', ControlAnswer(None, "Too many subscriptions")),
+        (b'{"error":{"code":4,"msg":"Too many"},"id":3}', ControlAnswer(3, "Too many")),
+        (b'{"error":{"code":4},"id":3}', ControlAnswer(3, "None")),
+        (b'{"error":"no","id":3}', ControlAnswer(3, "no")),
+        (b'{"code":2,"msg":"Invalid request","id":"x"}', ControlAnswer(None, "Invalid request")),
+        (b'{"msg":"' + b"x" * 300 + b'"}', ControlAnswer(None, "x" * 200)),
         (b'{"result":null}', None),
         (b'{"result":null,"id":true}', None),
         (b'{"id":1}', None),
@@ -97,7 +112,7 @@ def test_contracts_of_samples_are_those_that_can_be_read() -> None:
         (b"no JSON", None),
     ],
 )
-def test_what_answers_a_control_message(payload: bytes, answer: Answer | None) -> None:
+def test_what_answers_a_control_message(payload: bytes, answer: ControlAnswer | None) -> None:
     assert control_answer(payload) == answer
 
 

@@ -1,36 +1,64 @@
-"""From the thread that reads sockets to the one that writes records: one queue, bounded in bytes."""
+"""What passes from the thread that reads sockets to the one that writes records, and the bounded queue between them.
+
+The failover makes these items, the feed puts them into the queue as they are, and the consumer takes them out.
+"""
 
 from __future__ import annotations
 
 import queue
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from ..text import duration, utc
-from .events import Batch
 
 HIGH_WATER = 64 * 1024 * 1024  # bytes; reading pauses there
 LOW_WATER = 48 * 1024 * 1024  # and goes on here, so that it does not flutter
+PAYLOAD_OVERHEAD = 64  # bytes that Python keeps for one payload besides its characters, list entry included
+BATCH_OVERHEAD = 256  # and for a batch
+
+
+class Batch(NamedTuple):
+    """Payloads of consecutive messages from one read of one connection, `characters` bytes long in all.
+
+    `feed` and `line` number where they came from, `received_at_us` is the read (microseconds since 1970, our clock).
+    `pushed_from` is when the exchange pushed the earliest of them (epoch seconds of its clock), None where the frames
+    do not say; `pushed_by` what its clock shows at the read, None where nobody knows.
+    Where it `is_complete`, everything pushed before the read has been received; a read that is late, or the last one
+    of a connection that had ended by then, is not.
+    """
+
+    payloads: list[bytes]
+    characters: int
+    received_at_us: int
+    pushed_from: float | None = None
+    pushed_by: float | None = None
+    feed: int = 0
+    line: int = 0
+    is_complete: bool = True
+
+    @property
+    def size(self) -> int:
+        """What it holds in memory, in bytes."""
+        return self.characters + PAYLOAD_OVERHEAD * len(self.payloads) + BATCH_OVERHEAD
+
+    @property
+    def pushed_within_us(self) -> tuple[int, int]:
+        """The first moment at which any of them may have been pushed, and the last (microseconds, exchange's clock).
+
+        Our clock stands for the exchange's where nobody knows that.
+        """
+        latest = self.received_at_us if self.pushed_by is None else round(self.pushed_by * 1e6)
+        return latest if self.pushed_from is None else min(round(self.pushed_from * 1e6), latest), latest
 
 
 @dataclass(frozen=True)
-class Warned:
-    """Something that a person should read now."""
+class LogLine:
+    """Something to log: `warning` for what a person should read now, `info` for what explains the log later.
 
-    text: str
+    `debug` is for whoever watches the failover at work.
+    """
 
-
-@dataclass(frozen=True)
-class Noted:
-    """Something that explains the log later."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Traced:
-    """Something for whoever looks at the machine at work (`--debug`)."""
-
+    level: Literal["debug", "info", "warning"]
     text: str
 
 
@@ -69,14 +97,14 @@ class Silence(Gap):
 
 
 @dataclass(frozen=True)
-class Unproven:
-    """Another connection took over, and of these contracts it is not sure that it has brought everything."""
+class CoverageReset:
+    """Another connection took over, and may have missed early updates of these contracts."""
 
     symbols: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Reach:
+class ConnectivityChanged:
     """Whether a feed has a connection in use: `lost_at` is since when it has none (monotonic seconds), or None."""
 
     feed: int
@@ -90,7 +118,7 @@ class Failed:
     error: Exception
 
 
-Item: TypeAlias = "Batch | Warned | Noted | Traced | Gap | Unproven | Reach | Failed"
+Item: TypeAlias = "Batch | LogLine | Gap | CoverageReset | ConnectivityChanged | Failed"
 
 
 class Outbox:

@@ -4,45 +4,45 @@ from __future__ import annotations
 
 import pytest
 
-from source_binance_futures.binance.market_stream.push_clock import BELIEVABLE, PushClock
+from source_binance_futures.binance.market_stream.exchange_clock import BELIEVABLE, ExchangeClock
 
 EPOCH = 1_790_000_000.0  # our wall clock minus our monotonic clock
 
 
 def test_without_event_times_the_wall_clock_counts_and_the_doubt_is_large() -> None:
-    clock = PushClock(EPOCH)
+    clock = ExchangeClock(EPOCH)
     assert clock.read(100.0, None) is None
     assert not clock.knows
     assert clock.now(100.0) == EPOCH + 100.0
-    assert clock.doubt == 2.0
+    assert clock.uncertainty == 2.0
 
 
 def test_the_fastest_frame_tells_how_far_the_clocks_are_apart() -> None:
-    clock = PushClock(EPOCH)
+    clock = ExchangeClock(EPOCH)
     assert clock.read(100.0, EPOCH + 103.0) == EPOCH + 103.0  # theirs is 3 s ahead, or more
     assert clock.read(110.0, EPOCH + 108.0) == EPOCH + 108.0  # 5 s late
     assert clock.now(110.0) == EPOCH + 113.0
     assert clock.knows is True
     assert clock.read(120.0, EPOCH + 123.5) is not None
     assert clock.now(120.0) == EPOCH + 123.5
-    assert clock.doubt == 0.25
+    assert clock.uncertainty == 0.25
 
 
 @pytest.mark.parametrize(("ahead", "is_believed"), [(86_400.0, True), (86_400.5, False), (-86_400.0, True)])
 def test_our_clock_may_be_wrong_by_a_day(ahead: float, is_believed: bool) -> None:
     at = 10_000_000.0
-    assert PushClock(EPOCH).read(at, EPOCH + at + ahead) == (EPOCH + at + ahead if is_believed else None)
+    assert ExchangeClock(EPOCH).read(at, EPOCH + at + ahead) == (EPOCH + at + ahead if is_believed else None)
 
 
 @pytest.mark.parametrize("event_time", [0.0, -1.0, 1_618_000_000.0, EPOCH * 1000, EPOCH + 100 + BELIEVABLE + 1])
 def test_times_that_cannot_be_meant_are_not_believed(event_time: float) -> None:
-    clock = PushClock(EPOCH)
+    clock = ExchangeClock(EPOCH)
     assert clock.read(100.0, event_time) is None
     assert not clock.knows
 
 
 def test_a_time_that_leaps_ahead_moves_nothing() -> None:
-    clock = PushClock(EPOCH)
+    clock = ExchangeClock(EPOCH)
     clock.read(100.0, EPOCH + 100.0)
     assert clock.read(101.0, EPOCH + 101.0 + 600.5) is None
     assert clock.now(101.0) == EPOCH + 101.0
@@ -51,7 +51,7 @@ def test_a_time_that_leaps_ahead_moves_nothing() -> None:
 
 
 def test_leaps_are_believed_once_nothing_else_comes_for_a_while() -> None:
-    clock = PushClock(EPOCH)
+    clock = ExchangeClock(EPOCH)
     hour = 3600.0
     clock.read(100.0, EPOCH + 100.0)
     assert clock.read(101.0, EPOCH + 101.0 + hour) is None

@@ -8,18 +8,24 @@ import time
 
 import pytest
 
-from source_binance_futures.binance.market_stream.events import Batch
-from source_binance_futures.binance.market_stream.outbox import Failed, Gap, Item, Noted, Outbox, Silence, Warned
+from source_binance_futures.binance.market_stream.items import Batch, Failed, Gap, Item, LogLine, Outbox, Silence
 from source_binance_futures.binance.text import utc
 
 
 def batch(count: int = 1, length: int = 200) -> Batch:
-    return Batch([b"x" * length for _ in range(count)], count * length, 1.0)
+    return Batch([b"x" * length for _ in range(count)], count * length, 1)
 
 
 def test_everything_comes_out_in_order() -> None:
     outbox = Outbox()
-    items: list[Item] = [Noted("one"), batch(), Gap(0, 1, 2, "cause"), batch(), Warned("two"), Failed(ValueError())]
+    items: list[Item] = [
+        LogLine("info", "one"),
+        batch(),
+        Gap(0, 1, 2, "cause"),
+        batch(),
+        LogLine("warning", "two"),
+        Failed(ValueError()),
+    ]
     for item in items:
         outbox.put(item)
     assert [outbox.take(0) for _ in items] == items
@@ -31,7 +37,7 @@ def test_reading_pauses_at_the_high_water_mark_and_goes_on_at_the_low_one() -> N
     for expected in (False, False, False, True):
         outbox.put(batch())
         assert outbox.is_full() is expected
-    outbox.put(Noted("said, though there is no room for data"))
+    outbox.put(LogLine("info", "said, though there is no room for data"))
     found = []
     while outbox.take(0) is not None:
         found.append(outbox.is_full())
@@ -44,9 +50,7 @@ def test_reading_pauses_at_the_high_water_mark_and_goes_on_at_the_low_one() -> N
 
 
 def sized(size: int) -> Batch:
-    made = Batch([], 0, 1.0)
-    made.size = size
-    return made
+    return Batch([], size - Batch([], 0, 1).size, 1)
 
 
 def test_the_marks_are_64_and_48_mib() -> None:
@@ -78,9 +82,9 @@ def test_the_size_of_a_batch_is_what_it_holds_in_memory(count: int, length: int)
 
 def test_taking_waits_for_what_is_put() -> None:
     outbox = Outbox()
-    threading.Timer(0.1, outbox.put, [Noted("late")]).start()
+    threading.Timer(0.1, outbox.put, [LogLine("info", "late")]).start()
     began = time.monotonic()
-    assert outbox.take(10) == Noted("late")
+    assert outbox.take(10) == LogLine("info", "late")
     assert 0.05 < time.monotonic() - began < 9
 
 
@@ -127,3 +131,17 @@ def test_times_are_told_in_utc_whatever_the_machine_thinks(monkeypatch: pytest.M
 @pytest.mark.parametrize("seconds", [1_790_373_637_547.0, -1e18, 1e300])
 def test_a_number_that_is_no_time_stays_a_number(seconds: float) -> None:
     assert utc(seconds) == f"{seconds:.0f} seconds since 1970"
+
+
+def test_a_batch_that_says_nothing_of_itself() -> None:
+    batch = Batch([], 0, 7)
+    assert (batch.pushed_from, batch.pushed_by, batch.feed, batch.line, batch.is_complete) == (None, None, 0, 0, True)
+
+
+def test_when_a_batch_was_pushed_is_known_by_the_exchanges_clock_or_else_by_ours() -> None:
+    batch = Batch([b"a"], 1, 5_000_000)
+    assert batch.pushed_within_us == (5_000_000, 5_000_000)
+    batch = batch._replace(pushed_by=65.0)
+    assert batch.pushed_within_us == (65_000_000, 65_000_000)
+    assert batch._replace(pushed_from=64.123456).pushed_within_us == (64_123_456, 65_000_000)
+    assert batch._replace(pushed_from=65.1).pushed_within_us == (65_000_000, 65_000_000), "clocks differ"
