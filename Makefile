@@ -92,7 +92,7 @@ bench: $(VENV)/.ready ## Measure throughput and memory
 	@$(BIN)/python -m benchmarks
 
 .PHONY: warehouse
-warehouse: environments ## Time each file of docs/sql over 5 million rows
+warehouse: $(VENV)/.ready ## Time each file of docs/sql over 5 million rows
 	@$(BIN)/python -m benchmarks.warehouse
 
 .PHONY: profile
@@ -116,7 +116,7 @@ fuzz: $(VENV)/.ready ## Fuzz each parser that meets bytes from outside for SECON
 	@$(BIN)/python -m unit_tests.fuzz --seconds $(SECONDS)
 
 .PHONY: clickhouse
-clickhouse: environments $(CLICKHOUSE_VENV)/.ready ## Test the SQL for ClickHouse and others (fetches 200 MB)
+clickhouse: $(VENV)/.ready $(CLICKHOUSE_VENV)/.ready ## Test the SQL for ClickHouse and others (fetches 200 MB)
 	@$(BIN)/python -m pytest integration_tests/test_clickhouse.py
 
 .PHONY: soak

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from .harness.connector import ROOT
-from .warehouse.databases import DUCKDB, Row, Warehouse, duckdb_warehouse, pyairbyte_python
+from .warehouse.databases import DUCKDB, Row, Warehouse, duckdb_warehouse
 from .warehouse.examples import SQL, at, example_tables, literal, plain
 from .warehouse.odd_rows import EXPECTED, KINDS
 
@@ -53,10 +53,8 @@ def shell() -> Iterator[Ask]:
 
 
 @pytest.fixture(scope="module")
-def duckdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    if not pyairbyte_python().exists():
-        pytest.skip("PyAirbyte's environment, the only one with DuckDB, is missing. `make test` sets it up.")
-    with duckdb_warehouse(pyairbyte_python(), tmp_path_factory.mktemp("sql") / "examples.duckdb") as warehouse:
+def duckdb() -> Iterator[Warehouse]:
+    with duckdb_warehouse() as warehouse:
         yield warehouse
 
 

@@ -106,7 +106,7 @@ def loaded(folder: Path) -> list[int]:
 
 
 def rows_of(folder: Path) -> list[Row]:
-    with duckdb_warehouse(pyairbyte_python(), folder / "market.duckdb") as warehouse:
+    with duckdb_warehouse(folder / "market.duckdb") as warehouse:
         return warehouse.query("SELECT symbol, u FROM book_tickers")
 
 

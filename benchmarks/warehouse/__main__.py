@@ -22,7 +22,6 @@ from integration_tests.warehouse.databases import (
     Warehouse,
     duckdb_warehouse,
     postgres_warehouse,
-    pyairbyte_python,
 )
 from integration_tests.warehouse.examples import SQL, sql_of
 from integration_tests.warehouse.postgres import DATABASE, HOST, USER, postgres_server
@@ -48,7 +47,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="warehouse-") as folder, ExitStack() as stack:
         port = stack.enter_context(postgres_server())
         databases = {
-            DUCKDB: stack.enter_context(duckdb_warehouse(pyairbyte_python(), Path(folder) / "market.duckdb")),
+            DUCKDB: stack.enter_context(duckdb_warehouse(Path(folder) / "market.duckdb")),
             POSTGRES: stack.enter_context(postgres_warehouse(port)),
         }
         fill(databases, Path(folder), port, arguments.updates)

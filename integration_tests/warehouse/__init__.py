@@ -7,5 +7,4 @@
 Two files run in PyAirbyte's interpreter, which knows neither the connector nor the tests:
 
     two_syncs      the code of the docs, twice
-    duckdb_shell   queries in, rows out
 """

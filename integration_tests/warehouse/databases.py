@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import duckdb
 import psycopg
 
 from ..harness.connector import ROOT
@@ -42,21 +41,15 @@ class _Postgres:
 
 
 class _DuckDB:
-    def __init__(self, shell: subprocess.Popen[str]) -> None:
-        self._shell = shell
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
 
     def query(self, sql: str) -> list[Row]:
-        assert self._shell.stdin is not None
-        assert self._shell.stdout is not None
-        self._shell.stdin.write(json.dumps({"sql": sql}) + "\n")
-        self._shell.stdin.flush()
-        answer = json.loads(self._shell.stdout.readline() or '{"error": "the process has ended"}')
-        assert "rows" in answer, f"{answer['error']}\n{sql}"
-        return [tuple(row) for row in answer["rows"]]
+        return [tuple(map(_plain, row)) for row in self._connection.execute(sql).fetchall()]
 
 
 def pyairbyte_python() -> Path:
-    """PyAirbyte's interpreter, which alone has DuckDB. It is not there where no Python fits; then tests skip."""
+    """PyAirbyte's interpreter. It is not there where no Python fits; then tests skip."""
     return Path(os.environ.get("PYAIRBYTE_PYTHON", ROOT / ".venv-pyairbyte" / "bin" / "python"))
 
 
@@ -73,10 +66,8 @@ def postgres_warehouse(port: int) -> Iterator[Warehouse]:
 
 
 @contextmanager
-def duckdb_warehouse(python: Path, path: Path) -> Iterator[Warehouse]:
-    """The tables of the DuckDB file `path`; only the interpreter `python`, PyAirbyte's, has DuckDB."""
-    script = Path(__file__).with_name("duckdb_shell.py")
-    with subprocess.Popen(
-        [str(python), str(script), str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as shell:
-        yield _DuckDB(shell)
+def duckdb_warehouse(path: Path | str = ":memory:") -> Iterator[Warehouse]:
+    """The tables of the DuckDB file `path`."""
+    with duckdb.connect(path) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield _DuckDB(connection)

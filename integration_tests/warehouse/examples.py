@@ -1,6 +1,6 @@
 """Rows made by hand in both databases, for the SQL of the docs: tables as the schemas declare them, and the files.
 
-with both_databases(folder) as databases:
+with both_databases() as databases:
     with example_tables(databases[DUCKDB]) as tables:
         tables.insert(book_ticker("BTCUSD_PERP", 10, 61.0, "100.0", "100.2"))
         rows = tables.run("spread")
@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Any
 
 from ..harness.connector import ROOT
@@ -25,7 +24,6 @@ from .databases import (
     Warehouse,
     duckdb_warehouse,
     postgres_warehouse,
-    pyairbyte_python,
 )
 from .postgres import postgres_server
 
@@ -49,15 +47,14 @@ def asof_sql(*moments: float) -> str:
 
 
 @contextmanager
-def both_databases(folder: Path) -> Iterator[dict[str, Warehouse]]:
-    """Both by name; without DuckDB where PyAirbyte's environment, the only one that has it, is missing."""
+def both_databases() -> Iterator[dict[str, Warehouse]]:
+    """Both by name."""
     with ExitStack() as stack:
         port = stack.enter_context(postgres_server())
-        databases = {POSTGRES: stack.enter_context(postgres_warehouse(port))}
-        python = pyairbyte_python()
-        if python.exists():
-            databases[DUCKDB] = stack.enter_context(duckdb_warehouse(python, folder / "examples.duckdb"))
-        yield databases
+        yield {
+            DUCKDB: stack.enter_context(duckdb_warehouse()),
+            POSTGRES: stack.enter_context(postgres_warehouse(port)),
+        }
 
 
 class Tables:

@@ -56,7 +56,7 @@ def load(python: Path, folder: Path, command: Sequence[str]) -> Iterator[Loaded]
         with LocalExchange(rate=RATE, sample_every=None) as exchange:
             own = _load_both(exchange, python, folder, port, command)
         warehouses = {
-            DUCKDB: stack.enter_context(duckdb_warehouse(python, folder / DUCKDB / "market.duckdb")),
+            DUCKDB: stack.enter_context(duckdb_warehouse(folder / DUCKDB / "market.duckdb")),
             POSTGRES: stack.enter_context(postgres_warehouse(port)),
         }
         yield Loaded(warehouses, exchange.pushed, own)
