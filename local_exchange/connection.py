@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import socket
 import struct
-import time
 from collections import deque
 from collections.abc import Coroutine
 from typing import Any
@@ -18,6 +17,8 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event, State
+
+from source_binance_futures.binance.clock import Clock
 
 from .addresses import Address
 from .updates import Frames
@@ -38,9 +39,10 @@ class ExchangeConnection(ServerConnection):
 
     address: Address
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, clock: Clock, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.requested_at = time.monotonic()
+        self.clock = clock
+        self.requested_at = self.loop.time()
         self.opened_at = 0.0
         self.frames_sent = 0
         self.sent_at = 0.0
@@ -102,7 +104,7 @@ class ExchangeConnection(ServerConnection):
         else:
             self.transport.write(frames.joined)
         self.frames_sent += len(frames.each)
-        self.sent_at = time.time()
+        self.sent_at = self.clock.epoch()
         self._keep_to_the_limit()
 
     def _keep_to_the_limit(self) -> None:
@@ -157,21 +159,21 @@ class ExchangeConnection(ServerConnection):
             await asyncio.sleep(self.ping_interval)
             if self._is_silent or not self.is_open:
                 return
-            self.protocol.send_ping(str(time.time_ns() // 1_000_000).encode())
+            self.protocol.send_ping(str(self.clock.now_us() // 1000).encode())
             self.send_data()
             self.pings_sent += 1
-            if time.monotonic() - self._last_pong_at > PONG_TIMEOUT:
+            if self.loop.time() - self._last_pong_at > PONG_TIMEOUT:
                 self.transport.abort()
 
     def start_keepalive(self) -> None:
-        self.opened_at = self._last_pong_at = time.monotonic()
+        self.opened_at = self._last_pong_at = self.loop.time()
         super().start_keepalive()
 
     def process_event(self, event: Event) -> None:
         if isinstance(event, Frame) and event.opcode is Opcode.PING:
             self.pings_received += 1
         elif isinstance(event, Frame) and event.opcode is Opcode.PONG:
-            self._last_pong_at = time.monotonic()
+            self._last_pong_at = self.loop.time()
             self.pongs.append(bytes(event.data))
         super().process_event(event)
 

@@ -7,12 +7,13 @@ symbol, but across symbols one neighbour in ten decreases, and 18 % of frames ar
 from __future__ import annotations
 
 import random
-import time
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import orjson
+
+from source_binance_futures.binance.clock import Clock
 
 from .contracts import COIN_MARGINED, Contract
 from .updates import Update
@@ -33,9 +34,9 @@ _IDS_PER_SECOND = 95_600
 """BTCUSD_PERP on 2026-10-06, and the pace since 2026-09-25: the counter of the whole engine, not of what is pushed."""
 
 
-def update_id_by_the_clock() -> int:
+def update_id_by_the_clock(clock: Clock) -> int:
     """Where Binance's counter would stand now. Restarting the exchange thus continues the ids as the real one does."""
-    return _KNOWN_UPDATE_ID + int((time.time() - _KNOWN_AT) * _IDS_PER_SECOND)
+    return _KNOWN_UPDATE_ID + int((clock.epoch() - _KNOWN_AT) * _IDS_PER_SECOND)
 
 
 class _Draft(NamedTuple):
@@ -97,12 +98,15 @@ class Book:
 class Engine:
     """Draws updates of the given contracts at `rate` a second; both may be empty or zero, and then nothing comes."""
 
-    def __init__(self, contracts: Sequence[Contract], *, rate: float, seed: int, first_update_id: int | None) -> None:
+    def __init__(
+        self, contracts: Sequence[Contract], clock: Clock, *, rate: float, seed: int, first_update_id: int | None
+    ) -> None:
         self.rate = rate
+        self._clock = clock
         self._random = random.Random(seed)
         self._books = [Book(contract, self._random) for contract in contracts]
         self._weights = _weights(self._books)
-        self._update_id = update_id_by_the_clock() if first_update_id is None else first_update_id
+        self._update_id = update_id_by_the_clock(clock) if first_update_id is None else first_update_id
         self._ahead: deque[_Draft] = deque()
         self._owed = 0.0
         self._now = 0
@@ -135,7 +139,7 @@ class Engine:
 
     def _time(self) -> int:
         """Milliseconds since 1970. A clock that is set back must not show in `E` and `T`, which never go back."""
-        self._now = max(self._now, time.time_ns() // 1_000_000)
+        self._now = max(self._now, self._clock.now_us() // 1000)
         return self._now
 
     def _draw_block(self) -> list[_Draft]:

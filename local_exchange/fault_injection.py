@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -131,7 +130,7 @@ class FaultInjection:
             )
             sample = {"stream": "!bookTicker", "data": {**book_ticker, "u": newest + 1}}
             self._market.push_texts([orjson.dumps(sample)])
-            now = time.time_ns() // 1_000_000
+            now = self._market.clock.now_us() // 1000
             self._market.push([update_from({**book_ticker, "u": newest + 2, "T": now, "E": now})])
 
         self._thread.call(push)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -67,7 +66,7 @@ async def _mute(connection: ExchangeConnection, _: Fault) -> None:
 
 async def _shutdown(connection: ExchangeConnection, fault: Fault) -> None:
     """Announce the end of this server, go on for a while, then close."""
-    payload = b'{"e":"serverShutdown","E":%d}' % (time.time_ns() // 1_000_000)
+    payload = b'{"e":"serverShutdown","E":%d}' % (connection.clock.now_us() // 1000)
     if connection.address.wrapped:
         payload = wrap("!serverShutdown", payload)
     connection.push(Frames([text_frame(payload)]))

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from source_binance_futures.binance.clock import Clock
+
 from .addresses import SILENT_PREFIXES, USDS_MARGINED_BASE
 from .answers import Answer
 from .connection import UNSENT_LIMIT, ExchangeConnection
@@ -69,16 +71,18 @@ class LocalExchange(FaultInjection):
         keep_pushed: bool = True,
         port: int = 0,
     ) -> None:
+        clock = Clock()
         coin_m, usds_m = coin_m_contracts(coin_m_symbols), usds_m_contracts(usds_m_symbols)
         mixed_in = usds_m if mix_usds_margined else []
         in_traffic = mixed_in if recording is not None else coin_m + mixed_in
-        self._engine = Engine(in_traffic, rate=rate, seed=seed, first_update_id=first_update_id)
+        self._engine = Engine(in_traffic, clock, rate=rate, seed=seed, first_update_id=first_update_id)
         self._recording = (
             Recording(Path(recording), speed=speed, usds_m=self._engine, seed=seed) if recording is not None else None
         )
         market = MarketStream(
             self._recording or self._engine,
             MarketOptions(sample_every, own_stream_lag, cross_market, frozenset(silent_prefixes), keep_pushed),
+            clock,
         )
         door = Door(frozenset(missing_prefixes))
         self._api = WebSocketApi(usds_m)

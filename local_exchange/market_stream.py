@@ -7,20 +7,18 @@ from the book itself, and so may be ahead. Facts: binance-protocol sections 1 an
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from source_binance_futures.binance.clock import Clock
 
 from .audiences import Audiences
 from .connection import ExchangeConnection
 from .samples import Samples
 from .subscriptions import Subscriptions
 from .updates import Frames, Update, own_stream, text_frame
-
-_TICK = 0.01
-"""Seconds between two pushes. At 5,000 updates a second each push carries 50."""
 
 
 class Source(Protocol):
@@ -38,12 +36,14 @@ class MarketOptions:
     cross_market: bool
     silent_prefixes: frozenset[str]
     keep_pushed: bool
+    tick: float = 0.01  # seconds between two pushes; at 5,000 updates a second each push carries 50
 
 
 class MarketStream:
     """Every open market connection, and what was pushed to them. Its methods belong to the event loop's thread."""
 
-    def __init__(self, source: Source, options: MarketOptions) -> None:
+    def __init__(self, source: Source, options: MarketOptions, clock: Clock) -> None:
+        self.clock = clock
         self.connections: list[ExchangeConnection] = []
         self.every_connection: list[ExchangeConnection] = []
         self.first_connection = asyncio.Event()
@@ -71,10 +71,11 @@ class MarketStream:
 
     async def run(self) -> None:
         """Push what is due, forever."""
-        last = time.monotonic()
+        loop = asyncio.get_running_loop()
+        last = loop.time()
         while True:
-            await asyncio.sleep(_TICK)
-            now = time.monotonic()
+            await asyncio.sleep(self._options.tick)
+            now = loop.time()
             if not self._is_paused:
                 self.push(self._source.due(now - last))
             # A pause lets its samples fall out: on going on, those of all contracts would come at once.
@@ -89,12 +90,12 @@ class MarketStream:
             return
         if self._options.keep_pushed:
             self.pushed.extend([(update.symbol, update.update_id) for update in updates])
-            self.push_times.append((time.time(), len(updates)))
+            self.push_times.append((self.clock.epoch(), len(updates)))
+        loop = asyncio.get_running_loop()
         if self._samples is None:
             self._audiences.deliver_all_market(updates)
         else:
-            self._samples.note(updates, time.monotonic())
-        loop = asyncio.get_running_loop()
+            self._samples.note(updates, loop.time())
         due = loop.time() + self._options.own_stream_lag
         self._on_the_way.append((due, updates))
         if self._options.own_stream_lag:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ssl
 import threading
 from collections.abc import Callable
@@ -68,7 +69,7 @@ class Server:
             self._handle,
             "127.0.0.1",
             self.options.port,
-            create_connection=ExchangeConnection,
+            create_connection=functools.partial(ExchangeConnection, clock=self._market.clock),  # type: ignore[arg-type]  # it is only called
             process_request=self._door.process_request,
             process_response=self._door.process_response,
             ssl=self.options.ssl_context,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -78,7 +77,7 @@ class Subscriptions:
         """Answer control messages until the connection ends."""
         received_at: deque[float] = deque(maxlen=_CONTROL_MESSAGES_A_SECOND + 1)
         async for message in connection:
-            received_at.append(time.monotonic())
+            received_at.append(asyncio.get_running_loop().time())
             connection.control_messages.append((received_at[-1], _parsed(message)))
             if len(received_at) > _CONTROL_MESSAGES_A_SECOND and received_at[-1] - received_at[0] < 1.0:
                 await connection.close(CloseCode.POLICY_VIOLATION, "Too many requests")

@@ -12,6 +12,7 @@ import pytest
 from local_exchange import LocalExchange
 from local_exchange.contracts import coin_m_contracts, usds_m_contracts
 from local_exchange.engine import Engine
+from source_binance_futures.binance.clock import Clock
 
 from .clients import WAIT, listening
 
@@ -65,7 +66,7 @@ def test_it_keeps_its_rate() -> None:
 
 @pytest.mark.parametrize("rate", [6, 1234.5, 5000])
 def test_what_is_due_follows_the_time_that_has_passed(rate: float) -> None:
-    engine = Engine(coin_m_contracts(None), rate=rate, seed=1, first_update_id=None)
+    engine = Engine(coin_m_contracts(None), Clock(), rate=rate, seed=1, first_update_id=None)
     due = sum(len(engine.due(0.013)) for _ in range(1000))
     assert due == pytest.approx(13 * rate, abs=1)
 
