@@ -49,6 +49,20 @@ class Audiences:
             if listening:
                 _encode(update, own_stream(update.symbol), listening)
         self._send()
+        for connection in self._connections:
+            if connection.late_streams:
+                self._deliver_late(connection, updates)
+
+    def _deliver_late(self, connection: ExchangeConnection, updates: Sequence[Update]) -> None:
+        due: dict[float, list[bytes]] = {}
+        for update in updates:
+            stream = own_stream(update.symbol)
+            late = connection.late_streams.get(stream)
+            if late is not None and stream in connection.delivered and connection.address.market == update.market:
+                payload = wrap(stream, update.payload) if connection.address.wrapped else update.payload
+                due.setdefault(late, []).append(text_frame(payload))
+        for late, frames in due.items():
+            connection.loop.call_later(late, connection.push, Frames(frames))
 
     def _listening_to(self, update: Update) -> list[tuple[_Audience, bool]]:
         name = own_stream(update.symbol)
@@ -62,7 +76,8 @@ class Audiences:
         if self._grouped is None:
             self._grouped = {}
             for connection in self._connections:
-                key = connection.address.market, connection.address.wrapped, connection.delivered
+                in_time = connection.delivered.difference(connection.late_streams)
+                key = connection.address.market, connection.address.wrapped, in_time
                 self._grouped.setdefault(key, _Audience()).connections.append(connection)
         return list(self._grouped.items())
 

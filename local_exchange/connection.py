@@ -32,9 +32,9 @@ PONG_TIMEOUT = 600.0
 class ExchangeConnection(ServerConnection):
     """A connection to either endpoint. Create it through `websockets.asyncio.server.serve(create_connection=...)`.
 
-    Of a market connection: `streams` is what it listens to, as acknowledged; `delivered` is what really comes, and
-    `dead_streams` what never will; `sent_at` is when it was sent its newest frames, in epoch seconds;
-    `control_messages` are all it sent, as (monotonic time, parsed message).
+    Of a market connection: `streams` is what it listens to, as acknowledged; `delivered` is what really comes,
+    `dead_streams` what never will, `late_streams` what comes so many seconds late; `sent_at` is when it was sent its
+    newest frames, in epoch seconds; `control_messages` are all it sent, as (monotonic time, parsed message).
     """
 
     address: Address
@@ -52,6 +52,7 @@ class ExchangeConnection(ServerConnection):
         self.streams: frozenset[str] = frozenset()
         self.delivered: frozenset[str] = frozenset()
         self.dead_streams: set[str] = set()
+        self.late_streams: dict[str, float] = {}
         self.control_messages: list[tuple[float, Any]] = []
         self.unsent_limit = UNSENT_LIMIT
         self.frame_by_frame = False

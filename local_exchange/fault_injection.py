@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -97,6 +97,17 @@ class FaultInjection:
         def begin() -> None:
             connection.faults.append("lag")
             connection.lag = seconds
+
+        self._thread.call(begin)
+
+    def late_contracts(self, connection: ExchangeConnection, seconds: float, symbols: Iterable[str]) -> None:
+        """Delay the own streams of these contracts on a connection by `seconds` from now on; all else comes in time."""
+        names = [own_stream(symbol) for symbol in symbols]
+
+        def begin() -> None:
+            connection.faults.append("late contracts")
+            connection.late_streams.update(dict.fromkeys(names, seconds))
+            self._market.subscriptions.changed()
 
         self._thread.call(begin)
 

@@ -36,7 +36,7 @@ class Subscriptions:
     def __init__(self, *, silent_prefixes: frozenset[str], changed: Callable[[], None]) -> None:
         self._late = 0.0
         self._silent_prefixes = silent_prefixes
-        self._changed = changed
+        self.changed = changed
         self._rules: deque[_Rule] = deque()
 
     def swallow(self, times: int | None) -> None:
@@ -65,13 +65,13 @@ class Subscriptions:
         """Deliver a stream no longer, whatever is asked for afterwards."""
         connection.dead_streams.add(stream)
         connection.delivered -= {stream}
-        self._changed()
+        self.changed()
 
     def rest(self, connection: ExchangeConnection, stream: str, seconds: float) -> None:
         """Deliver nothing of a stream for so long."""
         connection.delivered -= {stream}
         asyncio.get_running_loop().call_later(seconds, self._begin, connection, frozenset({stream}))
-        self._changed()
+        self.changed()
 
     async def answer(self, connection: ExchangeConnection) -> None:
         """Answer control messages until the connection ends."""
@@ -117,11 +117,11 @@ class Subscriptions:
             asyncio.get_running_loop().call_later(self._late, self._begin, connection, added)
         else:
             self._begin(connection, added)
-        self._changed()
+        self.changed()
 
     def _begin(self, connection: ExchangeConnection, streams: frozenset[str]) -> None:
         connection.delivered |= (streams & connection.streams) - connection.dead_streams
-        self._changed()
+        self.changed()
 
 
 def _parsed(message: str | bytes) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, ClassVar
 
 from airbyte_cdk.models import (
@@ -47,11 +47,14 @@ class BookTickers(Stream, CheckpointMixin):
     primary_key: ClassVar[list[str]] = ["symbol", "u"]
     cursor_field = "u"
 
-    def __init__(self, config: Config, stop: Stop, *, blocks: bool = False) -> None:
+    def __init__(
+        self, config: Config, stop: Stop, *, blocks: bool = False, listen: Callable[..., MarketStream] = MarketStream
+    ) -> None:
         self._config = config
         self._stop = stop
         self._clock = stop.clock
         self._hands_over_blocks = blocks
+        self._listen = listen
         self._inherited: Mapping[str, Any] = {}
         self._cursor: Cursor | None = None
 
@@ -126,7 +129,7 @@ class BookTickers(Stream, CheckpointMixin):
 
     def _market(self, cursor: Cursor) -> MarketStream:
         config = self._config
-        return MarketStream(
+        return self._listen(
             venues_of(config.wishes, config.environment, cursor.known_symbols, self._clock.today()),
             config.route,
             self._clock,

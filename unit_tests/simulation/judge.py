@@ -1,147 +1,212 @@
-"""What a window must keep, whatever went wrong in it. Each rule that is broken is a sentence."""
+"""What a chain of syncs must keep, whatever goes wrong in it. Each rule that is broken is a sentence.
+
+Judged is what users get, rows, STATEs and log lines, against what the exchange pushed. Time is virtual, so nothing is
+tolerated because a machine is slow; what is left of slack is part of the model, and each has its reason beside it.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import NamedTuple
+
+import orjson
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
 from source_binance_futures.binance.market_stream.failover import QUIET_END
-from source_binance_futures.binance.market_stream.items import Gap
 from source_binance_futures.binance.market_stream.line import BEHIND_AFTER
 
-from .course import Course
-from .schedule import BEGAN, LATENESS, SMALL_BACKLOG, TICK, Schedule
-from .vouching import broken_vows
-from .world import EPOCH, Connection, Push
+from .exchange import LONGEST_LATENCY, OWN_STREAM_LAG, Pushed, SimulatedExchange
+from .schedule import LATENESS, OF_CLOCKS, OF_STREAMS, OF_SUBSCRIPTIONS, SMALL_BACKLOG, Schedule
+from .sync import Sync
 
-SLACK = 0.15  # seconds: the latency of a connection, and the step of event times across symbols
-HEALED = 1.0  # seconds after the standby was first proven
-
-
-def judge(schedule: Schedule, course: Course, connections: list[Connection]) -> list[str]:
-    """The rules that a course broke; empty if none."""
-    gaps = [_on_the_true_clock(gap, schedule) for gap in course.gaps]
-    silences = [_on_the_true_clock(silence, schedule) for silence in course.silences]
-    return [
-        *course.broken,
-        *_in_order(course, gaps + silences),
-        *_nothing_lost_untold(schedule, course, gaps + silences),
-        *_no_gap_without_cause(schedule, course, gaps, connections),
-        *_no_silence_with_updates(schedule, course, silences, connections),
-        *broken_vows(course.table, schedule.pushes, may_be_late=_may_be_late(schedule)),
-        *_no_handshake_without_reason(course),
-        *_calm_is_gapless(schedule, course),
-    ]
+ACROSS_SYMBOLS = 0.1  # seconds by which event times of neighbours differ (the engine's: up to 40 ms), and a latency
+UNCERTAIN = 0.25  # seconds, as the product says of event times
+STATE_WITHIN = 15.0  # seconds while rows are written
+ENDS_WITHIN = 1.0  # seconds after the window, or a stop
+REPORTED = re.compile(r"(Gap of|Nothing came for) .*? from (.+?) UTC to (.+?) UTC")
 
 
-def _on_the_true_clock(gap: Gap, schedule: Schedule) -> tuple[float, float]:
-    ahead = EPOCH + (schedule.skew if schedule.has_event_times else 0.0)
-    return gap.since - ahead, gap.until - ahead
+class Gap(NamedTuple):
+    """What a log line reports as missing, in epoch seconds of the exchange's clock."""
+
+    since: float
+    until: float
+    is_silence: bool
+    text: str
 
 
-def _new_ones(course: Course) -> list[Push]:
-    """What the cursor lets through."""
-    newest: dict[int, int] = {}
-    new = []
-    for push in course.emitted:
-        if push.update_id > newest.get(push.symbol, -1):
-            newest[push.symbol] = push.update_id
-            new.append(push)
-    return new
-
-
-def _in_order(course: Course, told: list[tuple[float, float]]) -> list[str]:
-    """What the cursor drops was there before, or was told as missing."""
-    seen = set()
-    newest: dict[int, int] = {}
-    for push in course.emitted:
-        key = push.symbol, push.update_id
-        late = push.update_id <= newest.get(push.symbol, -1) and key not in seen
-        if late and not any(since - SLACK <= push.at <= until + SLACK for since, until in told):
-            return [f"out of order: {push}"]
-        seen.add(key)
-        newest[push.symbol] = max(push.update_id, newest.get(push.symbol, -1))
-    return []
-
-
-def _nothing_lost_untold(schedule: Schedule, course: Course, gaps: list[tuple[float, float]]) -> list[str]:
-    new = _new_ones(course)
-    emitted = {(push.symbol, push.update_id) for push in new}
-    begins = min([push.at for push in new] + [since for since, _ in gaps] + [course.ended_at])
-    ahead = EPOCH + (schedule.skew if schedule.has_event_times else 0.0)
-    accounted = BEGAN if course.accounted_until is None else course.accounted_until - ahead
-    # What was pushed in the very last seconds may be under way; longer silence at the end has to be told.
-    ends = max(accounted - SLACK, course.ended_at - (BEHIND_AFTER if course.ended_paused else QUIET_END) - SLACK)
-    untold = [
-        push
-        for push in schedule.pushes
-        if begins <= push.at < min(ends, course.ended_at)
-        and (push.symbol, push.update_id) not in emitted
-        and not any(since - SLACK <= push.at <= until + SLACK for since, until in gaps)
-    ]
-    if not untold:
-        return []
-    return [f"{len(untold)} lost and not told, pushed from {untold[0].at:.3f} to {untold[-1].at:.3f}"]
-
-
-def _no_gap_without_cause(
-    schedule: Schedule, course: Course, gaps: list[tuple[float, float]], connections: list[Connection]
-) -> list[str]:
-    """A gap has a length, holds nothing that was emitted, and lies where no proven connection was live."""
-    broken = []
-    doubt = 0.25 if schedule.has_event_times else 2.0
-    emitted = [push.at for push in _new_ones(course)]
-    for since, until in gaps:
-        if until <= since:
-            broken.append(f"a gap of {until - since} seconds at {since:.3f}")
-        slack = SLACK + doubt
-        inside = [at for at in emitted if since + slack < at < until - slack]
-        # Frames that carry no time cannot tell what was read late: then all since a pause is doubted.
-        if inside and (schedule.has_event_times or not any(fault.kind == "stall" for fault in schedule.faults)):
-            broken.append(f"the gap from {since:.3f} to {until:.3f} holds {len(inside)} emitted updates")
-        live = _live_stretches(connections, doubt, schedule)
-        forgets = schedule.timing.backlog_bytes == SMALL_BACKLOG
-        if not forgets and any(begin <= since - SLACK and until + SLACK <= end for begin, end in live):
-            broken.append(f"nothing was missing from {since:.3f} to {until:.3f}")
+def judge(schedule: Schedule, exchange: SimulatedExchange, syncs: list[Sync]) -> list[str]:
+    """The rules that a chain broke; empty if none."""
+    broken = [*_each_once_and_in_order(syncs), *_covered_lacks_nothing(schedule, exchange, syncs)]
+    for sync in syncs:
+        gaps = list(gaps_of(sync))
+        broken += [
+            *_unexpected_failure(schedule, sync),
+            *_nothing_lost_unreported(schedule, exchange, sync, gaps),
+            *_no_gap_without_cause(schedule, sync, gaps),
+            *_calm_has_no_gap(schedule, gaps),
+            *_state_in_time(sync),
+            *_end_in_time(sync),
+            *_everything_left(sync),
+        ]
     return broken
 
 
-def _no_silence_with_updates(
-    schedule: Schedule, course: Course, silences: list[tuple[float, float]], connections: list[Connection]
-) -> list[str]:
-    """In a silence nothing was emitted, and nothing was pushed over a connection with which all was well."""
-    doubt = 0.25 if schedule.has_event_times else 2.0
-    slack = SLACK + doubt
-    heard = [push.at for push in course.emitted]
-    for begin, end in _live_stretches(connections, doubt, schedule):
-        heard += [push.at for push in schedule.pushes if begin < push.at < end]
-    return [
-        f"the silence from {since:.3f} to {until:.3f} was none"
-        for since, until in silences
-        if any(since + slack < at < until - slack for at in heard)
-    ]
+def gaps_of(sync: Sync) -> Iterator[Gap]:
+    """Gaps and silences, as the log tells them."""
+    for _, _, line in sync.log:
+        found = REPORTED.search(line)
+        if found:
+            since, until = (
+                datetime.fromisoformat(text).replace(tzinfo=timezone.utc).timestamp() for text in found.groups()[1:]
+            )
+            yield Gap(since, until, found[1] != "Gap of", line)
 
 
-def _may_be_late(schedule: Schedule) -> bool:
-    return any(fault.kind in (*LATENESS, "stall") for fault in schedule.faults)
+def _event_time(push: Pushed) -> float:
+    return float(orjson.loads(push.update.payload)["E"]) / 1000
 
 
-def _live_stretches(connections: list[Connection], doubt: float, schedule: Schedule) -> list[tuple[float, float]]:
-    """When connections with nothing wrong were held, from their first update on."""
-    return [
-        (connection.first_read.at + doubt + TICK, min(connection.left_at, schedule.ends_at))
-        for connection in connections
-        if connection.first_read is not None and connection.is_live()
-    ]
+def _unexpected_failure(schedule: Schedule, sync: Sync) -> Iterator[str]:
+    if sync.failure is not None and not (schedule.faults and isinstance(sync.failure, AirbyteTracedException)):
+        yield f"the sync failed: {sync.failure!r}"
 
 
-def _no_handshake_without_reason(course: Course) -> list[str]:
-    broken = []
-    if len(course.dials) > course.reasons + 2:
-        broken.append(f"{len(course.dials)} handshakes for {course.reasons} reasons")
-    return broken
+def _each_once_and_in_order(syncs: list[Sync]) -> Iterator[str]:
+    newest: dict[str, int] = {}
+    for sync in syncs:
+        for row in sync.rows:
+            if row["u"] <= newest.get(row["symbol"], -1):
+                yield f"{row['symbol']} {row['u']} comes after {newest[row['symbol']]}"
+                return
+            newest[row["symbol"]] = row["u"]
 
 
-def _calm_is_gapless(schedule: Schedule, course: Course) -> list[str]:
+def _covered_lacks_nothing(schedule: Schedule, exchange: SimulatedExchange, syncs: list[Sync]) -> Iterator[str]:
+    """Inside an interval that rows call covered no update is missing, and no two intervals touch."""
+    held = {(row["symbol"], row["u"]) for sync in syncs for row in sync.rows}
+    missing = defaultdict(list)
+    for push in exchange.pushed:
+        if (push.update.symbol, push.update.update_id) not in held:
+            missing[push.update.symbol].append(push.at + OWN_STREAM_LAG)
+    # What was under way over a connection that is less than a second late is not missing yet.
+    under_way = LONGEST_LATENCY + (BEHIND_AFTER if schedule.has(*LATENESS) else 0.0)
+    ended: dict[str, int] = {}
+    for sync in syncs:
+        intervals: dict[tuple[str, int], int] = {}
+        for row in sync.rows:
+            since, received = row["covered_since_us"], row["received_at_us"]
+            if since is None:
+                continue
+            if since > received:
+                yield f"{row['symbol']} {row['u']} is covered since {since}, after it was received at {received}"
+                return
+            key = row["symbol"], since
+            intervals[key] = max(received, intervals.get(key, 0))
+        for (symbol, since), until in sorted(intervals.items(), key=lambda interval: interval[0][1]):
+            if since <= ended.get(symbol, 0):
+                yield f"{symbol}: two covered intervals touch, at {since} and {ended[symbol]}"
+            ended[symbol] = max(until, ended.get(symbol, 0))
+            begin, end = since / 1e6 - sync.clock.epoch_offset, until / 1e6 - sync.clock.epoch_offset
+            lacks = [at for at in missing[symbol] if begin < at + 0.005 and at + under_way <= end]
+            if lacks:
+                what = f"{len(lacks)} updates between {begin:.3f} and {end:.3f}, the first at {lacks[0]:.3f}"
+                yield f"{symbol} lacks {what}"
+
+
+def _nothing_lost_unreported(
+    schedule: Schedule, exchange: SimulatedExchange, sync: Sync, gaps: list[Gap]
+) -> Iterator[str]:
+    """From a contract's first row of its own stream on, each update is in the rows or inside a reported gap."""
+    if schedule.options.get("book_ticker_pace") == "sampled" or schedule.has(*OF_STREAMS, *OF_SUBSCRIPTIONS):
+        return
+    if schedule.has("exchange's clock"):  # what is reported by a clock that was set cannot be compared with it
+        return
+    times = {(push.update.symbol, push.update.update_id): push.at for push in exchange.pushed}
+    held = {(row["symbol"], row["u"]) for row in sync.rows}
+    first: dict[str, float] = {}
+    last: dict[int, float] = {}
+    for row in sync.rows:
+        at = times.get((row["symbol"], row["u"]))
+        if at is not None:
+            if row["covered_since_us"] is not None:  # a sample may come before the contract's own stream is followed
+                first.setdefault(row["symbol"], at)
+            market = row["symbol_type"]
+            last[market] = max(at, last.get(market, 0.0))
+    stopped = schedule.has("stop")
+    for push in exchange.pushed:
+        symbol, update_id = push.update.symbol, push.update.update_id
+        if symbol not in first or (symbol, update_id) in held or push.at < first[symbol]:
+            continue
+        silent_end = 0.0 if stopped else sync.ended - QUIET_END - ACROSS_SYMBOLS - BEHIND_AFTER
+        if push.at >= min(max(last[push.update.market] - ACROSS_SYMBOLS, silent_end), sync.ended):
+            continue
+        event_time = _event_time(push)
+        if not any(gap.since - ACROSS_SYMBOLS <= event_time <= gap.until + ACROSS_SYMBOLS for gap in gaps):
+            yield f"{symbol} {update_id}, pushed at {push.at:.3f} ({event_time:.3f}), is lost and not reported"
+            return
+
+
+def _no_gap_without_cause(schedule: Schedule, sync: Sync, gaps: list[Gap]) -> Iterator[str]:
+    """A gap has a length, holds nothing that was received in time, and has a cause."""
+    is_quiet = not schedule.faults and schedule.rotate_after > schedule.seconds
+    if schedule.has("exchange's clock", *OF_STREAMS, *OF_SUBSCRIPTIONS):
+        return
+    events = sorted(row["event_time"] / 1000 for row in sync.rows if row["covered_since_us"] is not None)
+    for gap in gaps:
+        if gap.until <= gap.since:
+            yield f"a gap without a length: {gap.text}"
+        if is_quiet and not gap.is_silence:
+            yield f"a gap without a cause: {gap.text}"
+        slack = UNCERTAIN + ACROSS_SYMBOLS
+        inside = [moment for moment in events if gap.since + slack < moment < gap.until - slack]
+        if (
+            inside
+            and sync.feeds == 1
+            and not schedule.has("stall", *LATENESS, *OF_CLOCKS)
+            and schedule.backlog_bytes > SMALL_BACKLOG
+        ):
+            yield f"{len(inside)} covered rows lie inside: {gap.text}"
+
+
+def _calm_has_no_gap(schedule: Schedule, gaps: list[Gap]) -> Iterator[str]:
     """With a proven standby and one fault at a time nothing is missing at all."""
-    first_fault = schedule.faults[0].at if schedule.faults else course.ended_at
-    if not schedule.calm or course.was_covered_at > first_fault or not course.gaps:
-        return []
-    return [f"a gap in spite of a proven standby: {course.gaps[0]}"]
+    if schedule.calm and gaps and schedule.rate >= 10:
+        yield f"in spite of a proven standby: {gaps[0].text}"
+
+
+def _state_in_time(sync: Sync) -> Iterator[str]:
+    """While rows are written a STATE comes at least every 15 seconds, and the last one covers them all."""
+    if sync.rows and (not sync.states or sync.states[-1][2] != len(sync.rows)):
+        yield "the last STATE does not cover all rows"
+    states = iter(sync.states)
+    at, _, covered = next(states, (sync.ended, {}, 0))
+    for written, count in sync.written:
+        while covered < count:
+            overlaps = [(max(begin, written), min(end, at)) for begin, end in sync.stalls]
+            stalled = sum(max(end - begin, 0.0) for begin, end in overlaps)
+            if at - written - stalled > STATE_WITHIN:
+                yield f"rows written at {written:.1f} have their STATE at {at:.1f}"
+                return
+            at, _, covered = next(states, (sync.ended, {}, len(sync.rows)))
+
+
+def _end_in_time(sync: Sync) -> Iterator[str]:
+    due = sync.window_ends if sync.stopped_at is None else min(sync.window_ends, sync.stopped_at)
+    due = max([due, *(end for _, end in sync.stalls)])
+    if sync.ended > due + ENDS_WITHIN:
+        yield f"the sync ended {sync.ended - due:.1f} seconds late"
+
+
+def _everything_left(sync: Sync) -> Iterator[str]:
+    if any(stream.fileno() >= 0 for stream in sync.streams):
+        yield "a connection is left open at the end"
+    moments = [stream.opened_at for stream in sync.streams]
+    for moment in moments:
+        held = [stream for stream in sync.streams if stream.opened_at <= moment < stream.left_at]
+        if len(held) > 2 * sync.feeds + 1:
+            yield f"{len(held)} connections at once for {sync.feeds} feeds"
+            return

@@ -1,4 +1,4 @@
-"""What happens in one simulated window, drawn from one seed."""
+"""What happens in a chain of simulated syncs, drawn from one seed."""
 
 from __future__ import annotations
 
@@ -6,34 +6,31 @@ import random
 from dataclasses import dataclass, field
 from typing import Literal
 
-from source_binance_futures.binance.market_stream.line import Timing
-
-from .world import EPOCH, Push
-
 Kind = Literal[
-    "reset", "fin", "dark", "mute", "lag", "shutdown", "refuse", "refuse until", "refuse for good", "accept and close",
-    "late subscription", "mute from the start", "stall", "doubt", "slow down",
+    "rst", "fin", "close", "cut", "silence", "mute", "shutdown", "lag", "slow down", "late contracts",
+    "kill stream",
+    "refuse", "limit", "close at once", "slow handshake",
+    "ignore subscription", "refuse subscription", "late subscription",
+    "stall", "our clock", "exchange's clock", "one leap", "stop",
 ]  # fmt: skip
 
-OF_CONNECTIONS: tuple[Kind, ...] = ("reset", "fin", "dark", "mute", "lag", "slow down", "shutdown")
-LATENESS: tuple[Kind, ...] = ("lag", "slow down")  # only frames that say when they were pushed show it
-OF_HANDSHAKES: tuple[Kind, ...] = (
-    "refuse",
-    "refuse until",
-    "accept and close",
-    "late subscription",
-    "mute from the start",
-)
-BEGAN = 1000.0
-TICK = 0.25
+LOSSES: tuple[Kind, ...] = ("rst", "fin", "close", "cut", "silence", "mute", "shutdown")
+LATENESS: tuple[Kind, ...] = ("lag", "slow down")  # and "late contracts", once the failover goes by the oldest
+OF_STREAMS: tuple[Kind, ...] = ("kill stream",)
+OF_HANDSHAKES: tuple[Kind, ...] = ("refuse", "limit", "close at once", "slow handshake")
+OF_SUBSCRIPTIONS: tuple[Kind, ...] = ("ignore subscription", "refuse subscription", "late subscription")
+OF_CLOCKS: tuple[Kind, ...] = ("our clock", "exchange's clock", "one leap")
+
+COIN_M = ("BTCUSD_PERP", "ETHUSD_PERP", "ADAUSD_PERP", "LINKUSD_PERP", "XRPUSD_PERP", "LTCUSD_PERP")
+USDS_M = ("BTCUSDT", "ETHUSDT", "ADAUSDT")
 SMALL_BACKLOG = 12 * 1024  # bytes; some seconds of a busy market
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`seconds` is how long, `target` which connection: 0 the one in use, 1 the spare, 2 both."""
+    """`seconds` is how long or how far, `target` which open connection it meets: 0 the oldest, 1 the next, 2 all."""
 
-    at: float
+    at: float  # seconds after the start of the chain
     kind: Kind
     seconds: float = 0.0
     times: int = 1
@@ -42,108 +39,106 @@ class Fault:
 
 @dataclass
 class Schedule:
-    """One window. `calm` means a standby and one fault at a time: nothing may be lost at all."""
+    """A chain of syncs against one exchange. `calm` means a standby and one fault at a time: nothing may be lost.
+
+    `windows` are the seconds of each, `pauses` those before each. `ahead` and `drift` are the exchange's clock.
+    """
 
     seed: int
-    standby: bool
     calm: bool
-    has_event_times: bool
-    skew: float  # seconds by which the exchange's clock is ahead
-    ends_at: float
-    pace: str
-    pushes: list[Push]
-    timing: Timing
+    standby: bool
+    options: dict[str, object]
+    coin_m: tuple[str, ...]
+    usds_m: tuple[str, ...]
+    rate: float
+    windows: list[int]
+    pauses: list[float]
+    ahead: float
+    drift: float
+    outbox: tuple[int, int] | None  # high and low water, in bytes
+    backlog_bytes: int
+    rotate_after: float
+    unsent_limit: int
     faults: list[Fault] = field(default_factory=list)
-    outbox_updates: int = 400  # that may wait before reading pauses
 
     @property
     def seconds(self) -> float:
-        return self.ends_at - BEGAN
+        return sum(self.windows) + sum(self.pauses)
+
+    def has(self, *kinds: Kind) -> bool:
+        """Whether any of these faults happens."""
+        return any(fault.kind in kinds for fault in self.faults)
 
 
 def draw(seed: int) -> Schedule:
-    """The schedule of a seed."""
+    """Draw the schedule of a seed."""
     rng = random.Random(seed)
     calm = rng.random() < 0.25
-    standby = calm or rng.random() < 0.5
-    has_event_times = rng.random() < 0.75
-    skew = rng.uniform(-5, 5)
-    seconds = rng.uniform(40, 240)
-    timing = Timing(
-        rotate_after=rng.choice([23 * 3600.0] * 3 + [rng.uniform(40, 90)]),
-        backlog_bytes=Timing.backlog_bytes if calm or rng.random() < 0.6 else SMALL_BACKLOG,
+    standby = calm or rng.random() < 0.4
+    windows = [rng.randint(40, 120)] if calm or rng.random() < 0.6 else [rng.randint(8, 50) for _ in range(3)]
+    coin_m = COIN_M[: rng.randint(1, len(COIN_M))]
+    usds_m = USDS_M[: rng.randint(0, len(USDS_M))]
+    options: dict[str, object] = {"standby_connection": standby}
+    if usds_m and rng.random() < 0.5:
+        options["include_usds_margined"] = True
+    elif rng.random() < 0.4:
+        options["book_ticker_symbols"] = list(coin_m[:3] + usds_m[:1])
+    elif rng.random() < 0.1 and not calm:
+        options["book_ticker_pace"] = "sampled"
+    schedule = Schedule(
+        seed,
+        calm,
+        standby,
+        options,
+        coin_m,
+        usds_m,
+        rate=rng.uniform(10, 30) if calm else rng.choice([rng.uniform(10, 30), rng.uniform(10, 30), 2.0, 0.3, 0.02]),
+        windows=windows,
+        pauses=[0.0, *(rng.choice([0.5, 3.0, 40.0]) for _ in windows[1:])],
+        ahead=rng.uniform(-5, 5),
+        drift=rng.choice([0.0, 0.0, 5e-5, -5e-5, 1e-3, -1e-3]),
+        outbox=None if calm else rng.choice([None, (20_000, 10_000), (5_000, 2_000)]),
+        backlog_bytes=32 * 2**20 if calm or rng.random() < 0.7 else SMALL_BACKLOG,
+        rotate_after=rng.choice([23 * 3600.0] * 3 + [rng.uniform(30, 60)]),
+        unsent_limit=rng.choice([64 * 2**20, 64 * 2**20, 20_000]) if not calm else 64 * 2**20,
     )
-    pace = "busy" if calm else rng.choice(["busy", "busy", "busy", "slow", "slow", "samples", "quiet"])
-    pushes = _pushes(rng, BEGAN, BEGAN + seconds, skew if has_event_times else None, pace)
-    schedule = Schedule(seed, standby, calm, has_event_times, skew, BEGAN + seconds, pace, pushes, timing)
-    schedule.outbox_updates = 10**6 if calm else rng.choice([20, 60, 400])
     if not calm:
         schedule.faults = _many(rng, schedule)
-    elif timing.rotate_after > seconds:  # an age that both reach is a fault already
+    elif schedule.rotate_after > schedule.seconds:  # an age that both reach is a fault already
         schedule.faults = _one_at_a_time(rng, schedule)
     return schedule
 
 
-def _pushes(rng: random.Random, start: float, end: float, skew: float | None, pace: str) -> list[Push]:
-    """A market: busy, slow, quiet, or at the pace of samples. Ids rise within a symbol."""
-    symbols = rng.randint(1, 6)
-    lags = [rng.uniform(0, 0.04) for _ in range(symbols)]
-    newest = [rng.randrange(1000) for _ in range(symbols)]
-    mean = {"busy": rng.uniform(0.03, 0.2), "slow": rng.uniform(0.5, 3.0), "samples": 5.0, "quiet": 40.0}[pace]
-    longest = 200.0 if pace == "quiet" else 8.0
-    moments: list[tuple[float, int]] = []
-    now = start - 1
-    while now < end + 1:
-        now += mean if pace == "samples" else min(rng.expovariate(1 / mean), longest)
-        chosen = range(symbols) if pace == "samples" else [rng.randrange(symbols)]
-        moments += [(now + 0.001 * symbol, symbol) for symbol in chosen]
-    pushes = []
-    for at, symbol in moments:
-        newest[symbol] += rng.randint(1, 40)
-        event_time = None if skew is None else round(at + EPOCH + skew - lags[symbol], 3)
-        pushes.append(Push(at, symbol, newest[symbol], event_time))
-    return pushes
-
-
 def _one_at_a_time(rng: random.Random, schedule: Schedule) -> list[Fault]:
     """With time to heal between them: a first connection that has been silent for 30 seconds takes as long."""
-    kinds: list[Kind] = ["reset", "fin", "dark", "mute", "shutdown", "refuse"]
-    if schedule.has_event_times:
-        kinds += LATENESS
+    kinds: list[Kind] = [*LOSSES, *LATENESS, "refuse"]
     faults: list[Fault] = []
-    at = BEGAN + rng.uniform(8, 20)
-    while at < schedule.ends_at - 12:
+    at = rng.uniform(9, 20)
+    while at < schedule.seconds - 12:
         kind = rng.choice(kinds)
         faults.append(Fault(at, kind, rng.uniform(3, 25), 1, rng.randrange(2)))
         if kind == "refuse":  # and then a loss, which the refusal delays the mending of
-            faults.append(Fault(at + 0.1, rng.choice(("reset", "fin")), 0.0, 1, rng.randrange(2)))
+            faults.append(Fault(at + 0.1, rng.choice(("rst", "fin")), 0.0, 1, rng.randrange(2)))
         at += rng.uniform(36, 60)
     return faults
 
 
 def _many(rng: random.Random, schedule: Schedule) -> list[Fault]:
     """Anything at any time, several at once."""
+    kinds: list[Kind] = [
+        *LOSSES, *LOSSES, *LATENESS, *OF_STREAMS, *OF_HANDSHAKES, *OF_SUBSCRIPTIONS, *OF_CLOCKS, "stall",
+    ]  # fmt: skip
+    if rng.random() < 0.2:
+        kinds.append("stop")
     faults: list[Fault] = []
-    at = BEGAN - 0.01 if rng.random() < 0.3 else BEGAN + rng.uniform(0, 30)
-    kinds: list[Kind] = [*OF_CONNECTIONS, *OF_HANDSHAKES, "stall", "doubt"]
-    if not schedule.has_event_times:
-        kinds = [kind for kind in kinds if kind not in LATENESS]
-    if schedule.pace == "quiet":  # nothing could tell a mute connection from a market at rest
-        untold = ("mute", "mute from the start", "late subscription", *LATENESS)
-        kinds = [kind for kind in kinds if kind not in untold]
-    if rng.random() < 0.05:
-        kinds.append("refuse for good")
-    while at < schedule.ends_at:
+    at = 0.0 if rng.random() < 0.2 else rng.uniform(0, 30)
+    while at < schedule.seconds:
         for _ in range(rng.choice([1, 1, 1, 2, 3])):
-            seconds = rng.choice([rng.uniform(0.1, 3), rng.uniform(3, 45)])
             kind = rng.choice(kinds)
-            seconds = rng.uniform(8, 60) if kind == "stall" and rng.random() < 0.6 else seconds
-            faults.append(
-                Fault(at + rng.uniform(0, 1), kind, seconds, rng.choice([1, 1, 2, 5]), rng.choice([0, 0, 1, 2]))
-            )
+            seconds = rng.choice([rng.uniform(0.1, 3), rng.uniform(3, 45)])
+            times, target = rng.choice([1, 1, 2, 5]), rng.choice([0, 0, 1, 2])
+            faults.append(Fault(at + rng.uniform(0, 1), kind, seconds, times, target))
             if kind == "stall" and rng.random() < 0.5:  # and the connection ends while nobody reads it
-                faults.append(Fault(at + 1 + rng.uniform(0, seconds), rng.choice(("reset", "fin")), 0.0, 1, 0))
+                faults.append(Fault(at + 1 + rng.uniform(0, seconds), rng.choice(("rst", "fin")), 0.0, 1, 0))
         at += rng.choice([rng.uniform(0.1, 5), rng.uniform(5, 60)])
-    if rng.random() < 0.1:  # a destination that stops reading shortly before the end
-        faults.append(Fault(schedule.ends_at - rng.uniform(1, 20), "stall", 30.0))
     return sorted(faults, key=lambda fault: fault.at)

@@ -33,7 +33,7 @@ class Coverage:
             self._of_feed.setdefault(feed, set()).add(symbol)
             self.stretches += 1
             self.contracts.add(symbol)
-        return since
+        return since if since <= received_at_us else None  # what a spare has read before the stretch began
 
     def doubt(self, symbols: Iterable[str]) -> None:
         """Something may be missing of these contracts, or may yet prove to be."""

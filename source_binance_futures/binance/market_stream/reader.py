@@ -13,7 +13,7 @@ import random
 import selectors
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..clock import Clock
 from ..endpoints import Market
@@ -53,9 +53,8 @@ class EventLoop:
         standby: bool,
         window_ends: float,
         timing: Timing | None = None,
-        selector: selectors.BaseSelector | None = None,
-        opening: Opening = open_in_background,
-        wake: Callable[[], None] = lambda: None,
+        selector: WakingSelector,
+        opening: Opening,
     ) -> None:
         self.feeds: list[Feed] = []
         self.began = 0.0
@@ -64,9 +63,7 @@ class EventLoop:
         self._standby = standby
         self._window_ends = window_ends
         self._timing = timing or Timing()
-        self._around = Surroundings(
-            route, clock, outbox, selector or selectors.DefaultSelector(), wake, opening, self._timing
-        )
+        self._around = Surroundings(route, clock, outbox, selector, selector.wake, opening, self._timing)
         self._contracts = [Contracts(venue, clock.today()) for venue in venues]
         self._contracts_of: dict[int, Contracts] = {}  # by the number of the feed
         self._ceiling = Ceiling()
@@ -241,11 +238,13 @@ class MarketStream:
         window_ends: float,
         timing: Timing | None = None,
         outbox: Outbox | None = None,
+        selector: WakingSelector | None = None,
+        opening: Opening = open_in_background,
     ) -> None:
         self._clock = clock
         self._window_ends = window_ends
         self._outbox = outbox or Outbox()
-        self._selector = _WakingSelector()
+        self._selector = selector or WakingSelector()
         self._loop = EventLoop(
             venues,
             route,
@@ -255,7 +254,7 @@ class MarketStream:
             window_ends=window_ends,
             timing=timing,
             selector=self._selector,
-            wake=self._selector.wake,
+            opening=opening,
         )
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="market stream", daemon=True)
@@ -311,7 +310,7 @@ class MarketStream:
         self._loop.end()
 
 
-class _WakingSelector(selectors.DefaultSelector):
+class WakingSelector(selectors.DefaultSelector):
     """A selector that another thread can wake; what wakes it is not among what `select` returns."""
 
     def __init__(self) -> None:

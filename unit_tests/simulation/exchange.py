@@ -1,0 +1,225 @@
+"""The local exchange in virtual time: its own engine, streams, subscriptions and faults, and a network in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from threading import Event
+from typing import Any, NamedTuple, cast
+from urllib.parse import urlsplit
+
+from local_exchange.connection import ExchangeConnection
+from local_exchange.contracts import coin_m_contracts, usds_m_contracts
+from local_exchange.engine import Engine
+from local_exchange.fault_injection import FaultInjection
+from local_exchange.handshakes import Door
+from local_exchange.loop_thread import LoopThread
+from local_exchange.market_stream import MarketOptions, MarketStream
+from local_exchange.server import Server, ServerOptions
+from local_exchange.updates import Update
+from source_binance_futures.binance.clock import Clock, Deadline
+from source_binance_futures.binance.errors import HandshakeFailed
+from source_binance_futures.binance.refusals import refusal
+from source_binance_futures.binance.transport.address import host_of
+from source_binance_futures.binance.transport.connection import Connection
+from source_binance_futures.binance.transport.http_head import parse_head
+from source_binance_futures.binance.transport.route import Route
+
+from ..virtual_time import EPOCH, VirtualTime
+from .network import ByteStream, VirtualLoop, VirtualSelector
+
+HOST = "ws://127.0.0.1:1"
+USDS_MARGINED = f"{HOST}/usds/public"
+SAMPLE_EVERY = 5.0
+OWN_STREAM_LAG = 0.005
+LONGEST_LATENCY = 0.03  # seconds from the exchange to the connector
+FIRST_ID = 1_000_000
+
+
+class Pushed(NamedTuple):
+    """A change of a book: when it happened (seconds of the steady clock)."""
+
+    at: float
+    update: Update
+
+
+class ExchangeClock(Clock):
+    """The exchange's clock: the true time, some seconds ahead, drifting, and set from time to time."""
+
+    def __init__(self, time: VirtualTime, ahead: float, drift: float) -> None:
+        self._began, self._drift = time.now, drift
+        self.ahead = ahead
+        super().__init__(lambda: time.now, lambda: time.now - self._began + EPOCH)
+
+    def epoch(self) -> float:
+        now = self.monotonic()
+        return now + self.epoch_offset + self.ahead + (now - self._began) * self._drift
+
+    def now_us(self) -> int:
+        return int(self.epoch() * 1e6)
+
+
+class _Inline:
+    """Stands for the thread of the local exchange: there is one thread only."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+
+    def call(self, action: Callable[[], object]) -> None:
+        self._loop.call_soon(action)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        self._loop.create_task(work)
+
+
+class _Noted:
+    """A source of updates that notes each with the moment at which it was pushed."""
+
+    def __init__(self, engine: Engine, time: VirtualTime) -> None:
+        self.pushed: list[Pushed] = []
+        self._engine = engine
+        self._time = time
+
+    def due(self, elapsed: float) -> list[Update]:
+        updates = self._engine.due(elapsed)
+        self.pushed += [Pushed(self._time.now, update) for update in updates]
+        return updates
+
+
+class SimulatedExchange(FaultInjection):
+    """Listens in memory from the moment it is made; `pushed` is the truth that syncs are judged by."""
+
+    def __init__(
+        self,
+        time: VirtualTime,
+        rng: random.Random,
+        *,
+        coin_m: Sequence[str],
+        usds_m: Sequence[str],
+        rate: float,
+        tick: float,
+        ahead: float = 0.0,
+        drift: float = 0.0,
+        ping_interval: float | None = 60.0,
+        unsent_limit: int = 64 * 2**20,
+    ) -> None:
+        self.time = time
+        self.loop = VirtualLoop(time)
+        self.clock = ExchangeClock(time, ahead, drift)
+        contracts = coin_m_contracts(coin_m) + usds_m_contracts(usds_m)
+        self.engine = Engine(contracts, self.clock, rate=rate, seed=rng.randrange(2**31), first_update_id=FIRST_ID)
+        self._noted = _Noted(self.engine, time)
+        options = MarketOptions(SAMPLE_EVERY, OWN_STREAM_LAG, False, frozenset({"/usds"}), keep_pushed=False, tick=tick)
+        self.market = MarketStream(self._noted, options, self.clock)
+        self.door = Door(frozenset())
+        self.streams: list[ByteStream] = []
+        self.attempts: list[float] = []
+        self._rng = rng
+        self._server = Server(
+            ServerOptions(0, None, ping_interval, unsent_limit, tls_record_per_frame=False),
+            door=self.door,
+            market=self.market,
+            api=cast(Any, None),
+            recording=None,
+            finished=Event(),
+        )
+        super().__init__(cast(LoopThread, _Inline(self.loop)), self.door, self.market)
+        self._serving = self.loop.create_task(self._server.run(lambda: None))
+        self.loop.run_until(time.now)
+
+    @property
+    def pushed(self) -> list[Pushed]:
+        return self._noted.pushed
+
+    def close(self) -> None:
+        """End, as a context manager of the local exchange would."""
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.close()
+
+    def lose_what_is_under_way(self, connection: ExchangeConnection) -> None:
+        """Drop what was sent over a connection and has not arrived, as a network that breaks does."""
+        for stream in self.streams:
+            if stream.server.protocol is connection:
+                stream.lose_what_is_under_way()
+
+    # --- how the connector gets connections ---
+
+    def opening(self, selector: VirtualSelector) -> Callable[..., None]:
+        """What opens a connection to this exchange: in place of threads, sockets and a handshake that waits."""
+
+        def open_connection(
+            url: str,
+            _route: Route,
+            deadline: Deadline,
+            max_message_bytes: int,
+            hand_over: Callable[[Connection | Exception], None],
+        ) -> None:
+            self.attempts.append(self.time.now)
+            self.loop.create_task(self._connect(url, deadline, max_message_bytes, hand_over, selector))
+
+        return open_connection
+
+    async def _connect(
+        self,
+        url: str,
+        deadline: Deadline,
+        max_message_bytes: int,
+        hand_over: Callable[[Connection | Exception], None],
+        selector: VirtualSelector,
+    ) -> None:
+        arrived = asyncio.Event()
+
+        def on_arrival() -> None:
+            arrived.set()
+            selector.arrived()
+
+        stream = ByteStream(self.loop, self._rng.uniform(0.005, LONGEST_LATENCY), on_arrival)
+        host = host_of(url)
+        try:
+            await asyncio.sleep(2 * stream.latency)
+            stream.server.open()
+            stream.send(_request(url, self._rng), deadline)
+            head = await asyncio.wait_for(_head(stream, arrived), deadline.remaining())
+            if head.status != 101:
+                raise refusal(host, head.status, head.headers, deadline.clock.epoch())
+        except (TimeoutError, asyncio.TimeoutError):
+            stream.close()
+            hand_over(HandshakeFailed(host, "no answer in time"))
+        except OSError:
+            stream.close()
+            hand_over(HandshakeFailed(host, "the connection was closed during it"))
+        except Exception as error:
+            stream.close()
+            hand_over(error)
+        else:
+            self.streams.append(stream)
+            selector.add(stream)
+            hand_over(Connection(stream, max_message_bytes, deadline.clock))
+
+
+async def _head(stream: ByteStream, arrived: asyncio.Event) -> Any:
+    """The head of the answer; what follows it stays in the stream."""
+    head = bytearray()
+    while not head.endswith(b"\r\n\r\n"):
+        if stream.is_readable:
+            head += stream.receive(1, cast(Deadline, None))
+        else:
+            arrived.clear()
+            await arrived.wait()
+    return parse_head(bytes(head))
+
+
+def _request(url: str, rng: random.Random) -> bytes:
+    parts = urlsplit(url)
+    key = base64.b64encode(rng.randbytes(16)).decode()
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: exchange\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    ).encode()
