@@ -10,8 +10,8 @@ import orjson
 
 from local_exchange.connection import ExchangeConnection
 from local_exchange.updates import update_from
+from source_binance_futures.binance.market_stream.items import Outbox
 from source_binance_futures.binance.market_stream.line import Timing
-from source_binance_futures.binance.market_stream.outbox import Outbox
 
 from ..virtual_time import BEGAN, VirtualTime
 from .exchange import Pushed, SimulatedExchange

@@ -117,7 +117,7 @@ class SimulatedExchange(FaultInjection):
         self.door = Door(frozenset())
         self.streams: list[ByteStream] = []
         self.attempts: list[float] = []
-        self._rng = rng
+        self.rng = rng
         self._server = Server(
             ServerOptions(0, None, ping_interval, unsent_limit, tls_record_per_frame=False),
             door=self.door,
@@ -179,12 +179,12 @@ class SimulatedExchange(FaultInjection):
             arrived.set()
             selector.arrived()
 
-        stream = ByteStream(self.loop, self._rng.uniform(0.005, LONGEST_LATENCY), on_arrival)
+        stream = ByteStream(self.loop, self.rng.uniform(0.005, LONGEST_LATENCY), on_arrival)
         host = host_of(url)
         try:
             await asyncio.sleep(2 * stream.latency)
             stream.server.open()
-            stream.send(_request(url, self._rng), deadline)
+            stream.send(_request(url, self.rng), deadline)
             head = await asyncio.wait_for(_head(stream, arrived), deadline.remaining())
             if head.status != 101:
                 raise refusal(host, head.status, head.headers, deadline.clock.epoch())

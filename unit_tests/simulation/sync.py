@@ -10,8 +10,8 @@ from typing import Any
 from airbyte_cdk.models import SyncMode, Type
 
 from source_binance_futures.binance.clock import Clock, Stop
+from source_binance_futures.binance.market_stream.items import Item, Outbox
 from source_binance_futures.binance.market_stream.line import Timing
-from source_binance_futures.binance.market_stream.outbox import Item, Outbox
 from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.config import Config
 from source_binance_futures.streams.block import Block
@@ -28,7 +28,8 @@ class VirtualMarketStream(MarketStream):
 
     def __init__(self, exchange: SimulatedExchange, *arguments: Any, **options: Any) -> None:
         self.selector = VirtualSelector(exchange.loop)
-        super().__init__(*arguments, selector=self.selector, opening=exchange.opening(self.selector), **options)
+        options |= {"opening": exchange.opening(self.selector), "chance": exchange.rng.random}
+        super().__init__(*arguments, selector=self.selector, **options)
         self._exchange = exchange
         self._goes_on = False
 

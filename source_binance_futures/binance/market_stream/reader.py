@@ -13,7 +13,7 @@ import random
 import selectors
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..clock import Clock
 from ..endpoints import Market
@@ -40,7 +40,7 @@ class EventLoop:
     """Reads everything that `venues` ask for and puts it into `outbox`. It belongs to whoever calls `turn`.
 
     `window_ends` is a moment of the steady clock; it only serves to judge whether waiting for the exchange makes sense.
-    The clock, the selector and the opening of connections are what a test in virtual time brings along.
+    The clock, the selector, the opening of connections and chance (in [0, 1)) are what virtual time brings along.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class EventLoop:
         timing: Timing | None = None,
         selector: WakingSelector,
         opening: Opening,
+        chance: Callable[[], float],
     ) -> None:
         self.feeds: list[Feed] = []
         self.began = 0.0
@@ -62,6 +63,7 @@ class EventLoop:
         self._outbox = outbox
         self._standby = standby
         self._window_ends = window_ends
+        self._chance = chance
         self._timing = timing or Timing()
         self._around = Surroundings(route, clock, outbox, selector, selector.wake, opening, self._timing)
         self._contracts = [Contracts(venue, clock.today()) for venue in venues]
@@ -201,7 +203,7 @@ class EventLoop:
         machine = Failover(
             timing,
             ExchangeClock(self._clock.epoch_offset),
-            Backoff(random.random, self._ceiling, self._window_ends),
+            Backoff(self._chance, self._ceiling, self._window_ends),
             standby=self._standby,
             began=self._clock.monotonic(),
             feed=number,
@@ -240,6 +242,7 @@ class MarketStream:
         outbox: Outbox | None = None,
         selector: WakingSelector | None = None,
         opening: Opening = open_in_background,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
         self._window_ends = window_ends
@@ -255,6 +258,7 @@ class MarketStream:
             timing=timing,
             selector=self._selector,
             opening=opening,
+            chance=chance,
         )
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="market stream", daemon=True)
