@@ -23,7 +23,7 @@ from .test_recording import RECORDINGS
 OURS = """
 import sys
 from source_binance_futures.streams import book_tickers
-from source_binance_futures.run import run
+from source_binance_futures.cli import run
 book_tickers.CHECKPOINT_EVERY = 1.0
 run(sys.argv[1:])
 """
@@ -175,7 +175,7 @@ def test_the_memory_is_looked_at_by_the_number_of_records(tmp_path: Path) -> Non
     command = """
 import sys
 from airbyte_cdk.utils import memory_monitor
-from source_binance_futures.run import run
+from source_binance_futures.cli import run
 memory_monitor.MemoryMonitor._probe_cgroup = lambda self: setattr(self, "_cgroup_version", 2)
 memory_monitor.MemoryMonitor._read_memory = lambda self: (96, 100)
 memory_monitor.MemoryMonitor._read_anon_bytes = lambda self: (95, "test")

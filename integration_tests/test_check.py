@@ -24,7 +24,7 @@ from .harness.warm import warm
 WITHIN = patient(15.0)  # seconds, which are promised
 LATE = patient(3.0)  # seconds by which a busy machine may exceed what is promised, most of them at the end of Python
 # Where the machine is said to be slow, with as much more time.
-PATIENT = f"from source_binance_futures import connection_check\nconnection_check.CHECK_WITHIN *= {FACTOR}"
+PATIENT = f"from source_binance_futures import check\ncheck.CHECK_WITHIN *= {FACTOR}"
 SLOW_TO_START = """
 import time
 from source_binance_futures import entrypoint
@@ -144,7 +144,7 @@ def test_a_process_that_is_slow_to_start_has_its_answer_in_time(tmp_path: Path) 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to read the start of a process from")
 def test_when_the_process_began() -> None:
-    code = "import time; time.sleep(2); from source_binance_futures.run import Clock, process_began as began; "
+    code = "import time; time.sleep(2); from source_binance_futures.cli import Clock, process_began as began; "
     code += "print(time.monotonic() - began(Clock()))"
     started = time.monotonic()
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout

@@ -208,7 +208,7 @@ def test_help_and_wrong_usage(tmp_path: Path) -> None:
 
 def test_help_takes_no_time() -> None:
     """It comes without what only the commands need."""
-    code = "import sys; from source_binance_futures.run import run; run([]); print('airbyte_cdk' in sys.modules)"
+    code = "import sys; from source_binance_futures.cli import run; run([]); print('airbyte_cdk' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )

@@ -24,7 +24,7 @@ def spoiled(cursor, symbol, update_id, transaction_time):
         raise RuntimeError("nobody foresaw this")
     return advance(cursor, symbol, update_id, transaction_time)
 Cursor.advance = spoiled
-from source_binance_futures.run import run
+from source_binance_futures.cli import run
 run()
 """
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from local_exchange import LocalExchange
-from source_binance_futures import watchdog
+from source_binance_futures import output as stdout
 from source_binance_futures.streams import capture
 
 from .harness.connector import COMMAND, Connector, Output, side_by_side
@@ -27,8 +27,8 @@ NOT_WRITTEN = re.compile(r"The sync ended before (\d+) received frames could be 
 HURRIED = (
     sys.executable,
     "-c",
-    "from source_binance_futures import run; from source_binance_futures.streams import capture; "
-    "capture.WRITE_AFTER_WINDOW = 0.5; run.run()",
+    "from source_binance_futures import cli; from source_binance_futures.streams import capture; "
+    "capture.WRITE_AFTER_WINDOW = 0.5; cli.run()",
 )
 
 
@@ -122,5 +122,5 @@ def test_what_it_is_too_late_to_write_is_counted_and_told(name: str, stories: di
 
 def test_the_sync_gives_up_before_it_is_given_up() -> None:
     """The watchdog ends a process that writes nothing for a minute; until then it can still say what is lost."""
-    assert 2 <= capture.WRITE_AFTER_WINDOW < watchdog.PATIENCE - 10
+    assert 2 <= capture.WRITE_AFTER_WINDOW < stdout.PATIENCE - 10
     assert capture.WRITE_AFTER_STOP < 1, "a stop signal wants an end within a second"

@@ -95,7 +95,7 @@ def test_what_python_itself_warns_of_goes_to_stderr(tmp_path: Path) -> None:
 import sys, warnings
 from source_binance_futures.source import SourceBinanceFutures
 SourceBinanceFutures.discover = lambda *_: (warnings.warn("a stray warning"), sys.exit(3))
-from source_binance_futures.run import run
+from source_binance_futures.cli import run
 run()
 """
     (tmp_path / "config").write_text("{}")
@@ -150,7 +150,7 @@ def test_a_last_line_that_finds_no_space(tmp_path: Path) -> None:
 import resource, sys
 most = int(sys.argv.pop(1))
 resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-from source_binance_futures.run import run
+from source_binance_futures.cli import run
 run()
 """
 

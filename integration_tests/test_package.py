@@ -114,7 +114,7 @@ def test_its_metadata_name_the_command_the_licence_and_the_pythons(built: Built)
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == "<3.14,>=3.10"
     assert any(line.startswith("airbyte-cdk<8,>=7") for line in metadata.get_all("Requires-Dist", []))
-    assert f"{NAME} = {PACKAGE}.run:run" in built.read("entry_points.txt").decode()
+    assert f"{NAME} = {PACKAGE}.cli:run" in built.read("entry_points.txt").decode()
 
 
 def test_the_source_distribution_holds_no_tests_and_no_links(built: Built) -> None:

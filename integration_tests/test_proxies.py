@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from local_exchange import LocalExchange
-from source_binance_futures import connection_check
+from source_binance_futures import check
 from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyRefused, ProxyUnusable
 from source_binance_futures.binance.transport.route import Route
@@ -182,9 +182,9 @@ def test_check_does_not_quote_what_it_did_not_foresee(
     def fail(*_: object) -> None:
         raise ValueError(PASSWORD)
 
-    monkeypatch.setattr(connection_check, "_probe_venue", fail)
-    monkeypatch.setattr(connection_check, "_probe_websocket_api", fail)
-    told = connection_check.failures_of(Config(), Stop(Clock()), logging.getLogger("check"), Clock().deadline(12))
+    monkeypatch.setattr(check, "_probe_venue", fail)
+    monkeypatch.setattr(check, "_probe_websocket_api", fail)
+    told = check.failures_of(Config(), Stop(Clock()), logging.getLogger("check"), Clock().deadline(12))
     assert "failed while checking book_tickers (ValueError). Please report it." in " ".join(told)
     assert "in fail" in caplog.text, "the log says where it happened"
     assert "Geheim" not in caplog.text + " ".join(told)

@@ -142,7 +142,7 @@ def test_a_check_under_way_is_interrupted_without_a_trace(connector: Connector, 
 
 
 def test_nothing_heavy_is_imported_before_signals_are_obeyed() -> None:
-    code = "import source_binance_futures.run, sys; print([name for name in sys.modules if name in sys.argv])"
+    code = "import source_binance_futures.cli, sys; print([name for name in sys.modules if name in sys.argv])"
     heavy = ["airbyte_cdk", "orjson", "jsonschema", "websocket", "ssl", "asyncio", "requests"]
     loaded = subprocess.run(
         [sys.executable, "-c", code, *heavy], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
@@ -153,7 +153,7 @@ def test_nothing_heavy_is_imported_before_signals_are_obeyed() -> None:
 def test_nothing_heavy_is_imported_by_the_command_before_signals_are_obeyed() -> None:
     code = """
 import signal, sys
-from source_binance_futures.run import run
+from source_binance_futures.cli import run
 handle = signal.signal
 def watched(number, act):
     print(number.name, "airbyte_cdk" in sys.modules, file=sys.stderr)

@@ -190,7 +190,7 @@ def test_both_connections_age_and_nothing_is_lost(exchange: LocalExchange) -> No
 # The system's limit of threads or processes is reached once the first connection is open.
 NO_THREADS = """
 import threading
-from source_binance_futures import run
+from source_binance_futures import cli
 start, started = threading.Thread.start, []
 def scarce(thread):
     if thread.name.startswith({name!r}):
@@ -199,7 +199,7 @@ def scarce(thread):
         started.append(thread)
     start(thread)
 threading.Thread.start = scarce
-run.run()
+cli.run()
 """
 
 

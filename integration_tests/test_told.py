@@ -24,7 +24,7 @@ NEWEST = 1795293300123  # a transaction time in ms
 
 def with_setting(module: str, assignment: str) -> tuple[str, ...]:
     """The command of a connector in which one constant is another one."""
-    code = f"from source_binance_futures import run; import {module} as it; it.{assignment}; run.run()"
+    code = f"from source_binance_futures import cli; import {module} as it; it.{assignment}; cli.run()"
     return (sys.executable, "-c", code)
 
 

@@ -25,7 +25,7 @@ PATIENCE = 2.0
 IMPATIENT = (
     sys.executable,
     "-c",
-    f"from source_binance_futures import run, watchdog; watchdog.PATIENCE = {PATIENCE}; run.run()",
+    f"from source_binance_futures import cli, output; output.PATIENCE = {PATIENCE}; cli.run()",
 )
 SAID = "source-binance-futures: No byte could be written for 2 seconds, and the sync {} before that. Ending here.\n"
 SHOULD_HAVE_ENDED = SAID.format("should have ended")

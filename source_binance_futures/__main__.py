@@ -1,6 +1,6 @@
 """`python -m source_binance_futures`, the same as the console script."""
 
-from .run import run
+from .cli import run
 
 if __name__ == "__main__":
     run()

@@ -33,7 +33,7 @@ from .binance.clock import Stop
 from .failures import PlainLog, ReportedFailure
 from .output import Output
 from .source import SourceBinanceFutures
-from .streams.block import Block
+from .streams.capture import Block
 
 RECORDS_OF_A_LOOK = 16  # the CDK counts messages to know when to look at the memory
 # 42 KB: memory in pieces of over 64 KiB is fetched anew from the system each time, which costs five times more.

@@ -1,4 +1,8 @@
-"""Standard output as the process writes it: whole, watched, and given up in one sentence where it takes nothing."""
+"""Standard output as the process writes it: whole, watched, and given up in one sentence where it takes nothing.
+
+While a sync listens, a slow destination is waited for, however long it takes. Once the sync is over, nobody may be
+there to end the process, so the watchdog does.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,10 @@ import io
 import os
 import select
 import sys
+import threading
 from typing import TYPE_CHECKING
 
-from .binance.clock import Clock
+from .binance.clock import Clock, Stop
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -19,6 +24,7 @@ CHUNK = 16384  # bytes in one write; smaller ones cost time, larger ones hide fo
 SMALL_CHUNK = 4096  # of an output that takes its time
 SLOW = 1.0  # seconds for one write
 LOOK_EVERY = 1.0  # seconds
+PATIENCE = 60.0  # seconds without a byte that could be written
 STDOUT, STDERR = 1, 2
 
 WHY = {
@@ -94,3 +100,39 @@ def tell(sentence: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         if sys.__stderr__ is not None and select.select([], [STDERR], [], 0)[1]:
             os.write(STDERR, line)
+
+
+# --- the watchdog of a process whose output nobody takes ---
+
+
+def stalled_since(over_since: float | None, writing_since: float | None) -> float | None:
+    """Since when nothing could be written of what a sync still had to write when it was over; None if it is not so.
+
+    `over_since` is when it should have ended, `writing_since` when the write under way began; a moment each, on one
+    clock, or None.
+    """
+    if over_since is None or writing_since is None:
+        return None
+    return max(over_since, writing_since)
+
+
+def over_since(stop: Stop, now: float) -> float | None:
+    """When a sync should have ended: at the end of its window, or when it was asked to; None where it goes on."""
+    ends = [moment for moment in (stop.requested_at, stop.window_ends) if moment is not None and moment <= now]
+    return min(ends) if ends else None
+
+
+def watch(stop: Stop, output: Output) -> None:
+    """Watches `output` from a thread of its own until the process ends."""
+    threading.Thread(target=_watch, args=(stop, output), name="watchdog", daemon=True).start()
+
+
+def _watch(stop: Stop, output: Output) -> None:
+    while True:
+        stop.clock.sleep(LOOK_EVERY)
+        now = stop.clock.monotonic()
+        stalled = stalled_since(over_since(stop, now), output.writing_since)
+        if stalled is not None and now - stalled > PATIENCE:
+            why = "was asked to stop" if stop.requested else "should have ended"
+            tell(f"No byte could be written for {PATIENCE:g} seconds, and the sync {why} before that. Ending here.")
+            os._exit(1)  # nothing gentler gets past a write that does not return

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
@@ -24,14 +25,21 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .binance.clock import Clock, Stop
 from .binance.text import first_of, writable
+from .check import answer_by, failures_of
 from .config import Config, ConfigurationError, unknown_options
-from .connection_check import answer_by, failures_of
 from .failures import MOST_TO_BE_HEARD, ReportedFailure, failure_type_of, reported
 from .files import read_catalog_file, read_config_file, read_state_file
-from .streams.block import Block
 from .streams.book_tickers import BookTickers
-from .streams.read_log import ReadLog
+from .streams.capture import Block
 from .streams.symbol_prices import SymbolPrices
+
+if TYPE_CHECKING:
+    LoggerAdapter = logging.LoggerAdapter[logging.Logger]
+else:
+    LoggerAdapter = logging.LoggerAdapter  # Python 3.10 has no brackets for it
+
+STATE_SET = re.compile(r"(Setting state of .+? stream to )\{.+\}", re.DOTALL)
+RECORDS_READ = re.compile(r"Read (\d+) records from (.+) stream")
 
 
 class SourceBinanceFutures(AbstractSource):
@@ -151,3 +159,21 @@ def _known(config: Mapping[str, Any]) -> Config:
         return Config.from_mapping(config)
     except ConfigurationError as error:
         raise reported(error) from None
+
+
+class ReadLog(LoggerAdapter):
+    """Puts right what the CDK says while it reads a stream: the number of records, and no state of 25 kB.
+
+    `not_counted` are the records of blocks but for the first of each."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        super().__init__(logger, {})
+        self.not_counted = 0
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """The line as it should read."""
+        if state_set := STATE_SET.fullmatch(msg):
+            msg = f"{state_set[1]}the one of the last sync"
+        elif records_read := RECORDS_READ.fullmatch(msg):
+            msg = f"Read {int(records_read[1]) + self.not_counted} records from {records_read[2]} stream"
+        return msg, kwargs

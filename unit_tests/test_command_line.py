@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from source_binance_futures.command_line import COMMANDS, fault_of, help_asked_for, refusal, usage
+from source_binance_futures.cli import COMMANDS, fault_of, help_asked_for, refusal, usage
 
 READ = ["read", "--config", "a", "--catalog", "b"]
 

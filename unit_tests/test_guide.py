@@ -64,7 +64,7 @@ def test_every_host_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["docs/binance-futures.md", "metadata.yaml", "source_binance_futures/command_line.py", "README.md"]
+    "file", ["docs/binance-futures.md", "metadata.yaml", "source_binance_futures/cli.py", "README.md"]
 )
 def test_binances_pages_are_those_of_today(file: str) -> None:
     assert OLD_PAGES not in (ROOT / file).read_text(encoding="utf-8")

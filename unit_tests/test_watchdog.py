@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from source_binance_futures.binance.clock import Clock, Stop
-from source_binance_futures.watchdog import over_since, stalled_since
+from source_binance_futures.output import over_since, stalled_since
 
 
 @pytest.mark.parametrize(

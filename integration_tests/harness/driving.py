@@ -52,7 +52,7 @@ def hurried(*, high_water: int | None = None, **timing: float) -> tuple[str, ...
     What it does then is the same as after 64 MiB, or half a minute.
     """
     hurry = in_a_hurry(high_water=high_water, **timing)
-    return (sys.executable, "-c", f"from source_binance_futures import run\n{hurry}\nrun.run()")
+    return (sys.executable, "-c", f"from source_binance_futures import cli\n{hurry}\ncli.run()")
 
 
 def in_a_hurry(*, high_water: int | None = None, **timing: float) -> str:

@@ -43,7 +43,7 @@ def run_all(
 
 def main(folder: Path) -> None:
     from source_binance_futures import entrypoint
-    from source_binance_futures.run import run
+    from source_binance_futures.cli import run
 
     assert entrypoint.__name__
     codes = []

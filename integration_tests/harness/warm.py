@@ -65,7 +65,7 @@ def warm(folder: Path, prepare: str = "") -> Iterator[tuple[str, ...]]:
 
 def main(gate: str, prepare: str) -> None:
     from source_binance_futures import entrypoint
-    from source_binance_futures.run import run
+    from source_binance_futures.cli import run
 
     assert entrypoint.__name__
     exec(prepare, {})

@@ -29,8 +29,7 @@ from ..binance.market_stream.reader import MarketStream
 from ..binance.text import OF_A_NAME, duration, utc
 from ..config import Config, ConfigurationError
 from ..failures import reported
-from .block import Block
-from .capture import Capture
+from .capture import Block, Capture
 from .cursor import Cursor, UnreadableState, is_of_other_environment
 
 CHECKPOINT_EVERY = 10.0  # seconds while updates flow; 15 are promised

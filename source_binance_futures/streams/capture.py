@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 
 from ..binance.clock import LOOK_EVERY, Stop
 from ..binance.errors import OnlyMalformedFrames
@@ -13,7 +16,6 @@ from ..binance.market_stream.reader import MarketStream
 from ..binance.text import first_of
 from ..binance.transport.address import host_of
 from ..config import Config
-from .block import Block
 from .cursor import Cursor
 from .progress import Progress
 from .selection import Selection
@@ -21,6 +23,30 @@ from .selection import Selection
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 WRITE_AFTER_STOP = 0.5  # seconds; a stop signal wants an end within one
 WRITE_AFTER_WINDOW = 45.0  # seconds; before the watchdog of the process ends it
+
+
+@dataclass(init=False)
+class Block(AirbyteMessage):
+    """Stands for all of `records` (one or more) of `stream`, emitted at `emitted_at` (ms since 1970 UTC).
+
+    To the CDK it is the RECORD message of its first record. Only an entry point that knows blocks may be given one:
+    any other would write that record alone.
+    """
+
+    stream: str = ""
+    records: list[dict[str, Any]] = field(default_factory=list)
+    emitted_at: int = 0
+
+    def __init__(self, stream: str, records: list[dict[str, Any]], emitted_at: int) -> None:
+        super().__init__(Type.RECORD, record=AirbyteRecordMessage(stream, records[0], emitted_at))
+        self.stream = stream
+        self.records = records
+        self.emitted_at = emitted_at
+
+    def messages(self) -> Iterator[AirbyteMessage]:
+        """The same records as single messages, for whoever knows no blocks."""
+        for record in self.records:
+            yield AirbyteMessage(Type.RECORD, record=AirbyteRecordMessage(self.stream, record, self.emitted_at))
 
 
 class Capture:

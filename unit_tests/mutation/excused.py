@@ -75,10 +75,6 @@ EXCUSED: Mapping[str, Mapping[Excused, str]] = {
         Excused("self._told_at = 0.0", "0.0", "1.0"): UNREAD,
         Excused("self._told_at = 0.0", "0.0", "-1.0"): UNREAD,
     },
-    "streams/block": {
-        Excused("emitted_at: int = 0", "0", "1"): UNREAD,
-        Excused("emitted_at: int = 0", "0", "-1"): UNREAD,
-    },
     "binance/market_stream/messages": {
         Excused("WIRE_KEYS = ", "'u'", "'XXu'"): "what is parsed has it, so no null stands in for it",
         Excused("WIRE_KEYS = ", "'s'", "'XXs'"): "what is parsed has it, so no null stands in for it",

@@ -31,7 +31,6 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "binance/market_stream/messages": ("test_messages", "test_scan"),
     "binance/market_stream/samples": ("test_own_and_samples",),
     "binance/market_stream/subscriptions": ("test_subscriptions", "test_scan"),
-    "streams/block": ("test_block_lines",),
     "streams/cursor": ("test_cursor",),
     "streams/progress": ("test_progress",),
     "streams/selection": ("test_selection",),
