@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -20,7 +21,7 @@ from .schedule import LATENESS, Fault, Schedule, draw
 from .sync import Running, Sync
 
 Watch = Callable[[float, str], None]
-TICK = 0.1  # seconds between two pushes of the exchange
+TICK = 0.2  # seconds between two pushes of the exchange
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,10 @@ class Chain:
         for fault in schedule.faults:
             self.exchange.loop.call_at(max(BEGAN + fault.at, self._time.now), self._strike, fault)
 
-    def run(self) -> list[Sync]:
+    def run(self, state: Mapping[str, Any] | None = None) -> list[Sync]:
         """To the end of the last window; each sync goes on from the STATE of the one before."""
         schedule = self._schedule
         syncs: list[Sync] = []
-        state = None
         for window, pause in zip(schedule.windows, schedule.pauses, strict=True):
             self.exchange.loop.run_until(self._time.now + pause)
             self._running = Running(

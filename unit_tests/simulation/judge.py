@@ -26,6 +26,7 @@ ACROSS_SYMBOLS = 0.1  # seconds by which event times of neighbours differ (the e
 UNCERTAIN = 0.25  # seconds, as the product says of event times
 STATE_WITHIN = 15.0  # seconds while rows are written
 ENDS_WITHIN = 1.0  # seconds after the window, or a stop
+OF_ONE_CONTRACT = re.compile(r"Cause: (\w+) only: ")
 REPORTED = re.compile(r"(Gap of|Nothing came for) .*? from (.+?) UTC to (.+?) UTC")
 
 
@@ -152,11 +153,13 @@ def _nothing_lost_unreported(
 
 def _no_gap_without_cause(schedule: Schedule, sync: Sync, gaps: list[Gap]) -> Iterator[str]:
     """A gap has a length, holds nothing that was received in time, and has a cause."""
-    is_quiet = not schedule.faults and schedule.rotate_after > schedule.seconds
+    is_quiet = not (schedule.faults or schedule.is_told) and schedule.rotate_after > schedule.seconds
     if schedule.has("exchange's clock", *OF_STREAMS, *OF_SUBSCRIPTIONS):
         return
-    events = sorted(row["event_time"] / 1000 for row in sync.rows if row["covered_since_us"] is not None)
+    covered = [row for row in sync.rows if row["covered_since_us"] is not None]
     for gap in gaps:
+        of_one = OF_ONE_CONTRACT.search(gap.text)
+        events = [row["event_time"] / 1000 for row in covered if of_one is None or row["symbol"] == of_one[1]]
         if gap.until <= gap.since:
             yield f"a gap without a length: {gap.text}"
         if is_quiet and not gap.is_silence:

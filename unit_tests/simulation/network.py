@@ -193,7 +193,7 @@ class ServerEnd(asyncio.Transport):
 
     def __init__(self, loop: VirtualLoop, client: ByteStream) -> None:
         super().__init__()
-        self.protocol: asyncio.Protocol | None = None
+        self.protocol: Any = None  # what `websockets` makes of it
         self._loop = loop
         self._client = client
         self._waiting: deque[bytes] = deque()  # the connector's socket is full

@@ -60,6 +60,7 @@ class Schedule:
     rotate_after: float
     unsent_limit: int
     faults: list[Fault] = field(default_factory=list)
+    is_told: bool = False  # by a test that does more to it than its faults
 
     @property
     def seconds(self) -> float:

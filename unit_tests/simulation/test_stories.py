@@ -1,0 +1,379 @@
+"""What is promised about losses, coverage, standby, samples, markets and time, one story each, in virtual time.
+
+Each is judged by every rule of the simulation as well: see `tell`.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from local_exchange.contracts import coin_m_contracts
+
+from .exchange import LONGEST_LATENCY
+from .schedule import COIN_M, USDS_M, Kind
+from .story import Fault, connection, known, tell
+
+STANDBY = {"standby_connection": True}
+BTC, ETH, ADA = COIN_M[:3]
+LOST = "The connection was lost"
+TOOK_OVER = "took over without a gap"
+
+# --- one connection ---
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        ("rst", "the connection broke (connection reset by peer)"),
+        ("cut", "the connection broke (connection reset by peer)"),
+        ("fin", "the connection ended without a close frame"),
+        ("close", "the exchange closed the connection with code 1001"),
+        ("silence", "nothing was heard for 30 seconds and a ping was not answered"),
+        ("mute", "the connection in use was silent for 3"),
+    ],
+)
+def test_a_loss_is_one_gap_from_the_last_update_to_the_first_over_a_fresh_connection(kind: Kind, cause: str) -> None:
+    story = tell(Fault(20, kind))
+    (gap,) = story.gaps
+    assert gap.text.startswith("Gap of ")
+    assert cause in gap.text
+    lost = story.lost()
+    assert story.pushed_at(gap.since) <= lost[0] <= lost[-1] <= story.pushed_at(gap.until)
+    assert story.pushed_at(gap.since) == pytest.approx(20, abs=0.3)
+    assert set(story.intervals.values()) == {2}
+    assert "Gaps: 1, " in story.summary
+    assert "Reconnects: 1. " in story.summary
+
+
+@pytest.mark.parametrize("kind", ["shutdown", "lag"])
+def test_what_can_be_replaced_before_it_is_left_is_no_gap(kind: Kind) -> None:
+    story = tell(Fault(20, kind, 20.0)) if kind == "shutdown" else tell(rotate_after=20.0)
+    assert not story.gaps
+    assert not story.lost()
+    assert story.logged(TOOK_OVER)
+    assert set(story.intervals.values()) == {1}
+
+
+def test_after_a_loss_it_is_back_at_once_and_then_ever_later() -> None:
+    story = tell((20, lambda chain: chain.exchange.refuse(503, times=7)), Fault(20.1, "rst"), windows=[120])
+    attempts = [moment for moment in story.attempts if moment > 20]
+    pauses = [after - before for before, after in pairwise(attempts)]
+    assert attempts[0] < 20.5
+    assert len(attempts) == 8
+    for number, pause in enumerate(pauses):
+        assert min(0.5, 0.25 * 2**number) <= pause <= min(0.5 * 2**number + 0.5, 30.5)
+    assert len(story.logged("Connecting failed (attempt")) == 3  # the 1st, 2nd and 4th
+    assert len(story.gaps) == 1
+
+
+def test_a_server_that_accepts_and_closes_is_not_hammered() -> None:
+    story = tell(Fault(0, "close at once", times=1000), windows=[60], breaks=True)
+    assert 3 < len(story.attempts) < 14
+    assert "before its first update" in str(story.sync.failure)
+
+
+def test_a_window_without_any_update_fails_and_its_gap_is_told_before_the_state() -> None:
+    story = tell((0, lambda chain: chain.exchange.refuse(503, times=None)), windows=[20], breaks=True)
+    assert story.sync.failure is not None
+    assert len(story.gaps) == 1
+    assert len(story.sync.states) == 1
+
+
+def test_a_quiet_market_is_no_gap_however_often_it_is_asked_about() -> None:
+    story = tell(rate=0.0, windows=[200], options={"book_ticker_symbols": [BTC]})
+    assert not story.gaps
+    assert story.sync.failure is None
+    assert 2 <= len(story.attempts) <= 8
+
+
+def test_samples_every_five_seconds_are_no_silence() -> None:
+    story = tell(options={**STANDBY, "book_ticker_pace": "sampled"}, rate=5.0)
+    assert not story.gaps
+    assert not story.silences
+    assert len(story.attempts) == 2
+    assert {row["covered_since_us"] for row in story.rows} == {None}
+    assert len({row["u"] for row in story.rows}) < len(story.exchange.pushed)
+
+
+# --- a standby ---
+
+
+@pytest.mark.parametrize("kind", ["rst", "cut", "fin", "close", "silence", "mute", "shutdown", "lag", "slow down"])
+@pytest.mark.parametrize("target", [0, 1])
+def test_with_a_standby_one_fault_loses_nothing(kind: Kind, target: int) -> None:
+    story = tell(Fault(15, kind, 12.0, target=target), options=STANDBY, windows=[90])
+    assert not story.gaps
+    assert not story.lost()
+    assert bool(story.logged(TOOK_OVER)) == (target == 0)
+    if kind in ("lag", "slow down"):
+        assert len(story.attempts) == 3  # the late one was replaced
+    else:
+        assert set(story.intervals.values()) == {1}
+
+
+def test_losing_both_at_once_is_one_gap_and_two_new_connections() -> None:
+    story = tell(Fault(20, "rst", target=2), options=STANDBY)
+    assert len(story.gaps) == 1
+    assert len(story.attempts) == 4
+
+
+def test_two_silent_connections_are_one_gap_from_the_first_silence_on() -> None:
+    story = tell(Fault(20, "silence", target=2), options=STANDBY, windows=[90])
+    (gap,) = story.gaps
+    assert story.pushed_at(gap.since) == pytest.approx(20, abs=0.3)
+
+
+def test_both_connections_age_and_nothing_is_lost() -> None:
+    story = tell(options=STANDBY, rotate_after=20.0, windows=[100])
+    assert not story.gaps
+    assert len(story.attempts) >= 6
+    assert set(story.intervals.values()) == {1}
+
+
+def test_a_refusal_for_good_of_the_standby_does_not_end_the_capture() -> None:
+    story = tell((0.5, lambda chain: chain.exchange.refuse(451)), Fault(0.6, "rst", target=1), options=STANDBY)
+    assert story.sync.failure is None
+    assert not story.gaps
+
+
+def test_retry_after_of_the_standby_is_kept() -> None:
+    story = tell(
+        (5, lambda chain: chain.exchange.refuse(429, {"Retry-After": "30"})),
+        Fault(5.1, "rst", target=1),
+        options=STANDBY,
+    )
+    asked = [moment for moment in story.attempts if moment > 5]
+    assert asked[1] - asked[0] == pytest.approx(30, abs=1)
+    assert not story.gaps
+
+
+# --- a destination that reads slowly ---
+
+
+def test_receipt_follows_the_push_however_long_the_destination_is_blocked() -> None:
+    story = tell(Fault(20, "stall", 25.0))
+    times = {push.update.update_id: push.at for push in story.exchange.pushed}
+    offset = story.sync.clock.epoch_offset
+    late = [row["received_at_us"] / 1e6 - offset - times[row["u"]] for row in story.rows if row["covered_since_us"]]
+    assert max(late) < LONGEST_LATENCY + 0.01
+    assert not story.lost()
+    assert set(story.intervals.values()) == {1}
+
+
+def test_at_its_limit_reading_pauses_says_so_and_goes_on() -> None:
+    story = tell(Fault(20, "stall", 25.0), outbox=(20_000, 10_000), rate=60.0)
+    assert len(story.logged("Reading from the exchange pauses")) == 1
+    assert not story.gaps
+    assert not story.lost()
+
+
+def test_a_standby_does_not_take_over_because_nobody_reads() -> None:
+    story = tell(Fault(20, "stall", 25.0), outbox=(20_000, 10_000), rate=60.0, options=STANDBY)
+    assert not story.logged(TOOK_OVER)
+    assert not story.gaps
+
+
+@pytest.mark.parametrize("kind", ["rst", "fin", "close"])
+def test_the_gap_of_a_cut_during_a_pause_begins_where_the_data_ends(kind: Kind) -> None:
+    story = tell(Fault(20, "stall", 20.0), Fault(30, kind), outbox=(5_000, 2_000), rate=30.0)
+    (gap,) = story.gaps
+    assert story.pushed_at(gap.since) <= story.lost()[0]
+    assert story.pushed_at(gap.since) == pytest.approx(30, abs=0.5)
+
+
+def test_a_window_that_ends_during_a_pause_tells_what_was_left() -> None:
+    story = tell(Fault(45, "stall", 30.0), outbox=(5_000, 2_000), rate=30.0)
+    (gap,) = story.gaps
+    assert "the window ended while reading paused" in gap.text
+
+
+def test_a_slow_reader_that_is_cut_tells_the_gap() -> None:
+    story = tell(Fault(20, "stall", 30.0), outbox=(5_000, 2_000), rate=60.0, unsent_limit=20_000)
+    assert len(story.gaps) == 1
+    assert story.lost()
+
+
+# --- clocks ---
+
+
+@pytest.mark.parametrize("seconds", [3.0, 60.0, 590.0, 4 * 3600.0])
+def test_one_event_time_that_is_ahead_shortens_no_gap(seconds: float) -> None:
+    story = tell(Fault(10, "one leap", seconds), Fault(30, "rst"), options={"standby_connection": False})
+    lost = story.lost()
+    assert any(story.pushed_at(gap.since) <= lost[0] and lost[-1] <= story.pushed_at(gap.until) for gap in story.gaps)
+
+
+def test_rows_stay_in_order_whatever_is_done_to_the_machines_clock() -> None:
+    story = tell(Fault(20, "our clock", 3600.0, times=2), Fault(30, "rst"), Fault(40, "our clock", 7200.0))
+    received = [row["received_at_us"] for row in story.rows]
+    assert received == sorted(received)
+    assert len(story.gaps) == 1
+
+
+# --- samples beside the contracts' own streams ---
+
+
+def test_a_first_sync_follows_every_contract_and_samples_run_ahead_of_nothing() -> None:
+    story = tell(state={}, windows=[40])
+    assert set(story.intervals) == set(COIN_M[:3])
+    assert not story.lost()
+    samples = [row for row in story.rows if row["covered_since_us"] is None]
+    first_own = {row["symbol"]: row["u"] for row in reversed(story.rows) if row["covered_since_us"] is not None}
+    assert all(row["u"] < first_own[row["symbol"]] for row in samples)
+    assert "Samples confirmed: " in story.summary
+
+
+def test_an_own_stream_that_dies_is_told_and_its_connection_replaced() -> None:
+    story = tell((20, lambda chain: chain.exchange.kill_stream(ETH, connection(chain))), windows=[60])
+    reported = [gap for gap in story.gaps if f"{ETH} only: " in gap.text]
+    assert reported
+    assert len(story.attempts) == 2
+    lost = story.lost(ETH)
+    assert story.pushed_at(reported[0].since) <= lost[0]
+    assert lost[-1] <= max(story.pushed_at(gap.until) for gap in reported)
+    assert story.intervals == {BTC: 1, ETH: 2, ADA: 1}
+
+
+def test_a_stream_that_never_lives_is_told_and_not_asked_for_without_end() -> None:
+    def kill(chain: Any) -> None:
+        for each in chain.exchange.market.open_connections:
+            if not each.dead_streams:
+                chain.exchange.kill_stream(ETH, each)
+
+    story = tell(*((0.01 + number / 4, kill) for number in range(1400)), windows=[350])
+    assert any(f"{ETH} only: " in gap.text for gap in story.gaps)
+    assert len(story.attempts) <= 5
+
+
+def test_a_new_listing_is_followed_from_its_first_sample_on() -> None:
+    def list_contract(chain: Any) -> None:
+        (contract,) = coin_m_contracts(["NEWUSD_PERP"])
+        chain.exchange.market.push([chain.exchange.engine.list_contract(contract)])
+
+    story = tell((15, list_contract))
+    assert "NEWUSD_PERP" in story.intervals
+    assert not story.lost()
+
+
+@pytest.mark.parametrize("kind", ["ignore subscription", "refuse subscription"])
+def test_a_subscription_that_fails_replaces_the_connection(kind: Kind) -> None:
+    story = tell(Fault(0, kind), state={}, windows=[60])
+    assert set(story.intervals) == set(COIN_M[:3])
+    assert len(story.attempts) == 2
+    assert not story.lost()
+
+
+def test_control_messages_are_few() -> None:
+    story = tell(state={}, coin_m=COIN_M, windows=[60])
+    assert set(story.intervals) == set(COIN_M)
+    (only,) = [stream.server.protocol for stream in story.exchange.streams]
+    assert len(only.control_messages) <= len(COIN_M)
+
+
+# --- two markets ---
+
+BOTH: dict[str, Any] = {"usds_m": USDS_M[:2]}
+
+
+def test_each_market_is_asked_for_at_its_own_address() -> None:
+    story = tell(options={"include_usds_margined": True}, **BOTH)
+    assert set(story.intervals) == {*COIN_M[:3], *USDS_M[:2]}
+    for stream in story.exchange.streams:
+        listening = stream.server.protocol
+        assert {name.endswith("usdt@bookTicker") for name in listening.streams if name != "!bookTicker"} == {
+            listening.address.market == 1
+        }
+    assert not story.lost()
+
+
+def test_named_contracts_of_both_markets() -> None:
+    story = tell(options={"book_ticker_symbols": [ADA, USDS_M[0]]}, **BOTH)
+    assert set(story.intervals) == {ADA, USDS_M[0]}
+    assert {row["symbol"] for row in story.rows} == {ADA, USDS_M[0]}
+
+
+def test_by_default_nothing_of_the_other_market_comes() -> None:
+    story = tell(**BOTH)
+    assert {row["symbol_type"] for row in story.rows} == {2}
+    assert len(story.attempts) == 1
+
+
+def test_the_loss_of_one_market_moves_no_coverage_of_the_other() -> None:
+    def cut(chain: Any) -> None:
+        (of_usds_m,) = [each for each in chain.exchange.market.open_connections if each.address.market == 1]
+        chain.exchange.fault("rst", of_usds_m)
+
+    story = tell((20, cut), options={"include_usds_margined": True}, **BOTH)
+    (gap,) = story.gaps
+    assert "Connection " in gap.text
+    assert story.intervals == dict.fromkeys(COIN_M[:3], 1) | dict.fromkeys(USDS_M[:2], 2)
+
+
+# --- time ---
+
+
+def test_checkpoints_come_by_time_and_the_last_covers_everything() -> None:
+    story = tell(windows=[100])
+    moments = [moment for moment, _, _ in story.sync.states]
+    assert len(moments) == 10
+    assert story.sync.states[-1][2] == len(story.rows)
+
+
+def test_a_silent_sync_gives_a_sign_of_life_every_quarter_of_an_hour() -> None:
+    story = tell(rate=0.0, windows=[2000], options={"book_ticker_symbols": [BTC]})
+    assert [round(moment - story.sync.began) for moment, _, _ in story.sync.states] == [900, 1800, 2000]
+
+
+def test_progress_is_told_every_ten_seconds_and_after_a_minute_every_minute() -> None:
+    story = tell(windows=[200])
+    moments = [round(moment) for moment in story.at("a second, ")]
+    assert moments == [10, 20, 30, 40, 50, 60, 120, 180]
+
+
+def test_progress_tells_what_is_not_connected() -> None:
+    story = tell((20, lambda chain: chain.exchange.refuse(503, times=None)), Fault(20.1, "rst"), breaks=True)
+    lines = story.logged("a second, ")
+    assert all("Not connected for" in line for line in lines[2:])
+    assert not any("Not connected" in line for line in lines[:2])
+
+
+def test_a_window_ends_in_time_whatever_hangs() -> None:
+    for events in ([Fault(0, "slow handshake", 100.0, times=9)], [Fault(20, "silence")], [Fault(20, "mute")]):
+        story = tell(*events, windows=[40], breaks=True)
+        assert story.sync.ended - story.sync.began <= 41
+
+
+def test_a_stop_ends_it_at_once_with_a_state_for_every_row() -> None:
+    story = tell(Fault(20, "stop"))
+    assert story.sync.ended - story.sync.began <= 20.5
+    assert story.sync.failure is None
+    assert story.sync.states[-1][2] == len(story.rows)
+
+
+def test_a_chain_goes_on_where_it_ended_and_repeats_nothing() -> None:
+    story = tell(windows=[20, 20, 20])
+    keys = [(row["symbol"], row["u"]) for sync in story.syncs for row in sync.rows]
+    assert len(keys) == len(set(keys))
+    assert all(set(sync.states[-1][1]["u"]) == set(COIN_M[:3]) for sync in story.syncs)
+
+
+def test_a_read_that_is_cut_short_is_covered_by_nothing() -> None:
+    story = tell(options={"max_book_tickers": 101}, rate=60.0)
+    assert len(story.rows) == 101
+    assert story.rows[-1]["covered_since_us"] is None
+
+
+def test_a_state_of_another_environment_is_not_applied() -> None:
+    story = tell(state={**known(BTC), "environment": "production", "u": {BTC: 2**40}})
+    assert story.logged("The state belongs to environment 'production'")
+    assert {row["symbol"] for row in story.rows} == set(COIN_M[:3])
+
+
+def test_what_expired_is_not_asked_for() -> None:
+    story = tell(state=known(*COIN_M[:3], "BTCUSD_260327"))
+    (only,) = [stream.server.protocol for stream in story.exchange.streams]
+    assert "btcusd_260327@bookTicker" not in only.streams
+    assert "BTCUSD_260327" not in story.sync.states[-1][1]["u"]
