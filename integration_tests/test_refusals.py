@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -17,9 +18,16 @@ from source_binance_futures.binance.transport.route import Route
 
 from .harness.listening import Listener, free_port, listen_to
 from .harness.patience import patient
-from .test_market_stream import handshakes, pauses
 
 QUICK = Timing(connect=1.0)
+
+
+def handshakes(exchange: LocalExchange) -> int:
+    return len(exchange.handshakes)
+
+
+def pauses(exchange: LocalExchange) -> list[float]:
+    return [later[0] - earlier[0] for earlier, later in pairwise(exchange.handshakes)]
 
 
 @pytest.fixture

@@ -69,6 +69,9 @@ class Chain:
             ahead=schedule.ahead,
             drift=schedule.drift,
             unsent_limit=schedule.unsent_limit,
+            own_lag=schedule.own_lag,
+            missing=schedule.missing,
+            silent=schedule.silent,
         )
         for fault in schedule.faults:
             self.exchange.loop.call_at(max(BEGAN + fault.at, self._time.now), self._strike, fault)
@@ -83,6 +86,7 @@ class Chain:
                 self.exchange,
                 {"listen_seconds": window, **schedule.options},
                 state,
+                bases=schedule.bases,
                 timing=Timing(rotate_after=schedule.rotate_after, backlog_bytes=schedule.backlog_bytes),
                 outbox=None if schedule.outbox is None else Outbox(*schedule.outbox),
                 watch=self._watch,

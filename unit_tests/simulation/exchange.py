@@ -34,7 +34,6 @@ from .network import ByteStream, VirtualLoop, VirtualSelector
 HOST = "ws://127.0.0.1:1"
 USDS_MARGINED = f"{HOST}/usds/public"
 SAMPLE_EVERY = 5.0
-OWN_STREAM_LAG = 0.005
 LONGEST_LATENCY = 0.03  # seconds from the exchange to the connector
 FIRST_ID = 1_000_000
 
@@ -105,6 +104,9 @@ class SimulatedExchange(FaultInjection):
         drift: float = 0.0,
         ping_interval: float | None = 60.0,
         unsent_limit: int = 64 * 2**20,
+        own_lag: float = 0.005,
+        missing: Sequence[str] = (),
+        silent: Sequence[str] = ("/usds",),
     ) -> None:
         self.time = time
         self.loop = VirtualLoop(time)
@@ -112,9 +114,9 @@ class SimulatedExchange(FaultInjection):
         contracts = coin_m_contracts(coin_m) + usds_m_contracts(usds_m)
         self.engine = Engine(contracts, self.clock, rate=rate, seed=rng.randrange(2**31), first_update_id=FIRST_ID)
         self._noted = _Noted(self.engine, time)
-        options = MarketOptions(SAMPLE_EVERY, OWN_STREAM_LAG, False, frozenset({"/usds"}), keep_pushed=False, tick=tick)
+        options = MarketOptions(SAMPLE_EVERY, own_lag, False, frozenset(silent), keep_pushed=False, tick=tick)
         self.market = MarketStream(self._noted, options, self.clock)
-        self.door = Door(frozenset())
+        self.door = Door(frozenset(missing))
         self.streams: list[ByteStream] = []
         self.attempts: list[float] = []
         self.rng = rng

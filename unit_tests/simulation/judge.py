@@ -18,7 +18,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_binance_futures.binance.market_stream.failover import QUIET_END
 from source_binance_futures.binance.market_stream.line import BEHIND_AFTER
 
-from .exchange import LONGEST_LATENCY, OWN_STREAM_LAG, Pushed, SimulatedExchange
+from .exchange import LONGEST_LATENCY, Pushed, SimulatedExchange
 from .schedule import LATENESS, OF_CLOCKS, OF_STREAMS, OF_SUBSCRIPTIONS, SMALL_BACKLOG, Schedule
 from .sync import Sync
 
@@ -92,7 +92,7 @@ def _covered_lacks_nothing(schedule: Schedule, exchange: SimulatedExchange, sync
     missing = defaultdict(list)
     for push in exchange.pushed:
         if (push.update.symbol, push.update.update_id) not in held:
-            missing[push.update.symbol].append(push.at + OWN_STREAM_LAG)
+            missing[push.update.symbol].append(push.at + schedule.own_lag)
     # What was under way over a connection that is less than a second late is not missing yet.
     under_way = LONGEST_LATENCY + (BEHIND_AFTER if schedule.has(*LATENESS) else 0.0)
     ended: dict[str, int] = {}
@@ -142,7 +142,7 @@ def _nothing_lost_unreported(
         symbol, update_id = push.update.symbol, push.update.update_id
         if symbol not in first or (symbol, update_id) in held or push.at < first[symbol]:
             continue
-        silent_end = 0.0 if stopped else sync.ended - QUIET_END - ACROSS_SYMBOLS - BEHIND_AFTER
+        silent_end = 0.0 if stopped else sync.ended - QUIET_END - ACROSS_SYMBOLS - BEHIND_AFTER - schedule.own_lag
         if push.at >= min(max(last[push.update.market] - ACROSS_SYMBOLS, silent_end), sync.ended):
             continue
         event_time = _event_time(push)

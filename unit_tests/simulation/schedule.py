@@ -60,6 +60,10 @@ class Schedule:
     rotate_after: float
     unsent_limit: int
     faults: list[Fault] = field(default_factory=list)
+    own_lag: float = 0.005  # seconds by which the contracts' own streams are behind their samples
+    bases: tuple[str, ...] = ("",)  # beginnings of paths at which COIN-M is looked for
+    missing: tuple[str, ...] = ()  # beginnings of paths that are answered 404
+    silent: tuple[str, ...] = ("/usds",)  # and that are acknowledged and bring nothing
     is_told: bool = False  # by a test that does more to it than its faults
 
     @property
@@ -103,6 +107,7 @@ def draw(seed: int) -> Schedule:
         rotate_after=rng.choice([23 * 3600.0] * 3 + [rng.uniform(30, 60)]),
         unsent_limit=rng.choice([64 * 2**20, 64 * 2**20, 20_000]) if not calm else 64 * 2**20,
     )
+    schedule.own_lag = rng.choice([0.005, 0.005, 1.0])
     if not calm:
         schedule.faults = _many(rng, schedule)
     elif schedule.rotate_after > schedule.seconds:  # an age that both reach is a fault already

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airbyte_cdk.models import SyncMode, Type
@@ -96,6 +96,7 @@ class Running:
         options: Mapping[str, Any],
         state: Mapping[str, Any] | None = None,
         *,
+        bases: Sequence[str] = ("",),
         timing: Timing | None = None,
         outbox: Outbox | None = None,
         watch: Callable[[float, str], None] | None = None,
@@ -113,6 +114,8 @@ class Running:
         environment = {"name": "custom", "market_stream_url": HOST, "websocket_api_url": f"{HOST}/ws-fapi/v1"}
         environment["usds_margined_stream_url"] = USDS_MARGINED
         config = Config.from_mapping({"environment": environment, **options})
+        found_at = replace(config.environment, coin_m_bases=tuple(HOST + base for base in bases))
+        config = replace(config, environment=found_at)
         self.stream = BookTickers(config, self.stop, blocks=True, listen=self._listen)
         if state is not None:
             self.stream.state = dict(state)

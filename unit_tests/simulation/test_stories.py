@@ -5,20 +5,24 @@ Each is judged by every rule of the simulation as well: see `tell`.
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local_exchange.contracts import coin_m_contracts
+from local_exchange.made_up import made_up_coin_m
 
+from ..virtual_time import BEGAN
 from .exchange import LONGEST_LATENCY
 from .schedule import COIN_M, USDS_M, Kind
 from .story import Fault, connection, known, tell
 
 STANDBY = {"standby_connection": True}
 BTC, ETH, ADA = COIN_M[:3]
-LOST = "The connection was lost"
+ROOT = Path(__file__).resolve().parents[2]
 TOOK_OVER = "took over without a gap"
 
 # --- one connection ---
@@ -150,6 +154,24 @@ def test_retry_after_of_the_standby_is_kept() -> None:
     assert not story.gaps
 
 
+def test_the_gap_of_a_late_standby_begins_with_the_loss() -> None:
+    story = tell(Fault(15, "lag", 1.5, target=1), Fault(20, "rst"), options=STANDBY)
+    lost = story.lost()
+    assert not lost or story.pushed_at(story.gaps[0].since) <= lost[0]
+    assert all(story.pushed_at(gap.since) >= 19.7 for gap in story.gaps)
+
+
+def test_what_a_standby_may_have_subscribed_to_too_late_is_covered_anew() -> None:
+    late = (14.9, lambda chain: chain.exchange.late_subscriptions(8.0))
+    story = tell(late, Fault(15, "rst", target=1), Fault(19, "rst"), options=STANDBY, breaks=True)
+    lost = story.lost()
+    assert lost
+    offset = story.sync.clock.epoch_offset + BEGAN
+    for row in story.rows:
+        since = row["covered_since_us"]
+        assert since is None or not any(since / 1e6 - offset < at < row["received_at_us"] / 1e6 - offset for at in lost)
+
+
 # --- a destination that reads slowly ---
 
 
@@ -248,6 +270,43 @@ def test_a_stream_that_never_lives_is_told_and_not_asked_for_without_end() -> No
     assert len(story.attempts) <= 5
 
 
+def test_one_that_dies_on_another_connection_is_replaced_there() -> None:
+    many = tuple(made_up_coin_m(205))
+
+    def kill(chain: Any) -> None:
+        (second,) = [each for each in chain.exchange.market.open_connections if "!bookTicker" not in each.streams]
+        chain.exchange.kill_stream(many[-1], second)
+
+    of_last = {"e": "bookTicker", "s": many[-1], "st": 2}
+    story = tell((15, kill), coin_m=many, rate=800.0, windows=[45])
+    assert f"{many[-1]} only: " in story.gaps[0].text
+    assert len(story.attempts) == 3
+    assert story.logged("Connection 2 of 2")[-1].endswith(f"has not brought what the all-market stream shows{'.'}")
+    assert of_last["s"] in story.intervals
+
+
+def test_a_quiet_contract_has_its_row_from_a_sample_that_covers_nothing() -> None:
+    def push(chain: Any) -> None:
+        chain.exchange.market.push(chain.exchange.engine.next(1))
+
+    story = tell((0.01, push), rate=0.0, coin_m=COIN_M[:1], windows=[20], state={})
+    (row,) = story.rows
+    assert row["covered_since_us"] is None
+    assert row["symbol"] == BTC
+
+
+def test_a_subscription_that_fails_again_and_again_is_told() -> None:
+    def list_more(chain: Any) -> None:
+        number = sum(len(each.streams) for each in chain.exchange.market.open_connections)
+        (contract,) = coin_m_contracts([f"NEW{number}{round(chain.exchange.time.now)}USD_PERP"])
+        chain.exchange.market.push([chain.exchange.engine.list_contract(contract)])
+
+    never = (5, lambda chain: chain.exchange.ignore_subscriptions(None))
+    story = tell(never, *((float(at), list_more) for at in range(6, 40, 3)), windows=[60], breaks=True)
+    assert story.logged("are not followed")
+    assert len(story.attempts) <= 4
+
+
 def test_a_new_listing_is_followed_from_its_first_sample_on() -> None:
     def list_contract(chain: Any) -> None:
         (contract,) = coin_m_contracts(["NEWUSD_PERP"])
@@ -256,6 +315,14 @@ def test_a_new_listing_is_followed_from_its_first_sample_on() -> None:
     story = tell((15, list_contract))
     assert "NEWUSD_PERP" in story.intervals
     assert not story.lost()
+
+
+@pytest.mark.parametrize("own_lag", [0.005, 1.0])
+def test_a_sample_that_runs_ahead_of_its_own_stream_drops_nothing(own_lag: float) -> None:
+    """Under one cursor for both each sample would make what is under way look old."""
+    story = tell(own_lag=own_lag, windows=[40])
+    assert set(story.intervals.values()) == {1}
+    assert not story.gaps
 
 
 @pytest.mark.parametrize("kind", ["ignore subscription", "refuse subscription"])
@@ -287,6 +354,28 @@ def test_each_market_is_asked_for_at_its_own_address() -> None:
             listening.address.market == 1
         }
     assert not story.lost()
+
+
+@pytest.mark.parametrize("symbols", [[], [BTC]])
+@pytest.mark.parametrize("moved", ["missing", "silent"])
+def test_where_an_address_has_moved_the_next_one_is_used(moved: str, symbols: list[str]) -> None:
+    prefixes: dict[str, Any] = {moved: ("",)}
+    story = tell(options={"book_ticker_symbols": symbols}, bases=("", "/public"), **prefixes, breaks=True)
+    assert story.rows
+    assert story.logged("ws://127.0.0.1:1/public brings data, and is used from now on.")
+
+
+def test_a_quiet_market_is_heard_at_either_address() -> None:
+    begin = (35.0, lambda chain: setattr(chain.exchange.engine, "rate", 20.0))
+    story = tell(begin, rate=0.0, bases=("", "/public"), breaks=True)
+    assert not story.lost()
+    assert not story.gaps
+
+
+def test_where_the_known_address_brings_data_no_other_is_tried() -> None:
+    story = tell(Fault(20, "rst"))
+    assert {stream.server.protocol.address.prefix for stream in story.exchange.streams} == {""}
+    assert not story.logged("brings data, and is used")
 
 
 def test_named_contracts_of_both_markets() -> None:
@@ -338,6 +427,24 @@ def test_progress_tells_what_is_not_connected() -> None:
     lines = story.logged("a second, ")
     assert all("Not connected for" in line for line in lines[2:])
     assert not any("Not connected" in line for line in lines[:2])
+
+
+def test_the_lines_to_alert_on_are_logged_at_the_level_that_the_docs_tell() -> None:
+    quoted = re.findall(r"^\| (\w+) \| `([^`]+)` \|", (ROOT / "docs" / "operating.md").read_text("utf-8"), re.MULTILINE)
+    refused = (20, lambda chain: chain.exchange.refuse(503, times=3))
+    stories = [
+        tell(refused, Fault(20.1, "rst", target=2), options=STANDBY, windows=[40, 10]),
+        tell(Fault(20, "stall", 25.0), outbox=(20_000, 10_000), rate=60.0),
+        tell(refused, Fault(20.1, "rst", target=1), options=STANDBY),
+    ]
+    logged = [(level, line) for story in stories for sync in story.syncs for _, level, line in sync.log]
+    found = set()
+    for level, line in quoted:
+        pattern = re.compile(re.escape(line).replace("…", ".*?").replace(r"\ seconds", r"(?: seconds)?"))
+        levels = {level_of for level_of, message in logged if pattern.search(message)}
+        assert levels <= {level.replace("WARN", "WARNING").replace("WARNINGING", "WARNING")}, line
+        found |= {line.strip("… ").split(" …")[0]} if levels else set()
+    assert {"Gap of", "is missing (attempt", "Connecting failed (attempt", "Captured"} <= found
 
 
 def test_a_window_ends_in_time_whatever_hangs() -> None:
