@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -140,12 +137,3 @@ def test_a_process_that_is_slow_to_start_has_its_answer_in_time(tmp_path: Path) 
     (warning,) = output.logs("WARN")
     assert warning.startswith("book_tickers: connected, but no book ticker came within")
     assert output.seconds < WITHIN + LATE
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to read the start of a process from")
-def test_when_the_process_began() -> None:
-    code = "import time; time.sleep(2); from source_binance_futures.cli import Clock, process_began as began; "
-    code += "print(time.monotonic() - began(Clock()))"
-    started = time.monotonic()
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
-    assert 1.9 < float(told) < time.monotonic() - started + 0.1

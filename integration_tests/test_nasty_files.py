@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from .harness.connector import INCREMENTAL, Output, catalog, state_message
+from .harness.connector import INCREMENTAL, Connector, Output, catalog, state_message
 from .harness.forked import run_all
 
 DEPTH = 100_000
@@ -58,8 +59,6 @@ CONFIGS: dict[str, tuple[bytes, str]] = {
     "a null byte": (b"\0", "it is not JSON"),
     "a list": (b"[]", "it is not an object"),
     "null": (b"null", "it is not an object"),
-    "UTF-16": ("{}".encode("utf-16"), "it is not text in UTF-8"),
-    "UTF-8 with a signature": (b"\xef\xbb\xbf{}", "it is not JSON"),
     "a byte that is no text": (b'{"proxy_url":"\xff"}', "it is not text in UTF-8"),
     "infinity": (b'{"listen_seconds":1e999}', "`listen_seconds` is inf; write a whole number from 1 to 86400"),
     "not a number": (b'{"listen_seconds":NaN}', "`listen_seconds` is nan"),
@@ -225,3 +224,42 @@ def test_what_is_long_is_told_shortly(tmp_path: Path) -> None:
     assert len(belongs) < 400
     assert options.exit_code == upper.exit_code == 0
     assert upper.of_type("CATALOG")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_files_as_windows_writes_them(tmp_path: Path, encoding: str) -> None:
+    """With a byte order mark or without one; PowerShell's `>` writes UTF-16."""
+    contents = {"config": NOWHERE, "catalog": catalog(INCREMENTAL), "state": [state_message({"u": {}})]}
+    arguments = ["read"]
+    for option, content in contents.items():
+        (tmp_path / option).write_bytes(orjson.dumps(content).decode().encode(encoding))
+        arguments += [f"--{option}", str(tmp_path / option)]
+    read, check = run_all(tmp_path / "runs", [arguments, ["check", *arguments[1:3]]])
+    assert "cannot be used" not in read.stdout + check.stdout
+    assert read.statuses("book_tickers")[0] == "STARTED"
+    assert check.of_type("CONNECTION_STATUS")
+
+
+@pytest.mark.parametrize("command", ["check", "discover", "read"])
+def test_no_temporary_folder(connector: Connector, command: str) -> None:
+    """A container with a read-only file system; here no folder for such files can be made within TMPDIR."""
+    code = "import tempfile; tempfile.tempdir = '/proc/none'; from source_binance_futures.cli import run; run()"
+    with Connector(connector.folder / command, (sys.executable, "-c", code)) as without:
+        output = without.run(
+            command,
+            NOWHERE,
+            catalog=catalog(INCREMENTAL) if command == "read" else None,
+            variables={"TMPDIR": "/proc/none"},
+        )
+    if command == "check":
+        assert output.exit_code == 0
+        status, sentence = output.status
+        assert status == "FAILED"
+    else:
+        assert output.exit_code == 1
+        (error,) = output.errors
+        assert error["failure_type"] == "config_error"
+        sentence = error["message"]
+    assert sentence.startswith("No temporary folder can be made: ")
+    assert "TMPDIR names /proc/none" in sentence
+    assert output.is_plain

@@ -12,7 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable
 
-from .binance.clock import Clock, Deadline, Stop
+from .binance.clock import Deadline, Stop
 from .binance.errors import BinanceError
 from .binance.market_stream.contracts import Venue, venues_of
 from .binance.probe import Probe
@@ -32,8 +32,10 @@ FIRST_UPDATE_WITHIN = 10.0  # seconds
 Try = Callable[[], None]
 
 
-def answer_by(began: float, clock: Clock) -> Deadline:
-    """When a check must have its answer, of a process that was started at `began` (monotonic seconds)."""
+def answer_by(stop: Stop) -> Deadline:
+    """Return when a check must have its answer: counted from the start of its process, where that runs nothing else."""
+    clock = stop.clock
+    began = clock.monotonic() if stop.process_began is None else stop.process_began
     return Deadline(clock, max(began + CHECK_WITHIN - ENDING, clock.monotonic() + AT_LEAST))
 
 

@@ -10,10 +10,9 @@ import io
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from .binance.clock import Clock, Stop
 from .output import STDERR, STDOUT, Output, tell, watch
@@ -56,9 +55,8 @@ Documentation: README.md and docs/ beside the source code.
 Binance's own:
 https://developers.binance.com/en/docs/products/derivatives-trading-coin-futures
 """
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-INTERRUPTED = 128  # and the number of the signal, as a shell tells of a command that a signal has ended
-LONGEST_BEGINNING = 10.0  # seconds from the start of Python to `run`
+STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+AT_ONCE_AFTER = 1.0  # seconds; a wrapper and its process group send the same stop twice within milliseconds
 
 
 def run(args: Sequence[str] | None = None) -> None:
@@ -66,12 +64,10 @@ def run(args: Sequence[str] | None = None) -> None:
     args = list(sys.argv[1:] if args is None else args)
     clock = Clock()
     stop = Stop(clock)
+    stop.process_began = clock.monotonic()
     reads = args[:1] == ["read"]
-    if reads:
-        _on_signal(lambda _: stop.request())
-    else:
-        _on_signal(lambda number: os._exit(INTERRUPTED + number))
-    began = process_began(clock)
+    signals = StopSignals(clock, (lambda _: stop.request()) if reads else end_by)
+    signals.install()
     output = _open_output(clock)
 
     text = help_asked_for(args)
@@ -90,46 +86,59 @@ def run(args: Sequence[str] | None = None) -> None:
     if reads:
         watch(stop, output)
     else:
-        _on_signal(lambda number: sys.exit(INTERRUPTED + number))
-    code = launch(args, stop, output, began)
+        signals.act = _unwind
+    try:
+        code = launch(args, stop, output)
+    except _EndedBy as ended:
+        end_by(ended.number)
     sys.stdout.flush()  # what fails here is told; what fails when Python ends is a stack trace
     if code or output.failed:
         sys.exit(code or 1)
 
 
-def process_began(clock: Clock) -> float:
-    """When this process was started, on the monotonic clock: Python itself was begun before. Now, if it is not known.
+class StopSignals:
+    """Calls `act` with the number of the first stop signal; one that comes a second later or more ends the process.
 
-    From /proc/self/stat, field 22: the start in clock ticks since the machine was booted.
+    SIGHUP is left alone where the process was started with it ignored, as nohup does.
     """
-    now = clock.monotonic()
-    if sys.platform != "linux":
-        return now
-    try:
-        with open("/proc/self/stat", "rb") as file:
-            ticks = int(file.read().rpartition(b")")[2].split()[19])  # the name, field 2, may hold anything
-        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError):
-        return now
-    return now - age if 0 <= age < LONGEST_BEGINNING else now
+
+    def __init__(self, clock: Clock, act: Callable[[int], object]) -> None:
+        self.act = act
+        self._clock = clock
+        self._first_at: float | None = None
+
+    def install(self) -> None:
+        """Become the handler of every stop signal."""
+        for number in STOP_SIGNALS:
+            if number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self)
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        now = self._clock.monotonic()
+        if self._first_at is None:
+            self._first_at = now
+            self.act(number)
+        elif now - self._first_at >= AT_ONCE_AFTER:
+            end_by(number)
 
 
-def _on_signal(act: Callable[[int], object]) -> None:
-    """What the first stop signal does; a second one, of either kind, ends the process at once."""
+class _EndedBy(SystemExit):
+    """Unwinds the main thread after a signal, so that temporary folders go; no handler of errors catches it."""
 
-    # Not by giving the signals back to the system before `act`: one that came at the same moment would be dropped.
-    earlier: list[int] = []
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number
 
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        earlier.append(number)
-        if len(earlier) == 1:
-            act(number)
-        else:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
 
-    for number in STOP_SIGNALS:
-        signal.signal(number, on_signal)
+def _unwind(number: int) -> NoReturn:
+    raise _EndedBy(number)
+
+
+def end_by(number: int) -> NoReturn:
+    """Ends the process by a signal as if nothing had caught it: whoever started it sees -15, and not an exit code."""
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+    os._exit(128 + number)  # the first process of a container outlives a signal that it does not handle
 
 
 def _open_output(clock: Clock) -> Output:
@@ -149,7 +158,7 @@ def _open_output(clock: Clock) -> Output:
     return output
 
 
-def _refuse(text: str) -> None:
+def _refuse(text: str) -> NoReturn:
     if sys.stderr is not None:
         sys.stderr.write(text)
     sys.exit(2)

@@ -31,6 +31,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .binance.clock import Stop
 from .failures import PlainLog, ReportedFailure
+from .files import require_temporary_folder
 from .output import Output
 from .source import SourceBinanceFutures
 from .streams.capture import Block
@@ -50,6 +51,8 @@ class Entrypoint(AirbyteEntrypoint):
     def launch(self, args: Sequence[str]) -> None:
         """Runs the command to its end, as the CDK's function of this name does for its own entry point."""
         parsed = self.parse_args(list(args))
+        if parsed.command != "spec":
+            require_temporary_folder()
         # The CDK lets stderr run into stdout, where a warning of Python would be a line that is no JSON.
         with PRINT_BUFFER, contextlib.redirect_stderr(sys.__stderr__):
             for line in self.run(parsed):
@@ -93,12 +96,12 @@ def understands(args: Sequence[str]) -> bool:
     return True
 
 
-def launch(args: Sequence[str], stop: Stop, output: Output, began: float) -> int:
-    """Runs one command of a process that began then (monotonic seconds). Its exit code; a failure has been told."""
+def launch(args: Sequence[str], stop: Stop, output: Output) -> int:
+    """Runs one command. Returns its exit code; a failure has been reported."""
     for handler in logging.getLogger().handlers:
         handler.addFilter(PlainLog())
     try:
-        Entrypoint(SourceBinanceFutures(stop, blocks=True, began=began), output).launch(args)
+        Entrypoint(SourceBinanceFutures(stop, blocks=True), output).launch(args)
     except AirbyteTracedException as failure:
         if failure.failure_type is FailureType.system_error:
             return _tell(failure)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import tempfile
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -68,10 +70,26 @@ def read_state_file(path: str | None) -> list[AirbyteStateMessage]:
     return [_load("state", path, AirbyteStateMessageSerializer.load, {"type": "STREAM", **item}) for item in states]
 
 
+def require_temporary_folder() -> None:
+    """Raises `ReportedFailure` where the CDK could not make the temporary folder that each of its commands needs."""
+    try:
+        with tempfile.TemporaryDirectory():
+            return
+    except OSError as error:
+        named = os.environ.get("TMPDIR")
+        tried = f"TMPDIR names {named}" if named else "TMPDIR is not set"
+        why = (error.strerror or str(error)).lower().rstrip(".")
+        raise ReportedFailure(
+            f"No temporary folder can be made: {why} ({tried}). Set TMPDIR to a folder that this user may write to; "
+            "for a container with a read-only file system add --tmpfs /tmp.",
+            FailureType.config_error,
+        ) from error
+
+
 def _read_json(what: str, path: str) -> Any:
     try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
+        with open(path, "rb") as file:
+            content = json.loads(file.read())  # UTF-8 or UTF-16, with or without a byte order mark
         why = _fault_of(content)
         if why is None:
             return content

@@ -46,14 +46,12 @@ class SourceBinanceFutures(AbstractSource):
     """Binance Futures market data: `book_tickers` (COIN-M, pushed) and `symbol_prices` (USDⓈ-M, asked).
 
     `stop` lets the process that runs it ask for an early end. With `blocks` the book tickers come as `Block`s, for an
-    entry point that knows them; else as single messages. `began` is when that process was started (monotonic seconds),
-    since a check promises its answer from there on.
+    entry point that knows them; else as single messages.
     """
 
-    def __init__(self, stop: Stop | None = None, *, blocks: bool = False, began: float | None = None) -> None:
+    def __init__(self, stop: Stop | None = None, *, blocks: bool = False) -> None:
         self._stop = stop or Stop(Clock())
         self._blocks = blocks
-        self._began = began
         self._failures: list[FailureType] = []  # of the streams of a sync
 
     @property
@@ -80,9 +78,7 @@ class SourceBinanceFutures(AbstractSource):
         return cleaned
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
-        clock = self._stop.clock
-        began = clock.monotonic() if self._began is None else self._began
-        failures = failures_of(_known(config), self._stop, logger, answer_by(began, clock))
+        failures = failures_of(_known(config), self._stop, logger, answer_by(self._stop))
         return not failures, " ".join(failures) or None
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:

@@ -102,7 +102,8 @@ class Stop:
 
     `requested` is set by a stop signal, `requested_at` then. `window_ends` is for the watchdog of the process: when
     nothing is left but to write what is there, None where that is not known. `listening_to_come` (seconds) is what a
-    sync will listen after the stream that it reads now.
+    sync will listen after the stream that it reads now. `process_began` is when the console script was started, None
+    where a program runs the source.
     Plain attributes on purpose: `threading.Event.set` takes a lock, and a signal handler that takes a lock which the
     interrupted thread holds never returns.
     """
@@ -113,6 +114,7 @@ class Stop:
         self.requested_at: float | None = None
         self.window_ends: float | None = None
         self.listening_to_come = 0.0
+        self.process_began: float | None = None
 
     def request(self) -> None:
         """Ask everything that waits to come to its end; may be called by a signal handler."""
