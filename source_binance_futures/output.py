@@ -10,7 +10,7 @@ import contextlib
 import errno
 import io
 import os
-import select
+import selectors
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -76,7 +76,7 @@ class Output(io.RawIOBase):
             with contextlib.suppress(BlockingIOError):
                 return os.write(self._descriptor, data)
             # Whoever opened it wants no write to wait, and this process has nothing better to do.
-            select.select([], [self._descriptor], [], LOOK_EVERY)
+            _takes_bytes(self._descriptor, LOOK_EVERY)
 
     def write_all(self, data: bytes) -> None:
         """Writes all of `data`, however often a signal comes in between."""
@@ -98,8 +98,15 @@ def tell(sentence: str) -> None:
     """One line on stderr, if it takes one at once: it may be closed, or the same blocked pipe as stdout."""
     line = f"source-binance-futures: {sentence}\n".encode(errors="backslashreplace")
     with contextlib.suppress(OSError, ValueError):
-        if sys.__stderr__ is not None and select.select([], [STDERR], [], 0)[1]:
+        if sys.__stderr__ is not None and _takes_bytes(STDERR, 0):
             os.write(STDERR, line)
+
+
+def _takes_bytes(descriptor: int, seconds: float) -> bool:
+    """Wait at most so many seconds until a descriptor can be written to, or says why not; return whether it can."""
+    with selectors.PollSelector() as selector:  # the default one, epoll, takes no regular file
+        selector.register(descriptor, selectors.EVENT_WRITE)
+        return bool(selector.select(seconds))
 
 
 # --- the watchdog of a process whose output nobody takes ---

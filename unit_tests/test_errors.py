@@ -14,12 +14,16 @@ SAMPLES = [
     errors.AddressForbidden("host"),
     errors.Unreachable("host", 443, "no answer in time"),
     errors.NoThread("host"),
-    errors.TlsFailed("host", "its certificate was not accepted (expired)"),
+    errors.TlsUnusable("SSL_CERT_FILE names /nowhere, which cannot be used (it is a directory)"),
+    errors.TlsFailed("host", "its certificate was not accepted (expired)", "Check this machine's clock."),
     errors.ProxyFailed("http://proxy:3128", "403 forbidden"),
     errors.ProxyRefused("http://proxy:3128"),
+    errors.ProxyRefused("http://proxy:3128", ["NTLM"]),
     errors.ProxyUnusable("`proxy_url`", "is not the address of a proxy"),
     errors.HandshakeFailed("host", "no answer in time"),
     errors.HandshakeRefused("host", 503),
+    errors.AnsweredByPage("host", 302, "login.example"),
+    errors.AnsweredByPage("host", 200),
     errors.AddressRefused("host", 404),
     errors.LocationRefused("host", 451),
     errors.ClosedByExchange(1001, ""),
@@ -75,6 +79,11 @@ def test_the_first_ten_of_many_symbols_are_named() -> None:
     assert "does not list S0, S1, S2, S3, S4, S5, S6, S7, S8, S9 and 3 more among" in str(unknown)
     assert unknown.symbols == tuple(symbols)
     assert "S8, S9 among" in str(errors.UnknownSymbols(symbols[:10]))
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(5.89077, "6 seconds"), (10.0, "10 seconds"), (0.2, "1 seconds")])
+def test_seconds_are_rounded(seconds: float, said: str) -> None:
+    assert f"gave no answer to ticker.price within {said}." in str(errors.NoAnswer("host", seconds))
 
 
 def test_the_moment_of_a_limit_is_told_to_the_second() -> None:

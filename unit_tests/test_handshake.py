@@ -11,6 +11,7 @@ import pytest
 from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import (
     AddressRefused,
+    AnsweredByPage,
     BinanceError,
     HandshakeFailed,
     HandshakeRefused,
@@ -93,6 +94,40 @@ def test_an_answer_that_is_accepted(of_the_server: Callable[[str], Iterable[byte
     shake(Server(of_the_server))
 
 
+EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+
+
+@pytest.mark.parametrize("interim", [EARLY_HINTS, b"HTTP/1.1 100 Continue\r\n\r\n", EARLY_HINTS * 32])
+def test_interim_answers_are_skipped(interim: bytes) -> None:
+    shake(Server(lambda accept: [interim + answer()(accept)[0]]))
+
+
+def test_interim_answers_without_end_are_given_up() -> None:
+    """And those that stop are waited for until the same deadline."""
+    with pytest.raises(HandshakeFailed, match="it sent more than 32 interim answers and no other"):
+        shake(Server(lambda _: iter(lambda: EARLY_HINTS, b"")))
+    with pytest.raises(HandshakeFailed, match="no answer in time"):
+        shake(Server(raw(EARLY_HINTS * 3), ends=False))
+
+
+@pytest.mark.parametrize(
+    "status", ["200 OK", "302 Found", "307 Temporary Redirect", "511 Network Authentication Required"]
+)
+def test_a_page_in_place_of_the_handshake_is_named_by_its_host(status: str) -> None:
+    location = "http://login.hotel.example:8080/start?session=Geheim"
+    with pytest.raises(AnsweredByPage) as raised:
+        shake(Server(answer(status, Location=location)))
+    assert "something in between answers with a page of its own, at login.hotel.example." in str(raised.value)
+    assert "Geheim" not in str(raised.value)
+
+
+@pytest.mark.parametrize("location", [None, "/login", "http://[", "http://a\tb\x1b.example/", "http://" + "x" * 300])
+def test_a_page_without_a_host_that_can_be_shown(location: str | None) -> None:
+    with pytest.raises(AnsweredByPage) as raised:
+        shake(Server(answer("302 Found", Location=location)))
+    assert "answers with a page of its own. Where" in str(raised.value)
+
+
 def test_no_cookie_is_kept_for_the_next_connection() -> None:
     shake(Server(answer(Set_Cookie="session=1; Domain=binance.com")))
     server = Server(answer())
@@ -141,8 +176,8 @@ def test_an_answer_that_does_not_come() -> None:
         ("429 Too Many Requests", RateLimited),
         ("418", RateLimited),
         ("404 Not Found", AddressRefused),
-        ("302 Found", HandshakeRefused),
-        ("200 OK", HandshakeRefused),
+        ("302 Found", AnsweredByPage),
+        ("200 OK", AnsweredByPage),
         ("503 Service Unavailable", HandshakeRefused),
     ],
 )

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import base64
+import socket
+import threading
 from collections.abc import Iterable
+from contextlib import closing
+from typing import Any
 
 import pytest
 
 from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import AddressNotFound, Owner, ProxyFailed, ProxyRefused, ProxyUnusable
-from source_binance_futures.binance.transport.proxy import Proxy, fault_of_proxy, pass_through
+from source_binance_futures.binance.transport.proxy import (
+    Proxy,
+    fault_of_proxy,
+    is_exempt,
+    pass_through,
+    proxy_of_environment,
+)
+from source_binance_futures.binance.transport.route import Route
 
 from .sockets import PATIENCE, ScriptedChannel
 
@@ -109,6 +120,7 @@ def test_a_host_that_is_no_name_is_not_asked_for() -> None:
         [b"HTTP/1.0 200 OK\r\n", b"Via: 1.1 proxy\r\nProxy-Agent: x\r\n", b"\r\n"],
         [b"HTTP/1.1 204\r\n\r\n"],
         [b"HTTP/1.1 200 OK\n\n"],
+        [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 32 + OPENED],
     ],
 )
 def test_answers_that_open_the_way(answer: list[bytes]) -> None:
@@ -123,7 +135,8 @@ def test_answers_that_open_the_way(answer: list[bytes]) -> None:
         (b"HTTP/1.1 403 Forbidden\r\n\r\n", "403 forbidden"),
         (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nhello", "502 bad gateway"),
         (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "101 switching protocols"),
-        (b"HTTP/1.1 300\r\n\r\n", "300"),
+        (b"HTTP/1.1 300\r\n\r\n", "HTTP status 300, a page of its own"),
+        (b"HTTP/1.1 102\r\n\r\n" * 33 + OPENED, "it sent more than 32 interim answers and no other"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "its answer is not HTTP: SSH-2.0-OpenSSH_9.6"),
         (b"", "the connection was closed"),
         (b"HTTP/1.1 200 OK\r\n", "the connection was closed"),
@@ -135,6 +148,79 @@ def test_answers_that_do_not(answer: bytes, why: str) -> None:
         asked(f"http://user:{SECRET}@proxy:3128", [answer])
     assert type(raised.value) is ProxyFailed
     assert f"The proxy http://proxy:3128 did not let the connection through: {why}. Check" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("offered", "taken"),
+    [
+        ("NTLM", "NTLM"),
+        ("Negotiate, NTLM", "Negotiate or NTLM"),
+        ("Negotiate\r\nProxy-Authenticate: NTLM TlRMTVNTUAAC==", "Negotiate or NTLM"),
+        ('Digest realm="Basic, of them", nonce = "a\\"b", qop="auth"', "Digest"),
+    ],
+)
+def test_a_proxy_that_takes_no_basic_says_what_it_takes(offered: str, taken: str) -> None:
+    head = f"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: {offered}\r\n\r\n"
+    with pytest.raises(ProxyRefused) as raised:
+        asked(f"http://user:{SECRET}@proxy:3128", [head.encode()])
+    assert f"it takes {taken} only" in str(raised.value)
+    assert "Run a helper that logs in to it, such as px" in str(raised.value)
+    assert "user and password." not in str(raised.value), "the advice on credentials would mislead"
+
+
+@pytest.mark.parametrize("offered", ["basic", 'Negotiate, Basic realm="x"', 'Digest realm="a", Basic realm="b"', ""])
+def test_a_proxy_that_takes_basic_asks_for_other_credentials(offered: str) -> None:
+    head = f"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: {offered}\r\n\r\n"
+    with pytest.raises(ProxyRefused, match="it asks for a user and password, or does not accept these"):
+        asked("http://proxy", [head.encode()])
+
+
+@pytest.mark.parametrize("status", [302, 511])
+def test_a_page_in_place_of_a_way_through(status: int) -> None:
+    head = f"HTTP/1.1 {status} x\r\nLocation: https://login.example/?q=Geheim\r\n\r\n"
+    with pytest.raises(ProxyFailed, match=f"HTTP status {status}, a page of its own at login.example"):
+        asked("http://proxy", [head.encode()])
+
+
+INTRANET = (
+    "intern, .binance.com:443;".replace(";", ",") + " *.example.org 10.0.0.0/8,[fd00::1]:8443,::2,192.168.1.7,a.b:80"
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "exempt"),
+    [
+        ("intern", 1, True),
+        ("host.intern", 1, True),
+        ("notintern", 1, False),
+        ("DStream.Binance.com.", 443, True),
+        ("binance.com", 443, True),
+        ("dstream.binance.com", 9443, False),
+        ("www.example.org", 1, True),
+        ("example.com", 1, False),
+        ("10.255.0.1", 1, True),
+        ("11.0.0.1", 1, False),
+        ("192.168.1.7", 1, True),
+        ("192.168.1.70", 1, False),
+        ("fd00::1", 8443, True),
+        ("fd00:0:0::1", 8443, True),
+        ("fd00::1", 443, False),
+        ("::2", 443, True),
+        ("a.b", 80, True),
+        ("a.b", 443, False),
+    ],
+)
+def test_no_proxy_in_its_usual_forms(monkeypatch: pytest.MonkeyPatch, host: str, port: int, exempt: bool) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", INTRANET)
+    assert (proxy_of_environment("wss", host, port) is None) is exempt
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "exempt"), [("*", True), ("", False), (":443", False), (",, ,", False), (".", False)]
+)
+def test_no_proxy_that_exempts_all_or_nothing(no_proxy: str, exempt: bool) -> None:
+    assert is_exempt("dstream.binance.com", 443, no_proxy) is exempt
 
 
 def test_407_is_the_users_turn() -> None:
@@ -191,3 +277,49 @@ def test_socks_that_does_not_open_the_way(answer: bytes, why: str) -> None:
 def test_an_answer_that_does_not_come(url: str) -> None:
     with pytest.raises(ProxyFailed, match="no answer in time"):
         asked(url, [], ends=False)
+
+
+def has_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Give dstream.example these addresses."""
+    look_up = socket.getaddrinfo
+
+    def answer(host: str, *arguments: Any, **options: Any) -> Any:
+        if host != "dstream.example":
+            return look_up(host, *arguments, **options)
+        return [(0, 0, 0, "", (address, 80)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+
+def test_socks5_tries_all_addresses_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy without IPv6 says so of the first one (RFC 1928: 8, address type not supported), and takes the next."""
+    asked_for: list[bytes] = []
+
+    def serve() -> None:
+        for answer in (b"\x05\x08\x00", REACHED):
+            client, _ = listener.accept()
+            with client:
+                client.settimeout(PATIENCE)
+                client.recv(3)
+                client.sendall(METHOD)
+                asked_for.append(client.recv(100)[3:4])
+                client.sendall(answer)
+                client.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        has_addresses(monkeypatch, "2606:4700::1111", "192.0.2.1")
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        route = Route(f"socks5://127.0.0.1:{listener.getsockname()[1]}")
+        with closing(route.open("ws://dstream.example", Clock().deadline(PATIENCE))):
+            pass
+        thread.join(PATIENCE)
+    assert asked_for == [b"\x04", b"\x01"], "IPv6, then IPv4"
+
+
+def test_the_last_address_says_why_none_was_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_addresses(monkeypatch, "2606:4700::1111", "192.0.2.1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ProxyFailed, match="the connection was refused"):
+        Route(f"socks5://127.0.0.1:{port}").open("ws://dstream.example", Clock().deadline(PATIENCE))

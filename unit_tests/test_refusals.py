@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from source_binance_futures.binance.errors import (
     AddressRefused,
+    AnsweredByPage,
     HandshakeRefused,
     LocationRefused,
     Owner,
@@ -33,10 +34,11 @@ WEEK = 7 * 86400
         (499, AddressRefused, Owner.USER),
         (403, HandshakeRefused, Owner.EXCHANGE),
         (408, HandshakeRefused, Owner.EXCHANGE),
-        (200, HandshakeRefused, Owner.EXCHANGE),
-        (302, HandshakeRefused, Owner.EXCHANGE),
-        (399, HandshakeRefused, Owner.EXCHANGE),
+        (200, AnsweredByPage, Owner.EXCHANGE),
+        (302, AnsweredByPage, Owner.EXCHANGE),
+        (399, AnsweredByPage, Owner.EXCHANGE),
         (500, HandshakeRefused, Owner.EXCHANGE),
+        (511, AnsweredByPage, Owner.EXCHANGE),
         (503, HandshakeRefused, Owner.EXCHANGE),
     ],
 )

@@ -6,12 +6,14 @@
     │   ├── AddressForbidden             a private address, asked for from a shared cloud
     │   ├── Unreachable                  refused, timed out, no route
     │   ├── NoThread                     this machine starts no more threads
+    │   ├── TlsUnusable                  a file of this machine that TLS needs
     │   ├── TlsFailed                    the certificate, or the talk before it
     │   ├── ProxyFailed                  the proxy, or what lies behind it
-    │   │   ├── ProxyRefused                 it wants another user and password
+    │   │   ├── ProxyRefused                 it wants another user and password, or another way to log in
     │   │   └── ProxyUnusable                it has no usable address, or one that cannot be sent
     │   ├── HandshakeFailed              an answer that is not a WebSocket's
     │   └── HandshakeRefused             an HTTP status other than 101
+    │       ├── AnsweredByPage               2xx, 3xx, 511: a page of something in between
     │       ├── AddressRefused               404 and the like: this is not what the server has
     │       └── LocationRefused              451: Binance does not serve this location
     ├── ConnectionLost               it was open, and is no more
@@ -34,6 +36,7 @@ Every message says in sentences what happened and what to do; only a `Connection
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 from .text import first_of, utc
@@ -94,12 +97,18 @@ class NoThread(ConnectFailed):
         )
 
 
+class TlsUnusable(ConnectFailed):
+    """A file or folder that OpenSSL or Python must read before any handshake, and what is wrong with it."""
+
+    owner = Owner.USER
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"TLS cannot be used on this machine: {fault}.")
+
+
 class TlsFailed(ConnectFailed):
-    def __init__(self, host: str, why: str) -> None:
-        super().__init__(
-            f"The secure connection to {host} failed: {why}. If your network replaces certificates, "
-            "set SSL_CERT_FILE to your authority's certificate; also check this machine's clock."
-        )
+    def __init__(self, host: str, why: str, advice: str) -> None:
+        super().__init__(f"The secure connection to {host} failed: {why}. {advice}")
 
 
 class ProxyFailed(ConnectFailed):
@@ -113,8 +122,17 @@ class ProxyFailed(ConnectFailed):
 class ProxyRefused(ProxyFailed):
     owner = Owner.USER
 
-    def __init__(self, proxy: str) -> None:
-        super().__init__(proxy, "it asks for a user and password, or does not accept these")
+    def __init__(self, proxy: str, schemes: Sequence[str] = ()) -> None:
+        """`schemes` are the ways to log in that a proxy offers where Basic is none of them, such as NTLM."""
+        if not schemes:
+            super().__init__(proxy, "it asks for a user and password, or does not accept these")
+            return
+        ConnectFailed.__init__(
+            self,
+            f"The proxy {proxy} did not let the connection through: it takes {' or '.join(schemes)} only, and this "
+            "connector sends a user and password as Basic. Run a helper that logs in to it, such as px or cntlm, and "
+            "set `proxy_url` to the helper's address, or have the proxy's administrator allow Basic.",
+        )
 
 
 class ProxyUnusable(ProxyFailed):
@@ -139,6 +157,19 @@ class HandshakeRefused(ConnectFailed):
     def __init__(self, host: str, status: int) -> None:
         self.status = status
         super().__init__(f"{host} refused the connection with HTTP status {status}. {self.advice}")
+
+
+class AnsweredByPage(HandshakeRefused):
+    """An answer for a browser, which Binance gives to no handshake; `page` is the host that it leads to, or ""."""
+
+    def __init__(self, host: str, status: int, page: str = "") -> None:
+        self.status = status
+        ConnectFailed.__init__(
+            self,
+            f"{host} answered the WebSocket handshake with HTTP status {status}: something in between answers with a "
+            f"page of its own{f', at {page}' if page else ''}. Where your network asks for a login in a browser, "
+            "log in; otherwise check the address, or connect from another network or through a proxy (`proxy_url`).",
+        )
 
 
 class AddressRefused(HandshakeRefused):
@@ -202,7 +233,9 @@ class ExchangeUnavailable(RequestFailed):
 
 class NoAnswer(RequestFailed):
     def __init__(self, host: str, seconds: float) -> None:
-        super().__init__(f"{host} gave no answer to ticker.price within {seconds:g} seconds. Try again later.")
+        super().__init__(
+            f"{host} gave no answer to ticker.price within {max(seconds, 1):.0f} seconds. Try again later."
+        )
 
 
 class UnknownSymbols(RequestFailed):

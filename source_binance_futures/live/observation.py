@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable
 
 from ..binance.clock import Deadline, Stop
 from ..binance.endpoints import Environment, Market, own_stream
 from ..binance.errors import BinanceError, HandshakeRefused, RateLimited
+from ..binance.transport.connection import wait_for_any
 from ..binance.transport.route import Route
 from .addresses import FIRST_CONTRACTS, Address, addresses_of
 from .dialler import Dialler, Failed
@@ -113,10 +113,8 @@ class Observation:
 
     def _wait(self, seconds: float) -> None:
         connections = [line.connection for line in self._lines if line.is_open]
-        if any(connection.has_decrypted_bytes() for connection in connections):
-            return
         if connections:
-            select.select(connections, [], [], max(seconds, 0))
+            wait_for_any(connections, seconds)
         else:
             self._stop.clock.sleep(max(seconds, 0))
 

@@ -19,9 +19,19 @@ def normalized_address(url: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """The host of an address as a person names it, with its port where one is written."""
+    """The host of an address as a person names it, with its port where one is written.
+
+    >>> host_of("ws://[::1]:8765/stream")
+    '[::1]:8765'
+    """
     parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    host = bracketed(str(parts.hostname))
+    return f"{host}:{parts.port}" if parts.port else host
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands before a port: an address of IPv6 in brackets (RFC 3986 section 3.2.2)."""
+    return f"[{host}]" if ":" in host else host
 
 
 def fault_of_address(url: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import selectors
 import struct
 import threading
 from collections.abc import Callable, Sequence
@@ -70,7 +70,7 @@ class Connection:
 
     def wait(self, seconds: float) -> bool:
         """Waits until there is something to `receive`, at most so many seconds."""
-        return self.has_decrypted_bytes() or bool(select.select([self._channel], [], [], max(seconds, 0))[0])
+        return wait_for_any([self], seconds)
 
     def receive(self) -> Received:
         """The messages that have arrived, in order, without waiting; pings are answered on the way.
@@ -175,6 +175,16 @@ def open_in_background(
         threading.Thread(target=attempt, name=f"connect to {host_of(url)}", daemon=True).start()
     except RuntimeError:  # what is open goes on without it
         hand_over(NoThread(host_of(url)))
+
+
+def wait_for_any(connections: Sequence[Connection], seconds: float) -> bool:
+    """Wait at most so many seconds until one of them has something to `receive`; return whether one has."""
+    if any(connection.has_decrypted_bytes() for connection in connections):
+        return True
+    with selectors.DefaultSelector() as selector:  # `select.select` knows no descriptor beyond 1,023
+        for connection in connections:
+            selector.register(connection, selectors.EVENT_READ)
+        return bool(selector.select(max(seconds, 0)))
 
 
 def _frame(payload: bytes, opcode: int) -> bytes:

@@ -11,11 +11,10 @@ from ..errors import HandshakeFailed
 from ..refusals import refusal
 from .address import host_of
 from .channel import Channel, EndOfStream
-from .http_head import HeadError, read_head
+from .http_head import SWITCHING_PROTOCOLS, HeadError, read_answer
 from .tcp import reason
 
 USER_AGENT = "source-binance-futures"
-SWITCHING_PROTOCOLS = 101
 CHECKED_HEADERS = ("upgrade", "connection", "sec-websocket-accept")
 
 
@@ -30,17 +29,14 @@ def shake_hands(channel: Channel, url: str, deadline: Deadline) -> None:
             suppress_origin=True,
             redirect_limit=0,
         )
-    except (TimeoutError, websocket.WebSocketTimeoutException):
-        why = reason(TimeoutError())
-    except (EndOfStream, websocket.WebSocketConnectionClosedException):
-        why = "the connection was closed during it"
+    except (TimeoutError, websocket.WebSocketTimeoutException) as error:
+        raise HandshakeFailed(host, reason(TimeoutError())) from error
+    except (EndOfStream, websocket.WebSocketConnectionClosedException) as error:
+        raise HandshakeFailed(host, "the connection was closed during it") from error
     except OSError as error:
-        why = reason(error)
+        raise HandshakeFailed(host, reason(error)) from error
     except (HeadError, ValueError, websocket.WebSocketException) as error:
-        why = str(error)
-    else:
-        return
-    raise HandshakeFailed(host, why)
+        raise HandshakeFailed(host, str(error)) from error
 
 
 class _HandshakeSocket:
@@ -66,7 +62,7 @@ class _HandshakeSocket:
         return self._answer.read(size)
 
     def _judged_answer(self) -> bytes:
-        head = read_head(self._channel, self._deadline)
+        head = read_answer(self._channel, self._deadline)
         if head.status != SWITCHING_PROTOCOLS:
             raise refusal(self._host, head.status, head.headers, self._deadline.clock.epoch())
         lines = [f"{name}: {head.headers[name]}" for name in CHECKED_HEADERS if name in head.headers]

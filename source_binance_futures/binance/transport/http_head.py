@@ -9,7 +9,9 @@ from ..clock import Deadline
 from .channel import Channel
 
 MAX_HEAD_BYTES = 64 * 1024
+MAX_INTERIM = 32  # heads of answers before the one that counts
 MAX_QUOTED = 100  # characters
+SWITCHING_PROTOCOLS = 101
 STATUS_LINE = re.compile(r"HTTP/1\.[01] ([1-9][0-9]{2})(?: (.*))?")
 
 
@@ -23,6 +25,18 @@ class Head(NamedTuple):
 
 class HeadError(Exception):
     """What came is no head of an HTTP answer; the text says why, as a clause."""
+
+
+def read_answer(channel: Channel, deadline: Deadline) -> Head:
+    """Wait for the head of the final answer; interim ones (1xx but 101, RFC 9110 section 15.2) are skipped.
+
+    Raises `HeadError`, or an `OSError` such as `TimeoutError` or `EndOfStream`.
+    """
+    for _ in range(MAX_INTERIM + 1):
+        head = read_head(channel, deadline)
+        if not 100 <= head.status < 200 or head.status == SWITCHING_PROTOCOLS:
+            return head
+    raise HeadError(f"it sent more than {MAX_INTERIM} interim answers and no other")
 
 
 def read_head(channel: Channel, deadline: Deadline) -> Head:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import ipaddress
+import re
 import urllib.request
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -13,14 +16,16 @@ import python_socks.sync
 
 from ..clock import Deadline
 from ..errors import AddressNotFound, ProxyFailed, ProxyRefused, ProxyUnusable
-from .address import is_loopback
+from ..refusals import NETWORK_AUTHENTICATION_REQUIRED, host_of_location
+from .address import bracketed, host_of, is_loopback
 from .channel import Channel
-from .http_head import HeadError, read_head
+from .http_head import HeadError, read_answer
 from .tcp import reason
 
 DEFAULT_PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
 PROXY_AUTHENTICATION_REQUIRED = 407
 SOCKS_REFUSALS = ("Username and password authentication failure", "No acceptable authentication methods were offered")
+SCHEME = re.compile(r"\s*([A-Za-z0-9-]{1,20})(?!\S)(?!\s*=)")  # of a challenge; a parameter has a = behind it
 LONGEST_SOCKS_CREDENTIAL = 255  # bytes, RFC 1929
 
 
@@ -43,8 +48,7 @@ class Proxy:
         if fault:
             raise ProxyUnusable(named_by, fault)
         parts = urlsplit(url)
-        host, port = str(parts.hostname), f":{parts.port}" if parts.port else ""
-        shown = f"{parts.scheme}://[{host}]{port}" if ":" in host else f"{parts.scheme}://{host}{port}"
+        host, shown = str(parts.hostname), f"{parts.scheme}://{host_of(url)}"
         username = unquote(parts.username) if parts.username else None
         password = unquote(parts.password or "") if username else ""
         proxy = cls(parts.scheme, host, parts.port or DEFAULT_PORTS[parts.scheme], username, password, named_by, shown)
@@ -81,12 +85,12 @@ def fault_of_proxy(url: str) -> str | None:
     )
 
 
-def proxy_of_environment(scheme: str, host: str) -> Proxy | None:
+def proxy_of_environment(scheme: str, host: str, port: int) -> Proxy | None:
     """The proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name for an address. Raises `ProxyUnusable`."""
     if is_loopback(host):
         return None  # another machine has another loopback, and plain `ws://` must not leave this one
     proxies = urllib.request.getproxies_environment()
-    if urllib.request.proxy_bypass_environment(host, proxies):  # type: ignore[attr-defined]  # undocumented in typeshed
+    if is_exempt(host, port, proxies.get("no", "")):
         return None
     for kind in ("https" if scheme == "wss" else "http", "all"):
         url = proxies.get(kind, "").strip()
@@ -95,47 +99,81 @@ def proxy_of_environment(scheme: str, host: str) -> Proxy | None:
     return None
 
 
+def is_exempt(host: str, port: int, no_proxy: str) -> bool:
+    """Return whether NO_PROXY exempts an address: `*`, names with what is below them, addresses, networks, ports.
+
+    >>> is_exempt("dstream.binance.com", 443, "intern, .binance.com:443")
+    True
+    >>> is_exempt("10.1.2.3", 443, "10.0.0.0/8")
+    True
+    """
+    host = host.lower().rstrip(".")
+    return any(_exempts(entry, host, port) for entry in re.split(r"[,\s]+", no_proxy.lower()) if entry)
+
+
+def _exempts(entry: str, host: str, port: int) -> bool:
+    if entry == "*":
+        return True
+    with contextlib.suppress(ValueError):  # an address or a network, of IPv6 with or without brackets
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), strict=False)
+    name, separator, of_port = entry.rpartition(":")
+    if separator and of_port.isdecimal():
+        return of_port == str(port) and _exempts(name, host, port)
+    name = entry.removeprefix("*").strip(".")
+    return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
 def pass_through(channel: Channel, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
     """Has the proxy at the other end of a channel connect it to a host. Raises a `ProxyFailed` or `AddressNotFound`."""
     try:
         host.encode("idna")
-    except UnicodeError:
-        raise AddressNotFound(host) from None
+    except UnicodeError as error:
+        raise AddressNotFound(host) from error
     try:
         if proxy.scheme == "http":
             _connect(channel, proxy, host, port, deadline)
         else:
             _socks(channel, proxy, host, port, deadline)
-    except HeadError as error:
-        why = str(error)
-    except python_socks.ProxyTimeoutError:
-        why = reason(TimeoutError())
+    except (HeadError, OSError) as error:
+        raise ProxyFailed(proxy.shown, str(error) if isinstance(error, HeadError) else reason(error)) from error
+    except python_socks.ProxyTimeoutError as error:
+        raise ProxyFailed(proxy.shown, reason(TimeoutError())) from error
     except python_socks.ProxyError as error:
         if str(error) in SOCKS_REFUSALS:
-            raise ProxyRefused(proxy.shown) from None
-        why = str(error).lower() or "it broke off"
-    except OSError as error:
-        why = reason(error)
-    except (ValueError, IndexError):  # python-socks, of bytes that are no answer
-        why = "its answer could not be read"
-    else:
-        return
-    raise ProxyFailed(proxy.shown, why)
+            raise ProxyRefused(proxy.shown) from error
+        raise ProxyFailed(proxy.shown, str(error).lower() or "it broke off") from error
+    except (ValueError, IndexError) as error:  # python-socks, of bytes that are no answer
+        raise ProxyFailed(proxy.shown, "its answer could not be read") from error
 
 
 def _connect(channel: Channel, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
     """HTTP CONNECT, RFC 9110 section 9.3.6: any 2xx opens the way, and no body follows it."""
-    target = f"[{host}]:{port}" if ":" in host else f"{host.encode('idna').decode()}:{port}"
+    target = f"{bracketed(host) if ':' in host else host.encode('idna').decode()}:{port}"
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
     if proxy.username is not None:
         credentials = base64.b64encode(f"{proxy.username}:{proxy.password}".encode("latin-1")).decode()
         lines.append(f"Proxy-Authorization: Basic {credentials}")
     channel.send("\r\n".join([*lines, "", ""]).encode(), deadline)
-    head = read_head(channel, deadline)
+    head = read_answer(channel, deadline)
     if head.status == PROXY_AUTHENTICATION_REQUIRED:
-        raise ProxyRefused(proxy.shown)
+        schemes = login_schemes(head.headers.get("proxy-authenticate", ""))
+        raise ProxyRefused(proxy.shown, () if "basic" in map(str.lower, schemes) else schemes)
+    if 300 <= head.status < 400 or head.status == NETWORK_AUTHENTICATION_REQUIRED:
+        page = host_of_location(head.headers.get("location", ""))
+        raise HeadError(f"HTTP status {head.status}, a page of its own{f' at {page}' if page else ''}")
     if not 200 <= head.status < 300:
         raise HeadError(f"{head.status} {head.reason}".strip().lower())
+
+
+def login_schemes(challenges: str) -> tuple[str, ...]:
+    """Return the ways to log in that a `Proxy-Authenticate` offers (RFC 9110 section 11.6.1), each once, five at most.
+
+    >>> login_schemes('Negotiate, NTLM, Digest realm="a, b", nonce="c"')
+    ('Negotiate', 'NTLM', 'Digest')
+    """
+    parts = re.sub(r'"(?:[^"\\]|\\.)*"', "", challenges).split(",")
+    found = [SCHEME.match(part) for part in parts]
+    return tuple(dict.fromkeys(match[1] for match in found if match))[:5]
 
 
 def _socks(channel: Channel, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:

@@ -30,8 +30,8 @@ def resolve(host: str, port: int, deadline: Deadline, *, public_only: bool = Fal
 
     try:
         threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
-    except RuntimeError:
-        raise NoThread(host) from None
+    except RuntimeError as error:
+        raise NoThread(host) from error
     try:
         addresses = answers.get(timeout=deadline.remaining())
     except queue.Empty:

@@ -7,52 +7,139 @@ record for each frame, that is most of the work. Here the socket is read in bulk
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
 
 import certifi
 
 from ..clock import Clock, Deadline
-from ..errors import TlsFailed
+from ..errors import TlsFailed, TlsUnusable
+from ..text import utc
 from .channel import READ_BYTES, Channel, EndOfStream
 from .tcp import reason
 
+# Of OpenSSL's X509_V_ERR_*, as `ssl.SSLCertVerificationError.verify_code` has them.
+WRONG_NAME = frozenset({62, 64})  # the host's name, its IP address
+WRONG_TIME = frozenset({9, 10, 11, 12, 13, 14})  # not yet valid, expired; of a certificate or a revocation list
+UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21, 27})  # not found, self-signed, not trusted
+# Reasons of an `ssl.SSLError` where what came is no TLS record.
+NOT_TLS = frozenset(
+    {"WRONG_VERSION_NUMBER", "WRONG_SSL_VERSION", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"}
+    | {"RECORD_LAYER_FAILURE", "BAD_RECORD_TYPE", "RECORD_TOO_SMALL", "UNEXPECTED_MESSAGE"}
+)
+OPENSSL_VARIABLES = ("OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES")
+CHECK_ADDRESS = "Check the address and its port, and whether something in between answers in the server's place."
+IN_BETWEEN = (
+    "Something in between, such as a firewall or a proxy, may break the connection: try another network, "
+    "or a proxy (`proxy_url`)."
+)
+NO_ANSWER = (
+    "Try again later. If this lasts, a firewall may hold the connection back: try another network, "
+    "or a proxy (`proxy_url`)."
+)
 RECORD_BYTES = 16 * 1024  # the most that one TLS record carries, RFC 8446 section 5.1
 
 
-def encrypt(sock: socket.socket, host: str, deadline: Deadline) -> TlsChannel:
-    """TLS with the system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR; nothing switches it off.
-
-    Raises `TlsFailed`; the socket is closed then.
-    """
+def encrypt(sock: socket.socket, context: ssl.SSLContext, host: str, deadline: Deadline) -> TlsChannel:
+    """Shake hands over a connected socket; it is closed where that fails. Raises `TlsFailed`."""
     try:
-        channel = TlsChannel(sock, tls_context(), host)
+        channel = TlsChannel(sock, context, host)
         channel.shake_hands(deadline)
-        return channel
-    except TimeoutError:
-        why = "the server did not finish the TLS handshake in time"
-    except ssl.SSLCertVerificationError as error:
-        why = f"its certificate was not accepted ({error.verify_message})"
-    except ssl.SSLError as error:
-        why = f"{error.reason or error}"
-    except OSError as error:
-        why = reason(error)
-    except ValueError:
-        why = "a certificate cannot name this host"
-    sock.close()
-    raise TlsFailed(host, why)
+    except (OSError, ValueError) as error:
+        sock.close()
+        raise TlsFailed(host, *_why(error, deadline.clock)) from error
+    return channel
 
 
 def tls_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    """Return what verifies servers: by the system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR.
+
+    Nothing switches it off. Raises `TlsUnusable`, which names the file and the variable, since OpenSSL itself passes
+    over what it cannot read, and no server would be trusted then.
+    """
+    try:
+        context = ssl.create_default_context()
+    except ssl.SSLError as error:
+        raise TlsUnusable(_unusable_openssl(error)) from error
+    except OSError as error:  # the only file that Python itself opens here
+        raise TlsUnusable(_unusable_file("SSLKEYLOGFILE", str(error.filename), reason(error))) from error
     # From Python 3.13 on this would refuse authorities of companies that leave out what RFC 5280 asks of a certificate,
     # and that every Python before accepts. Signatures, names and dates are verified all the same.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.options |= ssl.OP_NO_RENEGOTIATION  # it would make reading wait for writing
-    paths = ssl.get_default_verify_paths()
-    if not paths.cafile and not paths.capath:
-        context.load_verify_locations(certifi.where())  # a Python that was built without the system's authorities
+    _load_authorities(context)
     return context
+
+
+def _load_authorities(context: ssl.SSLContext) -> None:
+    paths = ssl.get_default_verify_paths()
+    file, folders = os.environ.get(paths.openssl_cafile_env), os.environ.get(paths.openssl_capath_env)
+    if folders and not any(os.access(folder, os.R_OK | os.X_OK) for folder in folders.split(os.pathsep)):
+        raise TlsUnusable(_unusable_file(paths.openssl_capath_env, folders, "no such folder can be read"))
+    named_by = paths.openssl_cafile_env if file else None
+    if not file and not paths.cafile and not paths.capath:
+        file = certifi.where()  # a Python that was built without the system's authorities
+    if not file:
+        return
+    try:
+        context.load_verify_locations(file)
+    except OSError as error:
+        why = "it holds no certificate" if isinstance(error, ssl.SSLError) else reason(error)
+        raise TlsUnusable(_unusable_file(named_by, file, why)) from error
+
+
+def _unusable_file(named_by: str | None, path: str, why: str) -> str:
+    if named_by is None:
+        return f"the authorities of the package certifi, {path}, cannot be read ({why}); install it again"
+    return f"{named_by} names {path}, which cannot be used ({why}); correct the variable or remove it"
+
+
+def _unusable_openssl(error: ssl.SSLError) -> str:
+    found = [f"{name} names {os.environ[name]}" for name in OPENSSL_VARIABLES if os.environ.get(name)]
+    where = f"; {' and '.join(found)}: correct or remove it" if found else "; check its configuration, openssl.cnf"
+    return f"OpenSSL could not be set up ({_plain(error)}){where}"
+
+
+def _why(error: OSError | ValueError, clock: Clock) -> tuple[str, str]:
+    """Why a handshake failed, as a clause, and what to do about it, in sentences."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate was not accepted ({error.verify_message})", _advice(error.verify_code, clock)
+    if isinstance(error, ssl.SSLError):
+        if error.reason in NOT_TLS:
+            return "the server does not speak TLS on this port", CHECK_ADDRESS
+        return f"{_plain(error)}", IN_BETWEEN
+    if isinstance(error, TimeoutError):
+        return "the server did not finish the TLS handshake in time", NO_ANSWER
+    if isinstance(error, OSError):
+        return reason(error), IN_BETWEEN
+    return "a certificate cannot name this host", CHECK_ADDRESS
+
+
+def _plain(error: ssl.SSLError) -> str:
+    """OpenSSL's own words, such as `tlsv1 alert protocol version`."""
+    return (error.reason or str(error)).replace("_", " ").lower()
+
+
+def _advice(code: int, clock: Clock) -> str:
+    if code in WRONG_NAME:
+        return (
+            "A server of another name answers in its place: check DNS and the address, and whether your provider, "
+            "a firewall or a proxy blocks Binance and answers for it."
+        )
+    if code in WRONG_TIME:
+        return (
+            f"Check this machine's clock, which says {utc(clock.epoch(), 'seconds')}. If it is right, something in "
+            "between answers with a certificate that is out of date."
+        )
+    if code in UNKNOWN_ISSUER:
+        file = os.environ.get("SSL_CERT_FILE")
+        known = f" SSL_CERT_FILE names {file} now, and the authority is not in it." if file else ""
+        return (
+            "Something in between, such as a company's proxy or a virus scanner, replaces certificates: "
+            f"set SSL_CERT_FILE to your authority's certificate.{known}"
+        )
+    return IN_BETWEEN
 
 
 class TlsChannel(Channel):

@@ -1,0 +1,231 @@
+"""What TLS needs of this machine, and what is said where a handshake fails."""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import trustme
+
+from source_binance_futures.binance.clock import Clock
+from source_binance_futures.binance.errors import ConnectFailed, Owner, TlsFailed, TlsUnusable
+from source_binance_futures.binance.transport.channel import Channel
+from source_binance_futures.binance.transport.connection import Connection
+from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.output import Output
+
+from .sockets import PATIENCE, tcp_ends
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def authority_file(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    return tmp_path / "ca.pem"
+
+
+@contextmanager
+def server_of(certificate: trustme.LeafCert | None, says: bytes = b"") -> Iterator[int]:
+    """The port of a server that shakes hands with one client, or says something else, and then waits for its end."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if certificate is not None:
+        certificate.configure_cert(context)
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        with client:
+            client.settimeout(PATIENCE)
+            if certificate is None:
+                client.sendall(says)
+                while client.recv(4096):
+                    pass
+                return
+            with suppress(OSError):
+                context.wrap_socket(client, server_side=True).close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(PATIENCE)
+
+
+def failure_at(port: int, seconds: float = PATIENCE) -> ConnectFailed:
+    with pytest.raises(ConnectFailed) as raised:
+        Route().open(f"wss://localhost:{port}", Clock().deadline(seconds))
+    return raised.value
+
+
+BAD_FILES = {
+    "that is not there": (None, "no such file or directory"),
+    "that is a folder": ("folder", "is a directory"),
+    "that is empty": (b"", "it holds no certificate"),
+    "that is something else": (b"\x00key", "it holds no certificate"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_file_of_authorities(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named before anything is dialled: nobody listens there, and nothing is said of that."""
+    content, why = BAD_FILES[name]
+    path = tmp_path / "authorities.pem"
+    if content == "folder":
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    failure = failure_at(1)
+    assert isinstance(failure, TlsUnusable)
+    assert failure.owner is Owner.USER
+    assert f"SSL_CERT_FILE names {path}, which cannot be used ({why})" in str(failure)
+
+
+def test_folders_of_authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = f"{tmp_path}/a:{tmp_path}/b"
+    monkeypatch.setenv("SSL_CERT_DIR", folders)
+    assert f"SSL_CERT_DIR names {folders}, which cannot be used (no such folder can be read)" in str(failure_at(1))
+    (tmp_path / "b").mkdir()
+    assert not isinstance(failure_at(1), TlsUnusable)
+
+
+@pytest.mark.parametrize("path", ["", "no/such/folder/keys"])
+def test_a_file_of_keys_that_cannot_be_written(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = tmp_path / path
+    monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
+    failure = failure_at(1)
+    assert failure.owner is Owner.USER
+    assert f"SSLKEYLOGFILE names {keys}, which cannot be used (" in str(failure)
+
+
+def test_a_configuration_of_openssl(tmp_path: Path) -> None:
+    """It is read once, when a process loads OpenSSL; here it asks for a provider that leaves no ciphers."""
+    config = tmp_path / "openssl.cnf"
+    config.write_text("openssl_conf = i\n[i]\nproviders = p\n[p]\nfips = f\n[f]\nactivate = 1\n")
+    program = (
+        "from source_binance_futures.binance.transport.tls import tls_context\n"
+        "from source_binance_futures.binance.errors import TlsUnusable\n"
+        "try:\n    tls_context()\nexcept TlsUnusable as error:\n    print(error)\n"
+    )
+    variables = os.environ | {"OPENSSL_CONF": str(config)}
+    run = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True)
+    assert f"OPENSSL_CONF names {config}: correct or remove it." in run.stdout
+
+
+LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+@pytest.mark.usefixtures("authority_file")
+def test_advice_on_a_certificate_of_another_name(authority: trustme.CA) -> None:
+    with server_of(authority.issue_cert("blocked.provider.example")) as port:
+        told = str(failure_at(port))
+    assert "its certificate was not accepted (Hostname mismatch" in told
+    assert "A server of another name answers in its place: check DNS" in told
+    assert "SSL_CERT_FILE" not in told
+    assert "clock" not in told
+
+
+@pytest.mark.usefixtures("authority_file")
+def test_advice_on_a_certificate_of_another_time(authority: trustme.CA) -> None:
+    with server_of(authority.issue_cert("localhost", not_after=LONG_AGO)) as port:
+        told = str(failure_at(port))
+    assert "certificate has expired" in told
+    assert "Check this machine's clock, which says 20" in told
+    assert "SSL_CERT_FILE" not in told
+
+
+def test_advice_on_an_authority_that_is_not_known(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with server_of(authority.issue_cert("localhost")) as port:
+        told = str(failure_at(port))
+    assert "set SSL_CERT_FILE to your authority's certificate." in told
+    assert "clock" not in told
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    monkeypatch.setenv("SSL_CERT_FILE", str(other))
+    with server_of(authority.issue_cert("localhost")) as port:
+        assert f"SSL_CERT_FILE names {other} now, and the authority is not in it." in str(failure_at(port))
+
+
+NO_TLS = [
+    b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    b"SSH-2.0-OpenSSH_9.6\r\n",
+    b"220 mail.example ESMTP\r\n",
+    bytes(64),
+    b"\xff" * 64,
+]
+
+
+@pytest.mark.parametrize("says", NO_TLS)
+def test_a_server_that_speaks_no_tls(says: bytes) -> None:
+    with server_of(None, says) as port:
+        failure = failure_at(port)
+    assert isinstance(failure, TlsFailed)
+    assert "failed: the server does not speak TLS on this port. Check the address and its port" in str(failure)
+
+
+def test_a_handshake_that_is_refused_is_told_in_words() -> None:
+    with server_of(None, b"\x15\x03\x03\x00\x02\x02\x28") as port:
+        told = str(failure_at(port))
+    assert "handshake failure. Something in between" in told
+    assert "_" not in told.partition("(`proxy_url`)")[0]
+    assert "certificate" not in told
+
+
+def test_a_handshake_that_is_not_answered_is_not_about_certificates() -> None:
+    with server_of(None) as port:
+        told = str(failure_at(port, seconds=0.5))
+    assert "the server did not finish the TLS handshake in time. Try again later." in told
+    assert "certificate" not in told
+
+
+def beyond(descriptor: int) -> int:
+    """A copy of a descriptor, with a number that `select.select` does not take."""
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD, 1500)
+
+
+def test_descriptors_beyond_1023_are_waited_for() -> None:
+    with tcp_ends() as (client, server):
+        connection = Connection(Channel(socket.socket(fileno=beyond(client.fileno()))), 100, Clock())
+        assert not connection.wait(0)
+        server.sendall(b"\x81\x02hi")
+        assert connection.wait(PATIENCE)
+        assert connection.receive().payloads == [b"hi"]
+        connection.close()
+
+
+def test_an_output_beyond_1023_is_waited_for() -> None:
+    reader, writer = os.pipe()
+    high = beyond(writer)
+    os.close(writer)
+    os.set_blocking(high, False)
+    sent = bytes(2**20)
+    received = bytearray()
+
+    def read() -> None:
+        while len(received) < len(sent):
+            received.extend(os.read(reader, 65536))
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    Output(high, Clock()).write_all(sent)
+    thread.join(PATIENCE)
+    assert bytes(received) == sent
+    os.close(high)
+    os.close(reader)
