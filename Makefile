@@ -41,6 +41,7 @@ export DO_NOT_TRACK := 1
 
 # Most tests wait for a process or a clock, so four files at a time keep two cores busy; those that wait longest first.
 SIDE_BY_SIDE := --numprocesses 4 --dist loadfile --no-loadscope-reorder
+ALSO_IN_REAL_TIME := -m "not image_tests and not requires_creds"
 
 CODE := $(wildcard source_binance_futures local_exchange unit_tests integration_tests benchmarks demo scripts)
 
@@ -71,12 +72,12 @@ live: $(VENV)/.ready ## Ask Binance whether what is believed of it is true (MINU
 # ---------------------------------------------------------------------------------------------- develop
 
 .PHONY: test
-test: environments ## Run the tests
+test: environments ## Run the tests, whatever else the machine does
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) integration_tests unit_tests
 
 .PHONY: test-all
-test-all: environments ## Run every test, those of minutes too
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not image_tests and not requires_creds" integration_tests unit_tests
+test-all: environments ## Run these and those held to a clock, on a quiet machine
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ALSO_IN_REAL_TIME) integration_tests unit_tests
 
 .PHONY: lint
 lint: $(VENV)/.ready ## Check style, types, imports and declared dependencies
@@ -99,7 +100,7 @@ format: $(VENV)/.ready ## Bring the code into shape
 .PHONY: coverage
 coverage: environments ## Measure how much the tests reach, in processes too
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) integration_tests unit_tests
+	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(ALSO_IN_REAL_TIME) integration_tests unit_tests
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -7,47 +7,34 @@ from pathlib import Path
 
 import pytest
 
-from .harness.connector import Connector
+from .harness.connector import COMMAND, Connector
 from .harness.patience import FACTOR, patient
-from .harness.warm import warm
+from .harness.warm import share
 from .warehouse.databases import DUCKDB, POSTGRES, Warehouse
 from .warehouse.examples import Tables, both_databases, example_tables
 
-# More than 40 seconds, most of them waiting; the other files fill what is left.
-LONGEST = (
+REAL_TIME = (
+    # Their subject is a clock, so `make test` leaves them to `make test-all`. Those that wait longest begin first.
     "test_live",
     "test_pyairbyte_loop",
-    "test_proxies",
-    "test_faults",
-    "test_capture",
-    "test_random_faults",
-    "test_blocks",
-    "test_losses",
-    "test_two_markets",
     "test_watchdog",
     "test_overlap",
-    "test_standby",
-    "test_prices",
+    "test_backpressure",
+    "test_late_output",
 )
 
 
 @pytest.fixture
 def connector(tmp_path: Path) -> Iterator[Connector]:
-    """Starts the connector as a process; what still runs after the test is ended."""
+    """Starts the connector as a process, without the seconds of its imports; what runs after the test is ended."""
     with Connector(tmp_path / "connector") as connector:
         yield connector
 
 
-@pytest.fixture(scope="session")
-def warm_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
-    """For files with many runs that are not about their start: two seconds of imports for all of them, not for each."""
-    with warm(tmp_path_factory.mktemp("warm")) as command:
-        yield command
-
-
 @pytest.fixture
-def warm_connector(tmp_path: Path, warm_command: tuple[str, ...]) -> Iterator[Connector]:
-    with Connector(tmp_path / "connector", warm_command) as connector:
+def cold_connector(tmp_path: Path) -> Iterator[Connector]:
+    """For tests that are about its start, or that look at the process itself."""
+    with Connector(tmp_path / "connector", COMMAND) as connector:
         yield connector
 
 
@@ -64,9 +51,18 @@ def tables(request: pytest.FixtureRequest, databases: dict[str, Warehouse]) -> I
         yield tables
 
 
+def pytest_configure() -> None:
+    share()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.path.stem in REAL_TIME:
+        item.add_marker(pytest.mark.slow)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The files that take longest begin first. Where tests may take longer, so may each of them (`timeout`)."""
-    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+    items.sort(key=lambda item: REAL_TIME.index(item.path.stem) if item.path.stem in REAL_TIME else len(REAL_TIME))
     if FACTOR != 1:
         whole = patient(float(config.getini("timeout")))
         for item in items:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -101,8 +100,8 @@ def test_the_whole_output_is_that_of_the_cdks_own_entry_point(tmp_path: Path) ->
         config = all_on_one_connection(exchange, listen_seconds=3600, max_book_tickers=4 * 202, unheard_of=1)
         state = [state_message({"environment": f"custom {exchange.market_stream_url}", "u": {"BTCUSD_PERP": 10}})]
         with (
-            Connector(tmp_path / "ours", (sys.executable, "-c", OURS)) as ours,
-            Connector(tmp_path / "the CDK's", (sys.executable, "-c", THE_CDKS)) as the_cdks,
+            Connector(tmp_path / "ours", OURS) as ours,
+            Connector(tmp_path / "the CDK's", THE_CDKS) as the_cdks,
         ):
             both: list[Running] = [
                 connector.start_read(config, symbol_prices=FULL_REFRESH, book_tickers=INCREMENTAL, state=state)
@@ -143,7 +142,7 @@ def test_a_recording_passes_record_for_record_through_both(tmp_path: Path) -> No
     for command in (OURS, THE_CDKS):
         with (
             LocalExchange(recording=path, speed=20, sample_every=None) as exchange,
-            Connector(tmp_path / str(len(said)), (sys.executable, "-c", command)) as connector,
+            Connector(tmp_path / str(len(said)), command) as connector,
         ):
             config = all_on_one_connection(exchange, listen_seconds=60, max_book_tickers=1000)
             output = connector.read(config, book_tickers=INCREMENTAL)
@@ -184,7 +183,7 @@ run(sys.argv[1:])
 """
     with (
         LocalExchange(rate=0, sample_every=None) as exchange,
-        Connector(tmp_path, (sys.executable, "-c", command)) as connector,
+        Connector(tmp_path, command) as connector,
     ):
         config = all_on_one_connection(exchange, listen_seconds=60, max_book_tickers=200_000)
         running = connector.start_read(config, book_tickers=INCREMENTAL)

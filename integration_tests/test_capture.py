@@ -89,10 +89,10 @@ def line_of(output: Output, beginning: str, level: str = "INFO") -> str:
     return line
 
 
-def test_two_syncs_on_a_running_exchange(warm_connector: Connector, exchange: LocalExchange) -> None:
+def test_two_syncs_on_a_running_exchange(connector: Connector, exchange: LocalExchange) -> None:
     config = config_for(exchange, listen_seconds=3)
-    first = warm_connector.read(config, book_tickers=INCREMENTAL)
-    second = warm_connector.read(config, book_tickers=INCREMENTAL, state=first.states[-1:])
+    first = connector.read(config, book_tickers=INCREMENTAL)
+    second = connector.read(config, book_tickers=INCREMENTAL, state=first.states[-1:])
     for output in (first, second):
         assert output.exit_code == 0
         assert output.statuses("book_tickers")[-1] == "COMPLETE"
@@ -114,12 +114,12 @@ def test_two_syncs_on_a_running_exchange(warm_connector: Connector, exchange: Lo
 
 
 @ONE_CONNECTION
-def test_what_a_state_does(options: dict[str, Any], warm_connector: Connector) -> None:
+def test_what_a_state_does(options: dict[str, Any], connector: Connector) -> None:
     """Silent symbols are kept, known ids are skipped, a restarted counter is accepted, in one sync."""
     with LocalExchange(rate=0, sample_every=None) as quiet:
         known = {"SILENTUSD_PERP": 7, "BTCUSD_PERP": 1000, "ETHUSD_PERP": 1000, "BNBUSD_PERP": 1000}
         config = config_for(quiet, listen_seconds=60, max_book_tickers=5, **options)
-        running = warm_connector.start_read(config, book_tickers=INCREMENTAL, state=state_for(quiet, known))
+        running = connector.start_read(config, book_tickers=INCREMENTAL, state=state_for(quiet, known))
         quiet.wait_for(lambda: quiet.connections, DEADLINE)
         later = NOW + 60_001
         quiet.push_updates(
@@ -157,11 +157,11 @@ def test_what_a_state_does(options: dict[str, Any], warm_connector: Connector) -
     assert "Left out: 4 known already" in line_of(output, "Captured 5 updates of 4 symbols")
 
 
-def test_a_counter_that_restarts_within_a_window_is_told_and_followed(warm_connector: Connector) -> None:
+def test_a_counter_that_restarts_within_a_window_is_told_and_followed(connector: Connector) -> None:
     """After a minute of the exchange's own times, in which its updates are left out, and told as a gap."""
     with LocalExchange(rate=0, sample_every=None) as quiet:
         config = config_for(quiet, listen_seconds=3600, max_book_tickers=4, book_ticker_symbols=["BTCUSD_PERP"])
-        running = warm_connector.start_read(config, book_tickers=INCREMENTAL)
+        running = connector.start_read(config, book_tickers=INCREMENTAL)
         quiet.wait_for(lambda: quiet.connections, DEADLINE)
         ids = {1000: 0, 3: 500, 4: 60_500, 5: 60_501, 6: 60_502, 7: 60_503}
         for update_id, after in ids.items():
@@ -173,11 +173,11 @@ def test_a_counter_that_restarts_within_a_window_is_told_and_followed(warm_conne
     assert output.last_state["u"] == {"BTCUSD_PERP": 7}
 
 
-def test_a_counter_that_restarts_shortly_before_the_end_is_told(warm_connector: Connector) -> None:
+def test_a_counter_that_restarts_shortly_before_the_end_is_told(connector: Connector) -> None:
     """It takes a minute to be sure of one; until then its updates are left out."""
     with LocalExchange(rate=0, sample_every=None) as quiet:
         config = config_for(quiet, listen_seconds=3, book_ticker_symbols=["BTCUSD_PERP"])
-        running = warm_connector.start_read(config, book_tickers=INCREMENTAL)
+        running = connector.start_read(config, book_tickers=INCREMENTAL)
         quiet.wait_for(lambda: quiet.connections, DEADLINE)
         quiet.push_updates([update("BTCUSD_PERP", 1000, NOW), update("BTCUSD_PERP", 3, NOW + 500)])
         output = running.finish()
@@ -187,13 +187,13 @@ def test_a_counter_that_restarts_shortly_before_the_end_is_told(warm_connector: 
 
 
 @pytest.mark.parametrize("mode", [INCREMENTAL, FULL_REFRESH])
-def test_a_state_that_is_not_applied(mode: str, warm_connector: Connector, exchange: LocalExchange) -> None:
+def test_a_state_that_is_not_applied(mode: str, connector: Connector, exchange: LocalExchange) -> None:
     """That of another environment, and any state in a full refresh."""
     known = dict.fromkeys(["BTCUSD_PERP", "ETHUSD_PERP", "SILENTUSD_PERP"], 2**62)
     state = state_for(exchange, known, NOW * 2)
     if mode == INCREMENTAL:
         state[0]["stream"]["stream_state"]["environment"] = "production"
-    output = warm_connector.read(config_for(exchange, listen_seconds=2), book_tickers=mode, state=state)
+    output = connector.read(config_for(exchange, listen_seconds=2), book_tickers=mode, state=state)
     assert output.exit_code == 0
     assert account_of(output, exchange.pushed).sums == (0, 0, 0, 0)
     assert output.last_state["u"] == dict(output.updates)
@@ -241,12 +241,12 @@ def test_a_second_signal_ends_it_at_once(connector: Connector, exchange: LocalEx
 
 
 @pytest.mark.parametrize("hosts", [1, 2])
-def test_max_book_tickers_and_the_other_market(warm_connector: Connector, hosts: int) -> None:
+def test_max_book_tickers_and_the_other_market(connector: Connector, hosts: int) -> None:
     """Over one connection where one host carries both markets, else over one to each."""
     with LocalExchange(rate=1000, sample_every=1.0, cross_market=hosts == 1) as exchange:
         environment = exchange.environment(usds_margined=hosts == 2)
         config = {"environment": environment, "listen_seconds": 60, "max_book_tickers": 2000}
-        output = warm_connector.read(config | {"include_usds_margined": True}, book_tickers=INCREMENTAL)
+        output = connector.read(config | {"include_usds_margined": True}, book_tickers=INCREMENTAL)
         paths = sorted(path for _, path, _ in exchange.handshakes)
         account = account_of(output, exchange.pushed)
     assert output.exit_code == 0
@@ -264,12 +264,12 @@ def test_max_book_tickers_and_the_other_market(warm_connector: Connector, hosts:
         assert ", 0 of other contracts," not in summary, "each host samples the contracts of both"
 
 
-def test_chosen_symbols_are_named_in_the_url(warm_connector: Connector) -> None:
+def test_chosen_symbols_are_named_in_the_url(connector: Connector) -> None:
     """In any case and any margin type, each once; a wrong name stays silent and is named at the end."""
     asked = ["btcusd_perp", "BTCUSD_PERP", "EthUsd_Perp", "BTCUSDT", "NOSUCHUSD_PERP", "币安人生usdt"]
     with LocalExchange(rate=2000, cross_market=True) as exchange:
         config = config_for(exchange, listen_seconds=3, book_ticker_symbols=asked)
-        output = warm_connector.read(config, book_tickers=INCREMENTAL)
+        output = connector.read(config, book_tickers=INCREMENTAL)
         ((_, path, _),) = exchange.handshakes
         chosen = ("BTCUSD_PERP", "ETHUSD_PERP", "BTCUSDT", "币安人生USDT")
         account = Account([update for update in exchange.pushed if update[0] in chosen])

@@ -16,12 +16,12 @@ from local_exchange import DropConnection, LocalExchange, NoAnswer
 from .harness.connector import Connector, Output, side_by_side
 from .harness.patience import FACTOR, patient
 from .harness.price_answers import Arrangement, answers, limited, nothing, refused, together
-from .harness.warm import warm
+from .harness.warm import CONNECTOR
 
 WITHIN = patient(15.0)  # seconds, which are promised
 LATE = patient(3.0)  # seconds by which a busy machine may exceed what is promised, most of them at the end of Python
 # Where the machine is said to be slow, with as much more time.
-PATIENT = f"from source_binance_futures import check\ncheck.CHECK_WITHIN *= {FACTOR}"
+PATIENT = f"from source_binance_futures import check\ncheck.CHECK_WITHIN *= {FACTOR}\n"
 SLOW_TO_START = """
 import time
 from source_binance_futures import entrypoint
@@ -90,10 +90,8 @@ def check(name: str, connector: Connector) -> Output:
 
 @pytest.fixture(scope="module")
 def checks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Output]]]:
-    """Started warm: a busy machine takes for its imports the time that is for the answers."""
-    folder = tmp_path_factory.mktemp("checks")
     jobs = {name: functools.partial(check, name) for name in CHECKS}
-    with warm(folder / "warm", PATIENT) as command, side_by_side(folder, jobs, command=command) as futures:
+    with side_by_side(tmp_path_factory.mktemp("checks"), jobs, command=PATIENT + CONNECTOR) as futures:
         yield futures
 
 
@@ -126,9 +124,8 @@ def test_what_check_tells_of_what_works(checks: dict[str, Future[Output]]) -> No
 def test_a_process_that_is_slow_to_start_has_its_answer_in_time(tmp_path: Path) -> None:
     """The 15 seconds are counted from its start: here its imports take 8 seconds."""
     with (
-        warm(tmp_path / "warm", PATIENT + SLOW_TO_START) as command,
         LocalExchange(rate=0) as exchange,
-        Connector(tmp_path / "slow", command) as connector,
+        Connector(tmp_path / "slow", PATIENT + SLOW_TO_START + CONNECTOR) as connector,
     ):
         exchange.slow_handshake(60, endpoint="api")
         output = connector.run("check", {"environment": exchange.environment()})

@@ -73,13 +73,11 @@ def read_with_state(name: str, connector: Connector) -> Output:
 
 
 @pytest.fixture(scope="module")
-def outputs(
-    tmp_path_factory: pytest.TempPathFactory, warm_command: tuple[str, ...]
-) -> Iterator[dict[str, Future[Output]]]:
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Output]]]:
     jobs = {f"{option} {command}": functools.partial(run, option, command) for option, command in RUNS}
     jobs |= {name: functools.partial(check_file, name) for name in FILES}
     jobs |= {name: functools.partial(read_with_state, name) for name in STATES}
-    with side_by_side(tmp_path_factory.mktemp("errors"), jobs, command=warm_command) as futures:
+    with side_by_side(tmp_path_factory.mktemp("errors"), jobs) as futures:
         yield futures
 
 

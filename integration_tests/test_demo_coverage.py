@@ -11,6 +11,7 @@ import pytest
 
 from .harness.connector import ROOT
 from .harness.patience import patient
+from .harness.warm import pyairbyte_command
 from .warehouse.databases import pyairbyte_python
 
 pytestmark = pytest.mark.timeout(patient(300))
@@ -23,7 +24,7 @@ def test_two_syncs_and_the_hole_between_them(tmp_path: Path) -> None:
     if not python.exists():
         pytest.skip("PyAirbyte's environment is missing. `make test` sets it up.")
     demo = subprocess.run(
-        [str(python), "-m", "demo", "local"],
+        [*pyairbyte_command(python, "from demo.__main__ import main; assert main() == 0"), "local"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

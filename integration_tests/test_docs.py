@@ -28,6 +28,8 @@ from .harness.connector import FULL_REFRESH, INCREMENTAL, PROXY_VARIABLES, ROOT,
 from .harness.local_command import write
 from .harness.markdown import Block, blocks_of
 from .harness.patience import patient
+from .harness.warm import pyairbyte_command
+from .warehouse.databases import pyairbyte_python
 
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
@@ -40,7 +42,6 @@ BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
 CODE_BLOCKS = [block for block in BLOCKS if block.language in CODE]
 RUN_HERE = [block for block in CODE_BLOCKS if block.marker == ("tested", "here")]
 DEADLINE = patient(240.0)  # seconds: importing PyAirbyte takes ten of a quiet machine, many times that of a busy one
-PYAIRBYTE = Path(os.environ.get("PYAIRBYTE_PYTHON", ROOT / ".venv-pyairbyte" / "bin" / "python"))
 
 pytestmark = pytest.mark.timeout(patient(300))
 
@@ -149,7 +150,7 @@ class Runner:
             folder.mkdir()
             (folder / "config.json").write_text("{}")
             (folder / "catalog.json").write_text(json.dumps(catalog(INCREMENTAL, FULL_REFRESH)))
-        in_python = [block for block in RUN_HERE if block.language == "python" and PYAIRBYTE.exists()]
+        in_python = [block for block in RUN_HERE if block.language == "python" and pyairbyte_python().exists()]
         self._begun = {block: pool.submit(self._run, block) for block in in_python}
 
     def run(self, block: Block) -> subprocess.CompletedProcess[str]:
@@ -160,9 +161,12 @@ class Runner:
         return [self._folders[block.path] / name for name in re.findall(r"(?:>|\btee) ([\w.-]+)", block.code)]
 
     def _run(self, block: Block) -> subprocess.CompletedProcess[str]:
-        bash = ["bash", "-euo", "pipefail", "-c"]
+        if block.language == "python":
+            words = pyairbyte_command(pyairbyte_python(), block.code)
+        else:
+            words = ("bash", "-euo", "pipefail", "-c", block.code)
         return subprocess.run(
-            [*([str(PYAIRBYTE), "-c"] if block.language == "python" else bash), block.code],
+            words,
             cwd=self._folders[block.path],
             env=self._variables,
             stdin=subprocess.DEVNULL,
@@ -175,7 +179,7 @@ class Runner:
 
 @pytest.mark.parametrize("block", RUN_HERE, ids=lambda block: block.name)
 def test_it_runs(block: Block, runner: Runner) -> None:
-    if block.language == "python" and not PYAIRBYTE.exists():
+    if block.language == "python" and not pyairbyte_python().exists():
         pytest.skip("PyAirbyte's environment is missing: it needs Python 3.10, 3.11 or 3.12. `make test` sets it up.")
     if "jq" in block.code and shutil.which("jq") is None:
         pytest.skip("jq is not installed, and this block uses it.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -33,7 +32,7 @@ def test_the_state_before_an_unknown_error_is_what_was_written(tmp_path: Path) -
     """Also where the error comes in the middle of a block: what the cursor has seen by then is written first."""
     with (
         LocalExchange(rate=2000, sample_every=None) as exchange,
-        Connector(tmp_path, (sys.executable, "-c", SPOILED)) as connector,
+        Connector(tmp_path, SPOILED) as connector,
     ):
         config = {"environment": exchange.environment(), "listen_seconds": 60}
         output = connector.read(config, book_tickers=INCREMENTAL)
@@ -87,19 +86,12 @@ FAILED: dict[str, tuple[Callable[[LocalExchange], None], dict[str, object], list
 }
 
 
-@pytest.fixture
-def connector(warm_connector: Connector) -> Connector:
-    return warm_connector
-
-
 @pytest.fixture(scope="module")
-def outputs(
-    tmp_path_factory: pytest.TempPathFactory, warm_command: tuple[str, ...]
-) -> Iterator[dict[str, Future[Output]]]:
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Output]]]:
     jobs = {
         name: functools.partial(bound_to_fail, arrange, options) for name, (arrange, options, _, _) in FAILED.items()
     }
-    with side_by_side(tmp_path_factory.mktemp("failed"), jobs, command=warm_command) as futures:
+    with side_by_side(tmp_path_factory.mktemp("failed"), jobs) as futures:
         yield futures
 
 

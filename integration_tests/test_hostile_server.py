@@ -104,9 +104,9 @@ def test_headers_without_end_at_the_api(exchange: LocalExchange) -> None:
         api(exchange).latest_prices(None)
 
 
-def test_the_memory_of_the_process_stays_bounded(connector: Connector, exchange: LocalExchange) -> None:
+def test_the_memory_of_the_process_stays_bounded(cold_connector: Connector, exchange: LocalExchange) -> None:
     """Some hundred MiB are thrown at it: half frames, fragments, announced sizes, headers."""
-    with Capture(connector, exchange, standby=False) as capture:
+    with Capture(cold_connector, exchange, standby=False) as capture:
         capture.wait_until_all_are_followed()
         process = psutil.Process(capture.running.process.pid)
         before = highest = process.memory_info().rss

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -16,20 +15,16 @@ from local_exchange import LocalExchange
 from source_binance_futures import output as stdout
 from source_binance_futures.streams import capture
 
-from .harness.connector import COMMAND, Connector, Output, side_by_side
+from .harness.connector import Connector, Output, side_by_side
 from .harness.driving import Driven
 from .harness.patience import patient
+from .harness.warm import CONNECTOR
 
 RATE = 3000.0
 WINDOW = 3  # seconds
 IN_THE_PIPE = 1500  # records that are written before anybody reads, and what one read brought; a pipe holds 64 KiB
 NOT_WRITTEN = re.compile(r"The sync ended before (\d+) received frames could be written; they are lost\. ")
-HURRIED = (
-    sys.executable,
-    "-c",
-    "from source_binance_futures import cli; from source_binance_futures.streams import capture; "
-    "capture.WRITE_AFTER_WINDOW = 0.5; cli.run()",
-)
+HURRIED = f"from source_binance_futures.streams import capture; capture.WRITE_AFTER_WINDOW = 0.5; {CONNECTOR}"
 
 
 @dataclass(frozen=True)
@@ -73,13 +68,13 @@ def long_after_the_window(connector: Connector) -> Story:
     return blocked_until_it_is_over(connector, by_signal=False)
 
 
-STORIES: dict[str, tuple[Callable[[Connector], Story], tuple[str, ...]]] = {
+STORIES: dict[str, tuple[Callable[[Connector], Story], str]] = {
     story.__name__: (story, command)
-    for story, command in ((after_a_stop, COMMAND), (after_the_window, COMMAND), (long_after_the_window, HURRIED))
+    for story, command in ((after_a_stop, CONNECTOR), (after_the_window, CONNECTOR), (long_after_the_window, HURRIED))
 }
 
 
-def with_command(story: Callable[[Connector], Story], command: tuple[str, ...]) -> Callable[[Connector], Story]:
+def with_command(story: Callable[[Connector], Story], command: str) -> Callable[[Connector], Story]:
     def tell(connector: Connector) -> Story:
         with Connector(connector.folder, command) as other:
             return story(other)

@@ -183,11 +183,9 @@ def run(case: Case, connector: Connector) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-def outcomes(
-    tmp_path_factory: pytest.TempPathFactory, warm_command: tuple[str, ...]
-) -> Iterator[dict[str, Future[Outcome]]]:
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Outcome]]]:
     jobs = {name: functools.partial(run, case) for name, case in CASES.items()}
-    with side_by_side(tmp_path_factory.mktemp("prices"), jobs, command=warm_command) as futures:
+    with side_by_side(tmp_path_factory.mktemp("prices"), jobs) as futures:
         yield futures
 
 

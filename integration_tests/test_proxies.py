@@ -55,11 +55,6 @@ def guarded_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         yield proxy
 
 
-@pytest.fixture
-def connector(warm_connector: Connector) -> Connector:
-    return warm_connector
-
-
 @pytest.fixture(scope="module")
 def socks() -> Iterator[Proxy]:
     with socks5_proxy() as proxy:

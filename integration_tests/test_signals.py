@@ -52,6 +52,11 @@ def signals_of(running: Running, what: str) -> int:
     return int(found, 16)
 
 
+@pytest.fixture
+def connector(cold_connector: Connector) -> Connector:
+    return cold_connector
+
+
 def obeys(running: Running) -> bool:
     """Whether the process has handlers for SIGTERM and, unless that is ignored, SIGHUP, which Python itself has not."""
     handled = signals_of(running, "SigCgt") | signals_of(running, "SigIgn")
@@ -93,7 +98,7 @@ JOBS |= {f"{command} SIGTERM": functools.partial(other, command, signal.SIGTERM)
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Output]]]:
-    with side_by_side(tmp_path_factory.mktemp("signals"), JOBS) as futures:
+    with side_by_side(tmp_path_factory.mktemp("signals"), JOBS, command=COMMAND) as futures:
         yield futures
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +36,7 @@ cli.run()
 
 @pytest.mark.parametrize("name", ["connect to", "resolve"])
 def test_a_machine_that_starts_no_more_threads_ends_nothing(exchange: LocalExchange, tmp_path: Path, name: str) -> None:
-    with Connector(tmp_path, (sys.executable, "-c", NO_THREADS.format(name=name))) as connector:
+    with Connector(tmp_path, NO_THREADS.format(name=name)) as connector:
         driven = Driven(connector, exchange, standby_connection=True)
         driven.wait_for_text("this machine starts no more threads")
         driven.wait_for_updates()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -13,19 +12,19 @@ import pytest
 from local_exchange import LocalExchange
 from source_binance_futures.streams import book_tickers
 
-from .harness.connector import COMMAND, INCREMENTAL, Connector, Output, side_by_side, state_message
+from .harness.connector import INCREMENTAL, Connector, Output, side_by_side, state_message
 from .harness.driving import Driven
 from .harness.listening import listen_to
 from .harness.patience import SOON, patient
+from .harness.warm import CONNECTOR
 
 THREE_HOURS = 3 * 3600.0  # without a message Airbyte takes a source for dead [airbyte-facts]
 NEWEST = 1795293300123  # a transaction time in ms
 
 
-def with_setting(module: str, assignment: str) -> tuple[str, ...]:
-    """The command of a connector in which one constant is another one."""
-    code = f"from source_binance_futures import cli; import {module} as it; it.{assignment}; cli.run()"
-    return (sys.executable, "-c", code)
+def with_setting(module: str, assignment: str) -> str:
+    """The script of a connector in which one constant is another one."""
+    return f"import {module} as it; it.{assignment}; {CONNECTOR}"
 
 
 def quiet_for_a_while(connector: Connector) -> Output:
@@ -71,13 +70,13 @@ def refused_in_the_middle(connector: Connector) -> Output:
         return driven.end()
 
 
-SYNCS: dict[str, tuple[Callable[[Connector], Output], tuple[str, ...]]] = {
+SYNCS: dict[str, tuple[Callable[[Connector], Output], str]] = {
     "quiet": (quiet_for_a_while, with_setting("source_binance_futures.streams.book_tickers", "SIGN_OF_LIFE_EVERY = 1")),
     "more": (more_contracts_than_there_are, with_setting("source_binance_futures.streams.cursor", "MAX_SYMBOLS = 3")),
-    "continued": (continued, COMMAND),
-    "begun": (begun, COMMAND),
-    "enough": (enough_of_one_of_two, COMMAND),
-    "refused": (refused_in_the_middle, COMMAND),
+    "continued": (continued, CONNECTOR),
+    "begun": (begun, CONNECTOR),
+    "enough": (enough_of_one_of_two, CONNECTOR),
+    "refused": (refused_in_the_middle, CONNECTOR),
 }
 
 

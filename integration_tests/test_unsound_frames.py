@@ -48,11 +48,6 @@ MALFORMED: list[bytes] = [
 
 
 @pytest.fixture
-def connector(warm_connector: Connector) -> Connector:
-    return warm_connector
-
-
-@pytest.fixture
 def quiet() -> Iterator[LocalExchange]:
     with LocalExchange(rate=0, sample_every=None) as exchange:
         yield exchange

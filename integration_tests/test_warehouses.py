@@ -21,11 +21,11 @@ OURS = ("received_at_us", "covered_since_us")
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory, warm_command: tuple[str, ...]) -> Iterator[Loaded]:
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
     python = pyairbyte_python()
     if not python.exists():
         pytest.skip("PyAirbyte's environment is missing: it needs Python 3.10, 3.11 or 3.12. `make test` sets it up.")
-    with load(python, tmp_path_factory.mktemp("warehouse"), warm_command) as loaded:
+    with load(python, tmp_path_factory.mktemp("warehouse")) as loaded:
         yield loaded
 
 

@@ -32,11 +32,13 @@ import orjson
 from airbyte_cdk.models import AirbyteMessageSerializer
 
 from .patience import patient
+from .warm import CONNECTOR, warm_command
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL_REFRESH, INCREMENTAL = "full_refresh", "incremental"
 DEADLINE = patient(60.0)  # seconds for a process, its start on a busy machine included
 COMMAND = (sys.executable, "-m", "source_binance_futures")
+"""Where the start is the point, or the number of the process. Else it is started warm."""
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 Message = dict[str, Any]
@@ -186,9 +188,12 @@ class Running:
 
 
 class Connector:
-    """Starts the connector. `folder` gets what is written for it and by it; leaving ends what still runs."""
+    """Starts the connector. `folder` gets what is written for it and by it; leaving ends what still runs.
 
-    def __init__(self, folder: Path, command: Sequence[str] = COMMAND) -> None:
+    `command` is a script that is run warm, without the seconds of its imports, or the words of a command line.
+    """
+
+    def __init__(self, folder: Path, command: Sequence[str] | str = CONNECTOR) -> None:
         self.folder = folder
         self._command = command
         self._numbers = itertools.count()
@@ -220,7 +225,8 @@ class Connector:
         """
         folder = self.folder / f"{next(self._numbers)}-{command}"
         folder.mkdir(parents=True)
-        arguments = [*self._command, command]
+        words = warm_command(self._command) if isinstance(self._command, str) else self._command
+        arguments = [*words, command]
         for option, content in (("config", config), ("catalog", catalog), ("state", state)):
             if content is not None:
                 arguments += [f"--{option}", str(_file(folder / f"{option}.json", content))]
@@ -250,7 +256,10 @@ class Connector:
 
 @contextlib.contextmanager
 def side_by_side(
-    folder: Path, jobs: Mapping[str, Callable[[Connector], T]], at_once: int = 3, command: Sequence[str] = COMMAND
+    folder: Path,
+    jobs: Mapping[str, Callable[[Connector], T]],
+    at_once: int = 3,
+    command: Sequence[str] | str = CONNECTOR,
 ) -> Iterator[dict[str, Future[T]]]:
     """Begins all jobs, some at a time, each with a connector of its own: most of a run is a start, or a wait."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import signal
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from local_exchange import ExchangeConnection, LocalExchange
 from local_exchange.contracts import coin_m_contracts
 
 from .connector import INCREMENTAL, Connector, Message, Output, check_against_schema, check_messages
+from .warm import CONNECTOR
 
 T = TypeVar("T")
 LISTED = [contract.symbol for contract in coin_m_contracts(None)]
@@ -46,23 +46,17 @@ class Authority:
         return context
 
 
-def hurried(*, high_water: int | None = None, **timing: float) -> tuple[str, ...]:
-    """The command of a connector that pauses at fewer waiting bytes, and whose deadlines are others: see `Timing`.
+def hurried(*, high_water: int | None = None, **timing: float) -> str:
+    """The script of a connector that pauses at fewer waiting bytes, and whose deadlines are others: see `Timing`.
 
     What it does then is the same as after 64 MiB, or half a minute.
     """
-    hurry = in_a_hurry(high_water=high_water, **timing)
-    return (sys.executable, "-c", f"from source_binance_futures import cli\n{hurry}\ncli.run()")
-
-
-def in_a_hurry(*, high_water: int | None = None, **timing: float) -> str:
-    """The Python code that makes it so, also for `warm`."""
     code = ["import functools", "from source_binance_futures.binance.market_stream import items, reader"]
     if high_water is not None:
         code.append(f"items.Outbox.__init__.__defaults__ = ({high_water}, {high_water * 3 // 4})")
     if timing:
         code.append(f"reader.Timing = functools.partial(reader.Timing, **{timing!r})")
-    return "\n".join(code)
+    return "\n".join([*code, CONNECTOR])
 
 
 class Driven:

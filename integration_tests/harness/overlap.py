@@ -16,7 +16,6 @@ from local_exchange import LocalExchange
 
 from .connector import INCREMENTAL, Connector, Output, catalog
 from .patience import patient
-from .warm import warm
 
 EVEN, ODD = "even", "odd"
 LONGEST_END = patient(60.0)  # seconds after its window, when a process is given up
@@ -68,9 +67,8 @@ def follow(recipe: Recipe, exchange: LocalExchange, folder: Path) -> Windows:
         return outputs
 
     with (
-        warm(folder / "warm") as command,
-        Connector(folder / EVEN, command) as even,
-        Connector(folder / ODD, command) as odd,
+        Connector(folder / EVEN) as even,
+        Connector(folder / ODD) as odd,
         ThreadPoolExecutor(2) as pool,
     ):
         now = time.monotonic()

@@ -1,116 +1,93 @@
-"""Processes of the connector without two seconds of imports for each: forked from one that has imported everything.
+"""Processes without seconds of imports for each: forked from one that has imported everything (`forking.py`).
 
-    with warm(folder) as command, Connector(folder / "connector", command) as connector:
-        connector.read(...)  # as ever
+A command of these is a small program that hands its arguments, environment, folder, stdout and stderr to the one that
+forks, passes signals on, and ends as the forked process ends: killed by the same signal, or with the same exit code.
+What a test sees is a process of its own all the same, with sockets, memory and signal handlers of its own; but its
+number is not that of the connector, its start is not the connector's, and it has no stdin.
 
-`command` is a small program that hands its arguments, environment, stdout and stderr to the one that forks, passes
-signals on, and ends as the forked process ends: killed by the same signal, or with the same exit code. What a test sees
-is a process of its own all the same, with sockets, memory and signal handlers of its own.
+One process for each interpreter and its imports serves a whole run of tests, with all of its workers, and ends with it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
+import atexit
+import fcntl
+import functools
+import hashlib
 import os
-import select
-import signal
-import socket
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from .connector import DEADLINE, ROOT
+from .patience import patient
 
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE = patient(240.0)  # seconds for all imports: PyAirbyte's take ten of a quiet machine
+CONNECTOR = "from source_binance_futures.cli import run; run()"
+PYAIRBYTE = (
+    "import os; os.environ.update(AIRBYTE_OFFLINE_MODE='1', DO_NOT_TRACK='1'); import airbyte, airbyte.caches, pandas"
+)
+FOLDER, OWNER = "TESTS_WARM_FOLDER", "TESTS_WARM_OWNER"
+"""The environment variables that tell workers where those that fork are, and the process with which they end."""
+IMPORTS = "import source_binance_futures.cli, source_binance_futures.entrypoint"
 CLIENT = """
 import json, os, signal, socket, sys
 gate = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 gate.connect(sys.argv[1])
-socket.send_fds(gate, [json.dumps([sys.argv[2:], dict(os.environ)]).encode()], [1, 2])
+request = dict(script=sys.argv[2], arguments=sys.argv[3:], environment=dict(os.environ), folder=os.getcwd())
+socket.send_fds(gate, [json.dumps(request).encode()], [1, 2])
 child = int(gate.recv(100))
-for number in (signal.SIGTERM, signal.SIGINT):
+for number in SIGNALS:
     signal.signal(number, lambda number, frame: os.kill(child, number))
-signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 code = int(gate.recv(100) or b"-9")
 if code < 0:
     signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
     os.kill(os.getpid(), -code)
 os._exit(code)
 """
-LOOK_EVERY = 0.02  # seconds between looks for processes that have ended
-LONGEST_MESSAGE = 128 * 1024  # bytes
 
 
-@contextmanager
-def warm(folder: Path, prepare: str = "") -> Iterator[tuple[str, ...]]:
-    """Yields the command. `prepare` is Python code that is run once, before anything is forked."""
-    folder.mkdir(parents=True, exist_ok=True)
-    gate = folder / "gate"
-    command = [sys.executable, "-m", "integration_tests.harness.warm", str(gate), prepare]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True) as forking:
-        try:
+def warm_command(script: str = CONNECTOR, python: str = sys.executable, imports: str = IMPORTS) -> tuple[str, ...]:
+    """The command that runs `script` with the arguments after it, as `python -c script` would, without the imports."""
+    return (sys.executable, "-S", "-E", "-c", CLIENT, str(_gate(python, imports)), script)
+
+
+def pyairbyte_command(python: Path, script: str) -> tuple[str, ...]:
+    """The same for PyAirbyte's interpreter. It ends without Arrow's farewell, which aborts in a fork."""
+    return warm_command(f"{script}\nimport os, sys; sys.stdout.flush(); os._exit(0)", str(python), PYAIRBYTE)
+
+
+def share() -> None:
+    """Lets the processes that this one starts share those that fork, which then end with this one."""
+    if FOLDER not in os.environ:
+        folder = tempfile.mkdtemp(prefix="warm-")
+        os.environ[FOLDER], os.environ[OWNER] = folder, str(os.getpid())
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+@functools.cache
+def _gate(python: str, imports: str) -> Path:
+    """Starts the process that forks where there is none yet, and waits until it has imported everything."""
+    share()
+    folder = Path(os.environ[FOLDER])
+    gate = folder / hashlib.sha256(f"{python} {imports}".encode()).hexdigest()[:12]
+    with gate.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not gate.exists():
+            words = [python, str(Path(__file__).with_name("forking.py")), str(gate), imports, os.environ[OWNER]]
+            forking = subprocess.Popen(
+                words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+            )
             deadline = time.monotonic() + DEADLINE
             while not gate.exists():
                 assert forking.poll() is None, "the process that forks has ended"
                 assert time.monotonic() < deadline, f"nothing was imported within {DEADLINE} seconds"
                 time.sleep(0.05)
-            yield (sys.executable, "-S", "-E", "-c", CLIENT, str(gate))
-        finally:
-            os.killpg(forking.pid, signal.SIGKILL)  # and whatever it has forked
-
-
-def main(gate: str, prepare: str) -> None:
-    from source_binance_futures import entrypoint
-    from source_binance_futures.cli import run
-
-    assert entrypoint.__name__
-    exec(prepare, {})
-    # A path of a socket may have no more than 107 bytes, and folders of tests have long names.
-    os.chdir(Path(gate).parent)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind("binding")
-    listener.listen(64)
-    os.rename("binding", Path(gate).name)
-    os.chdir(ROOT)
-    run(_fork_for_each(listener))
-
-
-def _fork_for_each(listener: socket.socket) -> list[str]:
-    """Returns in each forked process, with its arguments, and in this one never."""
-    parents: dict[int, socket.socket] = {}
-    while True:
-        ready, _, _ = select.select([listener, *parents.values()], [], [], LOOK_EVERY)
-        if listener in ready:
-            parent, _ = listener.accept()
-            message, files, _, _ = socket.recv_fds(parent, LONGEST_MESSAGE, 2)
-            arguments, environment = json.loads(message)
-            child = os.fork()
-            if not child:
-                for number, file in enumerate(files, 1):
-                    os.dup2(file, number)
-                    os.close(file)
-                for other in (listener, parent, *parents.values()):
-                    other.close()
-                os.environ.clear()
-                os.environ.update(environment)
-                return list(arguments)
-            for file in files:
-                os.close(file)
-            parent.send(b"%d" % child)
-            parents[child] = parent
-        for child, parent in list(parents.items()):
-            if parent in ready:  # it was killed; nothing else is ever sent
-                os.kill(child, signal.SIGKILL)
-            ended, status = os.waitpid(child, os.WNOHANG)
-            if ended:
-                with contextlib.suppress(OSError):  # it was killed
-                    parent.send(b"%d" % os.waitstatus_to_exitcode(status))
-                parents.pop(child).close()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+            forking.returncode = 0  # it outlives this process where the owner does, so nobody waits for it
+    return gate

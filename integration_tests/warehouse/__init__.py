@@ -6,5 +6,4 @@
 
 Two files run in PyAirbyte's interpreter, which knows neither the connector nor the tests:
 
-    two_syncs      the code of the docs, twice
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from local_exchange import LocalExchange
 from ..harness.connector import PROXY_VARIABLES
 from ..harness.local_command import ROOT, write
 from ..harness.markdown import blocks_of
+from ..harness.warm import pyairbyte_command, warm_command
 from .databases import DUCKDB, POSTGRES, Warehouse, duckdb_warehouse, postgres_warehouse
 from .postgres import DATABASE, HOST, USER, postgres_server
 
@@ -46,15 +47,12 @@ class Loaded:
 
 
 @contextmanager
-def load(python: Path, folder: Path, command: Sequence[str]) -> Iterator[Loaded]:
-    """Loads both warehouses with `python`, PyAirbyte's interpreter, from a connector that is started by `command`.
-
-    `folder` gets the files of all this.
-    """
+def load(python: Path, folder: Path) -> Iterator[Loaded]:
+    """Loads both warehouses with `python`, PyAirbyte's interpreter; `folder` gets the files of all this."""
     with ExitStack() as stack:
         port = stack.enter_context(postgres_server())
         with LocalExchange(rate=RATE, sample_every=None) as exchange:
-            own = _load_both(exchange, python, folder, port, command)
+            own = _load_both(exchange, python, folder, port)
         warehouses = {
             DUCKDB: stack.enter_context(duckdb_warehouse(folder / DUCKDB / "market.duckdb")),
             POSTGRES: stack.enter_context(postgres_warehouse(port)),
@@ -62,9 +60,7 @@ def load(python: Path, folder: Path, command: Sequence[str]) -> Iterator[Loaded]
         yield Loaded(warehouses, exchange.pushed, own)
 
 
-def _load_both(
-    exchange: LocalExchange, python: Path, folder: Path, port: int, command: Sequence[str]
-) -> Mapping[tuple[str, int], Record]:
+def _load_both(exchange: LocalExchange, python: Path, folder: Path, port: int) -> Mapping[tuple[str, int], Record]:
     """Both at once, each in its process: they wait most of the time."""
     write(
         folder / "bin",
@@ -74,81 +70,55 @@ def _load_both(
             "include_usds_margined": True,
             "book_ticker_pace": "sampled",
         },
-        command,
+        warm_command(),
     )
     own: dict[tuple[str, int], Record] = {}
-    _set_prices(exchange, FIRST_PRICES)
-    loads = [_Load(name, python, folder, port) for name in CACHES]
-    try:
-        for number, until_then in enumerate((1, 2)):
-            if number:
-                _set_prices(exchange, SECOND_PRICES)
-                for load in loads:
-                    load.go_on()
+    for prices in (FIRST_PRICES, SECOND_PRICES):
+        _set_prices(exchange, prices)
+        with ExitStack() as stack:
+            loads = [stack.enter_context(_loading(name, python, folder, port)) for name in CACHES]
             deadline = time.monotonic() + DEADLINE
-            while not all(load.has_done(until_then) for load in loads):
-                assert time.monotonic() < deadline, "".join(load.told for load in loads)
+            while any(load.poll() is None for load in loads):
+                assert time.monotonic() < deadline, "".join(_written(folder, name) for name in CACHES)
                 _push_own(exchange, own)
-                time.sleep(0.1)
-    finally:
-        for load in loads:
-            load.end()
+                time.sleep(0.1)  # the pace of our own updates
+            for name, load in zip(CACHES, loads, strict=True):
+                assert load.returncode == 0, _written(folder, name)
     return own
 
 
-class _Load:
-    """One process of PyAirbyte: it runs the code of the docs for one warehouse twice."""
+@contextmanager
+def _loading(name: str, python: Path, folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of PyAirbyte that runs the code of the docs for one warehouse, ended when this is left."""
+    home = folder / name
+    home.mkdir(exist_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if name.upper() not in PROXY_VARIABLES}
+    variables = {
+        "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PGHOST": HOST,
+        "PGPORT": str(port),
+        "PGUSER": USER,
+        "PGPASSWORD": "not asked for",
+        "PGDATABASE": DATABASE,
+    }
+    with (home / "output").open("ab") as output:
+        process = subprocess.Popen(
+            pyairbyte_command(python, code_of_docs(name)),
+            cwd=home,
+            env=inherited | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(10)
 
-    def __init__(self, name: str, python: Path, folder: Path, port: int) -> None:
-        self._folder = folder / name
-        self._folder.mkdir()
-        (self._folder / "load.py").write_text(code_of_docs(name), encoding="utf-8")
-        inherited = {name: value for name, value in os.environ.items() if name.upper() not in PROXY_VARIABLES}
-        variables = {
-            "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
-            "AIRBYTE_OFFLINE_MODE": "1",
-            "DO_NOT_TRACK": "1",
-            "PGHOST": HOST,
-            "PGPORT": str(port),
-            "PGUSER": USER,
-            "PGPASSWORD": "not asked for",
-            "PGDATABASE": DATABASE,
-        }
-        with (self._folder / "output").open("wb") as output:
-            self._process = subprocess.Popen(
-                [str(python), str(Path(__file__).with_name("two_syncs.py")), "load.py", "done"],
-                cwd=self._folder,
-                env=inherited | variables,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
 
-    @property
-    def told(self) -> str:
-        return (self._folder / "output").read_text(encoding="utf-8", errors="replace")[-6000:]
-
-    def has_done(self, syncs: int) -> bool:
-        done = self._folder / "done"
-        if done.exists() and len(done.read_text().splitlines()) >= syncs:
-            return True
-        assert self._process.poll() is None, self.told
-        return False
-
-    def go_on(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"\n")
-        self._process.stdin.flush()
-
-    def end(self) -> None:
-        """Waits a little for its end, since it may hold its database open, then ends it."""
-        try:
-            self._process.wait(10 if self.has_done(2) else 0)
-        except (subprocess.TimeoutExpired, AssertionError):
-            self._process.kill()
-            self._process.wait(10)
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+def _written(folder: Path, name: str) -> str:
+    return (folder / name / "output").read_text(encoding="utf-8", errors="replace")[-6000:]
 
 
 def code_of_docs(name: str) -> str:
