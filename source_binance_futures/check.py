@@ -8,15 +8,15 @@ from __future__ import annotations
 import functools
 import logging
 import queue
-import threading
 import traceback
 from collections.abc import Callable
 
 from .binance.clock import Deadline, Stop
-from .binance.errors import BinanceError
+from .binance.errors import BinanceError, NoThread
 from .binance.market_stream.contracts import Venue, venues_of
 from .binance.probe import Probe
 from .binance.text import first_of
+from .binance.threads import start_thread
 from .binance.websocket_api.client import WebSocketApi
 from .config import Config
 from .failures import reported
@@ -63,8 +63,14 @@ def failures_of(config: Config, stop: Stop, logger: logging.Logger, deadline: De
             logger.error(f"{name} could not be checked: {kind} in\n{places}")
             outcomes.put((name, f"This connector failed while checking {name} ({kind}). Please report it."))
 
+    def start(name: str, probe: Try) -> None:
+        try:
+            start_thread(f"check {name}", lambda: attempt(name, probe), f"{name} could not be checked")
+        except NoThread as error:
+            outcomes.put((name, str(error)))
+
     for name, attempted in probes.items():
-        threading.Thread(target=attempt, args=(name, attempted), name=f"check {name}", daemon=True).start()
+        start(name, attempted)
     sentences: dict[str, str | None] = dict.fromkeys(probes, "It gave no answer in time. Try again later.")
     for _ in probes:
         try:

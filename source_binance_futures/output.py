@@ -12,10 +12,11 @@ import io
 import os
 import selectors
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 from .binance.clock import Clock, Stop
+from .binance.errors import NoThread
+from .binance.threads import start_thread
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -131,7 +132,8 @@ def over_since(stop: Stop, now: float) -> float | None:
 
 def watch(stop: Stop, output: Output) -> None:
     """Watches `output` from a thread of its own until the process ends."""
-    threading.Thread(target=_watch, args=(stop, output), name="watchdog", daemon=True).start()
+    with contextlib.suppress(NoThread):  # whatever needs the next thread reports it, and no sync goes without
+        start_thread("watchdog", lambda: _watch(stop, output), "Nothing watches the output")
 
 
 def _watch(stop: Stop, output: Output) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import struct
 import threading
 import time
-from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -17,7 +14,7 @@ from websockets.protocol import Protocol, Side, State
 from source_binance_futures.binance.clock import Clock, Deadline
 from source_binance_futures.binance.errors import ClosedByExchange, HandshakeFailed, ProtocolViolation
 from source_binance_futures.binance.transport import connection as connection_module
-from source_binance_futures.binance.transport.connection import Connection, Received, open_in_background
+from source_binance_futures.binance.transport.connection import Connection, Received
 from source_binance_futures.binance.transport.route import Route
 
 from .sockets import PATIENCE, ScriptedChannel, plain_channel
@@ -213,21 +210,8 @@ class NowhereRoute:
         return self.outcome
 
 
-@contextlib.contextmanager
-def outcome_of(route: NowhereRoute) -> Iterator[object]:
-    outcomes: queue.SimpleQueue[object] = queue.SimpleQueue()
-    open_in_background("wss://h", cast(Route, route), Clock().deadline(PATIENCE), LIMIT, outcomes.put)
-    yield outcomes.get(timeout=PATIENCE)
-
-
 def test_a_handshake_that_fails_leaves_no_socket_open() -> None:
     channel = ScriptedChannel([b"\r\n\r\n"])
     with pytest.raises(HandshakeFailed):
         Connection.open("wss://h", cast(Route, NowhereRoute(channel)), Clock().deadline(PATIENCE), LIMIT)
     assert channel.is_closed
-
-
-@pytest.mark.parametrize("error", [HandshakeFailed("h", "x"), RuntimeError("unforeseen")])
-def test_whatever_an_attempt_comes_to_is_handed_over(error: Exception) -> None:
-    with outcome_of(NowhereRoute(error)) as outcome:
-        assert outcome is error

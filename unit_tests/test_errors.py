@@ -6,14 +6,13 @@ import pytest
 
 from source_binance_futures.binance import errors
 from source_binance_futures.binance.errors import BinanceError, Owner
-from source_binance_futures.binance.market_stream.dialling import UnexpectedFailure
 
 NOW = 1_790_000_000.0
 SAMPLES = [
     errors.AddressNotFound("host"),
     errors.AddressForbidden("host"),
     errors.Unreachable("host", 443, "no answer in time"),
-    errors.NoThread("host"),
+    errors.NoThread("No connection to host was tried"),
     errors.TlsUnusable("SSL_CERT_FILE names /nowhere, which cannot be used (it is a directory)"),
     errors.TlsFailed("host", "its certificate was not accepted (expired)", "Check this machine's clock."),
     errors.ProxyFailed("http://proxy:3128", "403 forbidden"),
@@ -41,7 +40,7 @@ SAMPLES = [
     errors.NothingHeard(60, "the exchange closed the connection with code 1001", connected=True),
     errors.OnlyMalformedFrames("host", 7),
     errors.Interrupted(),
-    UnexpectedFailure(ValueError("secret")),
+    errors.UnexpectedFailure(ValueError("secret")),
 ]
 
 

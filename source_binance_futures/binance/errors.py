@@ -28,7 +28,7 @@
     │   └── UnreadableAnswer             not JSON, or not of the documented form
     ├── NothingHeard                 a whole window without a connection that lived
     ├── OnlyMalformedFrames          a whole window without one sound frame
-    ├── UnexpectedFailure            an exception that nobody thought of (in market_stream/dialling.py)
+    ├── UnexpectedFailure            an exception that nobody thought of
     └── Interrupted                  asked to stop before there was an answer
 
 Every message says in sentences what happened and what to do; only a `ConnectionLost` is a clause, the cause in one.
@@ -90,9 +90,11 @@ class Unreachable(ConnectFailed):
 
 
 class NoThread(ConnectFailed):
-    def __init__(self, host: str) -> None:
+    """`what` says what does not happen, as the beginning of a sentence."""
+
+    def __init__(self, what: str) -> None:
         super().__init__(
-            f"No connection to {host} was tried: this machine starts no more threads. "
+            f"{what}: this machine starts no more threads. "
             "Raise its limit of processes (of a container: `pids`), or run less beside the connector."
         )
 
@@ -282,6 +284,15 @@ class OnlyMalformedFrames(BinanceError):
             f"{host} sent {count} frames and not one of them was a sound book ticker; the log quotes the first ones. "
             "Check the address, and whether something in between changes the traffic."
         )
+
+
+class UnexpectedFailure(BinanceError):
+    """An exception that nobody thought of. Its text is not shown, since it may quote a password."""
+
+    owner = Owner.US
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"This connector failed while connecting ({type(error).__name__}). Please report it.")
 
 
 class Interrupted(BinanceError):

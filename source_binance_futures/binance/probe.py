@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,8 @@ from .endpoints import ALL_MARKET_STREAM, own_stream, stream_address
 from .market_stream.contracts import Venue
 from .market_stream.dialling import MAX_MESSAGE_BYTES
 from .market_stream.messages import contracts_in
-from .transport.connection import Connection, open_in_background
+from .transport.connection import Connection, wait_for_any
+from .transport.dialler import Dialler
 from .transport.route import Route
 
 CONNECT_WITHIN = 6.0  # seconds
@@ -24,12 +24,10 @@ class Probe:
     def __init__(self, venue: Venue, route: Route, stop: Stop) -> None:
         self.symbols = venue.symbols
         self._bases = venue.bases
-        self._route = route
         self._stop = stop
         self._streams = [own_stream(symbol) for symbol in venue.symbols] or [ALL_MARKET_STREAM]
-        self._outcomes: queue.SimpleQueue[Connection | Exception] = queue.SimpleQueue()
+        self._dialler: Dialler[None] = Dialler(route, stop.clock, MAX_MESSAGE_BYTES)
         self._open: list[Connection] = []
-        self._under_way = 0
         self._failure: Exception | None = None
 
     def symbols_heard(self, deadline: Deadline) -> frozenset[str]:
@@ -43,49 +41,45 @@ class Probe:
         next_base = deadline.clock.deadline(NEXT_BASE_AFTER)
         try:
             while not (deadline.expired or self._stop.requested):
-                self._meet()
+                self._meet(0)
                 heard.update(symbol for connection in list(self._open) for symbol in self._read(connection))
                 if heard and heard.issuperset(self.symbols):
                     break
                 if bases and not heard and (next_base.expired or self._failure is not None):
                     self._dial(bases.pop(0))
-                if self._failure is not None and not (self._open or self._under_way):
+                if self._failure is not None and not (self._open or self._dialler.under_way):
                     raise self._failure
                 self._wait(min(deadline.remaining(), LOOK_EVERY))
             return frozenset(heard)
         finally:
+            self._dialler.close()
             for connection in self._open:
                 connection.close()
 
     def _dial(self, base: str) -> None:
-        self._under_way += 1
         self._failure = None
-        address, _ = stream_address(base, self._streams)
-        deadline = self._stop.clock.deadline(CONNECT_WITHIN)
-        open_in_background(address, self._route, deadline, MAX_MESSAGE_BYTES, self._outcomes.put)
+        self._dialler.dial(stream_address(base, self._streams)[0], CONNECT_WITHIN, None)
 
-    def _meet(self) -> None:
-        while not self._outcomes.empty():
-            outcome = self._outcomes.get()
-            self._under_way -= 1
-            if isinstance(outcome, Connection):
-                self._open.append(outcome)
+    def _meet(self, seconds: float) -> None:
+        """Take the outcomes of attempts that have ended, waiting at most so many seconds for the first."""
+        while (outcome := self._dialler.outcome(seconds)) is not None:
+            if outcome.connection is not None:
+                self._open.append(outcome.connection)
             else:
-                self._failure = outcome
+                self._failure = outcome.error
+            seconds = 0
 
     def _read(self, connection: Connection) -> list[str]:
         found: Sequence[dict[str, Any]] = contracts_in(connection.receive().payloads)
         if connection.loss is not None:
             self._failure = connection.loss
             self._open.remove(connection)
+            connection.close()
         return [str(book_ticker["s"]) for book_ticker in found]
 
     def _wait(self, seconds: float) -> None:
-        """For data over the newest connection, or for a connection."""
+        """For data over any connection, or for a connection."""
         if self._open:
-            self._open[-1].wait(min(seconds, LOOK_EVERY / 4 if len(self._open) > 1 else seconds))
-            return
-        try:
-            self._outcomes.put(self._outcomes.get(timeout=max(seconds, 0.001)))
-        except queue.Empty:
-            return
+            wait_for_any(self._open, seconds)
+        else:
+            self._meet(seconds)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+import functools
 from typing import NamedTuple
 
 from ..binance.clock import Clock
 from ..binance.endpoints import stream_address
 from ..binance.errors import BinanceError
-from ..binance.market_stream.dialling import MAX_MESSAGE_BYTES, UnexpectedFailure
-from ..binance.transport.address import host_of
+from ..binance.market_stream.dialling import MAX_MESSAGE_BYTES
+from ..binance.transport import dialler
+from ..binance.transport.dialler import open_in_background
 from ..binance.transport.route import Route
 from .addresses import Address
 from .line import Opened, streams_of
@@ -31,59 +31,41 @@ class Dialler:
 
     def __init__(self, route: Route, clock: Clock, *, most: int, made: int) -> None:
         self.made = made
-        self.under_way = 0
-        self._route = route
-        self._clock = clock
         self._most = most
-        self._outcomes: queue.SimpleQueue[tuple[bool, Opened | Failed]] = queue.SimpleQueue()
-        self._over = False
+        opening = functools.partial(open_in_background, kind=WatchedConnection)
+        self._dialler: dialler.Dialler[_Asked] = dialler.Dialler(route, clock, MAX_MESSAGE_BYTES, opening=opening)
+
+    @property
+    def under_way(self) -> int:
+        return self._dialler.under_way
 
     def dial(self, address: Address, symbols: tuple[str, ...], *, succeeds: bool = False) -> bool:
         """Begins an attempt; False where no more are allowed. `succeeds` is handed through to `outcome`."""
         if self.made >= self._most:
             return False
         self.made += 1
-        self.under_way += 1
-        threading.Thread(
-            target=self._attempt,
-            args=(address, symbols, succeeds),
-            name=f"connect to {host_of(address.base)}",
-            daemon=True,
-        ).start()
+        url, named = stream_address(address.base, streams_of(symbols))
+        self._dialler.dial(url, CONNECT_WITHIN, _Asked(address, symbols, named, succeeds))
         return True
 
     def outcome(self) -> tuple[bool, Opened | Failed] | None:
         """How an attempt has ended, if one has; and whether it was to succeed another connection."""
-        try:
-            outcome = self._outcomes.get_nowait()
-        except queue.Empty:
+        outcome = self._dialler.outcome()
+        if outcome is None:
             return None
-        self.under_way -= 1
-        return outcome
+        asked, connection = outcome.tag, outcome.connection
+        if outcome.error is not None:
+            return asked.succeeds, Failed(asked.address, outcome.error)
+        assert isinstance(connection, WatchedConnection)
+        return asked.succeeds, Opened(connection, asked.address, asked.symbols, asked.named)
 
     def close(self) -> None:
         """Connections that nobody has met yet, or that are still being opened, are left at once."""
-        self._over = True
-        self._leave_all()
+        self._dialler.close()
 
-    def _attempt(self, address: Address, symbols: tuple[str, ...], succeeds: bool) -> None:
-        url, named = stream_address(address.base, streams_of(symbols))
-        outcome: Opened | Failed
-        try:
-            deadline = self._clock.deadline(CONNECT_WITHIN)
-            connection = WatchedConnection.open(url, self._route, deadline, MAX_MESSAGE_BYTES)
-        except BinanceError as error:
-            outcome = Failed(address, error)
-        except Exception as error:  # whatever it is, the thread that waits must hear of it
-            outcome = Failed(address, UnexpectedFailure(error))
-        else:
-            assert isinstance(connection, WatchedConnection)
-            outcome = Opened(connection, address, symbols, named)
-        self._outcomes.put((succeeds, outcome))
-        if self._over:
-            self._leave_all()
 
-    def _leave_all(self) -> None:
-        while (outcome := self.outcome()) is not None:
-            if isinstance(outcome[1], Opened):
-                outcome[1].connection.close()
+class _Asked(NamedTuple):
+    address: Address
+    symbols: tuple[str, ...]
+    named: int
+    succeeds: bool

@@ -12,10 +12,10 @@ from orjson import JSONDecodeError, loads
 
 from ..binance.clock import LOOK_EVERY, Deadline, Stop
 from ..binance.endpoints import Market, market_of
-from ..binance.errors import BinanceError, HandshakeRefused, NoAnswer, RateLimited
-from ..binance.market_stream.dialling import UnexpectedFailure
+from ..binance.errors import BinanceError, HandshakeRefused, NoAnswer, RateLimited, UnexpectedFailure
 from ..binance.transport.address import host_of
 from ..binance.transport.connection import Connection
+from ..binance.transport.dialler import connect
 from ..binance.transport.route import Route
 from ..binance.websocket_api.client import MAX_MESSAGE_BYTES
 from ..binance.websocket_api.prices import parse_answer, request
@@ -147,8 +147,8 @@ class _Asking:
         self.known["unknown_code"] = code if isinstance(code, int) else None
 
     def _open(self) -> Connection:
-        deadline = self._deadline.or_after(CONNECT_WITHIN)
-        return Connection.open(self._url, self._route, deadline, MAX_MESSAGE_BYTES)
+        within = min(self._deadline.remaining(), CONNECT_WITHIN)
+        return connect(self._url, self._route, self._stop, within, MAX_MESSAGE_BYTES)
 
     def _ask(self, connection: Connection, symbol: str | None) -> dict[str, Any]:
         """The answer as it came: `payload`, `frame` as parsed, and the `request` that it answers."""

@@ -48,7 +48,7 @@ LINES = (
     ),
     Line(
         "output.py",
-        "and select.select([], [STDERR], [], 0)[1]",
+        "and _takes_bytes(STDERR, 0)",
         "",
         f"{WATCHDOG}a_stderr_that_is_the_same_blocked_pipe_does_not_hold_it",
     ),
@@ -134,8 +134,8 @@ LINES = (
         f"{PRICES}after_a_stop_nothing_is_asked",
     ),
     Line(
-        "binance/websocket_api/client.py",
-        "while not (self._stop.requested or patience.expired):",
+        "binance/transport/dialler.py",
+        "while not (stop.requested or patience.expired):",
         "while not patience.expired:",
         f"{PRICES}a_stop_while_prices_connect_is_heard",
     ),
@@ -165,10 +165,10 @@ LINES = (
         f"{FAILOVER}a_pause_leaves_the_line_unread_until_it_ends",
     ),
     Line(
-        "binance/market_stream/dialling.py",
-        "if self._over and isinstance(outcome, Connection):",
+        "binance/transport/dialler.py",
+        "if self._is_closed:",
         "if False:",
-        f"{TOLD}a_connection_that_comes_too_late_is_left_in_good_order",
+        "unit_tests/test_dialler.py::test_what_was_opened_and_never_met_is_left",
     ),
     # the wire
     Line(

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Callable
 from typing import NamedTuple
 
 from ..clock import Clock
 from ..endpoints import stream_address
 from ..errors import AddressRefused, BinanceError, Owner, RateLimited
-from ..transport.connection import Connection, Opening, open_in_background
+from ..transport.connection import Connection
+from ..transport.dialler import Dialler, Opening, open_in_background
 from ..transport.route import Route
 from .backoff import Refusal
 from .contracts import FeedPlan
 
 MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
-
-
-class UnexpectedFailure(BinanceError):
-    """An exception that nobody thought of. Its text is not shown, since it may quote a password."""
-
-    owner = Owner.US
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(f"This connector failed while connecting ({type(error).__name__}). Please report it.")
 
 
 class Opened(NamedTuple):
@@ -50,56 +41,46 @@ class Dialling:
         wake: Callable[[], None],
         opening: Opening = open_in_background,
     ) -> None:
-        self.is_under_way = False
-        self.trouble: str | None = None  # why the newest failed attempt failed
+        self.trouble: BinanceError | None = None  # why the newest failed attempt failed
         self._plan = plan
-        self._route = route
-        self._opening = opening
         self._clock = clock
         self._connect_within = connect_within
-        self._wake = wake
+        self._dialler: Dialler[tuple[int, int]] = Dialler(route, clock, MAX_MESSAGE_BYTES, wake=wake, opening=opening)
         self._base = 0
         self._in_use = 0  # the base that is thought to be the right one
         self._refused = 0  # bases in a row
-        self._outcomes: queue.SimpleQueue[tuple[int, int, Connection | Exception]] = queue.SimpleQueue()
-        self._over = False
+
+    @property
+    def is_under_way(self) -> bool:
+        return self._dialler.under_way > 0
 
     def dial(self, *, other_than: int | None = None) -> None:
         """Begins an attempt, at another base than this one where there is any."""
-        self.is_under_way = True
         base = self._base if other_than is None else (other_than + 1) % len(self._plan.bases)
         address, named = stream_address(self._plan.bases[base], self._plan.streams)
-
-        def ended(outcome: Connection | Exception) -> None:
-            self._outcomes.put((base, named, outcome))
-            if self._over and isinstance(outcome, Connection):
-                outcome.close()
-            self._wake()
-
-        self._opening(address, self._route, self._clock.deadline(self._connect_within), MAX_MESSAGE_BYTES, ended)
+        self._dialler.dial(address, self._connect_within, (base, named))
 
     def outcome(self, now: float) -> Opened | Refusal | None:
         """How an attempt has ended, if one has."""
-        if self._outcomes.empty():
+        outcome = self._dialler.outcome()
+        if outcome is None:
             return None
-        base, named, outcome = self._outcomes.get()
-        self.is_under_way = False
-        if isinstance(outcome, Connection):
+        base, named = outcome.tag
+        if outcome.connection is not None:
             self._refused = 0
-            return Opened(outcome, base, named)
-        self.trouble = str(outcome)
-        return self._refusal(outcome, base, now)
+            return Opened(outcome.connection, base, named)
+        assert outcome.error is not None
+        self.trouble = outcome.error
+        return self._refusal(outcome.error, base, now)
 
-    def _refusal(self, error: Exception, base: int, now: float) -> Refusal:
-        if not isinstance(error, BinanceError):
-            return Refusal(UnexpectedFailure(error), for_good=True)
+    def _refusal(self, error: BinanceError, base: int, now: float) -> Refusal:
         if isinstance(error, AddressRefused):
             self._refused += 1
             self._base = (base + 1) % len(self._plan.bases)
             return Refusal(error, for_good=self._refused >= len(self._plan.bases))
         if isinstance(error, RateLimited):
             return Refusal(error, listens_again_at=now + error.retry_at - self._clock.epoch())
-        return Refusal(error, for_good=error.owner is Owner.USER)
+        return Refusal(error, for_good=error.owner is not Owner.EXCHANGE)
 
     def brings_data(self, base: int) -> str | None:
         """Data came from this base, so it is the one to use; a sentence where that is news."""
@@ -111,4 +92,4 @@ class Dialling:
 
     def close(self) -> None:
         """No connection is wanted any more: one that is still being opened is left at once."""
-        self._over = True
+        self._dialler.close()

@@ -11,7 +11,7 @@ from ..clock import Clock
 from ..endpoints import own_stream
 from ..text import first_of
 from ..transport.address import host_of
-from ..transport.connection import Opening
+from ..transport.dialler import Opening
 from ..transport.route import Route
 from .contracts import FeedPlan
 from .dialling import Dialling, Opened
@@ -127,7 +127,7 @@ class Feed:
     @property
     def trouble(self) -> str | None:
         """What went wrong last, where no connection came about or one was lost."""
-        return self._lost or self._dialling.trouble
+        return self._lost or (str(self._dialling.trouble) if self._dialling.trouble is not None else None)
 
     @property
     def unanswered(self) -> str | None:

@@ -17,10 +17,11 @@ from collections.abc import Callable, Sequence
 
 from ..clock import Clock
 from ..endpoints import Market
-from ..errors import NothingHeard
+from ..errors import NothingHeard, NoThread
 from ..text import first_of
+from ..threads import start_thread
 from ..transport.address import host_of
-from ..transport.connection import Opening, open_in_background
+from ..transport.dialler import Opening, open_in_background
 from ..transport.route import Route
 from .backoff import Backoff, Ceiling
 from .contracts import Contracts, FeedPlan, Venue
@@ -261,11 +262,16 @@ class MarketStream:
             chance=chance,
         )
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="market stream", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        """Begin to read. Raises `NoThread`."""
         self._loop.open()
-        self._thread.start()
+        try:
+            self._thread = start_thread("market stream", self._run, "The market stream cannot be read")
+        except NoThread:
+            self._loop.end()
+            raise
 
     def take(self, seconds: float) -> Item | None:
         """Return the next item, in order; None if none comes within so many seconds."""
@@ -281,7 +287,7 @@ class MarketStream:
     def stop(self) -> None:
         """Stop reading and leave the connections; what has arrived can still be taken. Returns within a second."""
         self._stopping = True
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._selector.wake()
             self._thread.join(timeout=1.0)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 
 from ..clock import Clock, Deadline
+from ..errors import NoThread
+from ..threads import start_thread
 
 READ_BYTES = 256 * 1024
 LINGER_SECONDS, LINGER_BYTES = 1.0, 16 * 1024 * 1024
@@ -79,8 +80,8 @@ class Channel:
             sock.shutdown(socket.SHUT_WR)
         linger = clock.deadline(LINGER_SECONDS)
         try:
-            threading.Thread(target=_read_off, args=(sock, linger), name="leave a connection", daemon=True).start()
-        except RuntimeError:  # no thread is to be had any more
+            start_thread("leave a connection", lambda: _read_off(sock, linger), "The last words were not waited for")
+        except NoThread:  # they may be lost, and nobody waits for an answer
             sock.close()
 
     def close(self) -> None:

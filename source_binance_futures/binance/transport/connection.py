@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import selectors
 import struct
-import threading
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from websocket import ABNF
 
 from ..clock import Clock, Deadline
-from ..errors import ClosedByExchange, ConnectionLost, NoThread
-from .address import host_of
+from ..errors import ClosedByExchange, ConnectionLost
 from .channel import Channel, EndOfStream
 from .framing import CLOSE, PING, ControlFrame, FrameCutter
 from .handshake import shake_hands
@@ -140,41 +138,6 @@ class Connection:
             self._channel.leave(_frame(struct.pack("!H", code), ABNF.OPCODE_CLOSE), self.clock)
         else:
             self._channel.close()
-
-
-class Opening(Protocol):
-    """How a connection comes about: `hand_over` is called with it, or with what failed, from whatever thread."""
-
-    def __call__(
-        self,
-        url: str,
-        route: Route,
-        deadline: Deadline,
-        max_message_bytes: int,
-        hand_over: Callable[[Connection | Exception], None],
-    ) -> None: ...
-
-
-def open_in_background(
-    url: str,
-    route: Route,
-    deadline: Deadline,
-    max_message_bytes: int,
-    hand_over: Callable[[Connection | Exception], None],
-) -> None:
-    """Opens a connection in a thread of its own, which calls `hand_over` with it, or with what `open` raised."""
-
-    def attempt() -> None:
-        try:
-            outcome: Connection | Exception = Connection.open(url, route, deadline, max_message_bytes)
-        except Exception as error:  # whatever it is, the thread that waits must hear of it
-            outcome = error
-        hand_over(outcome)
-
-    try:
-        threading.Thread(target=attempt, name=f"connect to {host_of(url)}", daemon=True).start()
-    except RuntimeError:  # what is open goes on without it
-        hand_over(NoThread(host_of(url)))
 
 
 def wait_for_any(connections: Sequence[Connection], seconds: float) -> bool:

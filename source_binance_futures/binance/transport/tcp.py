@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 import queue
 import socket
-import threading
 from collections.abc import Sequence
 
 from ..clock import Deadline
-from ..errors import AddressForbidden, AddressNotFound, NoThread
+from ..errors import AddressForbidden, AddressNotFound
+from ..threads import start_thread
 
 Address = tuple[str, int]
 
@@ -28,10 +28,7 @@ def resolve(host: str, port: int, deadline: Deadline, *, public_only: bool = Fal
             found = []
         answers.put([(str(entry[4][0]), port) for entry in found])
 
-    try:
-        threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
-    except RuntimeError as error:
-        raise NoThread(host) from error
+    start_thread(f"resolve {host}", look_up, f"No connection to {host} was tried")
     try:
         addresses = answers.get(timeout=deadline.remaining())
     except queue.Empty:

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import logging
-import queue
 import uuid
 from typing import Any
 
 import tenacity
 
-from ..clock import LOOK_EVERY, Deadline, Stop
+from ..clock import LOOK_EVERY, Stop
 from ..errors import (
     BinanceError,
     ConnectFailed,
     ConnectionLost,
     ExchangeUnavailable,
-    HandshakeFailed,
     Interrupted,
     NoAnswer,
     Owner,
     RateLimited,
 )
 from ..transport.address import host_of
-from ..transport.connection import Connection, open_in_background
+from ..transport.connection import Connection
+from ..transport.dialler import connect
 from ..transport.route import Route
 from .prices import Answer, parse_answer, request
 from .weight import WeightWatch, cost_of
@@ -119,24 +118,8 @@ class WebSocketApi:
             connection.wait(min(deadline.remaining(), LOOK_EVERY))
 
     def _open(self) -> Connection:
-        """Connects in another thread, since nothing else looks at `stop` meanwhile."""
-        outcomes: queue.SimpleQueue[Connection | Exception] = queue.SimpleQueue()
-        deadline = self._clock.deadline(min(CONNECT_TIMEOUT, self._timeout))
-        open_in_background(self._url, self._route, deadline, MAX_MESSAGE_BYTES, outcomes.put)
-        patience = Deadline(
-            self._clock, deadline.moment + LOOK_EVERY
-        )  # the attempt itself knows best why it took too long
-        while not (self._stop.requested or patience.expired):
-            try:
-                outcome = outcomes.get(timeout=LOOK_EVERY)
-            except queue.Empty:
-                continue
-            if isinstance(outcome, Exception):
-                raise outcome
-            return outcome
-        if self._stop.requested:
-            raise Interrupted
-        raise HandshakeFailed(self._host, "no answer in time")
+        within = min(CONNECT_TIMEOUT, self._timeout)
+        return connect(self._url, self._route, self._stop, within, MAX_MESSAGE_BYTES)
 
     def _leave(self) -> None:
         if self._connection is not None:
