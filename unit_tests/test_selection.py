@@ -392,3 +392,15 @@ def test_only_reads_that_brought_something_new_are_heard_of() -> None:
         taken(made, payload, at=at)
     assert made.tally.longest_pause == 8.0
     assert (made.coverage.stretches, made.coverage.contracts) == (1, {BTC})
+
+
+def test_a_type_that_changes_within_a_window_is_reported_once() -> None:
+    """The first record is held to the schema, and one a minute after it."""
+    made = selection()
+    minute = 60_000_000
+    assert ids(made, frame(1), frame(2, b=2)) == [1, 2]
+    assert taken(made, frame(3, b=2), at=minute) == [(3, 1000)]
+    fault, record = taken(made, frame(4, b=2), at=minute + 1000)
+    assert fault.startswith("Binance's book tickers no longer fit the declared schema. `best_bid_price`: 2 is not of")
+    assert record == (4, 1000)
+    assert taken(made, frame(5, b=2), at=3 * minute) == [(5, 1000)]

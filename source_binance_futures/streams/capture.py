@@ -21,7 +21,7 @@ from .progress import Progress
 from .selection import Selection
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
-WRITE_AFTER_STOP = 0.5  # seconds; a stop signal wants an end within one
+WRITE_AFTER_STOP = 8.0  # seconds; PyAirbyte kills ten seconds after its SIGTERM, Kubernetes after thirty
 WRITE_AFTER_WINDOW = 45.0  # seconds; before the watchdog of the process ends it
 
 
@@ -47,6 +47,26 @@ class Block(AirbyteMessage):
         """The same records as single messages, for whoever knows no blocks."""
         for record in self.records:
             yield AirbyteMessage(Type.RECORD, record=AirbyteRecordMessage(self.stream, record, self.emitted_at))
+
+
+class LastWrites:
+    """Decides, once a sync is over, how much of what was received is still written. Pure; moments are monotonic.
+
+    What would not be written in time, at the pace at which the destination has taken updates since, is not begun. After
+    the first refusal nothing is written any more, so that no hole comes about.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._began = now
+        self._written = 0
+        self._refused = False
+
+    def allow(self, updates: int, now: float, until: float) -> bool:
+        """Return whether to write so many updates now, of which all must be written by `until`."""
+        pace = (now - self._began) / self._written if self._written else 0.0  # seconds for one
+        self._refused = self._refused or now + updates * pace > until
+        self._written += updates
+        return not self._refused
 
 
 class Capture:
@@ -111,21 +131,23 @@ class Capture:
 
     def _take_the_rest(self) -> Iterator[Block | None]:
         """What arrived within the window and still waits, as much of it as there is time to write."""
+        writes = LastWrites(self._clock.monotonic())
         while not self._selection.has_enough:
             item = self._market.take(0)
             if item is None:
                 return
-            if isinstance(item, Batch) and self._is_too_late():
+            if isinstance(item, Batch) and not self._has_time_for(item, writes):
                 self._tally.not_written += len(item.payloads)
             else:
                 yield from self._take(item)
                 yield None
 
-    def _is_too_late(self) -> bool:
-        """Whether the time for writing is over: soon after a stop signal, or well after the window."""
+    def _has_time_for(self, batch: Batch, writes: LastWrites) -> bool:
+        """Whether it may still be written: some seconds after a stop, longer after a window."""
+        until = self._window_ends + WRITE_AFTER_WINDOW
         if self._stop.requested_at is not None:
-            return self._clock.monotonic() > self._stop.requested_at + WRITE_AFTER_STOP
-        return self._clock.monotonic() > self._window_ends + WRITE_AFTER_WINDOW
+            until = min(until, self._stop.requested_at + WRITE_AFTER_STOP)
+        return writes.allow(len(batch.payloads), self._clock.monotonic(), until)
 
     def _take(self, item: Item) -> Iterator[Block]:
         if not isinstance(item, Batch):

@@ -12,7 +12,7 @@ from ..binance.market_stream.items import Batch, Gap
 from ..binance.market_stream.messages import NoBookTicker, book_ticker_record, market_of_book_ticker, parse_frame
 from ..binance.market_stream.samples import Dead, Samples
 from .cursor import Cursor, Restart
-from .schema_drift import drift
+from .schema_drift import SchemaDrift
 from .tally import Tally
 
 NO_FEED = -1  # of a gap of one contract
@@ -32,7 +32,7 @@ class Selection:
         self._cursor = cursor
         self._wishes = wishes
         self._most = most
-        self._schema = schema
+        self._drift = SchemaDrift(schema)
         self.coverage = Coverage()
         self._exchange_ahead_us: dict[int, int] = {}  # feeds: the exchange's clock minus ours, by the last read
         self._restarts_told = 0
@@ -81,6 +81,7 @@ class Selection:
         earliest, latest = batch.pushed_within_us
         self._exchange_ahead_us[feed] = latest - received_at_us
         follows, compares = self._wishes.every_change, self._wishes.discovers
+        drift_is_due = self._drift.is_due(received_at_us)
         for payload in batch.payloads:
             try:
                 book_ticker, stream = parse_frame(payload)
@@ -108,8 +109,9 @@ class Selection:
             record = book_ticker_record(book_ticker, received_at_us, covered_since_us)
             records.append(record)
             tally.emitted += 1
-            if tally.emitted == 1:
-                yield from self._look_at_first(record)
+            if drift_is_due:
+                drift_is_due = False
+                yield from self._look_at(record, received_at_us)
             left -= 1
             if left == 0:
                 break
@@ -128,9 +130,10 @@ class Selection:
                 records.clear()
             yield sentence
 
-    def _look_at_first(self, record: Mapping[str, Any]) -> Iterator[str]:
-        self.tally.first_event_time = record["event_time"]
-        for fault in drift(record, self._schema):
+    def _look_at(self, record: Mapping[str, Any], now_us: int) -> Iterator[str]:
+        if self.tally.emitted == 1:
+            self.tally.first_event_time = record["event_time"]
+        for fault in self._drift.faults(record, now_us):
             yield f"Binance's book tickers no longer fit the declared schema. {fault}"
 
     # --- what is missing ---

@@ -15,7 +15,7 @@ from ..binance.websocket_api.client import WebSocketApi
 from ..binance.websocket_api.prices import price_record
 from ..config import Config
 from ..failures import reported
-from .schema_drift import drift
+from .schema_drift import SchemaDrift
 
 
 class SymbolPrices(Stream):
@@ -51,7 +51,7 @@ class SymbolPrices(Stream):
         # From here on nothing is waited for but the writing of the rows, and the listening that may follow.
         self._stop.window_ends = self._stop.clock.monotonic() + self._stop.listening_to_come
         records = [price_record(row) for row in rows]
-        for fault in drift(records[0], self.get_json_schema()) if records else ():
+        for fault in SchemaDrift(self.get_json_schema()).faults(records[0]) if records else ():
             self.logger.warning(f"Binance's prices no longer fit the declared schema. {fault}")
         yield from records
 
