@@ -63,7 +63,7 @@ demo: environments ## Load both streams into DuckDB (or ENVIRONMENT=production)
 
 .PHONY: exchange
 exchange: $(VENV)/.ready ## Run the look-alike of Binance (PORT=8765 RATE=50)
-	@$(BIN)/python -m local_exchange --port $(PORT) --rate $(RATE)
+	@$(BIN)/python -m local_exchange --port $(PORT) --rate $(RATE) --write build/exchange.json
 
 .PHONY: live
 live: $(VENV)/.ready ## Ask Binance whether what is believed of it is true (MINUTES=3)

@@ -203,9 +203,9 @@ def test_the_summary_tells_stretches_and_the_longest_pause(captured: Captured) -
         (summary,) = [line for line in output.logs("INFO") if line.startswith("Captured ")]
         stretches = stretches_of(output)
         count = sum(map(len, stretches.values()))
-        assert f"Stretches in which nothing is missing: {count}, of {len(stretches)} contracts." in summary
+        assert f"Covered intervals: {count}, of {len(stretches)} contracts." in summary
         reads = sorted({record["received_at_us"] for record in output.records("book_tickers")})
         longest = max(after - before for before, after in pairwise(reads)) / 1e6
-        told = re.search(r"Longest pause between two updates: ([\d.]+) seconds\.", summary)
+        told = re.search(r"Longest pause: ([\d.]+) seconds\.", summary)
         assert told is not None
         assert float(told[1]) == pytest.approx(longest, abs=0.06)

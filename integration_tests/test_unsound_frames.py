@@ -73,7 +73,7 @@ def test_every_kind_among_good_neighbours(connector: Connector, quiet: LocalExch
     assert {field: bare[field] for field in bare.keys() - of_our_own} == {"symbol": "BTCUSD_PERP", "u": 1000}
     assert "best_bid_price" not in strange
     assert "new" not in strange
-    assert f"{len(OTHER)} other frames, {len(MALFORMED)} malformed." in line_of(output, "Captured")
+    assert f"{len(OTHER)} other frames. Malformed: {len(MALFORMED)}." in line_of(output, "Captured")
     warnings = output.logs("WARN")
     assert [line for line in warnings if "not a book ticker" in line and OTHER[0].decode() in line]
     quoted = [line for line in warnings if line.startswith("A malformed frame was left out")]

@@ -38,10 +38,14 @@ def main() -> int:
             keep_pushed=False,
         )
         with exchange:
-            print(_where_to_connect(exchange), flush=True)
+            configuration = json.dumps({"environment": exchange.environment(usds_margined=True)})
+            if arguments.write is not None:
+                arguments.write.parent.mkdir(parents=True, exist_ok=True)
+                arguments.write.write_text(configuration + "\n", encoding="utf-8")
+            print(_where_to_connect(exchange, configuration), flush=True)
             _run(exchange, stop, arguments.fault, arguments.every or _EVERY)
     except OSError as error:
-        print(f"The exchange cannot open: {error}. Choose another --port or --recording.", file=sys.stderr)
+        print(f"The exchange cannot open: {error}. Choose another --port, --recording or --write.", file=sys.stderr)
         return 1
     print("The exchange is closed.", flush=True)
     return 0
@@ -84,6 +88,7 @@ def _arguments() -> argparse.Namespace:
     )
     how = parser.add_argument_group("how it is sent")
     how.add_argument("--port", type=int, default=8765, help="0 for any free one (default: %(default)s)")
+    how.add_argument("--write", type=Path, metavar="FILE", help="write the configuration for the connector there too")
     how.add_argument(
         "--samples",
         type=_seconds_or_off,
@@ -139,8 +144,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _where_to_connect(exchange: LocalExchange) -> str:
-    configuration = json.dumps({"environment": exchange.environment(usds_margined=True)})
+def _where_to_connect(exchange: LocalExchange, configuration: str) -> str:
     return (
         "Local exchange, a Binance look-alike on loopback. Ctrl-C ends it.\n"
         f"COIN-M:         {exchange.market_stream_url}/ws/!bookTicker\n"

@@ -23,37 +23,41 @@ OURS = (
     "schemas/",
     "scripts/",
     "requirements/",
+    ".github/",
 )
-README_BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+OLD_PAGES = "developers.binance.com/docs/"
+"""Where Binance's documentation was until 2026; it has moved to /en/docs/products/."""
+
+
+def slug(heading: str) -> str:
+    """Return the name of a heading in an address, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_files_and_targets_that_are_named_are_there(path: Path) -> None:
+def test_what_it_names_is_there(path: Path) -> None:
+    """Files, targets of make, pages that it links to and their headings."""
     text = path.read_text(encoding="utf-8")
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = [word for word in re.findall(r"(?<!`)`([^`\s]+)`(?!`)", text) if word.startswith(OURS)]
-    assert [word for word in named if not (ROOT / word.partition("::")[0]).exists()] == []
-    for target in re.findall(r"`make (\w+)[ `]", text):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
-
-
-def test_the_single_test_of_contributing_is_one() -> None:
-    ((path, name),) = re.findall(
-        r"- One test: `\S+ -m pytest (\S+)::(\w+)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    )
-    assert len(re.findall(rf"^def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)) == 1
-
-
-def left_behind() -> list[str]:
-    """By redirection, by `tee`, by `-m venv`, and by PyAirbyte's cache."""
-    written = {name for block in README_BLOCKS for name in re.findall(r"(?:>|\btee|-m venv) \"?([\w.$-]+)", block)}
-    return [*sorted(name.replace("$window", "1") for name in written), ".cache/binance"]
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    for word in re.findall(r"(?<!`)`([^`\s]+)`(?!`)", text):
+        assert not word.startswith(OURS) or (ROOT / word.partition("::")[0]).exists(), word
+    for target in re.findall(r"`make ([\w-]+)[ `]", text):
+        assert target in targets, f"make {target}"
+    for page, anchor in re.findall(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)", text):
+        assert (path.parent / page).exists(), page
+        if anchor:
+            linked = (path.parent / page if page else path).read_text(encoding="utf-8")
+            headings = {slug(heading) for heading in re.findall(r"^#+ (.+)$", linked, re.MULTILINE)}
+            assert anchor in headings, f"{page}#{anchor}"
+    assert OLD_PAGES not in text
 
 
 def test_what_the_readme_leaves_behind_is_ignored() -> None:
-    names = left_behind()
-    assert {"config.json", "sync.jsonl", "state.json", "venv", "window-1.jsonl"} <= set(names)
-    asked = [f"{name}/x" if name == "venv" else name for name in names]
+    """By redirection, by `tee`, by `-m venv`, and by PyAirbyte's cache."""
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    names = sorted({name for block in blocks for name in re.findall(r"(?:>|\btee|-m venv) \"?([\w.$-]+)", block)})
+    assert {"config.json", "sync.jsonl", "state.json", "venv"} <= set(names)
+    asked = [f"{name}/x" if name == "venv" else name for name in [*names, "market.duckdb", ".tmp/x", "build/x"]]
     try:
         done = subprocess.run(["git", "check-ignore", *asked], cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -63,26 +67,12 @@ def test_what_the_readme_leaves_behind_is_ignored() -> None:
     assert done.stdout.split() == asked
 
 
-def test_the_hook_runs_what_ci_runs() -> None:
+def test_the_hook_and_ci_run_what_contributing_says() -> None:
     (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
     assert repository["repo"] == "local", "no network address is needed"
     assert [hook["entry"] for hook in repository["hooks"]] == ["make lint"]
-    assert "make lint\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-
-
-def test_ci_runs_the_test_command_of_the_readme() -> None:
-    assert "make test\n" in README_BLOCKS
-    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").endswith("\nmake test\n")
-
-
-def slug(heading: str) -> str:
-    """The name of a heading in an address, as GitHub makes it."""
-    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
-
-
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_links_into_a_page_lead_to_a_heading(path: Path) -> None:
-    for target, anchor in re.findall(r"\]\((?!\w+:)([^)#\s]*)#([^)\s]+)\)", path.read_text(encoding="utf-8")):
-        page = (path.parent / target if target else path).read_text(encoding="utf-8")
-        headings = {slug(heading) for heading in re.findall(r"^#+ (.+)$", page, re.MULTILINE)}
-        assert anchor in headings, f"{target}#{anchor}"
+    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").endswith("\nmake lint\nmake test\n")
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert re.search(r"^make test .*\nmake lint ", contributing, re.MULTILINE)
+    ((path, name),) = re.findall(r"- One test: `\S+ -m pytest (\S+)::(\w+)`", contributing)
+    assert len(re.findall(rf"^def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)) == 1

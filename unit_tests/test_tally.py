@@ -59,8 +59,7 @@ def test_whether_only_malformed_frames_came(tally: Tally, expected: bool) -> Non
 
 def test_the_last_line_of_a_sync_of_which_nothing_is_to_be_told() -> None:
     assert Tally().summary(0, 2.04, 0, coverage=Coverage(), compared=0, confirmed=0) == (
-        "Captured 0 updates of 0 symbols in 2.0 seconds. Reconnects: 0. Gaps: none. Left out: 0 known already (the "
-        "overlap of connections and syncs), 0 of other contracts, 0 other frames, 0 malformed."
+        "Captured 0 updates of 0 symbols in 2.0 seconds. Reconnects: 0. Gaps: none."
     )
 
 
@@ -72,10 +71,10 @@ def test_the_last_line_of_a_sync_of_which_all_is_to_be_told() -> None:
     coverage.since("BTCUSD_PERP", 0, 1)
     assert tally.summary(5, 60.0, 2, coverage=coverage, compared=2345, confirmed=2344) == (
         "Captured 10 updates of 5 symbols in 60.0 seconds. Reconnects: 2. Gaps: 2, 3.5 seconds in all. "
-        "Long silences: 1, 61 seconds in all. Stretches in which nothing is missing: 1, of 1 contracts. "
-        "Longest pause between two updates: 7.2 seconds. Samples confirmed: 2,344 of 2,345. "
-        "Left out: 1 known already (the overlap of connections and syncs), 2 of other contracts, 3 other frames, "
-        "4 malformed. Event times from 2026-11-21 20:35:00.123 UTC to 2026-11-21 20:35:02.500 UTC."
+        "Long silences: 1, 61 seconds in all. Covered intervals: 1, of 1 contracts. "
+        "Longest pause: 7.2 seconds. Samples confirmed: 2,344 of 2,345. "
+        "Skipped without loss: 1 known already, 2 of other contracts, 3 other frames. Malformed: 4. "
+        "Event times from 2026-11-21 20:35:00.123 UTC to 2026-11-21 20:35:02.500 UTC."
     )
 
 

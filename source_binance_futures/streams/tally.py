@@ -65,17 +65,24 @@ class Tally:
         if self.silences:
             parts.append(f"Long silences: {_times(self.silences)}.")
         if coverage.stretches:
-            parts.append(
-                f"Stretches in which nothing is missing: {coverage.stretches}, of {len(coverage.contracts)} contracts."
-            )
+            parts.append(f"Covered intervals: {coverage.stretches}, of {len(coverage.contracts)} contracts.")
         if self.longest_pause is not None:
-            parts.append(f"Longest pause between two updates: {duration(self.longest_pause)}.")
+            parts.append(f"Longest pause: {duration(self.longest_pause)}.")
         if compared:
             parts.append(f"Samples confirmed: {confirmed:,} of {compared:,}.")
-        parts.append(
-            f"Left out: {self.known} known already (the overlap of connections and syncs), "
-            f"{self.other_market} of other contracts, {self.other_frames} other frames, {self.malformed} malformed."
-        )
+        skipped = [
+            f"{count} {what}"
+            for count, what in (
+                (self.known, "known already"),
+                (self.other_market, "of other contracts"),
+                (self.other_frames, "other frames"),
+            )
+            if count
+        ]
+        if skipped:
+            parts.append(f"Skipped without loss: {', '.join(skipped)}.")
+        if self.malformed:
+            parts.append(f"Malformed: {self.malformed}.")
         if type(self.first_event_time) is int and type(self.last_event_time) is int:
             begin, end = utc(self.first_event_time / 1000), utc(self.last_event_time / 1000)
             parts.append(f"Event times from {begin} to {end}.")
