@@ -17,14 +17,14 @@ EVERYWHERE = ("check", "discover", "read")
 # What is wrong, with which commands it is tried, and what the sentence says besides the option.
 FAULTS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "listen_seconds": ({"listen_seconds": 0}, EVERYWHERE, "from 1 to 86400"),
-    "max_book_tickers": ({"max_book_tickers": "many"}, ("read",), "1 or more"),
+    "max_book_tickers": ({"max_book_tickers": "60"}, ("read",), "is '60'; write a whole number of 1 or more, without quotes."),
     "book_ticker_symbols": (
         {"book_ticker_symbols": [f"X{number}USD_PERP" for number in range(1001)]},
         ("check",),
         "Leave the list empty to capture all COIN-M contracts",
     ),
     "price_symbols": ({"price_symbols": ["BTCUSDT,ETHUSDT"]}, ("discover",), "each entry is one symbol"),
-    "include_usds_margined": ({"include_usds_margined": "yes"}, ("check",), "true or false"),
+    "include_usds_margined": ({"include_usds_margined": "true"}, ("check",), "write true or false, without quotes."),
     "standby_connection": ({"standby_connection": 1}, ("discover",), "true or false"),
     "environment": ({"environment": "testnet"}, ("read",), '{"name": "production"}'),
     "environment.name": ({"environment": {"name": "mainnet"}}, ("check",), "production, testnet or custom"),

@@ -188,7 +188,7 @@ def test_names_on_the_command_line(tmp_path: Path) -> None:
         tmp_path / "runs", [["check", "--config", b"no-such-\xff"], ["discover", "--config", str(tmp_path)]]
     )
     assert no_text.status == ("FAILED", r"There is no configuration file no-such-\udcff.")
-    assert "cannot be used: is a directory" in folder.errors[0]["message"]
+    assert "cannot be used: it is a directory" in folder.errors[0]["message"]
     assert no_text.is_plain
     assert folder.is_plain
 

@@ -112,7 +112,7 @@ def _whole_number(mapping: Mapping[str, Any], option: str, most: int | None) -> 
     bounds = f"a whole number from 1 to {most}" if most else "a whole number of 1 or more"
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole:
-        raise ConfigurationError(f"`{option}` is {_shown(value)}; write {bounds}.")
+        raise ConfigurationError(f"`{option}` is {_shown(value)}; write {bounds}{_unquoted(value)}.")
     if value < 1 or (most is not None and value > most):
         raise ConfigurationError(f"`{option}` is {_shown(value)}; it must be {bounds}.")
     return int(value)
@@ -123,7 +123,7 @@ def _switch(mapping: Mapping[str, Any], option: str) -> bool:
     if value is None:
         return False
     if not isinstance(value, bool):
-        raise ConfigurationError(f"`{option}` is {_shown(value)}; write true or false.")
+        raise ConfigurationError(f"`{option}` is {_shown(value)}; write true or false{_unquoted(value)}.")
     return value
 
 
@@ -216,10 +216,14 @@ def _proxy_url(value: object) -> str | None:
     return value
 
 
+def _unquoted(value: Any) -> str:
+    return ", without quotes" if isinstance(value, str) else ""
+
+
 def _shown(value: Any) -> str:
     """The value as it was written, as far as it belongs in a sentence: `user:password@` of an address does not."""
     try:
-        text = repr(value)
+        text = str(value).lower() if isinstance(value, bool) else repr(value)
     except ValueError:  # Python writes no integer of more than 4300 digits
         return "a number of too many digits"
     except RecursionError:

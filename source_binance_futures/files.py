@@ -103,6 +103,8 @@ def _read_json(what: str, path: str) -> Any:
         why = TOO_DEEP
     except ValueError:  # Python reads no integer of more than 4300 digits
         why = "it contains a number of too many digits"
+    except IsADirectoryError:
+        why = "it is a directory"
     except OSError as error:
         why = (error.strerror or str(error)).lower()
     raise _unusable(what, path, why)

@@ -222,9 +222,10 @@ def test_a_refusal_names_the_option_and_the_mend(mapping: dict[str, Any], option
         (123456789, "123456789"),
         (-123456789.0, "-123456789.0"),
         (10**400, f"1{'0' * 99};"),
+        (True, "true; write a whole number"),
         (10**5000, "a number of too many digits"),
     ],
-    ids=["whole", "float", "long", "too long for Python"],
+    ids=["whole", "float", "long", "a switch", "too long for Python"],
 )
 def test_a_number_is_shown_as_it_was_written(value: float, shown: str) -> None:
     assert f"`listen_seconds` is {shown}" in refused({"listen_seconds": value})

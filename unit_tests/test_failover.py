@@ -351,7 +351,7 @@ def test_a_standby_takes_over_without_a_gap_with_what_it_kept() -> None:
     machine = covered()
     machine.update(1, BEGAN + 4)
     actions = machine.lost(0, BEGAN + 4)
-    assert actions[:3] == [Close(0), TookOver(1), info("Another connection took over without a gap: reset.")]
+    assert actions[:3] == [Close(0), TookOver(1), info("Another connection took over: reset.")]
     assert actions[3:7] == [Emit(1, BEGAN + seconds) for seconds in (1, 2, 3, 4)]
     assert actions[7:] == [Dial()]
     assert machine.it.watermark == BEGAN + 4
@@ -411,7 +411,7 @@ def test_a_line_in_use_that_brings_nothing_is_replaced_by_the_standby() -> None:
     assert actions[:3] == [
         Close(0),
         TookOver(1),
-        info("Another connection took over without a gap: the connection in use was silent for 2.5 seconds."),
+        info("Another connection took over: the connection in use was silent for 2.5 seconds."),
     ]
     assert actions[-1] == Dial()
     assert machine.it.losses == 1
@@ -564,7 +564,7 @@ def test_a_line_is_replaced_before_it_is_left(why: str) -> None:
     assert actions[:3] == [
         Close(0),
         TookOver(1),
-        info(f"Another connection took over without a gap: {cause}."),
+        info(f"Another connection took over: {cause}."),
     ]
     assert all(isinstance(action, Emit) for action in actions[3:])
     assert machine.it.losses == 0
@@ -752,7 +752,7 @@ def test_a_standby_may_have_what_the_late_line_lacks_at_the_end(is_late: bool) -
     machine.update(1, BEGAN + 5, late=1.2 if is_late else 0.0)
     actions = machine.ended(BEGAN + 5)
     why = "the connection was 1.5 seconds behind when the window ended"
-    assert actions[:3] == [Close(0), TookOver(1), info(f"Another connection took over without a gap: {why}.")]
+    assert actions[:3] == [Close(0), TookOver(1), info(f"Another connection took over: {why}.")]
     if is_late:
         why = "the connection was 1.2 seconds behind when the window ended"
         assert actions[-2:] == [Gap(0, BEGAN + 3.8, BEGAN + 5, why), Close(1)]

@@ -23,7 +23,7 @@ from .story import Fault, connection, known, tell
 STANDBY = {"standby_connection": True}
 BTC, ETH, ADA = COIN_M[:3]
 ROOT = Path(__file__).resolve().parents[2]
-TOOK_OVER = "took over without a gap"
+TOOK_OVER = "took over: "
 
 # --- one connection ---
 

@@ -416,7 +416,7 @@ class Failover:
         self._leave(primary)
         if self.state is State.COVERED:
             self._do(TookOver(standby.number))
-            self._log("info", f"Another connection took over without a gap: {cause}.")
+            self._log("info", f"Another connection took over: {cause}.")
         else:
             self._may_miss(Missing.OUTAGE, cause)
         self._promote(standby)

@@ -206,7 +206,10 @@ class Feed:
         self._wires[number] = wire
         self._around.selector.register(wire.descriptor, selectors.EVENT_READ, (self, number))
         if self.machine.primary is None:
-            self._log("info", f"Connected to {host_of(self.plan.bases[opened.base])}.")
+            # The name without its host, which follows.
+            name, _, _ = self.machine.name.partition(" (")
+            text = f"Connected to {host_of(self.plan.bases[opened.base])}."
+            self._around.outbox.put(LogLine("info", f"{name}: {text}" if name else text))
         self._do(self.machine.opened(number, now), now)
 
     def _dial(self) -> None:
