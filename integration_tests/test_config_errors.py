@@ -17,7 +17,11 @@ EVERYWHERE = ("check", "discover", "read")
 # What is wrong, with which commands it is tried, and what the sentence says besides the option.
 FAULTS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "listen_seconds": ({"listen_seconds": 0}, EVERYWHERE, "from 1 to 86400"),
-    "max_book_tickers": ({"max_book_tickers": "60"}, ("read",), "is '60'; write a whole number of 1 or more, without quotes."),
+    "max_book_tickers": (
+        {"max_book_tickers": "60"},
+        ("read",),
+        "is '60'; write a whole number of 1 or more, without quotes.",
+    ),
     "book_ticker_symbols": (
         {"book_ticker_symbols": [f"X{number}USD_PERP" for number in range(1001)]},
         ("check",),
