@@ -73,6 +73,6 @@ def test_the_hook_and_ci_run_what_contributing_says() -> None:
     assert [hook["entry"] for hook in repository["hooks"]] == ["make lint"]
     assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").endswith("\nmake lint\nmake test\n")
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    assert re.search(r"^make test .*\nmake lint ", contributing, re.MULTILINE)
+    assert re.search(r"^make test\b", contributing, re.MULTILINE)
     ((path, name),) = re.findall(r"- One test: `\S+ -m pytest (\S+)::(\w+)`", contributing)
     assert len(re.findall(rf"^def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)) == 1
