@@ -12,10 +12,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from .binance.clock import Clock, Stop
 from .output import STDERR, STDOUT, Output, tell, watch
+
+if TYPE_CHECKING:
+    from .binance.market_stream.reader import MarketStream
 
 NAME = "source-binance-futures"
 COMMANDS = {
@@ -78,6 +81,7 @@ def run(args: Sequence[str] | None = None) -> None:
     if wrong is not None and wrong.certain:
         _refuse(refusal(args, wrong))
 
+    listening = _listen_first(args, clock) if reads and wrong is None else None
     from .entrypoint import launch, understands  # noqa: PLC0415
 
     _collect_garbage_less()
@@ -88,12 +92,23 @@ def run(args: Sequence[str] | None = None) -> None:
     else:
         signals.act = _unwind
     try:
-        code = launch(args, stop, output)
+        code = launch(args, stop, output, listening)
     except _EndedBy as ended:
         end_by(ended.number)
+    finally:
+        if listening is not None:
+            listening.stop()
     sys.stdout.flush()  # what fails here is told; what fails when Python ends is a stack trace
     if code or output.failed:
         sys.exit(code or 1)
+
+
+def _listen_first(args: Sequence[str], clock: Clock) -> MarketStream | None:
+    """Begins to listen before the CDK is imported, which takes one to three seconds: Binance never sends them again."""
+    from .streams.listening import listen_first  # noqa: PLC0415
+
+    files = files_of(args)
+    return listen_first(files["--config"], files["--catalog"], files.get("--state"), clock)
 
 
 class StopSignals:
@@ -219,6 +234,17 @@ def fault_of(args: Sequence[str]) -> WrongUsage | None:
             return WrongUsage(f"{command} has no option {arg}{_meant(option, known)}", certain=not arg.startswith("--"))
     missing = [option for option in NEEDED[command] if option not in given]
     return WrongUsage(f"{command} needs {' and '.join(missing)}") if missing else None
+
+
+def files_of(args: Sequence[str]) -> dict[str, str]:
+    """The file of each option, the last one that is named, of a call in which nothing is wrong."""
+    files: dict[str, str] = {}
+    rest = iter(args[1:])
+    for arg in rest:
+        option, has_value, file = arg.partition("=")
+        if option != "--debug":
+            files[option] = file if has_value else next(rest)
+    return files
 
 
 def usage(command: str) -> str:

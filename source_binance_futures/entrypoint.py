@@ -30,8 +30,9 @@ from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .binance.clock import Stop
-from .failures import PlainLog, ReportedFailure
-from .files import require_temporary_folder
+from .binance.market_stream.reader import MarketStream
+from .failures import PlainLog, ReportedFailure, reported
+from .files import UnusableFile, require_temporary_folder
 from .output import Output
 from .source import SourceBinanceFutures
 from .streams.capture import Block
@@ -52,7 +53,10 @@ class Entrypoint(AirbyteEntrypoint):
         """Runs the command to its end, as the CDK's function of this name does for its own entry point."""
         parsed = self.parse_args(list(args))
         if parsed.command != "spec":
-            require_temporary_folder()
+            try:
+                require_temporary_folder()
+            except UnusableFile as error:
+                raise reported(error) from error
         # The CDK lets stderr run into stdout, where a warning of Python would be a line that is no JSON.
         with PRINT_BUFFER, contextlib.redirect_stderr(sys.__stderr__):
             for line in self.run(parsed):
@@ -96,12 +100,15 @@ def understands(args: Sequence[str]) -> bool:
     return True
 
 
-def launch(args: Sequence[str], stop: Stop, output: Output) -> int:
-    """Runs one command. Returns its exit code; a failure has been reported."""
+def launch(args: Sequence[str], stop: Stop, output: Output, listening: MarketStream | None = None) -> int:
+    """Runs one command. Returns its exit code; a failure has been reported.
+
+    `listening` is the market stream that it has already started, if any.
+    """
     for handler in logging.getLogger().handlers:
         handler.addFilter(PlainLog())
     try:
-        Entrypoint(SourceBinanceFutures(stop, blocks=True), output).launch(args)
+        Entrypoint(SourceBinanceFutures(stop, blocks=True, listening=listening), output).launch(args)
     except AirbyteTracedException as failure:
         if failure.failure_type is FailureType.system_error:
             return _tell(failure)

@@ -1,4 +1,7 @@
-"""The files that a person hands to the commands: configuration, catalog, state; unusable ones told in a sentence."""
+"""The files that a person hands to the commands: configuration, catalog, state, as JSON. Imports nothing of the CDK.
+
+`read` looks at them before it imports the CDK, and the CDK's entry point asks for them again through the source.
+"""
 
 from __future__ import annotations
 
@@ -6,72 +9,62 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-from airbyte_cdk.models import (
-    AirbyteStateMessage,
-    AirbyteStateMessageSerializer,
-    ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteCatalogSerializer,
-    FailureType,
-)
-
-from .failures import ReportedFailure
+from .config import ConfigurationError
 
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # of a surrogate pair; JSON may hold it, UTF-8 cannot
 TOO_DEEP = "it is nested too deeply"
 MOST_DEEP = 50  # lists and objects inside each other; what the CDK makes of more ends in a RecursionError
 
-Loaded = TypeVar("Loaded")
+
+class UnusableFile(ConfigurationError):
+    """A file that the user must change; `str()` names it and says what is wrong with it."""
 
 
-def read_config_file(path: str) -> dict[str, Any]:
-    """The configuration, not yet judged. Raises `ReportedFailure`."""
+def read_config(path: str) -> dict[str, Any]:
+    """Return the configuration, not yet judged. Raises `UnusableFile`."""
     content = _read_json("configuration", path)
     if not isinstance(content, dict):
-        raise _unusable("configuration", path, 'it is not an object; write {} or {"listen_seconds": 60}')
+        raise unusable("configuration", path, 'it is not an object; write {} or {"listen_seconds": 60}')
     return content
 
 
-def read_catalog_file(path: str) -> ConfiguredAirbyteCatalog:
-    """The configured catalog. Raises `ReportedFailure`, also for the catalog that `discover` prints."""
+def read_catalog(path: str) -> dict[str, Any]:
+    """Return the configured catalog, of whose streams no more is known than that they are objects with a "stream".
+
+    Raises `UnusableFile`, also for the catalog that `discover` prints.
+    """
     content = _read_json("catalog", path)
     streams = content.get("streams") if isinstance(content, dict) else None
     if not isinstance(streams, list) or any(not isinstance(item, dict) or "stream" not in item for item in streams):
-        raise _unusable(
+        raise unusable(
             "catalog",
             path,
             'it is not a configured catalog; each of its "streams" is {"stream": ..., "sync_mode": ..., '
             '"destination_sync_mode": ...}, where "stream" is what discover prints',
         )
-    catalog = _load("catalog", path, ConfiguredAirbyteCatalogSerializer.load, content)
-    for configured in catalog.streams:
-        # The serializer looks no further than at the object, and the CDK then takes its fields for granted.
-        if not isinstance(configured.stream.json_schema.get("properties", {}), dict):
-            raise _unusable("catalog", path, 'the "properties" of a "json_schema" are no object')
+    catalog: dict[str, Any] = content
     return catalog
 
 
-def read_state_file(path: str | None) -> list[AirbyteStateMessage]:
-    """The states of the streams: a list, as Airbyte writes it; one state or one STATE message is understood as well.
+def read_state(path: str | None) -> list[dict[str, Any]]:
+    """Return the states of the streams: a list, as Airbyte writes it; one state or one STATE message will do as well.
 
-    Raises `ReportedFailure`.
+    Raises `UnusableFile`.
     """
     content = _read_json("state", path) if path else []
     states = content if isinstance(content, list) else [content] if content else []
     states = [item.get("state", item) if isinstance(item, dict) else item for item in states]
     if any(isinstance(item, dict) and (item.get("global") or item.get("type") == "GLOBAL") for item in states):
-        raise _unusable(
-            "state", path, "it is of all streams together (GLOBAL); this connector keeps one of each stream"
-        )
+        raise unusable("state", path, "it is of all streams together (GLOBAL); this connector keeps one of each stream")
     if any(not isinstance(item, dict) or not item.get("stream") for item in states):
-        raise _unusable("state", path, 'it is not a list of states as in [{"type": "STREAM", "stream": {...}}]')
-    return [_load("state", path, AirbyteStateMessageSerializer.load, {"type": "STREAM", **item}) for item in states]
+        raise unusable("state", path, 'it is not a list of states as in [{"type": "STREAM", "stream": {...}}]')
+    return [{"type": "STREAM", **item} for item in states]
 
 
 def require_temporary_folder() -> None:
-    """Raises `ReportedFailure` where the CDK could not make the temporary folder that each of its commands needs."""
+    """Raises `UnusableFile` where the CDK could not make the temporary folder that each of its commands needs."""
     try:
         with tempfile.TemporaryDirectory():
             return
@@ -79,10 +72,9 @@ def require_temporary_folder() -> None:
         named = os.environ.get("TMPDIR")
         tried = f"TMPDIR names {named}" if named else "TMPDIR is not set"
         why = (error.strerror or str(error)).lower().rstrip(".")
-        raise ReportedFailure(
+        raise UnusableFile(
             f"No temporary folder can be made: {why} ({tried}). Set TMPDIR to a folder that this user may write to; "
-            "for a container with a read-only file system add --tmpfs /tmp.",
-            FailureType.config_error,
+            "for a container with a read-only file system add --tmpfs /tmp."
         ) from error
 
 
@@ -94,7 +86,7 @@ def _read_json(what: str, path: str) -> Any:
         if why is None:
             return content
     except FileNotFoundError:
-        raise ReportedFailure(f"There is no {what} file {path}.", FailureType.config_error) from None
+        raise UnusableFile(f"There is no {what} file {path}.") from None
     except json.JSONDecodeError as error:
         why = f"it is not JSON (line {error.lineno}, column {error.colno}: {error.msg})"
     except UnicodeDecodeError:
@@ -107,7 +99,7 @@ def _read_json(what: str, path: str) -> Any:
         why = "it is a directory"
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-    raise _unusable(what, path, why)
+    raise unusable(what, path, why)
 
 
 def _fault_of(content: Any) -> str | None:
@@ -132,12 +124,6 @@ def _fault_of(content: Any) -> str | None:
     return TOO_DEEP
 
 
-def _load(what: str, path: str | None, load: Callable[[Any], Loaded], content: Any) -> Loaded:
-    try:
-        return load(content)
-    except Exception as error:  # whatever the CDK's serializer says of a file that a person wrote
-        raise _unusable(what, path, " ".join(str(error).split())[:300]) from None
-
-
-def _unusable(what: str, path: str | None, why: str) -> ReportedFailure:
-    return ReportedFailure(f"The {what} file {path} cannot be used: {why}.", FailureType.config_error)
+def unusable(what: str, path: str | None, why: str) -> UnusableFile:
+    """Return the error that says why a file cannot be used."""
+    return UnusableFile(f"The {what} file {path} cannot be used: {why}.")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
     AirbyteMessage,
     AirbyteStateMessage,
+    AirbyteStateMessageSerializer,
     ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteCatalogSerializer,
     ConfiguredAirbyteStream,
     FailureType,
     Status,
@@ -23,12 +25,13 @@ from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from . import files
 from .binance.clock import Clock, Stop
+from .binance.market_stream.reader import MarketStream
 from .binance.text import first_of, writable
 from .check import answer_by, failures_of
 from .config import Config, ConfigurationError, unknown_options
 from .failures import MOST_TO_BE_HEARD, ReportedFailure, failure_type_of, reported
-from .files import read_catalog_file, read_config_file, read_state_file
 from .streams.book_tickers import BookTickers
 from .streams.capture import Block
 from .streams.symbol_prices import SymbolPrices
@@ -39,6 +42,7 @@ else:
     LoggerAdapter = logging.LoggerAdapter  # Python 3.10 has no brackets for it
 
 STATE_SET = re.compile(r"(Setting state of .+? stream to )\{.+\}", re.DOTALL)
+Read = TypeVar("Read")
 RECORDS_READ = re.compile(r"Read (\d+) records from (.+) stream")
 
 
@@ -46,12 +50,16 @@ class SourceBinanceFutures(AbstractSource):
     """Binance Futures market data: `book_tickers` (COIN-M, pushed) and `symbol_prices` (USDⓈ-M, asked).
 
     `stop` lets the process that runs it ask for an early end. With `blocks` the book tickers come as `Block`s, for an
-    entry point that knows them; else as single messages.
+    entry point that knows them; else as single messages. `listening` is the market stream that has already been started
+    for the sync of this configuration, catalog and state, if any.
     """
 
-    def __init__(self, stop: Stop | None = None, *, blocks: bool = False) -> None:
+    def __init__(
+        self, stop: Stop | None = None, *, blocks: bool = False, listening: MarketStream | None = None
+    ) -> None:
         self._stop = stop or Stop(Clock())
         self._blocks = blocks
+        self._listening = listening
         self._failures: list[FailureType] = []  # of the streams of a sync
 
     @property
@@ -88,7 +96,10 @@ class SourceBinanceFutures(AbstractSource):
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         known = _known(config)
-        return [SymbolPrices(known, self._stop), BookTickers(known, self._stop, blocks=self._blocks)]
+        return [
+            SymbolPrices(known, self._stop),
+            BookTickers(known, self._stop, blocks=self._blocks, listening=self._listening),
+        ]
 
     def read(
         self,
@@ -139,15 +150,37 @@ class SourceBinanceFutures(AbstractSource):
 
     @staticmethod
     def read_config(config_path: str) -> MutableMapping[str, Any]:
-        return read_config_file(config_path)
+        return _of_file(lambda: files.read_config(config_path))
 
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
-        return read_catalog_file(catalog_path)
+        content = _of_file(lambda: files.read_catalog(catalog_path))
+        catalog = _load("catalog", catalog_path, ConfiguredAirbyteCatalogSerializer.load, content)
+        for configured in catalog.streams:
+            # The serializer looks no further than at the object, and the CDK then takes its fields for granted.
+            if not isinstance(configured.stream.json_schema.get("properties", {}), dict):
+                why = 'the "properties" of a "json_schema" are no object'
+                raise reported(files.unusable("catalog", catalog_path, why))
+        return catalog
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
-        return read_state_file(state_path)
+        states = _of_file(lambda: files.read_state(state_path))
+        return [_load("state", state_path, AirbyteStateMessageSerializer.load, state) for state in states]
+
+
+def _of_file(read: Callable[[], Read]) -> Read:
+    try:
+        return read()
+    except files.UnusableFile as error:
+        raise reported(error) from None
+
+
+def _load(what: str, path: str, load: Callable[[Any], Read], content: Any) -> Read:
+    try:
+        return load(content)
+    except Exception as error:  # whatever the CDK's serializer says of a file that a person wrote
+        raise reported(files.unusable(what, path, " ".join(str(error).split())[:300])) from None
 
 
 def _known(config: Mapping[str, Any]) -> Config:

@@ -24,13 +24,13 @@ from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 
 from ..binance.clock import Stop
 from ..binance.errors import BinanceError
-from ..binance.market_stream.contracts import venues_of
 from ..binance.market_stream.reader import MarketStream
 from ..binance.text import OF_A_NAME, duration, utc
 from ..config import Config, ConfigurationError
 from ..failures import reported
 from .capture import Block, Capture
 from .cursor import Cursor, UnreadableState, is_of_other_environment
+from .listening import market_for
 
 CHECKPOINT_EVERY = 10.0  # seconds while updates flow; 15 are promised
 SIGN_OF_LIFE_EVERY = 900.0  # seconds without a new update; Airbyte gives up on a source that is silent for 3 hours
@@ -40,20 +40,27 @@ class BookTickers(Stream, CheckpointMixin):
     """Listens for `listen_seconds` and gives each `(symbol, u)` once, in the order of its symbol.
 
     It emits its STATE messages itself, by time: the CDK knows checkpoints only by number of records, and a quiet
-    market would never reach the number.
+    market would never reach the number. `listening` is a market stream that already listens, for the first read.
     """
 
     primary_key: ClassVar[list[str]] = ["symbol", "u"]
     cursor_field = "u"
 
     def __init__(
-        self, config: Config, stop: Stop, *, blocks: bool = False, listen: Callable[..., MarketStream] = MarketStream
+        self,
+        config: Config,
+        stop: Stop,
+        *,
+        blocks: bool = False,
+        listen: Callable[..., MarketStream] = MarketStream,
+        listening: MarketStream | None = None,
     ) -> None:
         self._config = config
         self._stop = stop
         self._clock = stop.clock
         self._hands_over_blocks = blocks
         self._listen = listen
+        self._listening = listening
         self._inherited: Mapping[str, Any] = {}
         self._cursor: Cursor | None = None
 
@@ -93,10 +100,11 @@ class BookTickers(Stream, CheckpointMixin):
 
         Before an error is raised, a STATE covers what was emitted.
         """
-        cursor = self._cursor = self._cursor_for(sync_mode)
-        capture = Capture(
-            self._config, self._market(cursor), cursor, self._stop, self.logger, self.get_json_schema(), self.name
-        )
+        market, self._listening = self._listening, None
+        since = self._clock.monotonic() if market is None else market.began
+        cursor = self._cursor = self._cursor_for(sync_mode, since + self._clock.epoch_offset)
+        market = market or market_for(self._config, cursor, self._clock, self._listen)
+        capture = Capture(self._config, market, cursor, self._stop, self.logger, self.get_json_schema(), self.name)
         try:
             yield from self._with_checkpoints(capture.blocks())
         except BinanceError as error:
@@ -126,17 +134,7 @@ class BookTickers(Stream, CheckpointMixin):
                 written = self._clock.monotonic()
                 fresh = False
 
-    def _market(self, cursor: Cursor) -> MarketStream:
-        config = self._config
-        return self._listen(
-            venues_of(config.wishes, config.environment, cursor.known_symbols, self._clock.today()),
-            config.route,
-            self._clock,
-            standby=config.standby_connection,
-            window_ends=self._clock.monotonic() + config.listen_seconds,
-        )
-
-    def _cursor_for(self, sync_mode: SyncMode) -> Cursor:
+    def _cursor_for(self, sync_mode: SyncMode, listening_since: float) -> Cursor:
         """Full refresh begins anew, though the CDK hands over the old state then too."""
         environment = self._config.environment.identity
         if sync_mode is not SyncMode.incremental:
@@ -157,7 +155,7 @@ class BookTickers(Stream, CheckpointMixin):
                 "Each counts its update ids for itself, so the state is not applied."
             )
         elif cursor.listened_until is not None:
-            self.logger.info(hole_before(cursor.listened_until / 1000, self._clock.epoch()))
+            self.logger.info(hole_before(cursor.listened_until / 1000, listening_since))
         return cursor
 
     def _checkpoint(self) -> AirbyteMessage:

@@ -73,7 +73,8 @@ class Capture:
     """Listens until the window ends and yields the new updates in blocks, None where a look at the clock is due.
 
     A block is what one read of a connection brought, and is given whole or not at all: its rows say what is covered
-    until that read. `market` is stopped before the generator of `blocks` ends, however it ends.
+    until that read. The window is that of `market`, which may be listening already, and which is stopped before the
+    generator of `blocks` ends, however it ends.
     """
 
     def __init__(
@@ -95,13 +96,16 @@ class Capture:
         self._stream_name = stream_name
         self._selection = Selection(cursor, config.wishes, config.max_book_tickers, schema)
         self._tally = self._selection.tally
-        self._began = self._clock.monotonic()
-        self._window_ends = self._began + config.listen_seconds
+        self._began = market.began
+        self._window_ends = market.window_ends
+        self._write_until = self._window_ends
         self._progress = Progress(self._began)
 
     def blocks(self) -> Iterator[Block | None]:
         """The records of the window. Raises what ended the stream after everything received before has been yielded."""
-        self._stop.window_ends = self._window_ends
+        # Where what came before took longer than the window, there is still the same time to write.
+        self._stop.window_ends = max(self._window_ends, self._clock.monotonic())
+        self._write_until = self._stop.window_ends + WRITE_AFTER_WINDOW
         self._market.start()
         try:
             while not self._is_over():
@@ -144,7 +148,7 @@ class Capture:
 
     def _has_time_for(self, batch: Batch, writes: LastWrites) -> bool:
         """Whether it may still be written: some seconds after a stop, longer after a window."""
-        until = self._window_ends + WRITE_AFTER_WINDOW
+        until = self._write_until
         if self._stop.requested_at is not None:
             until = min(until, self._stop.requested_at + WRITE_AFTER_STOP)
         return writes.allow(len(batch.payloads), self._clock.monotonic(), until)

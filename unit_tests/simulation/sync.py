@@ -34,8 +34,9 @@ class VirtualMarketStream(MarketStream):
         self._goes_on = False
 
     def start(self) -> None:
-        self._loop.open()
-        self._goes_on = True
+        if not self._goes_on:
+            self._loop.open()
+            self._goes_on = True
 
     def take(self, seconds: float) -> Item | None:
         end = self._clock.monotonic() + seconds

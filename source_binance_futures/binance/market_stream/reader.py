@@ -228,7 +228,8 @@ class EventLoop:
 class MarketStream:
     """A capture of everything that `venues` ask for, read by a thread of its own.
 
-    `start`, then `take` until the window ends, then `stop`. `window_ends` is a moment of the steady clock.
+    `start`, once or more often, then `take` until the window ends, then `stop`. `began` and `window_ends` are moments
+    of the steady clock.
     """
 
     def __init__(
@@ -245,8 +246,9 @@ class MarketStream:
         opening: Opening = open_in_background,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        self.began = clock.monotonic()
+        self.window_ends = window_ends
         self._clock = clock
-        self._window_ends = window_ends
         self._outbox = outbox or Outbox()
         self._selector = selector or WakingSelector()
         self._loop = EventLoop(
@@ -265,7 +267,9 @@ class MarketStream:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to read. Raises `NoThread`."""
+        """Begin to read, if it has not begun; what comes waits to be taken. Raises `NoThread`."""
+        if self._thread is not None:
+            return
         self._loop.open()
         try:
             self._thread = start_thread("market stream", self._run, "The market stream cannot be read")
@@ -305,7 +309,7 @@ class MarketStream:
         for feed in self._loop.feeds:
             if feed.failure is not None:
                 return feed.failure
-        is_over = self._clock.monotonic() >= self._window_ends
+        is_over = self._clock.monotonic() >= self.window_ends
         for feed in self._loop.feeds:
             trouble = feed.trouble or (feed.unanswered if is_over else None)
             if not feed.brought_data and trouble is not None:
