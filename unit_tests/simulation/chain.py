@@ -90,6 +90,7 @@ class Chain:
                 timing=Timing(rotate_after=schedule.rotate_after, backlog_bytes=schedule.backlog_bytes),
                 outbox=None if schedule.outbox is None else Outbox(*schedule.outbox),
                 watch=self._watch,
+                takes_after=schedule.takes_after,
             )
             syncs.append(self._running.run())
             state = syncs[-1].states[-1][1] if syncs[-1].states else state

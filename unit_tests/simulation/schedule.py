@@ -65,6 +65,7 @@ class Schedule:
     missing: tuple[str, ...] = ()  # beginnings of paths that are answered 404
     silent: tuple[str, ...] = ("/usds",)  # and that are acknowledged and bring nothing
     is_told: bool = False  # by a test that does more to it than its faults
+    takes_after: float = 0.0  # seconds until a sync takes what has been read, as while it asks for prices
 
     @property
     def seconds(self) -> float:

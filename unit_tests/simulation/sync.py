@@ -16,6 +16,8 @@ from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.config import Config
 from source_binance_futures.streams.book_tickers import BookTickers
 from source_binance_futures.streams.capture import Block
+from source_binance_futures.streams.cursor import Cursor
+from source_binance_futures.streams.listening import market_for
 
 from .exchange import HOST, USDS_MARGINED, SimulatedExchange
 from .network import ByteStream, VirtualSelector
@@ -101,6 +103,7 @@ class Running:
         timing: Timing | None = None,
         outbox: Outbox | None = None,
         watch: Callable[[float, str], None] | None = None,
+        takes_after: float = 0.0,
     ) -> None:
         time = exchange.time
         clock = time.clock()
@@ -117,7 +120,14 @@ class Running:
         config = Config.from_mapping({"environment": environment, **options})
         found_at = replace(config.environment, coin_m_bases=tuple(HOST + base for base in bases))
         config = replace(config, environment=found_at)
-        self.stream = BookTickers(config, self.stop, blocks=True, listen=self._listen)
+        listening = None
+        if takes_after:
+            named = config.environment.identity
+            cursor = Cursor(named) if state is None else Cursor.from_state(state, named, clock.today())
+            listening = market_for(config, cursor, clock, self._listen)
+            listening.start()
+        self._takes_at = time.now + takes_after
+        self.stream = BookTickers(config, self.stop, blocks=True, listen=self._listen, listening=listening)
         if state is not None:
             self.stream.state = dict(state)
 
@@ -149,6 +159,8 @@ class Running:
         return sync
 
     def _messages(self) -> Iterator[Any]:
+        if self.market is not None:
+            self.market.read_until(self._takes_at)
         yield from self.stream.read_records(SyncMode.incremental)
 
     def _take(self, message: Any) -> None:

@@ -484,3 +484,23 @@ def test_what_expired_is_not_asked_for() -> None:
     (only,) = [stream.server.protocol for stream in story.exchange.streams]
     assert "btcusd_260327@bookTicker" not in only.streams
     assert "BTCUSD_260327" not in story.sync.states[-1][1]["u"]
+
+
+# --- a read listens first: while it imports and asks for prices, nobody takes what comes ---
+
+
+@pytest.mark.parametrize("seconds", [5.0, 70.0], ids=["within the window", "longer than the window"])
+def test_what_is_pushed_before_anything_is_taken_is_in_the_rows(seconds: float) -> None:
+    story = tell(takes_after=seconds, breaks=seconds > 60)  # the one rule that this breaks: it ends late
+    pushed = [push.at - BEGAN for push in story.exchange.pushed if push.at - BEGAN < seconds]
+    held = {(row["symbol"], row["u"]) for row in story.rows}
+    of_rows = [push for push in story.exchange.pushed if (push.update.symbol, push.update.update_id) in held]
+    assert min(push.at - BEGAN for push in of_rows) < 1.0
+    assert len([push for push in of_rows if push.at - BEGAN < seconds]) > len(pushed) * 0.9
+    assert not story.lost()
+    assert story.summary.startswith(f"Captured {len(story.rows)} updates")
+    assert f" in {max(seconds, 60):.1f} seconds" in story.summary
+
+
+def test_the_window_counts_from_when_it_listens() -> None:
+    assert tell(takes_after=20.0).sync.ended - BEGAN == pytest.approx(60, abs=1)
