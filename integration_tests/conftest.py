@@ -18,8 +18,6 @@ REAL_TIME = (
     "test_live",
     "test_pyairbyte_loop",
     "test_watchdog",
-    "test_overlap",
-    "test_backpressure",
     "test_late_output",
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -60,15 +59,6 @@ def lines(running: Running, most: int | None = None) -> list[dict[str, Any]]:
     return found
 
 
-def is_full(running: Running) -> bool:
-    """Whether the pipe that is its stdout takes nothing more."""
-    stdout = os.open(f"/proc/{running.process.pid}/fd/1", os.O_WRONLY | os.O_NONBLOCK)
-    try:
-        return not select.select([], [stdout], [], 0)[1]
-    finally:
-        os.close(stdout)
-
-
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc to look at the stdout of a process")
 @pytest.mark.parametrize("ended_by", ["the window", "a stop signal"])
 def test_the_process_does_not_outlive_its_window_where_nobody_reads(
@@ -80,7 +70,7 @@ def test_the_process_does_not_outlive_its_window_where_nobody_reads(
     over_at = exchange.wait_for(lambda: exchange.connections, 60)[0].opened_at + seconds
     why = "should have ended"
     if ended_by == "a stop signal":
-        running.wait_for(lambda: is_full(running))
+        running.wait_for(running.is_blocked)
         time.sleep(0.5)  # so that more has arrived than the last page of the pipe could still take
         running.process.send_signal(signal.SIGTERM)
         over_at, why = time.monotonic(), "was asked to stop"

@@ -2,6 +2,7 @@
 
     python -m integration_tests.endurance.overlap [--windows 4] [--seconds 60] [--between 5] [--contracts 30]
 
+They start as two cron schedules start them, at fixed moments, and where a window is not over by then, as soon as it is.
 Anything that both together miss, or a contract with more than one stretch, makes it exit with code 1.
 """
 
@@ -10,18 +11,77 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from local_exchange import LocalExchange, made_up_coin_m
 
-from ..harness.judging import Pushed, pushes
-from ..harness.overlap import EVEN, ODD, Recipe, Windows, follow
+from ..harness.connector import INCREMENTAL, Connector, Output, catalog
 
+EVEN, ODD = "even", "odd"
+LONGEST_END = 60.0  # seconds after its window, when a process is given up
 SOURCES = {"even": (EVEN,), "odd": (ODD,), "both": (EVEN, ODD)}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """`windows` of each source, `listen_seconds` long, one each `period` seconds; the odd ones half a period later."""
+
+    windows: int
+    listen_seconds: int
+    period: float
+    contracts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What the windows of each source gave, in their order."""
+
+    outputs: Mapping[str, list[Output]]
+
+    def records(self, *sources: str) -> list[dict[str, Any]]:
+        """The rows that these sources loaded."""
+        return [r for source in sources for output in self.outputs[source] for r in output.records("book_tickers")]
+
+    def updates(self, *sources: str) -> list[tuple[str, int]]:
+        return [(record["symbol"], record["u"]) for record in self.records(*sources)]
+
+
+def follow(recipe: Recipe, exchange: LocalExchange, folder: Path) -> Windows:
+    """Runs all windows of both sources against `exchange`; each hands its last state to the next."""
+    catalog(INCREMENTAL)  # asked for now, since it starts a process of its own
+    config = {
+        "environment": exchange.environment(),
+        "listen_seconds": recipe.listen_seconds,
+        "book_ticker_symbols": list(recipe.contracts),
+    }
+
+    def run(connector: Connector, first_at: float) -> list[Output]:
+        outputs: list[Output] = []
+        for number in range(recipe.windows):
+            time.sleep(max(first_at + number * recipe.period - time.monotonic(), 0))
+            state = outputs[-1].states[-1:] if outputs else None
+            running = connector.start_read(config, book_tickers=INCREMENTAL, state=state)
+            outputs.append(running.finish(recipe.listen_seconds + LONGEST_END))
+        return outputs
+
+    with (
+        Connector(folder / EVEN) as even,
+        Connector(folder / ODD) as odd,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        now = time.monotonic()
+        futures = {
+            EVEN: pool.submit(run, even, now),
+            ODD: pool.submit(run, odd, now + recipe.period / 2),
+        }
+        return Windows({name: future.result() for name, future in futures.items()})
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,17 +104,17 @@ def main(arguments: list[str] | None = None) -> int:
         LocalExchange(rate=options.rate, coin_m_symbols=names, mix_usds_margined=False) as exchange,
     ):
         windows = follow(recipe, exchange, Path(folder))
-        return _report(windows, pushes(exchange), names)
+        return _report(windows, exchange.pushed, names)
 
 
-def _report(windows: Windows, pushed: list[Pushed], names: list[str]) -> int:
+def _report(windows: Windows, pushed: list[tuple[str, int]], names: list[str]) -> int:
     print(f"{'':6}{'pushed':>10}{'received':>10}{'missing':>10}{'stretches':>11}{'holes of a contract':>26}")
     wrong = False
     for name, sources in SOURCES.items():
         received = set(windows.updates(*sources))
-        came = [number for number, update in enumerate(pushed) if update[:2] in received]
+        came = [number for number, update in enumerate(pushed) if update in received]
         span = pushed[came[0] : came[-1] + 1]
-        missing = sum(update[:2] not in received for update in span)
+        missing = sum(update not in received for update in span)
         stretches = _stretches(windows.records(*sources))
         count = sum(map(len, stretches.values()))
         holes = [after[0] - before[1] for of_one in stretches.values() for before, after in pairwise(of_one)]

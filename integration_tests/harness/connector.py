@@ -16,6 +16,7 @@ import contextlib
 import functools
 import itertools
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -142,6 +143,14 @@ class Running:
     def count(self, text: str) -> int:
         """How often `text` stands in what it has written so far."""
         return self._files["stdout"].read_bytes().count(text.encode())
+
+    def is_blocked(self) -> bool:
+        """Whether the pipe that is its stdout takes nothing more."""
+        stdout = os.open(f"/proc/{self.process.pid}/fd/1", os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            return not select.select([], [stdout], [], 0)[1]
+        finally:
+            os.close(stdout)
 
     def wait_for(self, condition: Callable[[], T], seconds: float = DEADLINE) -> T:
         """Waits until the condition holds and returns its value. Fails where the process ends before."""
