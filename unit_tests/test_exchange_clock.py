@@ -9,54 +9,120 @@ from source_binance_futures.binance.market_stream.exchange_clock import BELIEVAB
 EPOCH = 1_790_000_000.0  # our wall clock minus our monotonic clock
 
 
-def test_without_event_times_the_wall_clock_counts_and_the_doubt_is_large() -> None:
+def read(clock: ExchangeClock, at: float, ahead: float | None, *, line: int = 0) -> bool:
+    """A read of which the frames are so many seconds ahead of our clock; whether it is believed."""
+    pushed = None if ahead is None else EPOCH + at + ahead
+    return clock.read(line, at, pushed, pushed) is not None
+
+
+def settled(ahead: float = 0.0) -> ExchangeClock:
+    """One that has heard two reads that agree, at 100 and 101."""
     clock = ExchangeClock(EPOCH)
-    assert clock.read(100.0, None) is None
+    assert read(clock, 100.0, ahead)
+    assert read(clock, 101.0, ahead)
+    return clock
+
+
+def ahead_of_ours(clock: ExchangeClock, at: float) -> float:
+    return round(clock.now(at) - EPOCH - at, 6)
+
+
+def test_without_event_times_the_wall_clock_counts_and_the_uncertainty_is_large() -> None:
+    clock = ExchangeClock(EPOCH)
+    assert not read(clock, 100.0, None)
     assert not clock.knows
     assert clock.now(100.0) == EPOCH + 100.0
     assert clock.uncertainty == 2.0
 
 
 def test_the_fastest_frame_tells_how_far_the_clocks_are_apart() -> None:
-    clock = ExchangeClock(EPOCH)
-    assert clock.read(100.0, EPOCH + 103.0) == EPOCH + 103.0  # theirs is 3 s ahead, or more
-    assert clock.read(110.0, EPOCH + 108.0) == EPOCH + 108.0  # 5 s late
-    assert clock.now(110.0) == EPOCH + 113.0
+    clock = settled(3.0)  # theirs is 3 s ahead, or more
+    assert clock.read(0, 110.0, EPOCH + 107.0, EPOCH + 108.0) == (EPOCH + 107.0, EPOCH + 108.0)  # 5 s late
+    assert ahead_of_ours(clock, 110.0) == 3.0
     assert clock.knows is True
-    assert clock.read(120.0, EPOCH + 123.5) is not None
-    assert clock.now(120.0) == EPOCH + 123.5
+    assert read(clock, 120.0, 3.5)
+    assert ahead_of_ours(clock, 120.0) == 3.5
     assert clock.uncertainty == 0.25
 
 
 @pytest.mark.parametrize(("ahead", "is_believed"), [(86_400.0, True), (86_400.5, False), (-86_400.0, True)])
 def test_our_clock_may_be_wrong_by_a_day(ahead: float, is_believed: bool) -> None:
-    at = 10_000_000.0
-    assert ExchangeClock(EPOCH).read(at, EPOCH + at + ahead) == (EPOCH + at + ahead if is_believed else None)
+    assert read(ExchangeClock(EPOCH), 10_000_000.0, ahead) is is_believed
 
 
 @pytest.mark.parametrize("event_time", [0.0, -1.0, 1_618_000_000.0, EPOCH * 1000, EPOCH + 100 + BELIEVABLE + 1])
 def test_times_that_cannot_be_meant_are_not_believed(event_time: float) -> None:
     clock = ExchangeClock(EPOCH)
-    assert clock.read(100.0, event_time) is None
+    assert clock.read(0, 100.0, event_time, event_time) is None
     assert not clock.knows
+    sound = EPOCH + 100.0
+    assert clock.read(0, 100.0, *sorted([event_time, sound])) == (sound, sound), "the rest of the read counts"
 
 
-def test_a_time_that_leaps_ahead_moves_nothing() -> None:
+@pytest.mark.parametrize("leap", [0.6, 3.0, 60.0, 600.0, 3600.0])
+def test_a_time_that_leaps_ahead_moves_nothing(leap: float) -> None:
+    clock = settled()
+    assert not read(clock, 102.0, leap)
+    assert clock.read(0, 103.0, EPOCH + 103.0, EPOCH + 103.0 + leap) == (EPOCH + 103.0, EPOCH + 103.0), "beside others"
+    assert ahead_of_ours(clock, 103.0) == 0.0
+
+
+def test_half_a_second_may_be_how_late_all_was_before() -> None:
+    clock = settled()
+    assert read(clock, 102.0, 0.5)
+    assert ahead_of_ours(clock, 102.0) == 0.5
+
+
+def test_a_first_read_that_was_ahead_gives_way_to_all_others() -> None:
     clock = ExchangeClock(EPOCH)
-    clock.read(100.0, EPOCH + 100.0)
-    assert clock.read(101.0, EPOCH + 101.0 + 600.5) is None
-    assert clock.now(101.0) == EPOCH + 101.0
-    assert clock.read(102.0, EPOCH + 102.0 + 600.0) is not None  # a connection may have been so late until now
-    assert clock.now(102.0) == EPOCH + 702.0
+    assert read(clock, 100.0, 3.0)
+    for at in (100.1, 102.0, 105.0):
+        assert read(clock, at, 0.0)
+        assert ahead_of_ours(clock, at) == 3.0
+    assert read(clock, 105.1, -0.1)
+    assert ahead_of_ours(clock, 105.1) == -0.1
 
 
-def test_leaps_are_believed_once_nothing_else_comes_for_a_while() -> None:
+def test_a_first_read_that_was_late_gives_way_at_once() -> None:
     clock = ExchangeClock(EPOCH)
-    hour = 3600.0
-    clock.read(100.0, EPOCH + 100.0)
-    assert clock.read(101.0, EPOCH + 101.0 + hour) is None
-    assert clock.read(105.0, EPOCH + 105.0) is not None  # a sound one between them: all begins anew
-    assert clock.read(106.5, EPOCH + 106.5 + hour) is None
-    assert clock.read(111.4, EPOCH + 111.4 + hour) is None
-    assert clock.read(111.5, EPOCH + 111.5 + hour) == EPOCH + 111.5 + hour
-    assert clock.now(112.0) == EPOCH + 112.0 + hour
+    assert read(clock, 100.0, -40.0)
+    assert read(clock, 100.5, 0.0)
+    assert ahead_of_ours(clock, 100.5) == 0.0
+
+
+def test_leaps_are_believed_once_a_connection_brings_nothing_else_for_a_while() -> None:
+    clock = settled()
+    assert not read(clock, 102.0, 3600.0)
+    assert read(clock, 105.0, 0.0)  # a sound one between them: all begins anew
+    assert not read(clock, 106.5, 3600.0)
+    assert not read(clock, 111.4, 3600.0)
+    assert read(clock, 111.5, 3600.0)
+    assert ahead_of_ours(clock, 112.0) == 3600.0
+
+
+def test_a_connection_that_is_late_from_the_first_frame_on_hides_no_other() -> None:
+    clock = settled(-40.0)
+    for at in (102.0, 103.0, 106.9):
+        assert read(clock, at, -40.0, line=0)
+        assert not read(clock, at, 0.0, line=1)
+    assert read(clock, 107.0, 0.0, line=1)
+    assert ahead_of_ours(clock, 107.0) == 0.0
+
+
+def test_the_fastest_of_the_last_minutes_counts() -> None:
+    """The exchange's clock was set back, or one frame was half a second ahead."""
+    clock = settled()
+    moments = [at for at in range(102, 500) if read(clock, float(at), -3.0) and ahead_of_ours(clock, at) == -3.0]
+    assert 150 <= moments[0] - 101 <= 301
+    assert moments == list(range(moments[0], 500))
+
+
+@pytest.mark.parametrize("ppm", [-50, 50])
+def test_clocks_that_drift_apart_for_a_day(ppm: int) -> None:
+    clock = ExchangeClock(EPOCH)
+    farthest = 0.0
+    for at in range(0, 86_400, 7):
+        ahead = at * ppm / 1e6
+        assert read(clock, float(at), ahead)
+        farthest = max(farthest, abs(ahead_of_ours(clock, at) - ahead))
+    assert farthest < 0.02

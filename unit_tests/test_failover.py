@@ -107,7 +107,7 @@ class Machine:
 
     def update(self, number: int, now: float, *, late: float = 0.0, **differs: Any) -> tuple[Emit, list[Action | Emit]]:
         pushed = now - late
-        told = {"has_data": True, "has_update": True, "first_event_time": pushed, "last_event_time": pushed, **differs}
+        told = {"has_data": True, "has_update": True, "earliest": pushed, "newest": pushed, **differs}
         read = Read([b"x"], 1, round(now * 1e6), **told)
         return Emit(number, now), self.said(self.it.received(number, read, now))
 
@@ -630,7 +630,7 @@ def test_what_comes_after_a_pause_is_behind_until_it_has_caught_up() -> None:
     machine.opened(0, BEGAN)
     machine.full(BEGAN + 1)
     machine.free(BEGAN + 10)
-    machine.update(0, BEGAN + 10, first_event_time=None, last_event_time=None)
+    machine.update(0, BEGAN + 10, earliest=None, newest=None)
     assert not machine.batches[-1].is_complete
     assert machine.it.watermark == BEGAN + 1
 
@@ -776,3 +776,123 @@ def test_a_standby_that_lacks_something_itself_does_not_help_at_the_end() -> Non
         Close(0),
         Close(1),
     ]
+
+
+# --- event times that are wrong, or late ---
+
+
+@pytest.mark.parametrize("ahead", [0.75, 3.0, 60.0, 600.0])
+def test_an_event_time_that_is_ahead_costs_no_coverage_and_shortens_no_gap(ahead: float) -> None:
+    machine = single()
+    machine.update(0, BEGAN + 0.5)
+    machine.update(0, BEGAN + 1, late=-ahead)
+    for quarter in range(8, 17):
+        machine.update(0, BEGAN + quarter / 4)
+    assert all(batch.is_complete for batch in machine.batches)
+    machine.lost(0, BEGAN + 4.5)
+    machine.opened(1, BEGAN + 5)
+    assert Gap(0, BEGAN + 4, BEGAN + 5.5, "reset") in machine.update(1, BEGAN + 5.5)[1]
+
+
+def test_clocks_that_drift_apart_cost_no_coverage() -> None:
+    """By 50 ppm, for seven hours: more than a second."""
+    machine = single()
+    for seconds in range(0, 25_200, 12):
+        machine.update(0, BEGAN + seconds, late=seconds * 50e-6)
+    assert all(batch.is_complete for batch in machine.batches)
+
+
+def late_by_contract() -> Machine:
+    """Of the primary one contract is in time, and all others are 40 seconds late; of the standby all are in time."""
+    machine = covered()
+    machine.both(BEGAN + 4, BEGAN + 43)
+    for at in (44, 44.5, 45):
+        machine.update(0, BEGAN + at, earliest=BEGAN + at - 40)
+        machine.update(1, BEGAN + at)
+    return machine
+
+
+def test_contracts_that_are_late_hold_the_watermark_back() -> None:
+    machine = late_by_contract()
+    assert not machine.batches[-1].is_complete
+    assert machine.it.watermark == BEGAN + 5
+    assert machine.state == "single", "the standby keeps half a minute before what was brought"
+    assert Gap(0, BEGAN + 5, BEGAN + 12, "reset") in machine.lost(0, BEGAN + 45)
+
+
+def test_once_the_standby_reaches_back_that_far_it_takes_over_without_a_gap() -> None:
+    machine = late_by_contract()
+    at, said = 45.0, []
+    while machine.it.losses == 0:
+        at += 0.5
+        said = machine.update(0, BEGAN + at, earliest=BEGAN + at - 40)[1] + machine.update(1, BEGAN + at)[1]
+    assert at == 52.5
+    assert TookOver(1) in said
+    assert machine.it.watermark == BEGAN + at
+
+
+def test_what_the_line_before_has_brought_is_not_missing_where_the_next_one_is_late() -> None:
+    machine = covered()
+    machine.update(1, BEGAN + 3.25)
+    machine.lost(0, BEGAN + 3.5)
+    machine.update(1, BEGAN + 4, earliest=BEGAN + 0.5)
+    assert machine.it.watermark == BEGAN + 3
+    assert Gap(0, BEGAN + 3, BEGAN + 6, "reset") in [
+        *machine.lost(1, BEGAN + 5),
+        *machine.opened(2, BEGAN + 5.5),
+        *machine.update(2, BEGAN + 6)[1],
+    ]
+
+
+# --- ends that come over two lines ---
+
+
+def test_what_a_standby_read_last_before_its_end_is_not_complete() -> None:
+    machine = covered()
+    machine.update(1, BEGAN + 4, ended=True)
+    machine.lost(0, BEGAN + 4)
+    assert [batch.is_complete for batch in machine.batches[-4:]] == [True, True, True, False]
+
+
+def test_a_standby_that_has_ended_has_not_what_the_primary_lacks() -> None:
+    machine = covered()
+    machine.update(1, BEGAN + 4, ended=True)
+    machine.update(0, BEGAN + 4, ended=True)
+    assert not machine.batches[-1].is_complete
+
+
+# --- silence at a busy time ---
+
+
+def busy(seconds: int, every: float = 0.25) -> tuple[Machine, float]:
+    """Updates at this pace for so long, and the moment of the last one."""
+    machine = single()
+    at = BEGAN
+    while at < BEGAN + seconds:
+        at += every
+        machine.update(0, at)
+    return machine, at
+
+
+def test_silence_at_a_busy_time_before_the_end_is_a_gap() -> None:
+    machine, last = busy(90)
+    machine.heard(0, last + 10)
+    why = (
+        "nothing came in the last 12.0 seconds, after 237 updates in the 60 seconds before, 60 of which brought some: "
+        "by chance that happens less than once in a million times"
+    )
+    assert machine.ended(last + 12)[0] == Gap(0, last, last + 12, why)
+
+
+@pytest.mark.parametrize(("every", "silent", "kind"), [(5.0, 12.0, Silence), (5.0, 70.0, Gap), (1.9, 12.0, Silence)])
+def test_at_a_quiet_time_it_stays_a_silence(every: float, silent: float, kind: type[Gap]) -> None:
+    machine, last = busy(60, every)
+    assert type(machine.ended(last + silent)[0]) is kind
+
+
+def test_a_connection_that_goes_on_after_a_silence_has_lost_nothing() -> None:
+    machine, last = busy(60)
+    machine.heard(0, last + 10)
+    emitted, actions = machine.update(0, last + 12)
+    assert actions == [emitted]
+    assert machine.ended(last + 13) == [Close(0)]

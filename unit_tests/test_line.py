@@ -111,6 +111,7 @@ def test_samples_are_data_and_vouch_for_nothing() -> None:
 def test_what_it_brought_goes_by_when_it_was_pushed() -> None:
     made = line()
     made.receive(OPENED + 5, update(OPENED + 5, OPENED + 5, first=OPENED + 3))
+    made.receive(OPENED + 6, update(OPENED + 6, OPENED + 6))
     made.receive(OPENED + 50, update(OPENED + 50, OPENED + 10))
     assert made.begins == EPOCH + OPENED + 3
     assert made.reached == EPOCH + OPENED + 10
@@ -126,11 +127,25 @@ def test_a_read_that_is_late_is_marked(late_by: float, behind: bool) -> None:
     assert received(made, OPENED + 6, update(OPENED + 6, OPENED + 6 - late_by)).is_complete is not behind
 
 
-def test_event_times_that_go_back_a_little_move_nothing_back() -> None:
+def test_where_push_times_go_back_what_lies_between_may_still_be_under_way() -> None:
+    """Contracts may be late, each as it likes: what is complete is known up to the oldest of the last seconds."""
     made = line()
-    made.receive(OPENED + 5, update(OPENED + 5, OPENED + 5))
-    made.receive(OPENED + 5.01, update(OPENED + 5.01, OPENED + 4.93))
-    assert made.reached == EPOCH + OPENED + 5
+    reached = []
+    for at, first, last in ((5, 5, 5), (5.1, 1, 5.1), (6, 6, 6), (7.5, 7.5, 7.5), (9.5, 9.5, 9.5), (14, 14, 14)):
+        made.receive(OPENED + at, update(OPENED + at, OPENED + last, first=OPENED + first))
+        assert made.reached is not None
+        reached.append((round(made.reached - EPOCH - OPENED, 3), round(made.lag, 3)))
+    assert reached == [(5, 0), (1, 4.1), (1.9, 4.1), (3.4, 4.1), (9.5, 0), (14, 0)]
+
+
+def test_what_was_pushed_before_a_line_was_opened_proves_nothing() -> None:
+    """Its contract is late; another one's updates of that time were never sent over it."""
+    clock = ExchangeClock(EPOCH)
+    clock.read(1, OPENED - 5, EPOCH + OPENED - 5, EPOCH + OPENED - 5)
+    clock.read(1, OPENED - 4, EPOCH + OPENED - 4, EPOCH + OPENED - 4)
+    made = Line(0, OPENED, Timing(), clock)
+    made.receive(OPENED + 1, update(OPENED + 1, OPENED - 40))
+    assert made.covers_from == EPOCH + OPENED
 
 
 def test_without_times_a_pause_is_doubted_until_it_has_kept_up_for_a_second() -> None:

@@ -30,8 +30,8 @@ SAMPLE = frame("!bookTicker", 1_790_000_000_000)
 class Seen(NamedTuple):
     has_data: bool
     has_update: bool
-    first_event_time: float | None = None
-    last_event_time: float | None = None
+    earliest: float | None = None
+    newest: float | None = None
     samples: Sequence[bytes] = ()
     retiring: bool = False
 
@@ -50,11 +50,17 @@ def test_nothing_but_what_is_no_data() -> None:
 
 
 def test_updates_of_own_streams_say_when_they_were_pushed() -> None:
-    assert look(ACKNOWLEDGEMENT, own(1_000_500), own(2_000_000), own(3_000_250), ACKNOWLEDGEMENT) == Seen(
-        True, True, 1000.5, 3000.25, (), False
-    )
+    for some in ([], [ACKNOWLEDGEMENT], [NOTICE.replace(b"!serverShutdown", b"else").replace(b"erverS", b"")]):
+        assert look(*some, own(1_000_500), own(9_000_250), own(2_000_000), *some) == Seen(True, True, 1000.5, 9000.25)
     assert look(own(1_000_500)) == Seen(True, True, 1000.5, 1000.5, (), False)
-    assert look(own(None), own(2_000_000)) == Seen(True, True, None, 2000.0, (), False)
+    assert look(own(None), own(2_000_000)) == Seen(True, True, 2000.0, 2000.0)
+
+
+def test_the_oldest_of_very_many_counts_where_it_is_looked_at() -> None:
+    payloads = [own(2_000_000 + count) for count in range(1000)]
+    assert look(*payloads)[2:4] == (2000.0, 2000.999)
+    late = [own(1_000_000) if count % 31 == 3 else payload for count, payload in enumerate(payloads)]
+    assert look(*late)[2:4] == (1000.0, 2000.999)
 
 
 def test_samples_beside_own_streams_are_data_and_no_update() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -12,17 +13,50 @@ from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.market_stream.messages import Read
 from source_binance_futures.binance.market_stream.subscriptions import Subscriptions
 from source_binance_futures.binance.market_stream.wire import Wire
-from source_binance_futures.binance.transport.connection import Connection
+from source_binance_futures.binance.transport.channel import Channel
+from source_binance_futures.binance.transport.connection import Connection, Received
 
 from .sockets import PATIENCE, plain_channel
+from .virtual_time import EPOCH, VirtualTime
 
 PAYLOAD = b'{"e":"bookTicker","u":7,"s":"BTCUSD_PERP","E":1790373637547,"b":"1","B":"2","a":"3","A":"4"}'
+CLOSE_FRAME = b"\x88\x02\x03\xe8"
 FRAME = b"\x81" + bytes([len(PAYLOAD)]) + PAYLOAD
 
 
 def read(wire: Wire) -> Read:
     assert wire.connection.wait(PATIENCE)
     return wire.read(time.monotonic())
+
+
+class Ending(Connection):
+    """The exchange closes it while it is read: the close frame and the end arrive after the last byte was taken."""
+
+    def __init__(self, channel: Channel, server: socket.socket, time_passes: Callable[[float], None]) -> None:
+        super().__init__(channel, 1 << 20, Clock())
+        self._server = server
+        self._time_passes = time_passes
+
+    def receive(self) -> Received:
+        received = super().receive()
+        self._time_passes(0.5)
+        self._server.sendall(CLOSE_FRAME)
+        self._server.shutdown(socket.SHUT_WR)
+        assert self.wait(PATIENCE)
+        return received
+
+
+def test_rows_cover_nothing_after_the_read_in_which_they_came() -> None:
+    """A close frame that waits behind it looks like any other byte, so the end is not seen yet."""
+    time_of_test = VirtualTime()
+    with plain_channel() as (channel, server):
+        connection = Ending(channel, server, time_of_test.pass_by)
+        wire = Wire(connection, Subscriptions([], 0), time_of_test.clock(), base=0, own_streams=True)
+        server.sendall(FRAME)
+        assert connection.wait(PATIENCE)
+        found = wire.read(time_of_test.now)
+        assert (found.payloads, found.ended) == ([PAYLOAD], False)
+        assert found.received_at_us == round(EPOCH * 1e6), "the connection lived then"
 
 
 @pytest.mark.parametrize("over", [False, True])

@@ -37,9 +37,6 @@ EXCUSED: Mapping[str, Mapping[Excused, str]] = {
     "binance/market_stream/items": {
         Excused("if seconds > 0 else", "seconds > 0", "seconds >= 0"): "waiting for no time is not waiting",
     },
-    "binance/market_stream/exchange_clock": {
-        Excused("ahead > self._ahead", "ahead > self._ahead", "ahead >= self._ahead"): "it becomes what it is",
-    },
     "binance/market_stream/samples": {
         Excused("self.newest = -1", "1", "2"): "update ids are positive",
         Excused("self.newest = -1", "1", "0"): "update ids are positive",

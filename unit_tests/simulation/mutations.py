@@ -32,7 +32,7 @@ class Mutation(NamedTuple):
 MUTATIONS = (
     Mutation(
         "failover.py",
-        "self.watermark = line.reached if self.watermark is None else max(self.watermark, line.reached)",
+        "self.watermark = line.reached if self._floor is None else max(self._floor, line.reached)",
         "pass",
     ),
     Mutation("failover.py", "        self._report_until(line.covers_from)", "        pass"),
@@ -41,9 +41,15 @@ MUTATIONS = (
     Mutation("line.py", "self._dropped_until = pushed", "pass"),
     Mutation("line.py", "return max(self.begins, self._dropped_until)", "return self.begins"),
     Mutation(
-        "line.py", "self.begins = self._clock.now(now) if first is None else min(first, pushed)", "self.begins = 0.0"
+        "line.py", "self.begins = self._clock.now(now) if times is None else max(times[0], opened)", "self.begins = 0.0"
     ),
-    Mutation("line.py", "self.lag = self._clock.now(now) - pushed", "self.lag = 0.0"),
+    Mutation("line.py", "back = max(self._newest or newest, newest) - earliest", "back = 0.0"),
+    Mutation("exchange_clock.py", "if self._is_supported and at - since < LEAP_LASTS:", "if False:"),
+    Mutation(
+        "line.py",
+        "self.lag = self._clock.now(now) - self._newest + max(self._back, self._back_before)",
+        "self.lag = 0.0",
+    ),
     Mutation("line.py", "now - self._pinged_at < self._timing.pong_within", "True"),
     Mutation("line.py", "self._pinged_at is None and now - self.last_heard_at >= self._timing.ping_after", "False"),
     Mutation("line.py", "return batches", "return batches[:-1]"),
@@ -62,12 +68,12 @@ MUTATIONS = (
     Mutation("failover.py", 'self._may_miss(Missing.SILENCE, "a fresh connection was silent too")', "pass"),
     Mutation("failover.py", "self._do(Close(line.number))", "pass"),
     Mutation("failover.py", "self._backoff.attempted(now)", "pass"),
-    Mutation("failover.py", "elif self._is_quiet(now):", "elif False:"),
+    Mutation("failover.py", "elif self._is_quiet(now) and self.missing is Missing.NOTHING:", "elif False:"),
     Mutation("failover.py", "self._report_until(self._clock.now(now))", "pass"),
     Mutation("failover.py", "line.keep(batch, self.watermark)", "pass"),
     Mutation("failover.py", "self.primary.pause(now)", "pass"),
     Mutation("failover.py", "if self.paused and line is self.primary:\n                continue", "pass"),
-    Mutation("exchange_clock.py", "if self._ahead is None or ahead > self._ahead:", "if True:"),
+    Mutation("exchange_clock.py", "self._fastest = max(self._fastest, ahead)", "self._fastest = ahead"),
     Mutation("backoff.py", "self._not_before = now + max(FIRST_PAUSE,", "self._not_before = now + min(0.0,"),
 )
 

@@ -118,8 +118,8 @@ class Exchange(RuleBasedStateMachine):
             200 * len(taken),
             has_data=bool(taken),
             has_update=bool(taken),
-            first_event_time=times[0] if times else None,
-            last_event_time=times[-1] if times else None,
+            earliest=min(times, default=None),
+            newest=max(times, default=None),
             heard=heard,
             drained=not wire.waiting,
         )

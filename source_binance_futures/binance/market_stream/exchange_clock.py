@@ -7,22 +7,29 @@ brought is compared by when it was pushed, never by when it was received.
 from __future__ import annotations
 
 BELIEVABLE = 86_400.0  # seconds; an event time further from our clock is in another unit, or of a played recording
-LEAP = 600.0  # seconds; Binance cuts a client that is ten minutes behind with its pongs [binance-protocol 1]
-LEAP_LASTS = 5.0  # seconds of nothing but such times, after which they are believed: this machine may have slept
+LEAP = 0.5  # seconds by which a frame may be ahead of all others and be believed at once
+LEAP_LASTS = 5.0  # seconds of nothing but leaps over one connection, or against the first read, after which they count
+REMEMBERED = 150.0  # seconds; the fastest read counts for one to two of these, so clocks may drift apart
 UNCERTAINTY_BY_EVENT_TIME = 0.25  # seconds; event times of neighbours go back by up to 79 ms [binance-protocol 2.4]
 UNCERTAINTY_BY_RECEIPT = 2.0  # seconds by which connections may differ where frames carry no time
 
 
 class ExchangeClock:
-    """Reads event times, and tells the present by them.
+    """Reads event times, and tells the present by them: by the fastest read of the last minutes.
 
+    A time that leaps ahead is not believed: it would put all that follows in the past. But where a connection brings
+    nothing else for a while, the clocks have moved, or all before was late.
     `epoch_offset` is the wall clock minus the monotonic clock, in seconds: what counts as long as no frame says better.
     """
 
     def __init__(self, epoch_offset: float) -> None:
         self._epoch_offset = epoch_offset
-        self._ahead: float | None = None  # the exchange's clock minus ours, by the frame that was fastest so far
-        self._leaps_since: float | None = None  # at
+        self._ahead: float | None = None  # the exchange's clock minus ours, by the fastest read that is remembered
+        self._fastest = self._fastest_before = float("-inf")  # of this period of `REMEMBERED`, and of the one before
+        self._period_began = 0.0  # at
+        self._is_supported = False  # more than one read says so
+        self._disagreed_since: float | None = None  # at
+        self._leaps_since: dict[int, float] = {}  # lines: since when they brought nothing but leaps (at)
 
     @property
     def knows(self) -> bool:
@@ -38,24 +45,50 @@ class ExchangeClock:
         """What is pushed at this moment (monotonic seconds) carries this time (epoch seconds), or an earlier one."""
         return at + (self._epoch_offset if self._ahead is None else self._ahead)
 
-    def read(self, at: float, event_time: float | None) -> float | None:
-        """The event time of a frame received `at` (monotonic), in epoch seconds; None if it cannot be believed."""
-        if event_time is None or abs(event_time - at - self._epoch_offset) > BELIEVABLE:
-            return None
-        ahead = event_time - at
-        if self._is_leap(at, ahead):
-            return None
-        if self._ahead is None or ahead > self._ahead:
-            self._ahead = ahead
-        return event_time
+    def read(self, line: int, at: float, earliest: float | None, newest: float | None) -> tuple[float, float] | None:
+        """The earliest and the newest event time of a read of `line` at a moment (monotonic), in epoch seconds.
 
-    def _is_leap(self, at: float, ahead: float) -> bool:
-        """Whether a frame is so far ahead of all before it that its time is a mistake.
-
-        One that was believed would put all that follows in the past, and gaps are told from the newest time on.
+        None where they cannot be believed. Where only some of its frames cannot, those do not count.
         """
-        if self._ahead is None or ahead - self._ahead <= LEAP:
-            self._leaps_since = None
-            return False
-        self._leaps_since = at if self._leaps_since is None else self._leaps_since
-        return at - self._leaps_since < LEAP_LASTS
+        times = [each for each in (earliest, newest) if each is not None and self._is_believable(at, each)]
+        if not times:
+            return None
+        earliest, newest = times[0], times[-1]
+        if self._is_leap(earliest - at):
+            since = self._leaps_since.setdefault(line, at)
+            if self._is_supported and at - since < LEAP_LASTS:
+                return None
+            self._begin_anew(at, newest - at)
+        elif self._is_leap(newest - at):
+            newest = earliest
+        self._leaps_since.pop(line, None)
+        self._note(at, newest - at)
+        return earliest, newest
+
+    def _is_believable(self, at: float, event_time: float) -> bool:
+        return abs(event_time - at - self._epoch_offset) <= BELIEVABLE
+
+    def _is_leap(self, ahead: float) -> bool:
+        return self._ahead is not None and ahead - self._ahead > LEAP
+
+    def _begin_anew(self, at: float, ahead: float) -> None:
+        self._fastest, self._fastest_before = ahead, float("-inf")
+        self._period_began = at
+        self._disagreed_since = None
+
+    def _note(self, at: float, ahead: float) -> None:
+        """Takes a read into account: the fastest of two periods says how far the clocks are apart."""
+        if self._ahead is None:
+            self._begin_anew(at, ahead)
+        elif not self._is_supported and at > self._period_began:
+            if abs(ahead - self._ahead) <= LEAP:
+                self._is_supported = True
+            elif self._disagreed_since is None:
+                self._disagreed_since = at
+            elif at - self._disagreed_since >= LEAP_LASTS:
+                self._begin_anew(at, ahead)  # nothing agrees with the first read, so that one was the mistake
+        if at - self._period_began >= REMEMBERED:
+            self._fastest_before, self._fastest = self._fastest, ahead
+            self._period_began = at
+        self._fastest = max(self._fastest, ahead)
+        self._ahead = max(self._fastest, self._fastest_before)

@@ -6,7 +6,7 @@ there to take over. All of that is one mechanism: a *standby* line keeps a backl
 
 What was lost is decided by one number, the *watermark*: everything pushed before it has been emitted, or reported as
 missing. Only an update of the primary moves it, since silence, an answered ping and an acknowledgement prove nothing;
-a gap begins at the watermark and is a jump of it (`_report_until`).
+back, too, where some contracts prove to be later than others. A gap begins at the watermark (`_report_until`).
 
 Two states are stored, `state` and `missing`; docs/failover.md draws both. `now` is monotonic seconds, what is *pushed*
 is given in epoch seconds of the exchange's clock.
@@ -14,6 +14,7 @@ is given in epoch seconds of the exchange's clock.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
@@ -26,6 +27,8 @@ from .messages import Read
 
 SHORTEST_GAP = 0.001  # seconds; what is shorter is below the timestamp uncertainty
 IN_STEP = 0.5  # seconds by which the same update may come later over one connection than over the other
+RATE_SECONDS = 60  # before a silence, by which it is judged
+LEAST_CHANCE = 1e-6  # of a silence; what is less likely is a gap
 QUIET_END = 6.0  # seconds without data before the end that are reported: five are Binance's own pace for samples
 
 
@@ -132,6 +135,44 @@ class Comparison:
         return self._behind is line and now - self._behind_since >= self._takeover_after
 
 
+class Rate:
+    """How many updates came in each of the last seconds that brought any: what a silence is judged by."""
+
+    def __init__(self) -> None:
+        self._counts: deque[tuple[int, int]] = deque()  # second of the monotonic clock, updates; oldest first
+        self._began = 0  # the first second of all
+        self._last_at = 0.0
+
+    def updates_came(self, now: float, count: int) -> None:
+        """So many updates came."""
+        second = int(now)
+        if not self._counts:
+            self._began = second
+        elif self._counts[-1][0] == second:
+            count += self._counts.pop()[1]
+        self._counts.append((second, count))
+        self._last_at = now
+        while self._counts[0][0] <= second - RATE_SECONDS:
+            self._counts.popleft()
+
+    def too_long_a_silence(self, now: float) -> str | None:
+        """Why the silence since the last update can hardly be one of the market; None where it can.
+
+        Each second is taken to be as likely to bring something as those of the minute before were.
+        """
+        silent_for = now - self._last_at
+        watched = min(int(self._last_at) - self._began + 1, RATE_SECONDS)
+        busy = len(self._counts)
+        chance_of_a_second = (watched - busy + 1) / (watched + 2)  # without any update; by the rule of succession
+        if chance_of_a_second ** int(silent_for) >= LEAST_CHANCE:
+            return None
+        updates = sum(count for _, count in self._counts)
+        return (
+            f"nothing came in the last {silent_for:.1f} seconds, after {updates:,} updates in the {watched} seconds "
+            f"before, {busy} of which brought some: by chance that happens less than once in a million times"
+        )
+
+
 class Failover:
     """Keeps one or two lines of one feed, and knows until when nothing that was pushed over it is missing.
 
@@ -151,6 +192,7 @@ class Failover:
         self.losses = 0  # how often the primary was lost
         self.replacing: str | None = None  # why a fresh line is wanted in place of the primary
         self.paused = False  # the primary is left unread
+        self._floor: float | None = None  # the watermark never falls below it: the rest came over another line
         self._cause = ""  # of what is missing
         self._replacing_silence = False  # the first data ends the wish for a fresh line
         self._feed = feed
@@ -160,6 +202,7 @@ class Failover:
         self._keeps_standby = standby
         self._began = began
         self._comparison = Comparison(timing.takeover_after)
+        self._rate = Rate()
         self._actions: list[Action] = []
         self._is_dialling = False
         self._has_given_up = False
@@ -217,7 +260,7 @@ class Failover:
         if line is None:
             return []
         was_proven = line.begins is not None
-        batch = line.receive(now, read, other_has_rest=line is self.primary and self.state is State.COVERED)
+        batch = line.receive(now, read, other_has_rest=line is self.primary and self._standby_has_rest)
         if line.begins is not None and not was_proven:
             self._backoff.proven()
         if batch is not None:
@@ -226,6 +269,8 @@ class Failover:
                     self._stop_replacing()
                 self._advance(line)
                 self._do(batch)
+                if read.has_update:
+                    self._rate.updates_came(now, len(batch.payloads))
             else:
                 line.keep(batch, self.watermark)
             other = self.standby if line is self.primary else self.primary
@@ -344,7 +389,7 @@ class Failover:
         if line.reached is None or line.covers_from is None:
             return
         self._report_until(line.covers_from)
-        self.watermark = line.reached if self.watermark is None else max(self.watermark, line.reached)
+        self.watermark = line.reached if self._floor is None else max(self._floor, line.reached)
         if self.state is State.UNPROVEN:
             self._enter(State.SINGLE)
 
@@ -354,7 +399,7 @@ class Failover:
             return
         # The beginning is known by our own clock, and what the exchange's says then only after its first frame.
         since = self._clock.now(self._began) if self.watermark is None else self.watermark
-        self.watermark = max(since, until)
+        self.watermark = self._floor = max(since, until)
         if self.missing is Missing.OUTAGE:
             since = since if until - since >= SHORTEST_GAP else until - self._clock.uncertainty
             self._do(Gap(self._feed, since, until, self.named(self._cause)))
@@ -362,6 +407,11 @@ class Failover:
             self._do(Silence(self._feed, since, until, self.named(self._cause)))
         self._log("debug", f"{self.missing.value} -> {Missing.NOTHING.value}")
         self.missing = Missing.NOTHING
+
+    @property
+    def _standby_has_rest(self) -> bool:
+        """Whether the standby goes on with everything that was not emitted."""
+        return self.state is State.COVERED and self.standby is not None and not self.standby.ended
 
     def _note_cover(self) -> None:
         """Notes whether the standby has everything that was not emitted, beyond the uncertainty of times."""
@@ -433,6 +483,7 @@ class Failover:
     def _promote(self, line: Line) -> None:
         """The standby is the primary. What its backlog holds goes first; the cursor skips what is known."""
         self.primary, self.standby = line, None
+        self._floor = self.watermark
         self._stop_replacing()
         self._enter(State.UNPROVEN if line.begins is None else State.SINGLE)
         self._advance(line)
@@ -508,8 +559,12 @@ class Failover:
             cause = self._unread_at_end(standby) or (cause if self._is_quiet(now) else None)
         if cause is not None:
             self._may_miss(Missing.OUTAGE, cause)
-        elif self._is_quiet(now):
-            self._may_miss(Missing.SILENCE, "the window ended in silence")
+        elif self._is_quiet(now) and self.missing is Missing.NOTHING:
+            cause = self._rate.too_long_a_silence(now)
+            if cause is not None:
+                self._may_miss(Missing.OUTAGE, cause)
+            else:
+                self._may_miss(Missing.SILENCE, "the window ended in silence")
 
     def _unread_at_end(self, primary: Line) -> str | None:
         """Why updates pushed in the last seconds of the window may not have been read."""

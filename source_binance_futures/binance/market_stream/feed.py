@@ -89,6 +89,10 @@ class Feed:
         if wire is None:
             return []
         read = wire.read(now)
+        samples = [*read.samples]
+        if read.ended and self.machine.primary is self.machine.line(number):
+            for other in [line for line in self._wires if line != number]:  # it may have ended too: who has the rest?
+                samples += self.read(other, now)
         if read.refused is not None:
             self._subscription_failed(number, read.refused, now)
         self._do(self.machine.received(number, read, now), now)
@@ -98,7 +102,7 @@ class Feed:
         if read.lost is not None:
             self._lost = read.lost
             self._do(self.machine.lost(number, read.lost, now), now)
-        return read.samples
+        return samples
 
     def mind_the_outbox(self, *, full: bool, now: float) -> None:
         """Pauses and resumes reading."""

@@ -14,6 +14,7 @@ from .items import Batch
 from .messages import Read
 
 BEHIND_AFTER = 1.0  # seconds of lateness from which on what a line brings vouches for nothing yet
+BACK_COUNTS = 2.0  # seconds for which, at least, push times that went back show that some contracts are late
 CAUGHT_UP_AFTER = 1.0  # seconds of reading everything that comes, where frames do not say when they were pushed
 
 
@@ -50,18 +51,21 @@ class Line:
         self.last_data_at = opened_at  # pings and acknowledgements go on where data has stopped
         self.retiring = False  # the server announced its end
         self.patience = timing.first_patience
-        self.begins: float | None = None  # when the first update that it brought was pushed
-        self.reached: float | None = None  # when the newest update that it brought was pushed
-        self.lag = 0.0  # seconds between the push of its newest update and its arrival, beyond the fastest of all
+        self.ended = False  # it was found to be over
+        self.begins: float | None = None  # from which push on it brings everything
+        self.reached: float | None = None  # up to which push it has brought everything
+        self.lag = 0.0  # seconds between that push and its arrival, beyond the fastest of all
         self._feed = feed
         self._timing = timing
         self._clock = clock
+        self._newest: float | None = None  # when the newest update that it brought was pushed
+        self._back = self._back_before = 0.0  # by how many seconds push times went back lately, and before that
+        self._back_since = opened_at
         self._pinged_at: float | None = None
         self._unread_since: float | None = None  # not everything that arrived has been read since then (at)
         self._drained_since: float | None = None
         self._backlog: deque[tuple[float | None, Batch]] = deque()  # with the newest push in each
         self._backlog_bytes = 0
-        self._newest_of_read: float | None = None  # when the newest update of the read before was pushed
         self._dropped_until: float | None = None  # pushed
 
     def receive(self, now: float, read: Read, *, other_has_rest: bool = False) -> Batch | None:
@@ -75,14 +79,15 @@ class Line:
             self._pinged_at = None
         self._note_catching_up(now, read.drained)
         self.retiring = self.retiring or read.retiring
-        first = self._note_data(now, read) if read.has_data else None
+        self.ended = self.ended or read.ended
+        earliest = self._note_data(now, read) if read.has_data else None
         if not read.payloads:
             return None
         return Batch(
             read.payloads,
             read.characters,
             read.received_at_us,
-            pushed_from=first,
+            pushed_from=earliest,
             pushed_by=self._clock.now(now) if read.has_data else None,
             feed=self._feed,
             line=self.number,
@@ -90,30 +95,42 @@ class Line:
         )
 
     def _note_data(self, now: float, read: Read) -> float | None:
-        """Takes note of when updates were pushed, and returns when the first of them was."""
+        """Takes note of when updates were pushed, and returns when the earliest of them was, if that is known."""
         self.has_data = True
         self.last_data_at = now
         self.patience = self._timing.patience
-        first = self._clock.read(now, read.first_event_time)
-        pushed = self._pushed_at(now, read.last_event_time)
-        self._newest_of_read = self.reached if pushed is None else pushed
-        if pushed is not None and read.has_update:
-            if self.begins is None:
-                # Without a time in its first frame it may have been pushed just now, however long nobody read.
-                self.begins = self._clock.now(now) if first is None else min(first, pushed)
-            self.reached = pushed if self.reached is None else max(self.reached, pushed)
-        return first
-
-    def _pushed_at(self, now: float, event_time: float | None) -> float | None:
-        """When the newest update of a read was pushed; None where nothing tells, and other reads do."""
-        pushed = self._clock.read(now, event_time)
-        if pushed is not None:  # the frame itself says how late it is, now and from now on
-            self.lag = self._clock.now(now) - pushed
-            return pushed
-        if self._clock.knows:
+        times = self._clock.read(self.number, now, read.earliest, read.newest)
+        if times is not None:
+            self._note_times(now, *times)
+        elif not self._clock.knows:
+            self.lag = 0.0 if self._unread_since is None else now - self._unread_since
+            self._newest = self._clock.now(now) - self.lag
+        else:
             return None
-        self.lag = 0.0 if self._unread_since is None else now - self._unread_since
-        return self._clock.now(now) - self.lag
+        if read.has_update and self._newest is not None:
+            if self.begins is None:
+                # Without a time in its first frame it may have been pushed just now, however long nobody read. What
+                # was pushed before it was opened proves nothing: some contracts may be later than others.
+                opened = self._clock.now(self.opened_at)
+                self.begins = self._clock.now(now) if times is None else max(times[0], opened)
+            self.reached = self._clock.now(now) - self.lag
+        return None if times is None else times[0]
+
+    def _note_times(self, now: float, earliest: float, newest: float) -> None:
+        """The frames themselves say how late they are, now and from now on.
+
+        Some contracts may be late and others not: then times go back from one frame to the next, by more than
+        neighbours do, and what lies between may still be under way.
+        """
+        back = 0.0 if self._newest is None else max(self._newest - earliest, 0.0)
+        if back > self._clock.uncertainty:
+            back = max(self._newest or newest, newest) - earliest
+        if now - self._back_since >= BACK_COUNTS:
+            self._back_before = self._back if now - self._back_since < 2 * BACK_COUNTS else 0.0
+            self._back, self._back_since = 0.0, now
+        self._back = max(self._back, back)
+        self._newest = newest if self._newest is None else max(self._newest, newest)
+        self.lag = self._clock.now(now) - self._newest + max(self._back, self._back_before)
 
     # --- reading that pauses ---
 
@@ -141,7 +158,7 @@ class Line:
 
     def keep(self, batch: Batch, delivered: float | None) -> None:
         """Puts a batch on the backlog; drops what is too much, and what the primary had `delivered` long ago."""
-        self._backlog.append((self._newest_of_read, batch))
+        self._backlog.append((self._newest, batch))
         self._backlog_bytes += batch.size
         needless = None if delivered is None else delivered - self._timing.backlog
         while self._backlog:

@@ -17,6 +17,8 @@ from ..endpoints import Market, market_of
 WIRE_KEYS = ("e", "u", "s", "ps", "b", "B", "a", "A", "T", "E", "st")
 COIN_M_SYMBOL_TYPE = 2
 SHUTDOWN_NOTICE = b"serverShutdown"
+MOST_LOOKED_AT = 128  # frames of one read whose event times are looked at
+EVENT_TIME_KEY = b'"E":'
 SAMPLE_MARK = b'"!bookTicker"'
 EVENT_TIME = re.compile(rb'"E":\s*(\d{1,16})')
 MAX_UPDATE_ID = 2**63 - 1  # what an integer column of a warehouse holds
@@ -163,7 +165,7 @@ class Read(NamedTuple):
 
     `payloads` are the messages for the consumer, `characters` bytes long in all, read at `received_at_us`.
     `has_data` says whether a book ticker is among them (an acknowledgement proves nothing), `has_update` whether one
-    is that the feed accounts for; `first_event_time` and `last_event_time` are theirs, in epoch seconds. `samples` are
+    is that the feed accounts for; `earliest` and `newest` are the event times of those, in epoch seconds. `samples` are
     the frames of the all-market stream beside own streams. `heard` is set by any frame, control frames included;
     `drained` where nothing more waits to be read; `retiring` where the server announced its end; `ended` where the
     connection was found to be over right after. `refused` says why the server refused a subscription, `lost` why the
@@ -175,8 +177,8 @@ class Read(NamedTuple):
     received_at_us: int = 0
     has_data: bool = False
     has_update: bool = False
-    first_event_time: float | None = None
-    last_event_time: float | None = None
+    earliest: float | None = None
+    newest: float | None = None
     samples: Sequence[bytes] = ()
     heard: bool = True
     drained: bool = True
@@ -202,15 +204,15 @@ def scan(payloads: list[bytes], *, own_streams: bool) -> Read:
     if SAMPLE_MARK in joined:
         samples = [payload for payload in payloads if SAMPLE_MARK in payload]
         own = [payload for payload in payloads if SAMPLE_MARK not in payload]
-    first = _first_book_ticker(own)
-    last = _first_book_ticker(reversed(own))
+    has_update = _first_book_ticker(own) is not None
+    earliest, newest = _event_times(own) if has_update else (None, None)
     return Read(
         payloads,
         len(joined),
-        has_data=bool(samples) or first is not None,
-        has_update=first is not None,
-        first_event_time=_event_time(first),
-        last_event_time=_event_time(last),
+        has_data=bool(samples) or has_update,
+        has_update=has_update,
+        earliest=earliest,
+        newest=newest,
         samples=samples,
         retiring=retiring,
     )
@@ -220,9 +222,22 @@ def _first_book_ticker(payloads: Iterable[bytes]) -> bytes | None:
     return next(filter(may_be_book_ticker, payloads), None)
 
 
-def _event_time(payload: bytes | None) -> float | None:
-    found = None if payload is None else EVENT_TIME.search(payload)
-    return int(found.group(1)) / 1000 if found else None
+def _event_times(payloads: list[bytes]) -> tuple[float | None, float | None]:
+    """The earliest and the newest event time of updates, in epoch seconds; of many a part is looked at.
+
+    Binance writes all of them alike, so the time stands at the same distance from the end, and the least and the
+    greatest of what stands there show whether it does in all.
+    """
+    step = len(payloads) // MOST_LOOKED_AT + 1
+    some = [*payloads[len(payloads[-1]) % step :: step], payloads[0], payloads[-1]]
+    distance = len(payloads[0]) - payloads[0].rfind(EVENT_TIME_KEY)
+    ends = [payload[-distance:] for payload in some]
+    first, last = (EVENT_TIME.match(end) for end in (min(ends), max(ends)))
+    if first and last and first.end() == last.end():
+        return int(first.group(1)) / 1000, int(last.group(1)) / 1000
+    found = [EVENT_TIME.search(payload) for payload in some if may_be_book_ticker(payload)]
+    times = [int(match.group(1)) / 1000 for match in found if match]
+    return min(times, default=None), max(times, default=None)
 
 
 def contracts_in(samples: Sequence[bytes]) -> list[dict[str, Any]]:
