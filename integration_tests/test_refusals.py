@@ -16,6 +16,7 @@ from source_binance_futures.binance.errors import AddressRefused, LocationRefuse
 from source_binance_futures.binance.market_stream.line import Timing
 from source_binance_futures.binance.transport.route import Route
 
+from .harness.connector import INCREMENTAL, Connector
 from .harness.listening import Listener, free_port, listen_to
 from .harness.patience import patient
 
@@ -214,3 +215,23 @@ def test_a_proxy_that_is_not_there(exchange: LocalExchange) -> None:
         told = sentence_for(exchange.market_stream_url, Route(f"http://user:secret@127.0.0.1:{port}"))
     assert f"The proxy http://127.0.0.1:{port} did not let the connection through: it could not be reached" in told
     assert "secret" not in told
+
+
+@pytest.mark.parametrize("command", ["check", "read"])
+@pytest.mark.parametrize("debug", [False, True])
+def test_causes_are_for_debugging_only(connector: Connector, command: str, debug: bool) -> None:
+    """Nobody listens at the address; `--debug` says which error of the system that was, and where it was met."""
+    with free_port() as port:
+        environment = {"name": "custom", "market_stream_url": f"ws://127.0.0.1:{port}"}
+        environment["websocket_api_url"] = f"ws://127.0.0.1:{port}/ws-fapi/v1"
+        config: dict[str, object] = {"environment": environment, "listen_seconds": 1}
+        if command == "check":
+            output = connector.run("check", config, debug=debug)
+            assert output.status[0] == "FAILED"
+        else:
+            output = connector.read(config, book_tickers=INCREMENTAL, debug=debug)
+            assert output.errors
+            assert not any(error.get("stack_trace") for error in output.errors)
+    assert ("Caused by ConnectionRefusedError" in output.stdout) is debug
+    assert "the connection was refused" in output.stdout
+    assert "Traceback" not in output.stdout + output.stderr

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 
 from .binance.clock import Deadline, Stop
-from .binance.errors import BinanceError, NoThread
+from .binance.errors import BinanceError, NoThread, causes_of
 from .binance.market_stream.contracts import Venue, venues_of
 from .binance.probe import Probe
 from .binance.text import first_of
@@ -56,6 +56,7 @@ def failures_of(config: Config, stop: Stop, logger: logging.Logger, deadline: De
             probe()
             outcomes.put((name, None))
         except BinanceError as error:
+            logger.debug(f"{name}: {error} {causes_of(error)}")
             outcomes.put((name, str(reported(error))))
         except Exception as error:
             # Where it happened, and not what it says: that may quote a password.

@@ -7,7 +7,7 @@ import logging
 from airbyte_cdk.models import AirbyteMessage, FailureType, StreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from .binance.errors import BinanceError, ConnectionLost, Owner
+from .binance.errors import BinanceError, ConnectionLost, Owner, causes_of
 from .binance.text import writable
 from .config import ConfigurationError
 
@@ -54,7 +54,8 @@ def failure_type_of(error: Exception) -> FailureType:
 class PlainLog(logging.Filter):
     """Makes log lines what a person can read and JSON can hold.
 
-    The stack trace goes from a line about a reported failure, and its sentence comes in its place.
+    The stack trace goes from a line about a reported failure, and its sentence comes in its place; with `--debug` also
+    what caused it.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -63,6 +64,8 @@ class PlainLog(logging.Filter):
         known = isinstance(error, AirbyteTracedException) and error.failure_type is not FailureType.system_error
         if known or isinstance(error, ReportedFailure):
             said = said if str(error) in said else f"{said}: {error}"
+            if error is not None and logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
+                said = f"{said} {causes_of(error)}".rstrip()
             record.exc_info = None
             record.exc_text = None
         elif record.exc_info:

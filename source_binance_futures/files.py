@@ -85,8 +85,8 @@ def _read_json(what: str, path: str) -> Any:
         why = _fault_of(content)
         if why is None:
             return content
-    except FileNotFoundError:
-        raise UnusableFile(f"There is no {what} file {path}.") from None
+    except FileNotFoundError as error:
+        raise UnusableFile(f"There is no {what} file {path}.") from error
     except json.JSONDecodeError as error:
         why = f"it is not JSON (line {error.lineno}, column {error.colno}: {error.msg})"
     except UnicodeDecodeError:

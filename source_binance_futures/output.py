@@ -65,7 +65,7 @@ class Output(io.RawIOBase):
         except OSError as error:
             self.failed = True
             tell(f"The output cannot be written: {WHY.get(error.errno or 0, error.strerror)}. Ending here.")
-            raise SystemExit(1) from None
+            raise SystemExit(1) from error
         finally:
             self.writing_since = None
         self.written_at = self._clock.monotonic()

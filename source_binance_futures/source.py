@@ -123,7 +123,7 @@ class SourceBinanceFutures(AbstractSource):
             if not self._failures:
                 raise
             first = next(kind for kind in MOST_TO_BE_HEARD if kind in self._failures)
-            raise ReportedFailure(str(closing), first) from None
+            raise ReportedFailure(str(closing), first) from closing
 
     def _read_stream(
         self,
@@ -173,21 +173,21 @@ def _of_file(read: Callable[[], Read]) -> Read:
     try:
         return read()
     except files.UnusableFile as error:
-        raise reported(error) from None
+        raise reported(error) from error
 
 
 def _load(what: str, path: str, load: Callable[[Any], Read], content: Any) -> Read:
     try:
         return load(content)
     except Exception as error:  # whatever the CDK's serializer says of a file that a person wrote
-        raise reported(files.unusable(what, path, " ".join(str(error).split())[:300])) from None
+        raise reported(files.unusable(what, path, " ".join(str(error).split())[:300])) from error
 
 
 def _known(config: Mapping[str, Any]) -> Config:
     try:
         return Config.from_mapping(config)
     except ConfigurationError as error:
-        raise reported(error) from None
+        raise reported(error) from error
 
 
 class ReadLog(LoggerAdapter):

@@ -88,3 +88,28 @@ def test_seconds_are_rounded(seconds: float, said: str) -> None:
 def test_the_moment_of_a_limit_is_told_to_the_second() -> None:
     limited = errors.RateLimited("host", 429, 1795293300.789, 1795293000.0)
     assert "answers again after 2026-11-21 20:35:00 UTC." in str(limited)
+
+
+def test_causes_are_told_with_their_places_and_only_ours_and_the_systems_are_quoted() -> None:
+    def fail() -> None:
+        try:
+            try:
+                raise ValueError("Geheim")
+            except ValueError as error:
+                raise ConnectionRefusedError(111, "Connection refused") from error
+        except OSError as error:
+            raise errors.Unreachable("host", 443, "the connection was refused") from error
+
+    with pytest.raises(errors.Unreachable) as raised:
+        fail()
+    told = errors.causes_of(raised.value)
+    assert told.startswith("Caused by ConnectionRefusedError: [Errno 111] Connection refused (test_errors.py:")
+    assert ", fail), caused by ValueError (test_errors.py:" in told
+    assert "Geheim" not in told
+    assert errors.causes_of(errors.Interrupted()) == ""
+
+
+def test_a_chain_without_end_is_cut() -> None:
+    error = errors.Interrupted()
+    error.__cause__ = error
+    assert errors.causes_of(error).count("caused by") == 9

@@ -38,10 +38,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from types import TracebackType
 
 from .text import first_of, utc
 
 BANNED = 418
+MOST_CAUSES = 10  # of one error, one below the other
 LONGEST_BAN = 7 * 86400.0  # seconds; Binance bans for 3 days at most, so a later time is a mistake
 
 
@@ -298,3 +300,26 @@ class UnexpectedFailure(BinanceError):
 class Interrupted(BinanceError):
     def __init__(self) -> None:
         super().__init__("The sync was asked to stop before Binance had answered. Start it again.")
+
+
+def causes_of(error: BaseException) -> str:
+    """Return what an error came from, with the place of each cause in the code; "" where it came from nothing.
+
+    Only the system's and our own errors are quoted: the text of another may hold a password.
+    """
+    causes: list[str] = []
+    cause = error.__cause__
+    while cause is not None and len(causes) < MOST_CAUSES:
+        text = f": {cause}" if isinstance(cause, (OSError, BinanceError)) else ""
+        causes.append(f"{type(cause).__name__}{text}{_place_of(cause.__traceback__)}")
+        cause = cause.__cause__
+    return f"Caused by {', caused by '.join(causes)}." if causes else ""
+
+
+def _place_of(frames: TracebackType | None) -> str:
+    if frames is None:
+        return ""
+    while frames.tb_next is not None:
+        frames = frames.tb_next
+    code = frames.tb_frame.f_code
+    return f" ({code.co_filename.rpartition('/')[2]}:{frames.tb_lineno}, {code.co_name})"

@@ -109,7 +109,7 @@ class BookTickers(Stream, CheckpointMixin):
             yield from self._with_checkpoints(capture.blocks())
         except BinanceError as error:
             yield self._checkpoint()
-            raise reported(error) from None
+            raise reported(error) from error
         except Exception:
             yield self._checkpoint()
             raise
@@ -147,7 +147,7 @@ class BookTickers(Stream, CheckpointMixin):
                     f"The state of {self.name} was not written by this connector: {fault}. "
                     "Clear the stream's data in Airbyte, or remove the state file, and sync again."
                 )
-            ) from None
+            ) from fault
         if is_of_other_environment(self._inherited, environment):
             written_by = self._inherited["environment"][:OF_A_NAME]
             self.logger.warning(

@@ -47,7 +47,7 @@ class SymbolPrices(Stream):
                 raise Interrupted
             rows = requested_prices(api, self._config.price_symbols)
         except BinanceError as error:
-            raise reported(error) from None
+            raise reported(error) from error
         # From here on nothing is waited for but the writing of the rows, and the listening that may follow.
         self._stop.window_ends = self._stop.clock.monotonic() + self._stop.listening_to_come
         records = [price_record(row) for row in rows]

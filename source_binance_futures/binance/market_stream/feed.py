@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from ..clock import Clock
 from ..endpoints import own_stream
+from ..errors import BinanceError, causes_of
 from ..text import first_of
 from ..transport.address import host_of
 from ..transport.dialler import Opening
@@ -81,6 +82,9 @@ class Feed:
             if isinstance(outcome, Opened):
                 self._open(outcome, now)
             else:
+                causes = causes_of(outcome.error)
+                if causes:
+                    self._log("debug", f"{outcome.error} {causes}")
                 self._do(self.machine.refused(outcome, now), now)
 
     def read(self, number: int, now: float) -> Sequence[bytes]:
@@ -134,6 +138,11 @@ class Feed:
         return self._lost or (str(self._dialling.trouble) if self._dialling.trouble is not None else None)
 
     @property
+    def refused(self) -> BinanceError | None:
+        """Why the newest failed attempt failed."""
+        return self._dialling.trouble
+
+    @property
     def unanswered(self) -> str | None:
         """What the attempt that is still under way waits for; None where there is none."""
         if not self._dialling.is_under_way:
@@ -185,7 +194,7 @@ class Feed:
                 selector.unregister(wire.descriptor)
             wire.connection.close()
 
-    def _log(self, level: Literal["info", "warning"], text: str) -> None:
+    def _log(self, level: Literal["debug", "info", "warning"], text: str) -> None:
         self._around.outbox.put(LogLine(level, self.machine.named(text)))
 
     def _note_base(self, wire: Wire, number: int) -> None:

@@ -67,8 +67,8 @@ def parse_frame(payload: bytes) -> tuple[dict[str, Any], str | None]:
             if len(payload) > MAY_BE_DEEP:
                 _refuse_what_cannot_be_written(frame)
             return frame, stream
-    except JSONDecodeError:
-        raise MalformedFrame("not JSON in UTF-8") from None
+    except JSONDecodeError as error:
+        raise MalformedFrame("not JSON in UTF-8") from error
     except (KeyError, TypeError):
         pass
     return _judge_rare_frame(frame), stream
@@ -92,8 +92,8 @@ def _judge_rare_frame(frame: Any) -> dict[str, Any]:
 def _refuse_what_cannot_be_written(frame: Mapping[str, Any]) -> None:
     try:
         dumps([frame.get(key) for key in WIRE_KEYS])
-    except JSONEncodeError:
-        raise MalformedFrame("a book ticker with a value that is nested too deeply") from None
+    except JSONEncodeError as error:
+        raise MalformedFrame("a book ticker with a value that is nested too deeply") from error
 
 
 def market_of_book_ticker(book_ticker: Mapping[str, Any]) -> Market:

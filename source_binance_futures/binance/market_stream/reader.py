@@ -314,7 +314,9 @@ class MarketStream:
             trouble = feed.trouble or (feed.unanswered if is_over else None)
             if not feed.brought_data and trouble is not None:
                 listened = round(self._clock.monotonic() - self._loop.began)
-                return NothingHeard(listened, trouble, connected=feed.was_connected)
+                failure = NothingHeard(listened, trouble, connected=feed.was_connected)
+                failure.__cause__ = feed.refused
+                return failure
         return None
 
     def _run(self) -> None:

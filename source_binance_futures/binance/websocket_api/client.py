@@ -18,6 +18,7 @@ from ..errors import (
     NoAnswer,
     Owner,
     RateLimited,
+    causes_of,
 )
 from ..transport.address import host_of
 from ..transport.connection import Connection
@@ -156,6 +157,8 @@ class WebSocketApi:
     def _tell(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         self._logger.warning(f"Asking for prices failed (try {state.attempt_number} of {self._attempts}): {error}")
+        if error is not None:
+            self._logger.debug(causes_of(error))
 
     def _sleep(self, seconds: float) -> None:
         if not self._stop.sleep_until(self._clock.monotonic() + seconds):

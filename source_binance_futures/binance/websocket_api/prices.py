@@ -64,8 +64,8 @@ def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str,
     """
     try:
         answer = orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        raise UnreadableAnswer(f"not JSON: {quoted(payload)}") from None
+    except orjson.JSONDecodeError as fault:
+        raise UnreadableAnswer(f"not JSON: {quoted(payload)}") from fault
     if not isinstance(answer, dict):
         raise UnreadableAnswer(f"not an object: {quoted(payload)}")
     if MAINTENANCE_KEY in answer:
@@ -89,8 +89,8 @@ def _rows(result: Any, symbol: str | None, payload: bytes) -> tuple[dict[str, An
             raise UnreadableAnswer(f"no price in {quoted(payload)}")
         try:
             written = orjson.dumps(row)
-        except orjson.JSONEncodeError:
-            raise UnreadableAnswer(f"nested too deeply: {quoted(payload)}") from None
+        except orjson.JSONEncodeError as fault:
+            raise UnreadableAnswer(f"nested too deeply: {quoted(payload)}") from fault
         for field in ("symbol", "price"):
             if not isinstance(row.get(field), str) or not row[field]:
                 raise UnreadableAnswer(f"`{field}` is missing in {quoted(written)}")
