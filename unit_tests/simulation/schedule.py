@@ -81,7 +81,7 @@ def draw(seed: int) -> Schedule:
     rng = random.Random(seed)
     calm = rng.random() < 0.25
     standby = calm or rng.random() < 0.4
-    windows = [rng.randint(40, 120)] if calm or rng.random() < 0.6 else [rng.randint(8, 50) for _ in range(3)]
+    windows = [rng.randint(30, 90)] if calm or rng.random() < 0.6 else [rng.randint(6, 35) for _ in range(3)]
     coin_m = COIN_M[: rng.randint(1, len(COIN_M))]
     usds_m = USDS_M[: rng.randint(0, len(USDS_M))]
     options: dict[str, object] = {"standby_connection": standby}
