@@ -15,6 +15,7 @@ from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.errors import HandshakeFailed, ProtocolViolation
 from source_binance_futures.binance.transport.route import Route
 from source_binance_futures.binance.websocket_api.client import WebSocketApi
+from source_binance_futures.binance.websocket_api.weight import WeightBudget
 
 from .harness.connector import Connector
 from .harness.failing import Capture
@@ -69,7 +70,13 @@ def test_headers_without_end_are_cut_off_and_named(exchange: LocalExchange) -> N
 
 def api(exchange: LocalExchange) -> WebSocketApi:
     return WebSocketApi(
-        exchange.websocket_api_url, Route(), Stop(Clock()), window=0, logger=logging.getLogger("test"), attempts=1
+        exchange.websocket_api_url,
+        Route(),
+        Stop(Clock()),
+        window=0,
+        logger=logging.getLogger("test"),
+        budget=WeightBudget(),
+        attempts=1,
     )
 
 

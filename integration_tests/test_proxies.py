@@ -19,6 +19,7 @@ from source_binance_futures import check
 from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyRefused, ProxyUnusable
 from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.websocket_api.weight import WeightBudget
 from source_binance_futures.config import Config
 
 from .harness.connector import INCREMENTAL, Connector, Output
@@ -179,7 +180,7 @@ def test_check_does_not_quote_what_it_did_not_foresee(
 
     monkeypatch.setattr(check, "_probe_venue", fail)
     monkeypatch.setattr(check, "_probe_websocket_api", fail)
-    told = check.failures_of(Config(), Stop(Clock()), logging.getLogger("check"), Clock().deadline(12))
+    told = check.failures_of(Config(), Stop(Clock()), logging.getLogger("check"), WeightBudget(), Clock().deadline(12))
     assert "failed while checking book_tickers (ValueError). Please report it." in " ".join(told)
     assert "in fail" in caplog.text, "the log says where it happened"
     assert "Geheim" not in caplog.text + " ".join(told)

@@ -29,6 +29,7 @@ from . import files
 from .binance.clock import Clock, Stop
 from .binance.market_stream.reader import MarketStream
 from .binance.text import first_of, writable
+from .binance.websocket_api.weight import WeightBudget
 from .check import answer_by, failures_of
 from .config import Config, ConfigurationError, unknown_options
 from .failures import MOST_TO_BE_HEARD, ReportedFailure, failure_type_of, reported
@@ -60,6 +61,7 @@ class SourceBinanceFutures(AbstractSource):
         self._stop = stop or Stop(Clock())
         self._blocks = blocks
         self._listening = listening
+        self._budget = WeightBudget()
         self._failures: list[FailureType] = []  # of the streams of a sync
 
     @property
@@ -86,7 +88,7 @@ class SourceBinanceFutures(AbstractSource):
         return cleaned
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
-        failures = failures_of(_known(config), self._stop, logger, answer_by(self._stop))
+        failures = failures_of(_known(config), self._stop, logger, self._budget, answer_by(self._stop))
         return not failures, " ".join(failures) or None
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
@@ -97,7 +99,7 @@ class SourceBinanceFutures(AbstractSource):
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         known = _known(config)
         return [
-            SymbolPrices(known, self._stop),
+            SymbolPrices(known, self._stop, self._budget),
             BookTickers(known, self._stop, blocks=self._blocks, listening=self._listening),
         ]
 

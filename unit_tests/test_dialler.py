@@ -17,6 +17,7 @@ from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.binance.transport.connection import Connection
 from source_binance_futures.binance.transport.dialler import Dialler, connect, open_in_background
 from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.websocket_api.weight import WeightBudget
 from source_binance_futures.config import Config
 
 from .sockets import PATIENCE, ScriptedChannel
@@ -169,7 +170,7 @@ def test_a_market_stream_without_a_thread_is_told_and_leaves_nothing_open() -> N
 @pytest.mark.usefixtures("no_threads")
 def test_a_check_without_threads_is_told() -> None:
     stop = Stop(Clock())
-    told = check.failures_of(Config(), stop, logging.getLogger("check"), stop.clock.deadline(PATIENCE))
+    told = check.failures_of(Config(), stop, logging.getLogger("check"), WeightBudget(), stop.clock.deadline(PATIENCE))
     assert len(told) == 2
     assert all("could not be checked: this machine starts no more threads. Raise" in sentence for sentence in told)
 

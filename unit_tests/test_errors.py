@@ -20,6 +20,7 @@ SAMPLES = [
     errors.ProxyRefused("http://proxy:3128", ["NTLM"]),
     errors.ProxyUnusable("`proxy_url`", "is not the address of a proxy"),
     errors.HandshakeFailed("host", "no answer in time"),
+    errors.SymbolRefused("BTCSTUSDT", -1122, "Invalid symbol status."),
     errors.HandshakeRefused("host", 503),
     errors.AnsweredByPage("host", 302, "login.example"),
     errors.AnsweredByPage("host", 200),

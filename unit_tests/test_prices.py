@@ -14,12 +14,14 @@ from source_binance_futures.binance.errors import (
     Owner,
     RateLimited,
     RequestRefused,
+    SymbolRefused,
     UnknownSymbols,
     UnreadableAnswer,
 )
 from source_binance_futures.binance.text import quoted
 from source_binance_futures.binance.websocket_api.prices import (
     Answer,
+    chosen_rows,
     parse_answer,
     price_record,
     request,
@@ -109,12 +111,9 @@ def test_frames_that_answer_somebody_else(content: dict[str, Any]) -> None:
         ({"id": "a", "status": 200, "result": ROW}, None, "no list"),
         ({"id": "a", "status": 200}, "BTCUSDT", "no price"),
         ({"id": "a", "status": 200, "result": "x"}, "BTCUSDT", "no price"),
-        ({"id": "a", "status": 200, "result": [ROW, 5]}, None, "no price"),
-        ({"id": "a", "status": 200, "result": [ROW, {"price": "1"}]}, None, "`symbol`"),
-        ({"id": "a", "status": 200, "result": [ROW, {"symbol": "", "price": "1"}]}, None, "`symbol`"),
-        ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT"}]}, None, "`price`"),
-        ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT", "price": None}]}, None, "`price`"),
-        ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT", "price": 6000.01}]}, None, "`price`"),
+        ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT"}]}, "BTCUSDT", "`price`"),
+        ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT", "price": None}]}, "BTCUSDT", "`price`"),
+        ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT", "price": 6000.01}]}, "BTCUSDT", "`price`"),
     ],
 )
 def test_unreadable_answers(content: Any, symbol: str | None, named: str) -> None:
@@ -255,7 +254,56 @@ def test_a_failure_quotes_little(content: dict[str, Any]) -> None:
     assert len(str(error)) < 600
 
 
+ODD = [
+    {"symbol": "A", "price": None},
+    {"symbol": "B", "price": ""},
+    {"symbol": "C", "price": 0},
+    {"symbol": "D"},
+    {"price": "1"},
+    {"symbol": "", "price": "1"},
+    5,
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_row_among_all_is_left_out_and_named(odd: Any) -> None:
+    rows, sentence = chosen_rows(answer({"id": "a", "status": 200, "result": [ROW, odd]}).rows, ())
+    assert rows == [ROW]
+    assert sentence is not None
+    assert sentence.startswith("1 of 2 rows of Binance's answer have no usable price and were left out: ")
+    name = odd.get("symbol") if isinstance(odd, dict) else None
+    assert (name or "a row without a name") in sentence
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_row_that_nobody_asked_for_is_not_judged(odd: Any) -> None:
+    other = {**ROW, "symbol": "ETHUSDT"}
+    assert chosen_rows([odd, ROW, other], ["ETHUSDT", "BTCUSDT"]) == ([other, ROW], None)
+
+
+def test_an_odd_row_that_was_asked_for_fails() -> None:
+    with pytest.raises(UnreadableAnswer, match="`price` is missing in"):
+        chosen_rows([ROW, ODD[0]], ["BTCUSDT", "A"])
+
+
+def test_where_no_row_is_usable_it_fails() -> None:
+    with pytest.raises(UnreadableAnswer, match="`price` is missing in"):
+        chosen_rows(ODD, ())
+    assert chosen_rows([], ()) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [(-1122, "Invalid symbol status."), (-1100, "Illegal characters found."), (-4141, "Symbol is closed.")],
+)
+def test_a_refusal_of_the_one_symbol_is_the_users_turn(code: int, text: str) -> None:
+    error = failure(400, code, text, symbol="BTCSTUSDT")
+    assert (type(error), error.owner) == (SymbolRefused, Owner.USER)
+    assert f"`price_symbols`: Binance gives no price of BTCSTUSDT: {text[:-1]} (code {code})." in str(error)
+    assert isinstance(failure(400, code, text), RequestRefused), "of all symbols it is no user's"
+
+
 def test_a_price_that_cannot_be_written_again_is_told() -> None:
     deep = b'{"id":"a","status":200,"result":[{"symbol":"A","price":"1","time":' + b"[" * 900 + b"]" * 900 + b"}]}"
     with pytest.raises(UnreadableAnswer, match="nested too deeply"):
-        parse_answer(deep, "a", None, "host", 0.0)
+        parse_answer(deep, "a", "A", "host", 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from source_binance_futures.binance.websocket_api.weight import WeightUsed, WeightWatch, cost_of
+from source_binance_futures.binance.websocket_api.weight import WeightBudget, WeightUsed, cost_of
 
 MINUTE_BEGINS = 1795293300.0  # a multiple of 60
 
@@ -17,8 +17,8 @@ def test_what_a_request_costs(symbol: str | None, connected: bool, cost: int) ->
     assert cost_of(symbol, connected=connected) == cost
 
 
-def watch(count: int, limit: int = 2400, told_after: float = 10.0) -> WeightWatch:
-    found = WeightWatch()
+def watch(count: int, limit: int = 2400, told_after: float = 10.0) -> WeightBudget:
+    found = WeightBudget()
     found.told(WeightUsed(count, limit), MINUTE_BEGINS + told_after)
     return found
 
@@ -44,8 +44,8 @@ def test_the_limit_is_the_one_that_binance_says() -> None:
 
 
 def test_before_anything_is_known_nothing_is_waited_for() -> None:
-    assert WeightWatch().seconds_to_wait(7, MINUTE_BEGINS) == 0
-    assert WeightWatch().used(0.0) is None
+    assert WeightBudget().seconds_to_wait(7, MINUTE_BEGINS) == 0
+    assert WeightBudget().used(0.0) is None
 
 
 @pytest.mark.parametrize(("told", "asked"), [(59.9, 60.0), (10, 130), (0, -0.1)])
@@ -60,3 +60,11 @@ def test_the_newest_word_counts() -> None:
     found.told(WeightUsed(7, 2400), MINUTE_BEGINS + 20)
     assert found.used(MINUTE_BEGINS + 59.9) == WeightUsed(7, 2400)
     assert found.seconds_to_wait(2, MINUTE_BEGINS + 59.9) == 0
+
+
+def test_what_was_asked_since_counts_though_nothing_was_answered() -> None:
+    found = watch(2150)
+    assert found.seconds_to_wait(7, MINUTE_BEGINS + 20) == 0
+    found.spent(7, MINUTE_BEGINS + 20)
+    assert found.used(MINUTE_BEGINS + 21) == WeightUsed(2157, 2400)
+    assert found.seconds_to_wait(7, MINUTE_BEGINS + 20) == 40

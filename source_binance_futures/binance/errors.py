@@ -24,6 +24,7 @@
     │   ├── ExchangeUnavailable          overloaded or in maintenance: worth another try
     │   ├── NoAnswer                     nothing within the deadline
     │   ├── UnknownSymbols               not listed
+    │   ├── SymbolRefused                listed no more, or no name that Binance takes
     │   ├── RequestRefused               any other 4xx: a wrong request
     │   └── UnreadableAnswer             not JSON, or not of the documented form
     ├── NothingHeard                 a whole window without a connection that lived
@@ -252,6 +253,18 @@ class UnknownSymbols(RequestFailed):
         super().__init__(
             f"`price_symbols`: Binance does not list {first_of(symbols)} among its USDⓈ-M futures. "
             "Correct or remove the names, or leave the list empty for all symbols."
+        )
+
+
+class SymbolRefused(RequestFailed):
+    """A 4xx about the one symbol that was asked for."""
+
+    owner = Owner.USER
+
+    def __init__(self, symbol: str, code: object, text: str) -> None:
+        super().__init__(
+            f"`price_symbols`: Binance gives no price of {symbol}: {text.rstrip('. ')} (code {code}). Most likely it "
+            "is not traded any more. Correct or remove the name, or leave the list empty for all symbols."
         )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import contextlib
 
 from .clock import LOOK_EVERY, Deadline, Stop
 from .endpoints import ALL_MARKET_STREAM, own_stream, stream_address
-from .market_stream.contracts import Venue
+from .market_stream.contracts import MOST_CONTRACTS, Venue
 from .market_stream.dialling import MAX_MESSAGE_BYTES
-from .market_stream.messages import contracts_in
+from .market_stream.messages import NoBookTicker, parse_frame
 from .transport.connection import Connection, wait_for_any
 from .transport.dialler import Dialler
 from .transport.route import Route
@@ -19,13 +18,20 @@ NEXT_BASE_AFTER = 4.0  # seconds without data; then the next address of the list
 
 
 class Probe:
-    """Listens at one venue until a book ticker of each of its contracts has come."""
+    """Listens at one venue until a book ticker of each named contract has come over its own stream.
 
-    def __init__(self, venue: Venue, route: Route, stop: Stop) -> None:
-        self.symbols = venue.symbols
+    `heard` are the symbols that came so, `shown` those that the all-market stream shows meanwhile. `symbols` are what
+    is waited for where the venue follows no contract.
+    """
+
+    def __init__(self, venue: Venue, route: Route, stop: Stop, symbols: tuple[str, ...] = ()) -> None:
+        self.symbols = venue.symbols or symbols
+        self.heard: set[str] = set()
         self._bases = venue.bases
+        self._follows = bool(venue.symbols)
         self._stop = stop
-        self._streams = [own_stream(symbol) for symbol in venue.symbols] or [ALL_MARKET_STREAM]
+        self.shown: set[str] = set()
+        self._streams = [ALL_MARKET_STREAM, *map(own_stream, venue.symbols)]
         self._dialler: Dialler[None] = Dialler(route, stop.clock, MAX_MESSAGE_BYTES)
         self._open: list[Connection] = []
         self._failure: Exception | None = None
@@ -35,14 +41,15 @@ class Probe:
 
         Raises a `ConnectFailed`, `RateLimited` or `ConnectionLost` where no address can be reached.
         """
-        heard: set[str] = set()
+        heard = self.heard
         bases = list(self._bases)
         self._dial(bases.pop(0))
         next_base = deadline.clock.deadline(NEXT_BASE_AFTER)
         try:
             while not (deadline.expired or self._stop.requested):
                 self._meet(0)
-                heard.update(symbol for connection in list(self._open) for symbol in self._read(connection))
+                for connection in list(self._open):
+                    self._read(connection)
                 if heard and heard.issuperset(self.symbols):
                     break
                 if bases and not heard and (next_base.expired or self._failure is not None):
@@ -69,13 +76,19 @@ class Probe:
                 self._failure = outcome.error
             seconds = 0
 
-    def _read(self, connection: Connection) -> list[str]:
-        found: Sequence[dict[str, Any]] = contracts_in(connection.receive().payloads)
+    def _read(self, connection: Connection) -> None:
+        for payload in connection.receive().payloads:
+            with contextlib.suppress(NoBookTicker):
+                book_ticker, stream = parse_frame(payload)
+                is_sample = stream == ALL_MARKET_STREAM
+                if is_sample and len(self.shown) < MOST_CONTRACTS:
+                    self.shown.add(book_ticker["s"])
+                if not (is_sample and self._follows):
+                    self.heard.add(book_ticker["s"])
         if connection.loss is not None:
             self._failure = connection.loss
             self._open.remove(connection)
             connection.close()
-        return [str(book_ticker["s"]) for book_ticker in found]
 
     def _wait(self, seconds: float) -> None:
         """For data over any connection, or for a connection."""

@@ -18,7 +18,7 @@ from ..binance.transport.connection import Connection
 from ..binance.transport.dialler import connect
 from ..binance.transport.route import Route
 from ..binance.websocket_api.client import MAX_MESSAGE_BYTES
-from ..binance.websocket_api.prices import parse_answer, request
+from ..binance.websocket_api.prices import fault_of_row, parse_answer, request
 from ..binance.websocket_api.weight import MINUTE
 from .contents import DECIMAL
 from .facts import PriceFacts
@@ -132,7 +132,7 @@ class _Asking:
             return type(parsed.error).__name__
         if symbol is not None and isinstance(answer["frame"].get("result"), list):
             return "a list for one symbol"
-        return next(filter(None, map(_fault_of_row, parsed.rows)), "")
+        return next(filter(None, (fault_of_row(row) or _fault_of_row(row) for row in parsed.rows)), "")
 
     def _rows(self, answer: dict[str, Any]) -> None:
         result = answer["frame"].get("result")

@@ -10,9 +10,10 @@ from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.streams.core import StreamData
 
 from ..binance.clock import Stop
-from ..binance.errors import BinanceError, Interrupted, UnknownSymbols
+from ..binance.errors import BinanceError, Interrupted
 from ..binance.websocket_api.client import WebSocketApi
-from ..binance.websocket_api.prices import price_record
+from ..binance.websocket_api.prices import chosen_rows, price_record
+from ..binance.websocket_api.weight import WeightBudget
 from ..config import Config
 from ..failures import reported
 from .schema_drift import SchemaDrift
@@ -23,9 +24,10 @@ class SymbolPrices(Stream):
 
     primary_key = "symbol"
 
-    def __init__(self, config: Config, stop: Stop) -> None:
+    def __init__(self, config: Config, stop: Stop, budget: WeightBudget) -> None:
         self._config = config
         self._stop = stop
+        self._budget = budget
 
     def read_records(
         self,
@@ -41,32 +43,28 @@ class SymbolPrices(Stream):
             self._stop,
             window=self._config.listen_seconds,
             logger=self.logger,
+            budget=self._budget,
         )
         try:
             if self._stop.requested:
                 raise Interrupted
-            rows = requested_prices(api, self._config.price_symbols)
+            symbols = self._config.price_symbols
+            rows, left_out = chosen_rows(requested_prices(api, symbols), symbols)
         except BinanceError as error:
             raise reported(error) from error
         # From here on nothing is waited for but the writing of the rows, and the listening that may follow.
         self._stop.window_ends = self._stop.clock.monotonic() + self._stop.listening_to_come
+        if left_out:
+            self.logger.warning(left_out)
         records = [price_record(row) for row in rows]
         for fault in SchemaDrift(self.get_json_schema()).faults(records[0]) if records else ():
             self.logger.warning(f"Binance's prices no longer fit the declared schema. {fault}")
         yield from records
 
 
-def requested_prices(api: WebSocketApi, symbols: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of `symbols`, or all: by the cheapest request that answers the question.
+def requested_prices(api: WebSocketApi, symbols: Sequence[str]) -> tuple[Any, ...]:
+    """The rows to choose from: by the cheapest request that answers the question. Raises what `latest_prices` raises.
 
-    One symbol: weight 1. None or several: one request for all, weight 2, filtered; never one request each.
-    Raises `UnknownSymbols` with all the names that Binance does not list, and what `latest_prices` raises.
+    One symbol: weight 1. None or several: one request for all, weight 2; never one request each.
     """
-    if not symbols:
-        return list(api.latest_prices(None))
-    rows = api.latest_prices(symbols[0] if len(symbols) == 1 else None)
-    by_symbol = {row["symbol"]: row for row in rows}
-    unknown = [symbol for symbol in symbols if symbol not in by_symbol]
-    if unknown:
-        raise UnknownSymbols(unknown)
-    return [by_symbol[symbol] for symbol in symbols]
+    return api.latest_prices(symbols[0] if len(symbols) == 1 else None)

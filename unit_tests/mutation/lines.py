@@ -67,7 +67,7 @@ LINES = (
     ),
     Line(
         "streams/capture.py",
-        "self._window_ends + WRITE_AFTER_WINDOW",
+        "self._stop.window_ends + WRITE_AFTER_WINDOW",
         "1e12",
         f"{LATE}what_it_is_too_late_to_write_is_counted_and_told[long_after_the_window]",
     ),

@@ -25,20 +25,22 @@ from ..transport.connection import Connection
 from ..transport.dialler import connect
 from ..transport.route import Route
 from .prices import Answer, parse_answer, request
-from .weight import WeightWatch, cost_of
+from .weight import WeightBudget, cost_of
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # all prices are 60 kB in 2026
 CONNECT_TIMEOUT = 10.0
 ANSWER_TIMEOUT = 10.0
 ATTEMPTS = 4  # one, and three more
 LONGEST_WAIT = 60.0  # seconds for Binance's limits; beyond that the next sync is the better place
+AT_LEAST = 30.0  # seconds for a call, however short the window
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0  # seconds between tries
 
 
 class WebSocketApi:
     """Asks `ticker.price`. Every call opens a connection of its own and leaves it.
 
-    `window` is how long it may wait for Binance's limits, in seconds; with `attempts=1` nothing is tried twice.
+    `window` is how long a call may wait for Binance's limits in all, in seconds; with `attempts=1` nothing is tried
+    twice. A call takes no longer than `window`, or 30 seconds where that is more. `budget` is that of the process.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class WebSocketApi:
         *,
         window: float,
         logger: logging.Logger,
+        budget: WeightBudget,
         attempts: int = ATTEMPTS,
         timeout: float = ANSWER_TIMEOUT,
     ) -> None:
@@ -57,20 +60,23 @@ class WebSocketApi:
         self._route = route
         self._stop = stop
         self._clock = stop.clock
-        self._longest_wait = min(window, LONGEST_WAIT)
+        self._window = window
+        self._wait_until = self._end = stop.clock.deadline(window)
         self._logger = logger
         self._attempts = attempts
         self._timeout = timeout
-        self._weight = WeightWatch()
+        self._budget = budget
         self._connection: Connection | None = None
 
-    def latest_prices(self, symbol: str | None) -> tuple[dict[str, Any], ...]:
-        """The rows of all symbols (weight 2), or of one (weight 1); the handshake costs 5 more.
+    def latest_prices(self, symbol: str | None) -> tuple[Any, ...]:
+        """The rows of all symbols (weight 2) as sent, or of one (weight 1); the handshake costs 5 more.
 
         Raises a `BinanceError` whose owner says who must act; temporary failures only after the tries are used up.
         """
+        self._wait_until = self._clock.deadline(self._window)
+        self._end = self._clock.deadline(max(self._window, AT_LEAST))
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self._attempts),
+            stop=lambda state: state.attempt_number >= self._attempts or self._end.expired,
             wait=self._pause,
             retry=tenacity.retry_if_exception(self._is_worth_another_try),
             sleep=self._sleep,
@@ -82,8 +88,10 @@ class WebSocketApi:
         finally:
             self._leave()
 
-    def _ask(self, symbol: str | None) -> tuple[dict[str, Any], ...]:
-        self._mind_the_weight(cost_of(symbol, connected=self._connection is not None))
+    def _ask(self, symbol: str | None) -> tuple[Any, ...]:
+        cost = cost_of(symbol, connected=self._connection is not None)
+        self._mind_the_weight(cost)
+        self._budget.spent(cost, self._clock.epoch())
         if self._connection is None:
             self._connection = self._open()
         try:
@@ -92,7 +100,7 @@ class WebSocketApi:
             self._leave()
             raise
         if answer.weight is not None:
-            self._weight.told(answer.weight, self._clock.epoch())
+            self._budget.told(answer.weight, self._clock.epoch())
             self._logger.info(
                 f"Request weight used by this IP address this minute: {answer.weight.count} of {answer.weight.limit}."
             )
@@ -102,7 +110,7 @@ class WebSocketApi:
 
     def _exchange(self, connection: Connection, symbol: str | None) -> Answer:
         request_id = uuid.uuid4().hex
-        deadline = self._clock.deadline(self._timeout)
+        deadline = self._end.or_after(self._timeout)
         connection.send_text(request(request_id, symbol))
         while True:
             for payload in connection.receive().payloads:
@@ -119,7 +127,7 @@ class WebSocketApi:
             connection.wait(min(deadline.remaining(), LOOK_EVERY))
 
     def _open(self) -> Connection:
-        within = min(CONNECT_TIMEOUT, self._timeout)
+        within = min(CONNECT_TIMEOUT, self._timeout, self._end.remaining())
         return connect(self._url, self._route, self._stop, within, MAX_MESSAGE_BYTES)
 
     def _leave(self) -> None:
@@ -130,8 +138,8 @@ class WebSocketApi:
     def _mind_the_weight(self, cost: int) -> None:
         """Waits for the next minute of the UTC clock where this request would bring the IP address near its limit."""
         now = self._clock.epoch()
-        used, wait = self._weight.used(now), self._weight.seconds_to_wait(cost, now)
-        if used is None or not 0 < wait <= self._longest_wait:
+        used, wait = self._budget.used(now), self._budget.seconds_to_wait(cost, now)
+        if used is None or not 0 < wait <= self._may_wait():
             return
         self._logger.warning(
             f"This IP address has used {used.count} of {used.limit} request weight in this minute. "
@@ -139,11 +147,15 @@ class WebSocketApi:
         )
         self._sleep(wait)
 
+    def _may_wait(self) -> float:
+        """How many seconds may be waited for Binance's limits now."""
+        return min(self._wait_until.remaining(), LONGEST_WAIT)
+
     # --- trying again ---
 
     def _is_worth_another_try(self, error: BaseException) -> bool:
         if isinstance(error, RateLimited):
-            return error.retry_at - self._clock.epoch() <= LONGEST_WAIT
+            return error.retry_at - self._clock.epoch() <= self._may_wait()
         temporary = (ConnectFailed, ConnectionLost, ExchangeUnavailable, NoAnswer)
         return isinstance(error, temporary) and error.owner is Owner.EXCHANGE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,16 +14,18 @@ from ..errors import (
     ExchangeUnavailable,
     RateLimited,
     RequestRefused,
+    SymbolRefused,
     UnknownSymbols,
     UnreadableAnswer,
 )
 from ..refusals import DEFAULT_PAUSE, RATE_LIMIT_STATUSES
-from ..text import quoted, told
+from ..text import first_of, quoted, told
 from .weight import WeightUsed
 
 METHOD = "ticker.price"
 RETRYABLE_CODES = (-1000, -1001, -1006, -1007, -1008, -1016)
 INVALID_SYMBOL = -1121
+SYMBOL_CODES = (-1100, -1122, -1130)  # of the symbol, where that is all that was sent; -1122: it is delisted
 MAINTENANCE_KEY = "239999"
 BANNED_UNTIL = re.compile(r"banned until (\d{10,})")
 EPOCH_MS_FROM = 1e11  # a `retryAfter` above this is a time in ms, below it a number of seconds
@@ -31,9 +33,9 @@ EPOCH_MS_FROM = 1e11  # a `retryAfter` above this is a time in ms, below it a nu
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: `rows` where there are any, else `error`; `weight` where the answer tells it."""
+    """One answer: `rows` where there are any, as sent, else `error`; `weight` where the answer tells it."""
 
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[Any, ...]
     error: BinanceError | None
     weight: WeightUsed | None
 
@@ -80,21 +82,61 @@ def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str,
     return Answer(_rows(answer.get("result"), symbol, payload), None, weight)
 
 
-def _rows(result: Any, symbol: str | None, payload: bytes) -> tuple[dict[str, Any], ...]:
-    rows = result if isinstance(result, list) else [result]
-    if symbol is None and not isinstance(result, list):
+def _rows(result: Any, symbol: str | None, payload: bytes) -> tuple[Any, ...]:
+    """The rows as sent. Only the row of one symbol is judged here: of all, most may not be wanted."""
+    if symbol is not None:
+        rows = result if isinstance(result, list) else [result]
+        for fault in filter(None, map(fault_of_row, rows)):
+            raise UnreadableAnswer(fault)
+        return tuple(rows)
+    if not isinstance(result, list):
         raise UnreadableAnswer(f"no list of prices: {quoted(payload)}")
-    for row in rows:
-        if not isinstance(row, dict):
-            raise UnreadableAnswer(f"no price in {quoted(payload)}")
-        try:
-            written = orjson.dumps(row)
-        except orjson.JSONEncodeError as fault:
-            raise UnreadableAnswer(f"nested too deeply: {quoted(payload)}") from fault
-        for field in ("symbol", "price"):
-            if not isinstance(row.get(field), str) or not row[field]:
-                raise UnreadableAnswer(f"`{field}` is missing in {quoted(written)}")
-    return tuple(rows)
+    return tuple(result)
+
+
+def fault_of_row(row: Any) -> str | None:
+    """Return what keeps a row from being a record, None where nothing does."""
+    try:
+        written = orjson.dumps(row)
+    except orjson.JSONEncodeError:
+        return f"nested too deeply: {quoted(str(row)[:1000].encode())}"
+    if not isinstance(row, dict):
+        return f"no price in {quoted(written)}"
+    for field in ("symbol", "price"):
+        if not isinstance(row.get(field), str) or not row[field]:
+            return f"`{field}` is missing in {quoted(written)}"
+    return None
+
+
+def chosen_rows(rows: Sequence[Any], symbols: Sequence[str]) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the rows of `symbols`, or all that are usable, and a sentence about the others.
+
+    Raises `UnknownSymbols` with all the names that Binance does not list, and `UnreadableAnswer` where a row that was
+    asked for by its name is unusable, or none of all is usable.
+    """
+    if symbols:
+        by_symbol = {row["symbol"]: row for row in rows if isinstance(row, dict) and isinstance(row.get("symbol"), str)}
+        unknown = [symbol for symbol in symbols if symbol not in by_symbol]
+        if unknown:
+            raise UnknownSymbols(unknown)
+        wanted = [by_symbol[symbol] for symbol in symbols]
+        for unusable in filter(None, map(fault_of_row, wanted)):
+            raise UnreadableAnswer(unusable)
+        return wanted, None
+    faults = [(row, fault) for row, fault in zip(rows, map(fault_of_row, rows), strict=True) if fault is not None]
+    if not faults:
+        return list(rows), None
+    if len(faults) == len(rows):
+        raise UnreadableAnswer(faults[0][1])
+    names = [
+        told(row.get("symbol")) if isinstance(row, dict) and row.get("symbol") else "a row without a name"
+        for row, _ in faults
+    ]
+    usable = [row for row in rows if fault_of_row(row) is None]
+    return usable, (
+        f"{len(faults)} of {len(rows)} rows of Binance's answer have no usable price and were left out: "
+        f"{first_of(names)}. The first: {faults[0][1]}."
+    )
 
 
 def price_record(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,6 +153,8 @@ def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: st
         return ExchangeUnavailable(f"status {status}, code {told(code)}: {text}")
     if code == INVALID_SYMBOL and symbol is not None:
         return UnknownSymbols([symbol])
+    if symbol is not None and 400 <= status < 500 and (code in SYMBOL_CODES or "symbol" in text.lower()):
+        return SymbolRefused(symbol, told(code), text)
     return RequestRefused(status, told(code), text)
 
 

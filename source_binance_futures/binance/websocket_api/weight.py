@@ -27,8 +27,11 @@ def cost_of(symbol: str | None, *, connected: bool) -> int:
     return cost if connected else cost + HANDSHAKE_WEIGHT
 
 
-class WeightWatch:
-    """What Binance said last, and in which minute. Moments are seconds since 1970."""
+class WeightBudget:
+    """What the IP address has used in this minute: what Binance said last, and what was asked since.
+
+    One for a process, whatever it asks. Moments are seconds since 1970.
+    """
 
     def __init__(self) -> None:
         self._used: WeightUsed | None = None
@@ -37,6 +40,12 @@ class WeightWatch:
     def told(self, used: WeightUsed, now: float) -> None:
         """An answer that came `now` said so."""
         self._used, self._told_at = used, now
+
+    def spent(self, cost: int, now: float) -> None:
+        """A request of this cost leaves `now`; it may never be answered."""
+        used = self.used(now)
+        if used is not None:
+            self._used = WeightUsed(used.count + cost, used.limit)
 
     def used(self, now: float) -> WeightUsed | None:
         """What is known of the present minute; another minute's weight says nothing."""
