@@ -17,7 +17,7 @@ from local_exchange import LocalExchange
 from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import AddressForbidden, ProxyFailed
 from source_binance_futures.binance.transport.route import Route
-from source_binance_futures.binance.transport.tcp import is_public
+from source_binance_futures.binance.transport.sockets import is_public
 from source_binance_futures.binance.transport.tls import tls_context
 
 from .harness.connector import INCREMENTAL, Connector

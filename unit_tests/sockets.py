@@ -1,4 +1,4 @@
-"""Two ends of a real connection on loopback, plain or encrypted; and a channel in memory, for bytes without end."""
+"""Two ends of a real connection on loopback, plain or encrypted; and a stream in memory, for bytes without end."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from contextlib import closing, contextmanager, suppress
 import trustme
 
 from source_binance_futures.binance.clock import Clock, Deadline
-from source_binance_futures.binance.transport.channel import Channel, EndOfStream
-from source_binance_futures.binance.transport.tls import TlsChannel
+from source_binance_futures.binance.transport.sockets import ByteStream, EndOfStream
+from source_binance_futures.binance.transport.tls import TlsStream
 
 PATIENCE = 20.0  # seconds that a busy machine may take for what is due at once
 
@@ -33,16 +33,16 @@ def tcp_ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @contextmanager
-def plain_channel() -> Iterator[tuple[Channel, socket.socket]]:
+def plain_stream() -> Iterator[tuple[ByteStream, socket.socket]]:
     with tcp_ends() as (client, server):
-        channel = Channel(client)
-        with closing(channel):
-            yield channel, server
+        stream = ByteStream(client)
+        with closing(stream):
+            yield stream, server
 
 
 @contextmanager
-def tls_channel() -> Iterator[tuple[TlsChannel, ssl.SSLSocket]]:
-    """An encrypted channel, and the server's end of it; each `sendall` of the server's makes TLS records of its own.
+def tls_stream() -> Iterator[tuple[TlsStream, ssl.SSLSocket]]:
+    """An encrypted stream, and the server's end of it; each `sendall` of the server's makes TLS records of its own.
 
     To the server an end that TLS does not announce is an error.
     """
@@ -55,13 +55,13 @@ def tls_channel() -> Iterator[tuple[TlsChannel, ssl.SSLSocket]]:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        channel = TlsChannel(client, for_client, "localhost")
-        channel.shake_hands(Clock().deadline(PATIENCE))
+        stream = TlsStream(client, for_client, "localhost")
+        stream.shake_hands(Clock().deadline(PATIENCE))
         thread.join(PATIENCE)
         with suppress(BlockingIOError):
-            channel.take()  # the tickets of TLS 1.3
-        with closing(channel), closing(encrypted[0]):
-            yield channel, encrypted[0]
+            stream.take()  # the tickets of TLS 1.3
+        with closing(stream), closing(encrypted[0]):
+            yield stream, encrypted[0]
 
 
 @functools.cache
@@ -74,8 +74,8 @@ def _contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return for_server, for_client
 
 
-class ScriptedChannel(Channel):
-    """A channel in memory: what is sent to it is kept, and what it was made with is received, in pieces as given.
+class ScriptedStream(ByteStream):
+    """A stream in memory: what is sent to it is kept, and what it was made with is received, in pieces as given.
 
     Then the stream ends, or nothing more comes until the deadline, with `ends=False`.
     """

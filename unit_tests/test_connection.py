@@ -17,7 +17,7 @@ from source_binance_futures.binance.transport import connection as connection_mo
 from source_binance_futures.binance.transport.connection import Connection, Received
 from source_binance_futures.binance.transport.route import Route
 
-from .sockets import PATIENCE, ScriptedChannel, plain_channel
+from .sockets import PATIENCE, ScriptedStream, plain_stream
 
 LIMIT = 2**20
 UPDATE = b'{"e":"bookTicker","u":1,"s":"BTCUSD_PERP"}'
@@ -31,10 +31,10 @@ def close_frame(code: int, reason: str = "") -> bytes:
     return wire(Opcode.CLOSE, struct.pack("!H", code) + reason.encode())
 
 
-def scripted(*pieces: bytes) -> tuple[Connection, ScriptedChannel]:
+def scripted(*pieces: bytes) -> tuple[Connection, ScriptedStream]:
     """A connection to which these pieces come, one with each read, and then nothing more."""
-    channel = ScriptedChannel(pieces, ends=False)
-    return Connection(channel, LIMIT, Clock()), channel
+    stream = ScriptedStream(pieces, ends=False)
+    return Connection(stream, LIMIT, Clock()), stream
 
 
 def understood(data: bytes) -> list[tuple[Opcode, bytes]]:
@@ -61,93 +61,93 @@ def test_half_a_frame_is_not_heard_and_a_pong_is() -> None:
 
 
 def test_several_pings_are_answered_by_the_newest_pong() -> None:
-    connection, channel = scripted(wire(Opcode.PING, b"1") + wire(Opcode.TEXT, UPDATE) + wire(Opcode.PING, b"2"))
+    connection, stream = scripted(wire(Opcode.PING, b"1") + wire(Opcode.TEXT, UPDATE) + wire(Opcode.PING, b"2"))
     assert connection.receive().payloads == [UPDATE]
-    assert understood(channel.sent) == [(Opcode.PONG, b"2")]
+    assert understood(stream.sent) == [(Opcode.PONG, b"2")]
 
 
 def test_a_ping_carries_the_time() -> None:
-    connection, channel = scripted()
+    connection, stream = scripted()
     before = int(time.time() * 1000)
     connection.ping()
-    ((opcode, payload),) = understood(channel.sent)
+    ((opcode, payload),) = understood(stream.sent)
     assert opcode is Opcode.PING
     assert before <= int(payload) <= time.time() * 1000
 
 
 def test_text_is_sent_as_text() -> None:
-    connection, channel = scripted()
+    connection, stream = scripted()
     connection.send_text("币" * 100)
-    assert understood(channel.sent) == [(Opcode.TEXT, ("币" * 100).encode())]
+    assert understood(stream.sent) == [(Opcode.TEXT, ("币" * 100).encode())]
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1008, 3000, 4999])
 def test_the_code_of_a_close_frame_is_echoed(code: int) -> None:
-    connection, channel = scripted(wire(Opcode.TEXT, UPDATE) + close_frame(code, "Too many requests"))
+    connection, stream = scripted(wire(Opcode.TEXT, UPDATE) + close_frame(code, "Too many requests"))
     assert connection.receive().payloads == [UPDATE]
-    assert understood(channel.sent) == [(Opcode.CLOSE, struct.pack("!H", code))]
+    assert understood(stream.sent) == [(Opcode.CLOSE, struct.pack("!H", code))]
     assert isinstance(connection.loss, ClosedByExchange)
     assert connection.loss.code == code
     assert str(connection.loss) == f"the exchange closed the connection with code {code} (Too many requests)"
-    assert channel.is_closed
+    assert stream.is_closed
 
 
 def test_a_close_frame_without_a_code_is_answered_with_a_normal_one() -> None:
-    connection, channel = scripted(wire(Opcode.CLOSE))
+    connection, stream = scripted(wire(Opcode.CLOSE))
     connection.receive()
-    assert understood(channel.sent) == [(Opcode.CLOSE, struct.pack("!H", 1000))]
+    assert understood(stream.sent) == [(Opcode.CLOSE, struct.pack("!H", 1000))]
     assert isinstance(connection.loss, ClosedByExchange)
     assert connection.loss.code == 1005
     assert str(connection.loss) == "the exchange closed the connection with code 1005"
 
 
 def test_nothing_is_answered_after_a_close_frame() -> None:
-    connection, channel = scripted(wire(Opcode.PING, b"1") + close_frame(1001) + wire(Opcode.PING, b"2"))
+    connection, stream = scripted(wire(Opcode.PING, b"1") + close_frame(1001) + wire(Opcode.PING, b"2"))
     connection.receive()
     connection.ping()
     connection.send_text("more")
     connection.close()
-    assert understood(channel.sent) == [(Opcode.CLOSE, struct.pack("!H", 1001))]
+    assert understood(stream.sent) == [(Opcode.CLOSE, struct.pack("!H", 1001))]
 
 
 def test_a_violation_is_told_to_the_server_and_what_was_sound_before_counts() -> None:
-    connection, channel = scripted(wire(Opcode.TEXT, UPDATE) + b"\xc1\x02hi")
+    connection, stream = scripted(wire(Opcode.TEXT, UPDATE) + b"\xc1\x02hi")
     assert connection.receive() == ([UPDATE], True, True)
-    assert understood(channel.sent) == [(Opcode.CLOSE, struct.pack("!H", 1002))]
+    assert understood(stream.sent) == [(Opcode.CLOSE, struct.pack("!H", 1002))]
     assert isinstance(connection.loss, ProtocolViolation)
     assert connection.receive() == ([], False, True)
 
 
 def test_the_loss_is_the_cause_and_not_what_came_of_it() -> None:
-    connection, channel = scripted(close_frame(1001))
+    connection, stream = scripted(close_frame(1001))
     connection.receive()
     connection.close()
     assert isinstance(connection.loss, ClosedByExchange)
-    assert channel.is_closed
+    assert stream.is_closed
 
 
 def test_an_end_without_a_close_frame_is_told() -> None:
-    channel = ScriptedChannel([wire(Opcode.TEXT, UPDATE)])
-    connection = Connection(channel, LIMIT, Clock())
+    stream = ScriptedStream([wire(Opcode.TEXT, UPDATE)])
+    connection = Connection(stream, LIMIT, Clock())
     assert connection.receive().payloads == [UPDATE]
     assert connection.loss is None
     connection.receive()
     assert str(connection.loss) == "the connection ended without a close frame"
     connection.close()
-    assert channel.sent == b"", "there is nobody to say goodbye to"
+    assert stream.sent == b"", "there is nobody to say goodbye to"
 
 
 def test_closing_says_goodbye_once() -> None:
-    connection, channel = scripted()
+    connection, stream = scripted()
     connection.close()
     connection.close()
-    assert understood(channel.sent) == [(Opcode.CLOSE, struct.pack("!H", 1000))]
+    assert understood(stream.sent) == [(Opcode.CLOSE, struct.pack("!H", 1000))]
     assert str(connection.loss) == "left by this side"
 
 
 def test_a_peer_that_reads_late_gets_all_of_what_is_sent() -> None:
-    with plain_channel() as (channel, server):
-        connection = Connection(channel, LIMIT, Clock())
+    with plain_stream() as (stream, server):
+        connection = Connection(stream, LIMIT, Clock())
         received: list[int] = []
 
         def read() -> None:
@@ -167,8 +167,8 @@ def test_a_peer_that_reads_late_gets_all_of_what_is_sent() -> None:
 def test_a_peer_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """`test_the_patience_of_sending` has the true number of seconds."""
     monkeypatch.setattr(connection_module, "SEND_TIMEOUT", 0.5)
-    with plain_channel() as (channel, _):
-        connection = Connection(channel, LIMIT, Clock())
+    with plain_stream() as (stream, _):
+        connection = Connection(stream, LIMIT, Clock())
         began = time.monotonic()
         connection.send_text("x" * 64 * 2**20)
         assert 0.4 < time.monotonic() - began < PATIENCE
@@ -179,7 +179,7 @@ def test_a_peer_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 def test_the_patience_of_sending() -> None:
     seen: list[float] = []
 
-    class Watched(ScriptedChannel):
+    class Watched(ScriptedStream):
         def send(self, data: bytes, deadline: Deadline) -> None:
             seen.append(deadline.remaining())
             super().send(data, deadline)
@@ -189,8 +189,8 @@ def test_the_patience_of_sending() -> None:
 
 
 def test_waiting_ends_when_something_comes() -> None:
-    with plain_channel() as (channel, server):
-        connection = Connection(channel, LIMIT, Clock())
+    with plain_stream() as (stream, server):
+        connection = Connection(stream, LIMIT, Clock())
         assert not connection.wait(0)
         assert not connection.wait(-1)
         threading.Timer(0.1, server.sendall, args=(wire(Opcode.TEXT, UPDATE),)).start()
@@ -201,17 +201,17 @@ def test_waiting_ends_when_something_comes() -> None:
 class NowhereRoute:
     """A route on which whatever comes is handed out or raised."""
 
-    def __init__(self, outcome: ScriptedChannel | Exception) -> None:
+    def __init__(self, outcome: ScriptedStream | Exception) -> None:
         self.outcome = outcome
 
-    def open(self, *_: object) -> ScriptedChannel:
+    def open(self, *_: object) -> ScriptedStream:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
 
 
 def test_a_handshake_that_fails_leaves_no_socket_open() -> None:
-    channel = ScriptedChannel([b"\r\n\r\n"])
+    stream = ScriptedStream([b"\r\n\r\n"])
     with pytest.raises(HandshakeFailed):
-        Connection.open("wss://h", cast(Route, NowhereRoute(channel)), Clock().deadline(PATIENCE), LIMIT)
-    assert channel.is_closed
+        Connection.open("wss://h", cast(Route, NowhereRoute(stream)), Clock().deadline(PATIENCE), LIMIT)
+    assert stream.is_closed

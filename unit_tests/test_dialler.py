@@ -20,7 +20,7 @@ from source_binance_futures.binance.transport.route import Route
 from source_binance_futures.binance.websocket_api.weight import WeightBudget
 from source_binance_futures.config import Config
 
-from .sockets import PATIENCE, ScriptedChannel
+from .sockets import PATIENCE, ScriptedStream
 
 URL = "wss://dstream.example/stream"
 LIMIT = 1000
@@ -38,9 +38,9 @@ class Attempts:
         self.hand_over.append(hand_over)
 
 
-def connection() -> tuple[Connection, ScriptedChannel]:
-    channel = ScriptedChannel([], ends=False)
-    return Connection(channel, LIMIT, Clock()), channel
+def connection() -> tuple[Connection, ScriptedStream]:
+    stream = ScriptedStream([], ends=False)
+    return Connection(stream, LIMIT, Clock()), stream
 
 
 def dialler(attempts: Attempts, wake: Callable[[], None] = lambda: None) -> Dialler[str]:
@@ -69,14 +69,14 @@ def test_what_was_opened_and_never_met_is_left(when: str) -> None:
     attempts = Attempts()
     calls = dialler(attempts)
     calls.dial(URL, 5, "a")
-    opened, channel = connection()
+    opened, stream = connection()
     if when == "before":
         attempts.hand_over[0](opened)
     calls.close()
     if when == "after":
         attempts.hand_over[0](opened)
-    assert channel.is_closed
-    assert channel.sent[:1] == b"\x88", "a close frame: it is left in good order"
+    assert stream.is_closed
+    assert stream.sent[:1] == b"\x88", "a close frame: it is left in good order"
     assert calls.outcome() is None
 
 
@@ -84,11 +84,11 @@ def test_nothing_that_was_met_is_left() -> None:
     attempts = Attempts()
     calls = dialler(attempts)
     calls.dial(URL, 5, "a")
-    opened, channel = connection()
+    opened, stream = connection()
     attempts.hand_over[0](opened)
     assert calls.outcome() is not None
     calls.close()
-    assert not channel.is_closed
+    assert not stream.is_closed
 
 
 def test_an_error_that_nobody_thought_of_is_ours_and_not_quoted() -> None:
@@ -120,9 +120,9 @@ def test_whatever_opening_raises_is_handed_over(error: Exception, monkeypatch: p
 
 def test_a_stop_ends_the_wait_and_a_connection_that_comes_later_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     stop, is_open = Stop(Clock()), threading.Event()
-    opened, channel = connection()
+    opened, stream = connection()
     is_left = threading.Event()
-    monkeypatch.setattr(channel, "close", is_left.set)
+    monkeypatch.setattr(stream, "close", is_left.set)
 
     def open_late(*_: object) -> Connection:
         stop.request()

@@ -18,16 +18,16 @@ from source_binance_futures.binance.errors import (
     LocationRefused,
     RateLimited,
 )
-from source_binance_futures.binance.transport.channel import Channel
 from source_binance_futures.binance.transport.handshake import shake_hands
+from source_binance_futures.binance.transport.sockets import ByteStream
 
-from .sockets import PATIENCE, ScriptedChannel, accept_for, tcp_ends
+from .sockets import PATIENCE, ScriptedStream, accept_for, tcp_ends
 
 URL = "wss://dstream.binance.com/stream?streams=btcusd_perp@bookTicker"
 HEADERS = {"Upgrade": "websocket", "Connection": "Upgrade"}
 
 
-class Server(ScriptedChannel):
+class Server(ScriptedStream):
     """Answers with `answer(accept)`, in pieces, once the request is there."""
 
     def __init__(self, answer: Callable[[str], Iterable[bytes]], *, ends: bool = True) -> None:
@@ -55,7 +55,7 @@ def raw(data: bytes) -> Callable[[str], list[bytes]]:
     return lambda _: [data]
 
 
-def shake(server: ScriptedChannel, url: str = URL) -> None:
+def shake(server: ScriptedStream, url: str = URL) -> None:
     shake_hands(server, url, Clock().deadline(PATIENCE))
 
 
@@ -212,6 +212,6 @@ def test_a_long_request_is_sent_whole_to_a_server_that_reads_slowly() -> None:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        shake_hands(Channel(client), url, Clock().deadline(PATIENCE))
+        shake_hands(ByteStream(client), url, Clock().deadline(PATIENCE))
         thread.join(PATIENCE)
     assert bytes(received).partition(b" HTTP/1.1\r\n")[0].endswith(b"x" * 2**20)

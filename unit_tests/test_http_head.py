@@ -7,18 +7,18 @@ from collections.abc import Iterable
 import pytest
 
 from source_binance_futures.binance.clock import Clock
-from source_binance_futures.binance.transport.channel import EndOfStream
-from source_binance_futures.binance.transport.http_head import MAX_HEAD_BYTES, Head, HeadError, parse_head, read_head
+from source_binance_futures.binance.transport.handshake import MAX_HEAD_BYTES, Head, HeadError, parse_head, read_head
+from source_binance_futures.binance.transport.sockets import EndOfStream
 
-from .sockets import ScriptedChannel
+from .sockets import ScriptedStream
 
 ANSWER = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nVia: a\r\nvia:b \r\n\r\n"
 HEAD = Head(407, "Proxy Authentication Required", {"proxy-authenticate": "Basic", "via": "a, b"})
 
 
-def read(pieces: Iterable[bytes], *, ends: bool = True) -> tuple[Head, ScriptedChannel]:
-    channel = ScriptedChannel(pieces, ends=ends)
-    return read_head(channel, Clock().deadline(20)), channel
+def read(pieces: Iterable[bytes], *, ends: bool = True) -> tuple[Head, ScriptedStream]:
+    stream = ScriptedStream(pieces, ends=ends)
+    return read_head(stream, Clock().deadline(20)), stream
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 44, 1000])
@@ -27,9 +27,9 @@ def test_any_cut_gives_the_same_head(size: int) -> None:
 
 
 def test_what_follows_the_empty_line_is_left() -> None:
-    _, channel = read([ANSWER + b"\x81\x05Hello"])
-    assert channel.received == len(ANSWER)
-    assert channel.take()[0] == b"\x81\x05Hello"
+    _, stream = read([ANSWER + b"\x81\x05Hello"])
+    assert stream.received == len(ANSWER)
+    assert stream.take()[0] == b"\x81\x05Hello"
 
 
 def test_lines_may_end_with_lf_alone() -> None:
@@ -70,9 +70,9 @@ def test_status_lines(line: bytes, status: int, reason: str) -> None:
 )
 def test_what_is_not_http_is_known_by_its_first_line(line: bytes) -> None:
     """And the empty line is not waited for."""
-    channel = ScriptedChannel([line + b"\r\n"], ends=False)
+    stream = ScriptedStream([line + b"\r\n"], ends=False)
     with pytest.raises(HeadError, match="its answer is not HTTP") as raised:
-        read_head(channel, Clock().deadline(20))
+        read_head(stream, Clock().deadline(20))
     assert line.decode("latin-1").strip() in str(raised.value)
 
 
@@ -90,17 +90,17 @@ def test_a_head_without_end_is_given_up_at_the_limit(filler: bytes) -> None:
         while True:
             yield filler * 1000
 
-    channel = ScriptedChannel(without_end())
+    stream = ScriptedStream(without_end())
     with pytest.raises(HeadError, match=f"its headers are longer than {MAX_HEAD_BYTES} bytes"):
-        read_head(channel, Clock().deadline(20))
-    assert channel.received == MAX_HEAD_BYTES
+        read_head(stream, Clock().deadline(20))
+    assert stream.received == MAX_HEAD_BYTES
 
 
 def test_the_longest_head_is_read() -> None:
     assert MAX_HEAD_BYTES == 65_536, "as much as browsers take for all headers, and more"
     start = b"HTTP/1.1 200 OK\r\na: "
-    head, channel = read([start + b"x" * (MAX_HEAD_BYTES - len(start) - 4) + b"\r\n\r\n"])
-    assert channel.received == MAX_HEAD_BYTES
+    head, stream = read([start + b"x" * (MAX_HEAD_BYTES - len(start) - 4) + b"\r\n\r\n"])
+    assert stream.received == MAX_HEAD_BYTES
     assert head.status == 200
 
 
@@ -113,7 +113,7 @@ def test_an_answer_that_breaks_off(part: bytes) -> None:
 
 
 def test_a_deadline_that_is_over_reads_nothing() -> None:
-    channel = ScriptedChannel([ANSWER])
+    stream = ScriptedStream([ANSWER])
     with pytest.raises(TimeoutError):
-        read_head(channel, Clock().deadline(-1))
-    assert channel.received == 0
+        read_head(stream, Clock().deadline(-1))
+    assert stream.received == 0

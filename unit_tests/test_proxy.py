@@ -22,7 +22,7 @@ from source_binance_futures.binance.transport.proxy import (
 )
 from source_binance_futures.binance.transport.route import Route
 
-from .sockets import PATIENCE, ScriptedChannel
+from .sockets import PATIENCE, ScriptedStream
 
 SECRET = "Geheim"
 
@@ -75,26 +75,24 @@ def test_what_the_protocol_cannot_send_is_told_and_not_shown(url: str) -> None:
     assert SECRET not in str(raised.value)
 
 
-def asked(
-    url: str, answer: Iterable[bytes], host: str = "dstream.binance.com", *, ends: bool = True
-) -> ScriptedChannel:
-    channel = ScriptedChannel(answer, ends=ends)
-    pass_through(channel, Proxy.parse(url, "`proxy_url`"), host, 443, Clock().deadline(PATIENCE))
-    return channel
+def asked(url: str, answer: Iterable[bytes], host: str = "dstream.binance.com", *, ends: bool = True) -> ScriptedStream:
+    stream = ScriptedStream(answer, ends=ends)
+    pass_through(stream, Proxy.parse(url, "`proxy_url`"), host, 443, Clock().deadline(PATIENCE))
+    return stream
 
 
 OPENED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 def test_connect_without_credentials() -> None:
-    channel = asked("http://proxy:3128", [OPENED])
-    assert channel.sent == b"CONNECT dstream.binance.com:443 HTTP/1.1\r\nHost: dstream.binance.com:443\r\n\r\n"
+    stream = asked("http://proxy:3128", [OPENED])
+    assert stream.sent == b"CONNECT dstream.binance.com:443 HTTP/1.1\r\nHost: dstream.binance.com:443\r\n\r\n"
 
 
 def test_connect_with_credentials() -> None:
-    channel = asked("http://us%20er:p%40ss%3A%C3%A9@proxy:3128", [OPENED])
+    stream = asked("http://us%20er:p%40ss%3A%C3%A9@proxy:3128", [OPENED])
     basic = base64.b64encode("us er:p@ss:é".encode("latin-1"))
-    assert b"\r\nProxy-Authorization: Basic " + basic + b"\r\n" in channel.sent
+    assert b"\r\nProxy-Authorization: Basic " + basic + b"\r\n" in stream.sent
 
 
 @pytest.mark.parametrize(
@@ -124,9 +122,9 @@ def test_a_host_that_is_no_name_is_not_asked_for() -> None:
     ],
 )
 def test_answers_that_open_the_way(answer: list[bytes]) -> None:
-    channel = asked("http://proxy", [*answer, b"the tunnel's"])
-    assert channel.take()[0] == b"the tunnel's"
-    assert not channel.is_closed
+    stream = asked("http://proxy", [*answer, b"the tunnel's"])
+    assert stream.take()[0] == b"the tunnel's"
+    assert not stream.is_closed
 
 
 @pytest.mark.parametrize(
@@ -233,17 +231,17 @@ REACHED = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x01\xbb"
 
 
 def test_socks_with_a_name() -> None:
-    channel = asked("socks5h://proxy", [METHOD, REACHED, b"the tunnel's"])
+    stream = asked("socks5h://proxy", [METHOD, REACHED, b"the tunnel's"])
     name = b"dstream.binance.com"
-    assert channel.sent == b"\x05\x01\x00\x05\x01\x00\x03" + bytes([len(name)]) + name + b"\x01\xbb"
-    assert channel.take()[0] == b"the tunnel's"
-    assert not channel.is_closed
+    assert stream.sent == b"\x05\x01\x00\x05\x01\x00\x03" + bytes([len(name)]) + name + b"\x01\xbb"
+    assert stream.take()[0] == b"the tunnel's"
+    assert not stream.is_closed
 
 
 def test_socks_with_a_password_byte_by_byte() -> None:
     answer = NEEDS_PASSWORD + GRANTED + b"\x05\x00\x00\x03\x05proxy\x01\xbb"
-    channel = asked("socks5h://user:word@proxy", [bytes([byte]) for byte in answer])
-    assert b"\x01\x04user\x04word" in channel.sent
+    stream = asked("socks5h://user:word@proxy", [bytes([byte]) for byte in answer])
+    assert b"\x01\x04user\x04word" in stream.sent
 
 
 @pytest.mark.parametrize("answer", [b"\x05\xff", NEEDS_PASSWORD + b"\x01\x01"])

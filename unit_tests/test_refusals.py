@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_binance_futures.binance.errors import (
+    DEFAULT_PAUSE,
     AddressRefused,
     AnsweredByPage,
     HandshakeRefused,
     LocationRefused,
     Owner,
     RateLimited,
+    refusal,
+    retry_after,
 )
-from source_binance_futures.binance.refusals import DEFAULT_PAUSE, refusal, retry_after
 
 HOST = "dstream.binance.com"
 NOW = 1_790_000_000.0

@@ -19,9 +19,9 @@ import trustme
 
 from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import ConnectFailed, Owner, TlsFailed, TlsUnusable
-from source_binance_futures.binance.transport.channel import Channel
 from source_binance_futures.binance.transport.connection import Connection
 from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.transport.sockets import ByteStream
 from source_binance_futures.output import Output
 
 from .sockets import PATIENCE, tcp_ends
@@ -202,7 +202,7 @@ def beyond(descriptor: int) -> int:
 
 def test_descriptors_beyond_1023_are_waited_for() -> None:
     with tcp_ends() as (client, server):
-        connection = Connection(Channel(socket.socket(fileno=beyond(client.fileno()))), 100, Clock())
+        connection = Connection(ByteStream(socket.socket(fileno=beyond(client.fileno()))), 100, Clock())
         assert not connection.wait(0)
         server.sendall(b"\x81\x02hi")
         assert connection.wait(PATIENCE)

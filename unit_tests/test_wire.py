@@ -13,10 +13,10 @@ from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.market_stream.messages import Read
 from source_binance_futures.binance.market_stream.subscriptions import Subscriptions
 from source_binance_futures.binance.market_stream.wire import Wire
-from source_binance_futures.binance.transport.channel import Channel
 from source_binance_futures.binance.transport.connection import Connection, Received
+from source_binance_futures.binance.transport.sockets import ByteStream
 
-from .sockets import PATIENCE, plain_channel
+from .sockets import PATIENCE, plain_stream
 from .virtual_time import EPOCH, VirtualTime
 
 PAYLOAD = b'{"e":"bookTicker","u":7,"s":"BTCUSD_PERP","E":1790373637547,"b":"1","B":"2","a":"3","A":"4"}'
@@ -32,8 +32,8 @@ def read(wire: Wire) -> Read:
 class Ending(Connection):
     """The exchange closes it while it is read: the close frame and the end arrive after the last byte was taken."""
 
-    def __init__(self, channel: Channel, server: socket.socket, time_passes: Callable[[float], None]) -> None:
-        super().__init__(channel, 1 << 20, Clock())
+    def __init__(self, stream: ByteStream, server: socket.socket, time_passes: Callable[[float], None]) -> None:
+        super().__init__(stream, 1 << 20, Clock())
         self._server = server
         self._time_passes = time_passes
 
@@ -49,8 +49,8 @@ class Ending(Connection):
 def test_rows_cover_nothing_after_the_read_in_which_they_came() -> None:
     """A close frame that waits behind it looks like any other byte, so the end is not seen yet."""
     time_of_test = VirtualTime()
-    with plain_channel() as (channel, server):
-        connection = Ending(channel, server, time_of_test.pass_by)
+    with plain_stream() as (stream, server):
+        connection = Ending(stream, server, time_of_test.pass_by)
         wire = Wire(connection, Subscriptions([], 0), time_of_test.clock(), base=0, own_streams=True)
         server.sendall(FRAME)
         assert connection.wait(PATIENCE)
@@ -61,14 +61,14 @@ def test_rows_cover_nothing_after_the_read_in_which_they_came() -> None:
 
 @pytest.mark.parametrize("over", [False, True])
 def test_a_read_knows_whether_the_connection_is_over_right_after_it(over: bool) -> None:
-    with plain_channel() as (channel, server):
-        connection = Connection(channel, 1 << 20, Clock())
+    with plain_stream() as (stream, server):
+        connection = Connection(stream, 1 << 20, Clock())
         wire = Wire(connection, Subscriptions([], 0), Clock(), base=0, own_streams=True)
         server.sendall(FRAME)
         if over:
             server.shutdown(socket.SHUT_WR)
             poller = select.poll()
-            poller.register(channel.fileno(), select.POLLRDHUP)
+            poller.register(stream.fileno(), select.POLLRDHUP)
             assert poller.poll(PATIENCE * 1000)
         found = read(wire)
         assert (found.payloads, found.ended, found.lost) == ([PAYLOAD], over, None)

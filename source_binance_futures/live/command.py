@@ -15,8 +15,7 @@ from typing import TypeGuard
 import orjson
 
 from ..binance.clock import Clock, Stop
-from ..binance.errors import BinanceError, HandshakeRefused, LocationRefused
-from ..binance.refusals import LOCATION_REFUSED
+from ..binance.errors import LOCATION_REFUSED, BinanceError, HandshakeRefused, LocationRefused
 from ..config import CUSTOM_ADDRESSES, Config, ConfigurationError
 from .judge import judge
 from .observation import Observation

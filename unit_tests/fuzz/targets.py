@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
 from source_binance_futures.binance.clock import Clock
-from source_binance_futures.binance.errors import BinanceError, ConnectFailed, UnreadableAnswer
+from source_binance_futures.binance.errors import BinanceError, ConnectFailed, UnreadableAnswer, refusal
 from source_binance_futures.binance.market_stream.messages import (
     NoBookTicker,
     book_ticker_record,
@@ -21,14 +21,13 @@ from source_binance_futures.binance.market_stream.messages import (
     scan,
 )
 from source_binance_futures.binance.market_stream.subscriptions import control_answer
-from source_binance_futures.binance.refusals import refusal
 from source_binance_futures.binance.transport.connection import Connection
-from source_binance_futures.binance.transport.http_head import MAX_HEAD_BYTES
+from source_binance_futures.binance.transport.handshake import MAX_HEAD_BYTES
 from source_binance_futures.binance.transport.proxy import Proxy, pass_through
 from source_binance_futures.binance.transport.route import Route
 from source_binance_futures.binance.websocket_api.prices import fault_of_row, parse_answer, price_record
 
-from ..sockets import PATIENCE, ScriptedChannel, accept_for
+from ..sockets import PATIENCE, ScriptedStream, accept_for
 from .inputs import (
     ACCEPT,
     MARKET_MESSAGES,
@@ -54,7 +53,7 @@ class Target(NamedTuple):
     check: Callable[[Pieces], None]
 
 
-class AnsweringServer(ScriptedChannel):
+class AnsweringServer(ScriptedStream):
     """Puts what belongs there in the place of `ACCEPT`, once it has been asked."""
 
     def __init__(self, pieces: Pieces) -> None:
@@ -62,13 +61,13 @@ class AnsweringServer(ScriptedChannel):
 
 
 class RouteTo:
-    """A route that leads to a channel."""
+    """A route that leads to a stream."""
 
-    def __init__(self, channel: ScriptedChannel) -> None:
-        self._channel = channel
+    def __init__(self, stream: ScriptedStream) -> None:
+        self._stream = stream
 
-    def open(self, *_: object) -> ScriptedChannel:
-        return self._channel
+    def open(self, *_: object) -> ScriptedStream:
+        return self._stream
 
 
 def told(error: Exception) -> None:
@@ -105,17 +104,17 @@ def check_socks(pieces: Pieces) -> None:
 
 
 def _check_proxy(url: str, pieces: Pieces) -> None:
-    channel = ScriptedChannel(pieces)
+    stream = ScriptedStream(pieces)
     try:
-        pass_through(channel, Proxy.parse(url, "`proxy_url`"), "host", 443, Clock().deadline(PATIENCE))
+        pass_through(stream, Proxy.parse(url, "`proxy_url`"), "host", 443, Clock().deadline(PATIENCE))
     except ConnectFailed as error:
         told(error)
-    assert channel.received <= MAX_HEAD_BYTES
+    assert stream.received <= MAX_HEAD_BYTES
 
 
 def check_frames(pieces: Pieces) -> None:
-    channel = ScriptedChannel(pieces)
-    connection = Connection(channel, MAX_MESSAGE_BYTES, Clock())
+    stream = ScriptedStream(pieces)
+    connection = Connection(stream, MAX_MESSAGE_BYTES, Clock())
     size = 0
     while connection.loss is None:
         payloads = connection.receive().payloads

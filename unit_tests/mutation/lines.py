@@ -190,10 +190,10 @@ LINES = (
         f"{CONNECTION}the_code_of_a_close_frame_is_echoed",
     ),
     Line(
-        "binance/transport/channel.py",
+        "binance/transport/sockets.py",
         "self._socket.sendall(data)",
         "self._socket.send(data)",
-        "unit_tests/test_channel.py::test_all_of_it_is_sent_however_slowly_it_is_read",
+        "unit_tests/test_byte_stream.py::test_all_of_it_is_sent_however_slowly_it_is_read",
     ),
     Line(
         "binance/transport/handshake.py",
@@ -202,7 +202,7 @@ LINES = (
         "unit_tests/test_handshake.py::test_the_request",
     ),
     Line(
-        "binance/refusals.py",
+        "binance/errors.py",
         "return max(moment.timestamp() - now, 0.0)",
         "return DEFAULT_PAUSE",
         "unit_tests/test_refusals.py::test_retry_after_as_a_date",

@@ -14,11 +14,11 @@ PACKAGE = "source_binance_futures"
 TESTS: Mapping[str, tuple[str, ...]] = {
     "config": ("test_config",),
     "binance/endpoints": ("test_endpoints",),
-    "binance/refusals": ("test_refusals",),
+    "binance/errors": ("test_refusals", "test_errors", "test_failures"),
     "binance/text": ("test_text",),
     "binance/transport/address": ("test_address",),
     "binance/transport/framing": ("test_framing",),
-    "binance/transport/http_head": ("test_http_head",),
+    "binance/transport/handshake": ("test_http_head", "test_handshake"),
     "binance/websocket_api/prices": ("test_prices",),
     "binance/websocket_api/weight": ("test_weight",),
     "binance/market_stream/backoff": ("test_backoff",),

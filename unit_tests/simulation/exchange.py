@@ -21,15 +21,14 @@ from local_exchange.market_stream import MarketOptions, MarketStream
 from local_exchange.server import Server, ServerOptions
 from local_exchange.updates import Update
 from source_binance_futures.binance.clock import Clock, Deadline
-from source_binance_futures.binance.errors import HandshakeFailed
-from source_binance_futures.binance.refusals import refusal
+from source_binance_futures.binance.errors import HandshakeFailed, refusal
 from source_binance_futures.binance.transport.address import host_of
 from source_binance_futures.binance.transport.connection import Connection
-from source_binance_futures.binance.transport.http_head import parse_head
+from source_binance_futures.binance.transport.handshake import parse_head
 from source_binance_futures.binance.transport.route import Route
 
 from ..virtual_time import EPOCH, VirtualTime
-from .network import ByteStream, VirtualLoop, VirtualSelector
+from .network import VirtualLoop, VirtualSelector, VirtualStream
 
 HOST = "ws://127.0.0.1:1"
 USDS_MARGINED = f"{HOST}/usds/public"
@@ -117,7 +116,7 @@ class SimulatedExchange(FaultInjection):
         options = MarketOptions(SAMPLE_EVERY, own_lag, False, frozenset(silent), keep_pushed=False, tick=tick)
         self.market = MarketStream(self._noted, options, self.clock)
         self.door = Door(frozenset(missing))
-        self.streams: list[ByteStream] = []
+        self.streams: list[VirtualStream] = []
         self.attempts: list[float] = []
         self.rng = rng
         self._server = Server(
@@ -181,7 +180,7 @@ class SimulatedExchange(FaultInjection):
             arrived.set()
             selector.arrived()
 
-        stream = ByteStream(self.loop, self.rng.uniform(0.005, LONGEST_LATENCY), on_arrival)
+        stream = VirtualStream(self.loop, self.rng.uniform(0.005, LONGEST_LATENCY), on_arrival)
         host = host_of(url)
         try:
             await asyncio.sleep(2 * stream.latency)
@@ -205,7 +204,7 @@ class SimulatedExchange(FaultInjection):
             hand_over(Connection(stream, max_message_bytes, deadline.clock))
 
 
-async def _head(stream: ByteStream, arrived: asyncio.Event) -> Any:
+async def _head(stream: VirtualStream, arrived: asyncio.Event) -> Any:
     """The head of the answer; what follows it stays in the stream."""
     head = bytearray()
     while not head.endswith(b"\r\n\r\n"):

@@ -12,7 +12,7 @@ from typing import Any
 
 from source_binance_futures.binance.clock import Clock, Deadline
 from source_binance_futures.binance.market_stream.reader import WakingSelector
-from source_binance_futures.binance.transport.channel import READ_BYTES, Channel, EndOfStream
+from source_binance_futures.binance.transport.sockets import READ_BYTES, ByteStream, EndOfStream
 
 from ..virtual_time import VirtualTime
 
@@ -95,7 +95,7 @@ class _Listening:
         return
 
 
-class ByteStream(Channel):
+class VirtualStream(ByteStream):
     """The connector's end of a connection, `latency` seconds from the exchange; `arrived` is called when bytes have.
 
     `server` is the exchange's end. With `breaks_at` once set, nothing passes in either direction.
@@ -191,7 +191,7 @@ class ByteStream(Channel):
 class ServerEnd(asyncio.Transport):
     """The exchange's end: what `websockets` and the local exchange write to."""
 
-    def __init__(self, loop: VirtualLoop, client: ByteStream) -> None:
+    def __init__(self, loop: VirtualLoop, client: VirtualStream) -> None:
         super().__init__()
         self.protocol: Any = None  # what `websockets` makes of it
         self._loop = loop
@@ -289,12 +289,12 @@ class VirtualSelector(WakingSelector):
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
-        self._streams: dict[int, ByteStream] = {}
+        self._streams: dict[int, VirtualStream] = {}
         self._registered: dict[int, selectors.SelectorKey] = {}
         self._is_waiting = self._is_woken = False
         self.limit = NEVER
 
-    def add(self, stream: ByteStream) -> None:
+    def add(self, stream: VirtualStream) -> None:
         """Know the connection behind a descriptor."""
         self._streams[stream.fileno()] = stream
 

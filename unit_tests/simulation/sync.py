@@ -20,7 +20,7 @@ from source_binance_futures.streams.cursor import Cursor
 from source_binance_futures.streams.listening import market_for
 
 from .exchange import HOST, USDS_MARGINED, SimulatedExchange
-from .network import ByteStream, VirtualSelector
+from .network import VirtualSelector, VirtualStream
 
 STEP = 0.05  # seconds that pass between two looks while the consumer takes nothing
 
@@ -77,7 +77,7 @@ class Sync:
     rows: list[dict[str, Any]] = field(default_factory=list)
     states: list[tuple[float, Mapping[str, Any], int]] = field(default_factory=list)  # with the rows before it
     log: list[tuple[float, str, str]] = field(default_factory=list)
-    streams: list[ByteStream] = field(default_factory=list)
+    streams: list[VirtualStream] = field(default_factory=list)
     ended: float = 0.0
     failure: Exception | None = None
     written: list[tuple[float, int]] = field(default_factory=list)  # with the rows until then

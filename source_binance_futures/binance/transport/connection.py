@@ -11,11 +11,10 @@ from websocket import ABNF
 
 from ..clock import Clock, Deadline
 from ..errors import ClosedByExchange, ConnectionLost
-from .channel import Channel, EndOfStream
 from .framing import CLOSE, PING, ControlFrame, FrameCutter
 from .handshake import shake_hands
 from .route import Route
-from .tcp import reason
+from .sockets import ByteStream, EndOfStream, reason
 
 SEND_TIMEOUT = 5.0  # seconds; our frames are tiny, so only a dead peer makes them wait
 NORMAL_CLOSURE, NO_STATUS = 1000, 1005
@@ -38,9 +37,9 @@ class Connection:
     It belongs to one thread. `loss` says why it is over, and is None as long as it is not.
     """
 
-    def __init__(self, channel: Channel, max_message_bytes: int, clock: Clock) -> None:
+    def __init__(self, stream: ByteStream, max_message_bytes: int, clock: Clock) -> None:
         self.loss: ConnectionLost | None = None
-        self._channel = channel
+        self._stream = stream
         self.clock = clock
         self._cutter = FrameCutter(max_message_bytes)
 
@@ -51,20 +50,20 @@ class Connection:
         Messages above `max_message_bytes` will end the connection with code 1009.
         Raises a `ConnectFailed`, or `RateLimited` for HTTP 418 and 429.
         """
-        channel = route.open(url, deadline)
+        stream = route.open(url, deadline)
         try:
-            shake_hands(channel, url, deadline)
+            shake_hands(stream, url, deadline)
         except BaseException:
-            channel.close()
+            stream.close()
             raise
-        return cls(channel, max_message_bytes, deadline.clock)
+        return cls(stream, max_message_bytes, deadline.clock)
 
     def fileno(self) -> int:
-        return self._channel.fileno()
+        return self._stream.fileno()
 
     def has_decrypted_bytes(self) -> bool:
         """Whether there is something to `receive` that `select` on the socket does not know of."""
-        return self._channel.holds_bytes()
+        return self._stream.holds_bytes()
 
     def wait(self, seconds: float) -> bool:
         """Waits until there is something to `receive`, at most so many seconds."""
@@ -86,7 +85,7 @@ class Connection:
 
     def has_ended(self) -> bool:
         """Whether it is over, also where `loss` is not set before the next `receive`."""
-        return self.loss is not None or self._channel.has_ended()
+        return self.loss is not None or self._stream.has_ended()
 
     def send_text(self, text: str) -> None:
         """Sends one text message; sets `loss` if that fails."""
@@ -102,7 +101,7 @@ class Connection:
 
     def _take(self) -> tuple[bytes, bool]:
         try:
-            return self._channel.take()
+            return self._stream.take()
         except BlockingIOError:
             pass
         except EndOfStream:
@@ -128,16 +127,16 @@ class Connection:
         if self.loss is not None:
             return
         try:
-            self._channel.send(_frame(payload, opcode), self.clock.deadline(SEND_TIMEOUT))
+            self._stream.send(_frame(payload, opcode), self.clock.deadline(SEND_TIMEOUT))
         except OSError as error:
             self.loss = ConnectionLost(f"the connection broke while sending ({reason(error)})")
 
     def _leave(self, loss: ConnectionLost, code: int) -> None:
         if self.loss is None:
             self.loss = loss
-            self._channel.leave(_frame(struct.pack("!H", code), ABNF.OPCODE_CLOSE), self.clock)
+            self._stream.leave(_frame(struct.pack("!H", code), ABNF.OPCODE_CLOSE), self.clock)
         else:
-            self._channel.close()
+            self._stream.close()
 
 
 def wait_for_any(connections: Sequence[Connection], seconds: float) -> bool:

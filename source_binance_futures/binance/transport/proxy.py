@@ -15,12 +15,17 @@ import python_socks
 import python_socks.sync
 
 from ..clock import Deadline
-from ..errors import AddressNotFound, ProxyFailed, ProxyRefused, ProxyUnusable
-from ..refusals import NETWORK_AUTHENTICATION_REQUIRED, host_of_location
+from ..errors import (
+    NETWORK_AUTHENTICATION_REQUIRED,
+    AddressNotFound,
+    ProxyFailed,
+    ProxyRefused,
+    ProxyUnusable,
+    host_of_location,
+)
 from .address import bracketed, host_of, is_loopback
-from .channel import Channel
-from .http_head import HeadError, read_answer
-from .tcp import reason
+from .handshake import HeadError, read_answer
+from .sockets import ByteStream, reason
 
 DEFAULT_PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
 PROXY_AUTHENTICATION_REQUIRED = 407
@@ -123,17 +128,17 @@ def _exempts(entry: str, host: str, port: int) -> bool:
     return bool(name) and (host == name or host.endswith(f".{name}"))
 
 
-def pass_through(channel: Channel, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
-    """Has the proxy at the other end of a channel connect it to a host. Raises a `ProxyFailed` or `AddressNotFound`."""
+def pass_through(stream: ByteStream, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
+    """Has the proxy at the other end of a stream connect it to a host. Raises a `ProxyFailed` or `AddressNotFound`."""
     try:
         host.encode("idna")
     except UnicodeError as error:
         raise AddressNotFound(host) from error
     try:
         if proxy.scheme == "http":
-            _connect(channel, proxy, host, port, deadline)
+            _connect(stream, proxy, host, port, deadline)
         else:
-            _socks(channel, proxy, host, port, deadline)
+            _socks(stream, proxy, host, port, deadline)
     except (HeadError, OSError) as error:
         raise ProxyFailed(proxy.shown, str(error) if isinstance(error, HeadError) else reason(error)) from error
     except python_socks.ProxyTimeoutError as error:
@@ -146,15 +151,15 @@ def pass_through(channel: Channel, proxy: Proxy, host: str, port: int, deadline:
         raise ProxyFailed(proxy.shown, "its answer could not be read") from error
 
 
-def _connect(channel: Channel, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
+def _connect(stream: ByteStream, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
     """HTTP CONNECT, RFC 9110 section 9.3.6: any 2xx opens the way, and no body follows it."""
     target = f"{bracketed(host) if ':' in host else host.encode('idna').decode()}:{port}"
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
     if proxy.username is not None:
         credentials = base64.b64encode(f"{proxy.username}:{proxy.password}".encode("latin-1")).decode()
         lines.append(f"Proxy-Authorization: Basic {credentials}")
-    channel.send("\r\n".join([*lines, "", ""]).encode(), deadline)
-    head = read_answer(channel, deadline)
+    stream.send("\r\n".join([*lines, "", ""]).encode(), deadline)
+    head = read_answer(stream, deadline)
     if head.status == PROXY_AUTHENTICATION_REQUIRED:
         schemes = login_schemes(head.headers.get("proxy-authenticate", ""))
         raise ProxyRefused(proxy.shown, () if "basic" in map(str.lower, schemes) else schemes)
@@ -176,7 +181,7 @@ def login_schemes(challenges: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(match[1] for match in found if match))[:5]
 
 
-def _socks(channel: Channel, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
+def _socks(stream: ByteStream, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
     way = python_socks.sync.Proxy(
         proxy_type=python_socks.ProxyType.SOCKS5,
         host=proxy.host,
@@ -184,29 +189,29 @@ def _socks(channel: Channel, proxy: Proxy, host: str, port: int, deadline: Deadl
         username=proxy.username,
         password=proxy.password if proxy.username is not None else None,
         rdns=True,
-        forward=cast(python_socks.sync.Proxy, _OpenWay(channel, deadline)),
+        forward=cast(python_socks.sync.Proxy, _OpenWay(stream, deadline)),
     )
     way.connect(host, port, timeout=deadline.timeout())
 
 
 class _OpenWay:
-    """Where python-socks, in a chain of proxies, expects the one before: the channel, which is open already.
+    """Where python-socks, in a chain of proxies, expects the one before: the stream, which is open already.
 
     So each of its reads and writes keeps the one deadline; its own timeout begins anew with every byte that comes.
     """
 
-    def __init__(self, channel: Channel, deadline: Deadline) -> None:
-        self._channel = channel
+    def __init__(self, stream: ByteStream, deadline: Deadline) -> None:
+        self._stream = stream
         self._deadline = deadline
 
     def connect(self, **_: Any) -> _OpenWay:
         return self
 
     def sendall(self, data: bytes) -> None:
-        self._channel.send(bytes(data), self._deadline)
+        self._stream.send(bytes(data), self._deadline)
 
     def recv(self, size: int) -> bytes:
-        return self._channel.receive(size, self._deadline)
+        return self._stream.receive(size, self._deadline)
 
     def close(self) -> None:
-        """Whoever opened the channel closes it."""
+        """Whoever opened the stream closes it."""

@@ -1,4 +1,4 @@
-"""From an address to an open channel: straight or through a proxy, encrypted where the address says so."""
+"""From an address to an open stream: straight or through a proxy, encrypted where the address says so."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 from ..clock import Deadline
 from ..errors import AddressNotFound, ProxyFailed, Unreachable
 from .address import DEFAULT_PORTS
-from .channel import Channel
 from .proxy import Proxy, pass_through, proxy_of_environment
-from .tcp import dial, reason, resolve
+from .sockets import ByteStream, dial, reason, resolve
 from .tls import encrypt, tls_context
 
 LOOK_UP_BEFORE_PROXY = 1.0  # seconds; where names are not served here, most of the deadline is left for the proxy
@@ -30,15 +29,15 @@ class Route:
     proxy_url: str | None = field(default=None, repr=False)  # it may hold a password
     public_only: bool = False
 
-    def open(self, url: str, deadline: Deadline) -> Channel:
-        """An open channel to the host of `url`, for `wss` verified and encrypted. Raises a `ConnectFailed`."""
+    def open(self, url: str, deadline: Deadline) -> ByteStream:
+        """An open stream to the host of `url`, for `wss` verified and encrypted. Raises a `ConnectFailed`."""
         parts = urlsplit(url)
         host = str(parts.hostname)
         port = parts.port or DEFAULT_PORTS[parts.scheme]
         context = tls_context() if parts.scheme == "wss" else None  # first: what it lacks is this machine's fault
         proxy = self._proxy_for(parts.scheme, host, port)
         sock = self._through(proxy, host, port, deadline) if proxy else self._straight(host, port, deadline)
-        return encrypt(sock, context, host, deadline) if context else Channel(sock)
+        return encrypt(sock, context, host, deadline) if context else ByteStream(sock)
 
     def _proxy_for(self, scheme: str, host: str, port: int) -> Proxy | None:
         return (
@@ -76,7 +75,7 @@ class Route:
         except OSError as error:
             raise ProxyFailed(proxy.shown, f"it could not be reached ({reason(error)})") from error
         try:
-            pass_through(Channel(sock), proxy, host, port, deadline)
+            pass_through(ByteStream(sock), proxy, host, port, deadline)
         except BaseException:
             sock.close()
             raise

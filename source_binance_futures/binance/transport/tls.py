@@ -16,8 +16,7 @@ import certifi
 from ..clock import Clock, Deadline
 from ..errors import TlsFailed, TlsUnusable
 from ..text import utc
-from .channel import READ_BYTES, Channel, EndOfStream
-from .tcp import reason
+from .sockets import READ_BYTES, ByteStream, EndOfStream, reason
 
 # Of OpenSSL's X509_V_ERR_*, as `ssl.SSLCertVerificationError.verify_code` has them.
 WRONG_NAME = frozenset({62, 64})  # the host's name, its IP address
@@ -41,15 +40,15 @@ NO_ANSWER = (
 RECORD_BYTES = 16 * 1024  # the most that one TLS record carries, RFC 8446 section 5.1
 
 
-def encrypt(sock: socket.socket, context: ssl.SSLContext, host: str, deadline: Deadline) -> TlsChannel:
+def encrypt(sock: socket.socket, context: ssl.SSLContext, host: str, deadline: Deadline) -> TlsStream:
     """Shake hands over a connected socket; it is closed where that fails. Raises `TlsFailed`."""
     try:
-        channel = TlsChannel(sock, context, host)
-        channel.shake_hands(deadline)
+        stream = TlsStream(sock, context, host)
+        stream.shake_hands(deadline)
     except (OSError, ValueError) as error:
         sock.close()
         raise TlsFailed(host, *_why(error, deadline.clock)) from error
-    return channel
+    return stream
 
 
 def tls_context() -> ssl.SSLContext:
@@ -142,7 +141,7 @@ def _advice(code: int, clock: Clock) -> str:
     return IN_BETWEEN
 
 
-class TlsChannel(Channel):
+class TlsStream(ByteStream):
     """An encrypted connection. What OpenSSL itself wants to send while it reads goes out with the next `send`."""
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str) -> None:

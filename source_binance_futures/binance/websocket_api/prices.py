@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 
 from ..errors import (
+    DEFAULT_PAUSE,
+    RATE_LIMIT_STATUSES,
     BinanceError,
     ExchangeUnavailable,
     RateLimited,
@@ -18,7 +20,6 @@ from ..errors import (
     UnknownSymbols,
     UnreadableAnswer,
 )
-from ..refusals import DEFAULT_PAUSE, RATE_LIMIT_STATUSES
 from ..text import first_of, quoted, told
 from .weight import WeightUsed
 

@@ -17,15 +17,15 @@ from contextlib import AbstractContextManager
 import pytest
 
 from source_binance_futures.binance.clock import Clock
-from source_binance_futures.binance.transport import channel as channel_module
+from source_binance_futures.binance.transport import sockets as sockets_module
 from source_binance_futures.binance.transport import tls as tls_module
-from source_binance_futures.binance.transport.channel import Channel, EndOfStream
-from source_binance_futures.binance.transport.tls import TlsChannel
+from source_binance_futures.binance.transport.sockets import ByteStream, EndOfStream
+from source_binance_futures.binance.transport.tls import TlsStream
 
-from .sockets import PATIENCE, plain_channel, tls_channel
+from .sockets import PATIENCE, plain_stream, tls_stream
 
-Ends = tuple[Channel, socket.socket]
-KINDS: dict[str, Callable[[], AbstractContextManager[Ends]]] = {"plain": plain_channel, "tls": tls_channel}
+Ends = tuple[ByteStream, socket.socket]
+KINDS: dict[str, Callable[[], AbstractContextManager[Ends]]] = {"plain": plain_stream, "tls": tls_stream}
 
 
 @pytest.fixture(params=KINDS)
@@ -34,14 +34,14 @@ def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
         yield found
 
 
-def wait_for_bytes(channel: Channel, count: int) -> None:
+def wait_for_bytes(stream: ByteStream, count: int) -> None:
     """Waits until so many have arrived at the socket; over TLS, encrypted ones."""
     deadline = Clock().deadline(PATIENCE)
     waiting = array.array("i", [0])
     while waiting[0] < count:
         assert not deadline.expired
         time.sleep(0.001)
-        fcntl.ioctl(channel.fileno(), termios.FIONREAD, waiting)
+        fcntl.ioctl(stream.fileno(), termios.FIONREAD, waiting)
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
@@ -51,26 +51,26 @@ def wait_until(happened: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def taken(channel: Channel, size: int) -> list[tuple[bytes, bool]]:
+def taken(stream: ByteStream, size: int) -> list[tuple[bytes, bool]]:
     """What `take` hands out until so many bytes have come."""
     found: list[tuple[bytes, bool]] = []
     deadline = Clock().deadline(PATIENCE)
     while sum(len(data) for data, _ in found) < size:
         assert not deadline.expired
         try:
-            found.append(channel.take())
+            found.append(stream.take())
         except BlockingIOError:
             time.sleep(0.001)
     return found
 
 
-def ending(channel: Channel) -> OSError:
+def ending(stream: ByteStream) -> OSError:
     """What `take` raises once nothing more comes."""
     deadline = Clock().deadline(PATIENCE)
     while True:
         assert not deadline.expired
         try:
-            channel.take()
+            stream.take()
         except BlockingIOError:
             time.sleep(0.001)
         except OSError as error:
@@ -78,68 +78,68 @@ def ending(channel: Channel) -> OSError:
 
 
 def test_where_nothing_came_there_is_nothing_to_take(ends: Ends) -> None:
-    channel, _ = ends
+    stream, _ = ends
     with contextlib.suppress(BlockingIOError):
-        channel.take()  # the tickets of TLS 1.3, if they came in later than the handshake
+        stream.take()  # the tickets of TLS 1.3, if they came in later than the handshake
     with pytest.raises(BlockingIOError):
-        channel.take()
-    assert not channel.holds_bytes()
+        stream.take()
+    assert not stream.holds_bytes()
 
 
 def test_an_end_is_seen_without_taking_anything(ends: Ends) -> None:
-    channel, server = ends
+    stream, server = ends
     with contextlib.suppress(BlockingIOError):
-        channel.take()
-    assert not channel.has_ended()
+        stream.take()
+    assert not stream.has_ended()
     server.sendall(b"the last")
-    wait_for_bytes(channel, 8)
-    assert not channel.has_ended(), "something is left to take"
-    assert taken(channel, 8) == [(b"the last", True)]
+    wait_for_bytes(stream, 8)
+    assert not stream.has_ended(), "something is left to take"
+    assert taken(stream, 8) == [(b"the last", True)]
     server.shutdown(socket.SHUT_WR)
-    wait_until(channel.has_ended)
-    assert isinstance(ending(channel), EndOfStream)
+    wait_until(stream.has_ended)
+    assert isinstance(ending(stream), EndOfStream)
 
 
 def test_a_reset_is_an_end(ends: Ends) -> None:
-    channel, server = ends
+    stream, server = ends
     server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     server.close()
-    wait_until(channel.has_ended)
-    assert isinstance(ending(channel), ConnectionResetError), "and is told as one afterwards"
+    wait_until(stream.has_ended)
+    assert isinstance(ending(stream), ConnectionResetError), "and is told as one afterwards"
 
 
 def test_an_end_that_tls_announces_is_one_where_the_socket_goes_on() -> None:
-    with tls_channel() as (channel, server):
+    with tls_stream() as (stream, server):
         server.settimeout(0)
         with pytest.raises(ssl.SSLWantReadError):  # it has said its goodbye, and waits for ours
             server.unwrap()
-        assert isinstance(ending(channel), EndOfStream)
-        assert channel.has_ended()
-        assert not Channel.has_ended(channel)
+        assert isinstance(ending(stream), EndOfStream)
+        assert stream.has_ended()
+        assert not ByteStream.has_ended(stream)
 
 
 def test_many_small_pieces_are_taken_at_once(ends: Ends) -> None:
     """Over TLS each of them is a record of its own."""
-    channel, server = ends
+    stream, server = ends
     pieces = [b"%04d" % number * 40 for number in range(1000)]
     for piece in pieces:
         server.sendall(piece)
-    wait_for_bytes(channel, 100_000)
-    found = taken(channel, 160_000)
+    wait_for_bytes(stream, 100_000)
+    found = taken(stream, 160_000)
     assert b"".join(data for data, _ in found) == b"".join(pieces)
     assert len(found[0][0]) > 80_000
     assert all(drained for _, drained in found)
 
 
 def test_what_is_too_much_for_one_read_is_said_to_be_left(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    channel, server = ends
+    stream, server = ends
     limit, size = 32 * 1024, 2**20 + 100
-    for module in (channel_module, tls_module):
+    for module in (sockets_module, tls_module):
         monkeypatch.setattr(module, "READ_BYTES", limit)
     sender = threading.Thread(target=server.sendall, args=(b"x" * size,), daemon=True)
     sender.start()
-    wait_for_bytes(channel, 2 * limit)
-    found = taken(channel, size)
+    wait_for_bytes(stream, 2 * limit)
+    found = taken(stream, size)
     sender.join(PATIENCE)
     assert b"".join(data for data, _ in found) == b"x" * size
     assert not found[0][1]
@@ -148,62 +148,62 @@ def test_what_is_too_much_for_one_read_is_said_to_be_left(ends: Ends, monkeypatc
 
 
 def test_what_came_before_the_end_is_handed_out_first(ends: Ends) -> None:
-    channel, server = ends
+    stream, server = ends
     server.sendall(b"last")
     server.shutdown(socket.SHUT_WR)
-    assert b"".join(data for data, _ in taken(channel, 4)) == b"last"
-    assert isinstance(ending(channel), EndOfStream)
-    assert isinstance(ending(channel), EndOfStream), "and it stays so"
+    assert b"".join(data for data, _ in taken(stream, 4)) == b"last"
+    assert isinstance(ending(stream), EndOfStream)
+    assert isinstance(ending(stream), EndOfStream), "and it stays so"
 
 
 def test_the_end_that_tls_announces_is_the_end() -> None:
     """With the socket below still open: `select` would say nothing any more."""
-    with tls_channel() as (channel, server):
+    with tls_stream() as (stream, server):
         server.sendall(b"last")
         server.settimeout(0)
         with contextlib.suppress(ssl.SSLWantReadError):
             server.unwrap()
-        wait_for_bytes(channel, 4 + 22 + 24)
-        assert b"".join(data for data, _ in taken(channel, 4)) == b"last"
-        assert channel.holds_bytes()
+        wait_for_bytes(stream, 4 + 22 + 24)
+        assert b"".join(data for data, _ in taken(stream, 4)) == b"last"
+        assert stream.holds_bytes()
         with pytest.raises(EndOfStream):
-            channel.take()
+            stream.take()
 
 
 def test_what_the_handshake_read_too_much_is_known_to_be_held() -> None:
-    with tls_channel() as (channel, server):
+    with tls_stream() as (stream, server):
         server.sendall(b"\n")
         server.sendall(b"frame" * 100)
-        wait_for_bytes(channel, 1 + 22 + 500 + 22)
-        assert channel.receive(1, Clock().deadline(PATIENCE)) == b"\n"
-        assert channel.holds_bytes()
-        assert channel.take() == (b"frame" * 100, True)
-        assert not channel.holds_bytes()
+        wait_for_bytes(stream, 1 + 22 + 500 + 22)
+        assert stream.receive(1, Clock().deadline(PATIENCE)) == b"\n"
+        assert stream.holds_bytes()
+        assert stream.take() == (b"frame" * 100, True)
+        assert not stream.holds_bytes()
 
 
 def test_bytes_that_are_no_tls_break_the_connection_after_what_was_sound() -> None:
-    with tls_channel() as (channel, server):
+    with tls_stream() as (stream, server):
         server.sendall(b"sound")
         with socket.socket(fileno=server.detach()) as raw:
             raw.sendall(b"\x00" * 100)
-            wait_for_bytes(channel, 100)
-            assert b"".join(data for data, _ in taken(channel, 5)) == b"sound"
-            error = ending(channel)
+            wait_for_bytes(stream, 100)
+            assert b"".join(data for data, _ in taken(stream, 5)) == b"sound"
+            error = ending(stream)
     assert isinstance(error, ssl.SSLError)
     assert not isinstance(error, ssl.SSLWantReadError)
 
 
 def test_a_reset_is_told(ends: Ends) -> None:
-    channel, server = ends
-    channel.send(b"unread", Clock().deadline(PATIENCE))
+    stream, server = ends
+    stream.send(b"unread", Clock().deadline(PATIENCE))
     time.sleep(0.3)  # it must be there when the other end closes
     with socket.socket(fileno=server.detach()):
         pass  # closed with bytes unread
-    assert isinstance(ending(channel), ConnectionResetError)
+    assert isinstance(ending(stream), ConnectionResetError)
 
 
 def test_all_of_it_is_sent_however_slowly_it_is_read(ends: Ends) -> None:
-    channel, server = ends
+    stream, server = ends
     size = 8 * 2**20
     received: list[int] = []
 
@@ -214,22 +214,22 @@ def test_all_of_it_is_sent_however_slowly_it_is_read(ends: Ends) -> None:
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    channel.send(b"x" * size, Clock().deadline(PATIENCE))
+    stream.send(b"x" * size, Clock().deadline(PATIENCE))
     reader.join(PATIENCE)
     assert sum(received) == size
 
 
 def test_sending_to_one_who_does_not_read_ends_at_the_deadline(ends: Ends) -> None:
-    channel, _ = ends
+    stream, _ = ends
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        channel.send(b"x" * 64 * 2**20, Clock().deadline(0.5))
+        stream.send(b"x" * 64 * 2**20, Clock().deadline(0.5))
     assert 0.4 < time.monotonic() - began < PATIENCE, "not as long as nobody reads"
 
 
 def test_one_deadline_is_for_all_of_what_trickles_in() -> None:
     """A TLS record that comes byte by byte: each byte would start a timeout of its own anew."""
-    with tls_channel() as (channel, server):
+    with tls_stream() as (stream, server):
         over = threading.Event()
         incoming, outgoing = b"\x17\x03\x03\x40\x00", 200
         with socket.socket(fileno=server.detach()) as raw:
@@ -245,7 +245,7 @@ def test_one_deadline_is_for_all_of_what_trickles_in() -> None:
             thread.start()
             began = time.monotonic()
             with pytest.raises(TimeoutError):
-                channel.receive(1, Clock().deadline(0.5))
+                stream.receive(1, Clock().deadline(0.5))
             assert time.monotonic() - began < PATIENCE
             over.set()
             thread.join(PATIENCE)
@@ -254,15 +254,15 @@ def test_one_deadline_is_for_all_of_what_trickles_in() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_last_words_arrive_although_much_is_unread(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that reads late: a reset would have thrown away what it had not read. Then comes the end, at once."""
-    monkeypatch.setattr(channel_module, "LINGER_SECONDS", 2 * PATIENCE)
-    with KINDS[kind]() as (channel, server):
+    monkeypatch.setattr(sockets_module, "LINGER_SECONDS", 2 * PATIENCE)
+    with KINDS[kind]() as (stream, server):
         sender = threading.Thread(target=server.sendall, args=(b"x" * 4 * 2**20,), daemon=True)
         sender.start()
-        wait_for_bytes(channel, 10_000)
+        wait_for_bytes(stream, 10_000)
         began = time.monotonic()
-        channel.leave(b"goodbye", Clock())
+        stream.leave(b"goodbye", Clock())
         assert time.monotonic() - began < PATIENCE, "nothing is waited for"
-        assert channel.fileno() == -1
+        assert stream.fileno() == -1
         time.sleep(0.3)
         sender.join(PATIENCE)
         assert not sender.is_alive()
@@ -286,16 +286,16 @@ def sent_until_the_reset(server: socket.socket, data: bytes, pause: float = 0.0)
 
 
 def test_leaving_reads_off_for_a_second_and_no_longer() -> None:
-    with plain_channel() as (channel, server):
-        channel.leave(b"", Clock())
+    with plain_stream() as (stream, server):
+        stream.leave(b"", Clock())
         assert sent_until_the_reset(server, b"x", pause=0.02) > 5
 
 
 def test_leaving_reads_off_a_limited_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel_module, "LINGER_SECONDS", PATIENCE)
-    monkeypatch.setattr(channel_module, "LINGER_BYTES", 1000)
-    with plain_channel() as (channel, server):
-        channel.leave(b"", Clock())
+    monkeypatch.setattr(sockets_module, "LINGER_SECONDS", PATIENCE)
+    monkeypatch.setattr(sockets_module, "LINGER_BYTES", 1000)
+    with plain_stream() as (stream, server):
+        stream.leave(b"", Clock())
         assert sent_until_the_reset(server, b"x" * 2**20) < 64
 
 
@@ -303,8 +303,8 @@ def test_leaving_needs_no_thread_to_be_had(ends: Ends, monkeypatch: pytest.Monke
     def fail(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    channel, server = ends
+    stream, server = ends
     monkeypatch.setattr(threading.Thread, "start", fail)
-    channel.leave(b"goodbye", Clock())
+    stream.leave(b"goodbye", Clock())
     assert server.recv(100) == b"goodbye"
-    assert isinstance(channel, TlsChannel) or server.recv(100) == b""
+    assert isinstance(stream, TlsStream) or server.recv(100) == b""
