@@ -164,7 +164,7 @@ def _no_gap_without_cause(schedule: Schedule, sync: Sync, gaps: list[Gap]) -> It
             yield f"a gap without a length: {gap.text}"
         if is_quiet and not gap.is_silence:
             yield f"a gap without a cause: {gap.text}"
-        slack = UNCERTAIN + ACROSS_SYMBOLS
+        slack = UNCERTAIN + ACROSS_SYMBOLS + schedule.own_lag
         inside = [moment for moment in events if gap.since + slack < moment < gap.until - slack]
         if (
             inside

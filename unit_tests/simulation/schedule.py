@@ -15,7 +15,7 @@ Kind = Literal[
 ]  # fmt: skip
 
 LOSSES: tuple[Kind, ...] = ("rst", "fin", "close", "cut", "silence", "mute", "shutdown")
-LATENESS: tuple[Kind, ...] = ("lag", "slow down")  # and "late contracts", once the failover goes by the oldest
+LATENESS: tuple[Kind, ...] = ("lag", "slow down", "late contracts")
 OF_STREAMS: tuple[Kind, ...] = ("kill stream",)
 OF_HANDSHAKES: tuple[Kind, ...] = ("refuse", "limit", "close at once", "slow handshake")
 OF_SUBSCRIPTIONS: tuple[Kind, ...] = ("ignore subscription", "refuse subscription", "late subscription")
@@ -118,7 +118,7 @@ def draw(seed: int) -> Schedule:
 
 def _one_at_a_time(rng: random.Random, schedule: Schedule) -> list[Fault]:
     """With time to heal between them: a first connection that has been silent for 30 seconds takes as long."""
-    kinds: list[Kind] = [*LOSSES, *LATENESS, "refuse"]
+    kinds: list[Kind] = [*LOSSES, "lag", "slow down", "refuse"]
     faults: list[Fault] = []
     at = rng.uniform(9, 20)
     while at < schedule.seconds - 12:

@@ -21,7 +21,7 @@ from typing import Literal, TypeAlias
 
 from .backoff import Backoff, Refusal
 from .exchange_clock import ExchangeClock
-from .items import ConnectivityChanged, Gap, Item, LogLine, Silence
+from .items import Batch, ConnectivityChanged, Gap, Item, LogLine, Silence
 from .line import BEHIND_AFTER, Line, Timing
 from .messages import Read
 
@@ -268,7 +268,7 @@ class Failover:
                 if read.has_data and self._replacing_silence:
                     self._stop_replacing()
                 self._advance(line)
-                self._do(batch)
+                self._emit(batch)
                 if read.has_update:
                     self._rate.updates_came(now, len(batch.payloads))
             else:
@@ -408,6 +408,10 @@ class Failover:
         self._log("debug", f"{self.missing.value} -> {Missing.NOTHING.value}")
         self.missing = Missing.NOTHING
 
+    def _emit(self, batch: Batch) -> None:
+        """Hands a batch on. Before a gap is reported, whose end times may not be believed yet, none is complete."""
+        self._do(batch if self.missing is Missing.NOTHING else batch._replace(is_complete=False))
+
     @property
     def _standby_has_rest(self) -> bool:
         """Whether the standby goes on with everything that was not emitted."""
@@ -487,7 +491,8 @@ class Failover:
         self._stop_replacing()
         self._enter(State.UNPROVEN if line.begins is None else State.SINGLE)
         self._advance(line)
-        self._do(*line.unwind())
+        for batch in line.unwind():
+            self._emit(batch)
 
     # --- what the clocks and the comparison of both lines ask for ---
 
