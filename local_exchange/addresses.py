@@ -1,7 +1,7 @@
 """Paths that stand for hosts: where which market's streams are asked for, and what a path asks for.
 
 Binance serves COIN-M at `dstream.binance.com` and USDⓈ-M at `fstream.binance.com/public`. Here one port serves both,
-and the beginning of the path says which host is meant. Facts: binance-protocol 1.1.
+and the beginning of the path says which host is meant. Facts: binance-facts 1.1.
 """
 
 from __future__ import annotations

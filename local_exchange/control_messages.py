@@ -1,6 +1,6 @@
 """SUBSCRIBE, UNSUBSCRIBE and LIST_SUBSCRIPTIONS on a market stream, answered as Binance documents it.
 
-Facts: binance-protocol sections 1 and 2.5; "Live Subscribing/Unsubscribing to streams" in Binance's documentation. An
+Facts: binance-facts sections 1 and 2.5; "Live Subscribing/Unsubscribing to streams" in Binance's documentation. An
 acknowledgement proves nothing: an unknown or uppercase stream name is accepted, and then stays silent.
 """
 

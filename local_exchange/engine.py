@@ -1,6 +1,6 @@
 """Synthetic traffic: random walks of the best bid and ask of many contracts under one engine-wide update id.
 
-The ids are what recorders trip over, so they follow the recordings (binance-protocol 2.4): strictly increasing per
+The ids are what recorders trip over, so they follow the recordings (binance-facts 2.4): strictly increasing per
 symbol, but across symbols one neighbour in ten decreases, and 18 % of frames are behind the largest id seen so far.
 """
 

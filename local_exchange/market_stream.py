@@ -1,7 +1,7 @@
 """The market stream: the pipelines from an update to those who listen. It broadcasts and never replays.
 
 A change of a book goes to its contract's own stream some milliseconds later; the all-market stream takes its samples
-from the book itself, and so may be ahead. Facts: binance-protocol sections 1 and 2.
+from the book itself, and so may be ahead. Facts: binance-facts sections 1 and 2.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The all-market stream as it is since June 2026: of each contract one sample about every five seconds.
 
-Facts: binance-protocol 2.3. A sample shows the book as it stands, so it repeats the update id of the last one where
+Facts: binance-facts 2.3. A sample shows the book as it stands, so it repeats the update id of the last one where
 nothing has changed, and skips what lay between. It comes from a pipeline of its own and may run ahead of the contract's
 own stream.
 """

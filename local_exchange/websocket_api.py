@@ -1,6 +1,6 @@
 """The USDⓈ-M WebSocket API: `ticker.price` with its weights and limits, and whatever a test scripted instead.
 
-Facts: binance-protocol section 3.
+Facts: binance-facts section 3.
 """
 
 from __future__ import annotations

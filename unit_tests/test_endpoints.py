@@ -69,7 +69,7 @@ def test_identities() -> None:
 
 
 def test_each_market_has_hosts_of_its_own() -> None:
-    """[binance-protocol 1.1]"""
+    """[binance-facts 1.1]"""
     assert PRODUCTION.bases(Market.COIN_M) == ("wss://dstream.binance.com", "wss://dstream.binance.com/public")
     assert PRODUCTION.bases(Market.USDS_M) == ("wss://fstream.binance.com/public",)
     assert PRODUCTION.websocket_api_url == "wss://ws-fapi.binance.com/ws-fapi/v1"

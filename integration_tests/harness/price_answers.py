@@ -11,7 +11,7 @@ from local_exchange.handshakes import Endpoint
 
 Arrangement = Callable[[LocalExchange], None]
 
-HANDSHAKE, ONE, ALL = 5, 1, 2  # weights [binance-protocol 1]
+HANDSHAKE, ONE, ALL = 5, 1, 2  # weights [binance-facts 1]
 
 
 def refusal(status: int, code: int, text: str = "Some text.", **data: Any) -> dict[str, Any]:

@@ -28,9 +28,9 @@ class Environment:
 
     `coin_m_bases` and `usds_m_bases` are where each market's streams may be found, as beginnings of addresses: the
     first that brings data is used, since addresses move (fstream was split into /public and /market in 2026, plain
-    paths of dstream may follow) [binance-protocol 1.1]. `websocket_api_url` is a whole address. `identity` is written
+    paths of dstream may follow) [binance-facts 1.1]. `websocket_api_url` is a whole address. `identity` is written
     into the state: update ids of two identities are never compared, since each environment counts for itself
-    [binance-protocol 2.4].
+    [binance-facts 2.4].
     """
 
     name: str
@@ -92,7 +92,7 @@ def is_expired(symbol: str, today: date, *, days: int = 1) -> bool:
 def own_stream(symbol: str) -> str:
     """The name of the stream that brings every change of one contract.
 
-    Lowercase: an uppercase name is acknowledged and then stays silent [binance-protocol 1].
+    Lowercase: an uppercase name is acknowledged and then stays silent [binance-facts 1].
     """
     return f"{symbol.lower()}@bookTicker"
 

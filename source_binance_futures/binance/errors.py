@@ -194,7 +194,7 @@ class AddressRefused(HandshakeRefused):
 
 
 class LocationRefused(HandshakeRefused):
-    """HTTP 451 [binance-protocol 4]: do not retry, say so."""
+    """HTTP 451 [binance-facts 4]: do not retry, say so."""
 
     owner = Owner.USER
     advice = (
@@ -325,7 +325,7 @@ class Interrupted(BinanceError):
 
 
 def refusal(host: str, status: int, headers: Mapping[str, str], now: float) -> ConnectFailed | RateLimited:
-    """The failure that a status other than 101 is; the names of `headers` are in lower case [binance-protocol 4]."""
+    """The failure that a status other than 101 is; the names of `headers` are in lower case [binance-facts 4]."""
     if status == LOCATION_REFUSED:
         return LocationRefused(host, status)
     if status in RATE_LIMIT_STATUSES:

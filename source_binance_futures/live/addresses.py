@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..binance.endpoints import Environment, Market
 
-CATEGORY = "/public"  # the part of fstream that book tickers belong to [binance-protocol 1.1]
+CATEGORY = "/public"  # the part of fstream that book tickers belong to [binance-facts 1.1]
 FIRST_CONTRACTS = {Market.COIN_M: ("BTCUSD_PERP", "ETHUSD_PERP"), Market.USDS_M: ("BTCUSDT", "ETHUSDT")}
 
 

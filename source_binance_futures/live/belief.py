@@ -25,7 +25,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Belief:
-    """`stands` is where it is written: a section of binance-protocol, or a document. `promise` is what of this
+    """`stands` is where it is written: a section of binance-facts, or a document. `promise` is what of this
     connector's would not be kept if it were wrong; None where the connector works either way.
     """
 

@@ -22,7 +22,7 @@ TYPES: tuple[tuple[str, type], ...] = (
     ("A", str),
     ("T", int),
     ("E", int),
-)  # and where they are there, `ps` and `st`, which have beliefs of their own [binance-protocol 2.1]
+)  # and where they are there, `ps` and `st`, which have beliefs of their own [binance-facts 2.1]
 OPTIONAL_TYPES: tuple[tuple[str, type], ...] = (("ps", str), ("st", int))
 PRICES, BOOK = ("b", "a"), ("b", "B", "a", "A")
 DECIMAL = re.compile(r"\d+(?:\.\d+)?\Z")
@@ -120,7 +120,7 @@ def symbol_type_contradicts(found: Mapping[str, Any]) -> bool:
 
 
 def is_odd_book(found: Mapping[str, Any]) -> bool:
-    """A crossed book, or an empty or zero price or quantity: never seen so far [binance-protocol 2.4]."""
+    """A crossed book, or an empty or zero price or quantity: never seen so far [binance-facts 2.4]."""
     if not all(found[key] and float(found[key]) for key in BOOK):
         return True
     bid, ask = (float(found[key]) for key in PRICES)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .facts import OverlapFacts
 
 Key = tuple[str, int, int]  # symbol, update id, event time (ms)
-MARGIN_MS = 1000  # at both ends; event times of different contracts go back by less [binance-protocol 2.4]
+MARGIN_MS = 1000  # at both ends; event times of different contracts go back by less [binance-facts 2.4]
 MOST_KEYS = 300_000  # of one connection
 
 

@@ -14,7 +14,7 @@ from .facts import Facts
 WIDTHS = (1, 37, 6, 35, 17)  # mark, belief, where it stands, seen, verdict: 100 columns with the spaces between
 TITLES = ("", "Belief", "Stands", "Seen", "")
 MARK = "!"
-SOURCE = "binance-protocol"
+SOURCE = "binance-facts"
 
 
 def table(judged: Sequence[Judged]) -> str:

@@ -1,7 +1,7 @@
 """Which update is new: the cursor of `book_tickers`, one update id per symbol. Pure: no clock, no I/O.
 
 Nothing is compared across symbols. On one connection 10 % of neighbouring updates have a lower id than the one before
-them, and `E` and `T` go backwards too [binance-protocol 2.4]: a single watermark would drop real updates.
+them, and `E` and `T` go backwards too [binance-facts 2.4]: a single watermark would drop real updates.
 """
 
 from __future__ import annotations

@@ -51,5 +51,5 @@ def test_the_file_holds_verdicts_and_facts() -> None:
     assert by_name["field_types"]["verdict"] == "differs"
     assert by_name["field_types"]["matters"] is True
     assert by_name["unknown_keys"]["matters"] is False
-    assert by_name["ids_rise"]["stands"] == "binance-protocol 2.4"
+    assert by_name["ids_rise"]["stands"] == "binance-facts 2.4"
     assert found["facts"]["lines"][0]["content"]["frames"] == 10000

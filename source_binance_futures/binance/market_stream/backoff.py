@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds
-MAX_ATTEMPTS, ATTEMPTS_WINDOW = 250, 300.0  # Binance's ceiling for one address: 300 in 5 minutes [binance-protocol 1]
+MAX_ATTEMPTS, ATTEMPTS_WINDOW = 250, 300.0  # Binance's ceiling for one address: 300 in 5 minutes [binance-facts 1]
 SECOND_REFUSED_PAUSE = 300.0  # seconds, where a second connection is refused for good but the first one lives
 
 
@@ -45,7 +45,7 @@ class Backoff:
     """The pacing of one feed's connection attempts. All moments are monotonic seconds.
 
     Only a message proves a connection: a server that accepts and falls silent, or flaps, is not hammered
-    [binance-protocol 6]. `chance` gives numbers in [0, 1), so that many clients do not come back in step.
+    [binance-facts 5]. `chance` gives numbers in [0, 1), so that many clients do not come back in step.
     """
 
     def __init__(self, chance: Callable[[], float], ceiling: Ceiling, window_ends: float) -> None:

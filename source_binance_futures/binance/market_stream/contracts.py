@@ -12,7 +12,7 @@ from datetime import date
 
 from ..endpoints import ALL_MARKET_STREAM, Environment, Market, is_expired, market_of, own_stream
 
-MOST_STREAMS = 200  # of one connection, by the older and smaller of Binance's two figures [binance-protocol 1]
+MOST_STREAMS = 200  # of one connection, by the older and smaller of Binance's two figures [binance-facts 1]
 MOST_CONTRACTS = 2000  # of one venue; Binance lists about 800, and a server that invents names must not fill the memory
 
 

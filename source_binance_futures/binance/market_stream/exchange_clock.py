@@ -10,7 +10,7 @@ BELIEVABLE = 86_400.0  # seconds; an event time further from our clock is in ano
 LEAP = 0.5  # seconds by which a frame may be ahead of all others and be believed at once
 LEAP_LASTS = 5.0  # seconds of nothing but leaps over one connection, or against the first read, after which they count
 REMEMBERED = 150.0  # seconds; the fastest read counts for one to two of these, so clocks may drift apart
-UNCERTAINTY_BY_EVENT_TIME = 0.25  # seconds; event times of neighbours go back by up to 79 ms [binance-protocol 2.4]
+UNCERTAINTY_BY_EVENT_TIME = 0.25  # seconds; event times of neighbours go back by up to 79 ms [binance-facts 2.4]
 UNCERTAINTY_BY_RECEIPT = 2.0  # seconds by which connections may differ where frames carry no time
 
 

@@ -44,7 +44,7 @@ def parse_frame(payload: bytes) -> tuple[dict[str, Any], str | None]:
     """The book ticker in a frame of the market stream, with the keys of the wire, and the stream that brought it.
 
     The stream is None for a frame without wrapper. Raises `OtherFrame` or `MalformedFrame`. The `s` (string) and `u`
-    (positive int64) are usable; every other key may be missing, unknown ones may be there. [binance-protocol 2.1, 2.5]
+    (positive int64) are usable; every other key may be missing, unknown ones may be there. [binance-facts 2.1, 2.5]
 
     A payload, wrapped as `/stream` sends it, and raw as `/ws` does:
 
@@ -99,7 +99,7 @@ def _refuse_what_cannot_be_written(frame: Mapping[str, Any]) -> None:
 def market_of_book_ticker(book_ticker: Mapping[str, Any]) -> Market:
     """The market of a parsed book ticker: by `st`, or where that is no number by the symbol's shape.
 
-    The all-market stream of either host carries both markets since 2026-06 [binance-protocol 2.2].
+    The all-market stream of either host carries both markets since 2026-06 [binance-facts 2.2].
     """
     symbol_type = book_ticker.get("st")
     if type(symbol_type) is int:
@@ -142,7 +142,7 @@ def may_be_book_ticker(payload: bytes) -> bool:
 
 
 def is_shutdown_notice(payload: bytes) -> bool:
-    """Whether the server announces its end: open a new connection, then leave this one [binance-protocol 2.5].
+    """Whether the server announces its end: open a new connection, then leave this one [binance-facts 2.5].
 
     {"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}
     """

@@ -1,7 +1,7 @@
 """The samples of the all-market stream beside the contracts' own streams: which count, and what they prove. Pure.
 
 The two come from different pipelines, and a sample may carry an id that the own stream has not delivered yet
-[binance-protocol 2.3]. Under one cursor it would make real updates look old. So a contract's samples count until its
+[binance-facts 2.3]. Under one cursor it would make real updates look old. So a contract's samples count until its
 own stream has spoken, and never after; from then on they are an independent check of it.
 """
 

@@ -1,6 +1,6 @@
 """What one connection listens to: the streams of its address, and those that are asked for by messages. Pure.
 
-SUBSCRIBE and its answer [binance-protocol 1, 2.5]; Binance takes 10 control messages a second, and these are few:
+SUBSCRIBE and its answer [binance-facts 1, 2.5]; Binance takes 10 control messages a second, and these are few:
 
     {"method":"SUBSCRIBE","params":["btcusd_perp@bookTicker","ethusd_perp@bookTicker"],"id":1}
     {"result":null,"id":1}
@@ -28,7 +28,7 @@ class ControlAnswer(NamedTuple):
 
 
 def control_answer(payload: bytes) -> ControlAnswer | None:
-    """The answer in a frame, None if it is something else [binance-protocol 2.5].
+    """The answer in a frame, None if it is something else [binance-facts 2.5].
 
     {"result":null,"id":1}
     {"error":{"code":4,"msg":"Too many subscriptions"}}

@@ -42,7 +42,7 @@ class Answer:
 
 
 def request(request_id: str, symbol: str | None) -> str:
-    """The text of a request: one symbol (weight 1), or all (weight 2) [binance-protocol 3].
+    """The text of a request: one symbol (weight 1), or all (weight 2) [binance-facts 3].
 
     {"id":"c0ffee","method":"ticker.price","params":{"symbol":"BTCUSDT"}}
     """
@@ -56,7 +56,7 @@ def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str,
     """The answer to the request `request_id`; None for frames that answer somebody else, or nothing.
 
     An error with `id: null` counts as ours: one request at a time is under way on a connection, and that is how the
-    API answers what it could not read. Payloads [binance-protocol 3]:
+    API answers what it could not read. Payloads [binance-facts 3]:
 
         {"id":"a","status":200,"result":{"symbol":"BTCUSDT","price":"6000.01","time":1589437530011},"rateLimits":[...]}
         {"id":"a","status":200,"result":[{"symbol":"BTCUSDT","price":"6000.01","time":1589437530011}]}

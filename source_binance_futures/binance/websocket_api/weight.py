@@ -1,7 +1,7 @@
 """The request weight that Binance allows an IP address in a minute: how much is used, and when to wait. Pure: no clock.
 
 The window is the minute of the UTC clock, and every program behind the address draws on the same 2,400
-[binance-protocol 3].
+[binance-facts 3].
 """
 
 from __future__ import annotations
