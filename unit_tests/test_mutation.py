@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .mutation.excused import EXCUSED
-from .mutation.lines import LINES, Line
+from .mutation.lines import LINES
 from .mutation.modules import PACKAGE, TESTS, files_of_tests
 from .mutation.mutants import Module
 
@@ -107,11 +107,11 @@ def test_nothing_else_is_excused() -> None:
     assert EXCUSED.keys() <= TESTS.keys()
 
 
-@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.module}: {line.before[:40]}")
-def test_each_line_that_is_easily_lost_is_there_once_and_its_test_too(line: Line) -> None:
-    assert (ROOT / PACKAGE / line.module).read_text(encoding="utf-8").count(line.before) == 1
-    file, _, name = line.test.partition("::")
-    assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text(encoding="utf-8")
+def test_each_line_that_is_easily_lost_is_there_once_and_its_test_too() -> None:
+    for line in LINES:
+        assert (ROOT / PACKAGE / line.module).read_text(encoding="utf-8").count(line.before) == 1, line
+        file, _, name = line.test.partition("::")
+        assert not name or f"def {name.partition('[')[0]}(" in (ROOT / file).read_text(encoding="utf-8"), line
 
 
 def test_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""Lines that are easily lost, each broken in a copy of the tree, to see that the test that is named here fails.
+"""Lines that are easily lost, each broken in a copy of the tree, to see that the test beside it fails.
 
     python -m unit_tests.mutation.lines [text ...]
 
@@ -30,6 +30,7 @@ class Line(NamedTuple):
     test: str
 
 
+SIMULATION = "unit_tests/simulation"
 WATCHDOG = "integration_tests/test_watchdog.py::test_"
 LATE = "integration_tests/test_late_output.py::test_"
 TOLD = "integration_tests/test_told.py::test_"
@@ -225,6 +226,76 @@ LINES = (
         "self._used if _minute(self._told_at) == _minute(now) else None",
         "self._used",
         "unit_tests/test_weight.py::test_the_weight_of_another_minute_is_forgotten",
+    ),
+    # what loses, repeats or covers updates
+    *(
+        Line(f"binance/market_stream/{module}", before, after, SIMULATION)
+        for module, before, after in (
+            (
+                "failover.py",
+                "self.watermark = line.reached if self._floor is None else max(self._floor, line.reached)",
+                "pass",
+            ),
+            ("failover.py", "        self._report_until(line.covers_from)", "        pass"),
+            ("failover.py", "self.watermark - begins >= self._clock.uncertainty", "True"),
+            ("failover.py", "since = since if until - since >= SHORTEST_GAP", "since = until if True"),
+            ("line.py", "self._dropped_until = pushed", "pass"),
+            ("line.py", "return max(self.begins, self._dropped_until)", "return self.begins"),
+            (
+                "line.py",
+                "self.begins = self._clock.now(now) if times is None else max(times[0], opened)",
+                "self.begins = 0.0",
+            ),
+            ("line.py", "back = max(self._newest or newest, newest) - earliest", "back = 0.0"),
+            ("exchange_clock.py", "if self._is_supported and at - since < LEAP_LASTS:", "if False:"),
+            (
+                "line.py",
+                "self.lag = self._clock.now(now) - self._newest + max(self._back, self._back_before)",
+                "self.lag = 0.0",
+            ),
+            ("line.py", "now - self._pinged_at < self._timing.pong_within", "True"),
+            ("line.py", "self._pinged_at is None and now - self.last_heard_at >= self._timing.ping_after", "False"),
+            ("line.py", "return batches", "return batches[:-1]"),
+            ("failover.py", "elif self._behind is not line:", "elif False:"),
+            ("failover.py", "elif both.is_behind(standby, now):", "elif False:"),
+            ("failover.py", "now - other.last_data_at >= IN_STEP", "True"),
+            ("failover.py", "self._alone, self._alone_since = line, now", "pass"),
+            ("failover.py", "elif both.is_alone(primary, now) and (standby.has_data or", "elif False and (False or"),
+            ("failover.py", "elif not self._wants_standby:", "elif False:"),
+            ("failover.py", "standby.retiring or standby.age(now) >= self._timing.rotate_after", "True"),
+            ("failover.py", 'return "the window ended while reading paused"', "return None"),
+            (
+                "failover.py",
+                "self._may_miss(Missing.OUTAGE, cause)\n        self._stop_replacing()",
+                "self._stop_replacing()",
+            ),
+            ("failover.py", "for batch in line.unwind():", "for batch in line.unwind()[:0]:"),
+            ("failover.py", 'self._may_miss(Missing.SILENCE, "a fresh connection was silent too")', "pass"),
+            ("failover.py", "self._do(Close(line.number))", "pass"),
+            ("failover.py", "self._backoff.attempted(now)", "pass"),
+            ("failover.py", "elif self._is_quiet(now) and self.missing is Missing.NOTHING:", "elif False:"),
+            ("failover.py", "self._report_until(self._clock.now(now))", "pass"),
+            ("failover.py", "line.keep(batch, self.watermark)", "pass"),
+            ("failover.py", "self.primary.pause(now)", "pass"),
+            ("failover.py", "if self.paused and line is self.primary:\n                continue", "pass"),
+            ("exchange_clock.py", "self._fastest = max(self._fastest, ahead)", "self._fastest = ahead"),
+            ("backoff.py", "self._not_before = now + max(FIRST_PAUSE,", "self._not_before = now + min(0.0,"),
+            ("failover.py", "batch if self.missing is Missing.NOTHING else batch._replace(is_complete=False)", "batch"),
+            ("failover.py", "other_has_rest=line is self.primary and self._standby_has_rest", "other_has_rest=True"),
+            ("line.py", "not (read.has_data and self.lag > BEHIND_AFTER) and", "True and"),
+            ("feed.py", "message = wire.subscriptions.message(now)", "message = None"),
+            ("feed.py", "self._subscription_failed(number, fault, now)", "pass"),
+            ("feed.py", "self._do(self.machine.lost(number, read.lost, now), now)", "pass"),
+            ("feed.py", "self._reset_unproven(action.line, now)", "pass"),
+            ("feed.py", "is_dumb = primary is not None and not primary.has_data", "is_dumb = False"),
+            ("feed.py", "selector.unregister(wire.descriptor)\n        else:", "pass\n        else:"),
+            ("feed.py", "wire.connection.close()", "pass"),
+            ("feed.py", "return own_stream(symbol) in self.plan.streams", "return self.number == 0"),
+            ("reader.py", "feed.mind_the_outbox(full=is_full, now=now)", "pass"),
+            ("reader.py", "feed.meet_new_connections(now)", "pass"),
+            ("reader.py", "            self._open_feeds()\n\n    def _tell", "            pass\n\n    def _tell"),
+            ("coverage.py", "return since if since <= received_at_us else None", "return since"),
+        )
     ),
     # the deadlines of a feed
     *(

@@ -1,6 +1,6 @@
 """The pure modules, and the unit tests that cover each.
 
-Without the simulation, which takes too long for hundreds of mutants; `unit_tests.simulation.mutations` has its own.
+Without the simulation, which takes too long for hundreds of mutants; `unit_tests.mutation.lines` has lines for it.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ def judge(schedule: Schedule, exchange: SimulatedExchange, syncs: list[Sync]) ->
             *_nothing_lost_unreported(schedule, exchange, sync, gaps),
             *_no_gap_without_cause(schedule, sync, gaps),
             *_calm_has_no_gap(schedule, gaps),
+            *_covered_where_nothing_is_wrong(schedule, sync),
             *_state_in_time(sync),
             *_end_in_time(sync),
             *_everything_left(sync),
@@ -153,7 +154,7 @@ def _nothing_lost_unreported(
 
 def _no_gap_without_cause(schedule: Schedule, sync: Sync, gaps: list[Gap]) -> Iterator[str]:
     """A gap has a length, holds nothing that was received in time, and has a cause."""
-    is_quiet = not (schedule.faults or schedule.is_told) and schedule.rotate_after > schedule.seconds
+    is_quiet = schedule.is_undisturbed
     if schedule.has("exchange's clock", *OF_STREAMS, *OF_SUBSCRIPTIONS):
         return
     covered = [row for row in sync.rows if row["covered_since_us"] is not None]
@@ -179,6 +180,19 @@ def _calm_has_no_gap(schedule: Schedule, gaps: list[Gap]) -> Iterator[str]:
     """With a proven standby and one fault at a time nothing is missing at all."""
     if schedule.calm and gaps and schedule.rate >= 10:
         yield f"in spite of a proven standby: {gaps[0].text}"
+
+
+def _covered_where_nothing_is_wrong(schedule: Schedule, sync: Sync) -> Iterator[str]:
+    """An event time that is ahead, once, is no reason to call anything uncovered."""
+    if not schedule.is_undisturbed or "max_book_tickers" in schedule.options:
+        return
+    begun = set()
+    for row in sync.rows:
+        if row["covered_since_us"] is not None:
+            begun.add(row["symbol"])
+        elif row["symbol"] in begun:
+            yield f"{row['symbol']} {row['u']} is not covered, and nothing was wrong"
+            return
 
 
 def _state_in_time(sync: Sync) -> Iterator[str]:

@@ -71,6 +71,12 @@ class Schedule:
     def seconds(self) -> float:
         return sum(self.windows) + sum(self.pauses)
 
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether nothing goes wrong that could cost an update."""
+        harmless = all(fault.kind == "one leap" for fault in self.faults) and self.takes_after < 1
+        return harmless and not self.is_told and self.rotate_after > self.seconds
+
     def has(self, *kinds: Kind) -> bool:
         """Whether any of these faults happens."""
         return any(fault.kind in kinds for fault in self.faults)
