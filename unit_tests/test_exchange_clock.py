@@ -76,11 +76,19 @@ def test_half_a_second_may_be_how_late_all_was_before() -> None:
 def test_a_first_read_that_was_ahead_gives_way_to_all_others() -> None:
     clock = ExchangeClock(EPOCH)
     assert read(clock, 100.0, 3.0)
-    for at in (100.1, 102.0, 105.0):
+    for at in (100.1, 100.6, 101.0):
         assert read(clock, at, 0.0)
         assert ahead_of_ours(clock, at) == 3.0
-    assert read(clock, 105.1, -0.1)
-    assert ahead_of_ours(clock, 105.1) == -0.1
+    assert read(clock, 101.1, -0.1)
+    assert ahead_of_ours(clock, 101.1) == -0.1
+
+
+def test_what_is_late_after_the_first_read_does_not_count_as_in_time() -> None:
+    clock = ExchangeClock(EPOCH)
+    assert read(clock, 100.0, 0.0)
+    for at in range(140, 240):
+        assert read(clock, at, -40.0)
+        assert ahead_of_ours(clock, at) == 0.0
 
 
 def test_a_first_read_that_was_late_gives_way_at_once() -> None:

@@ -794,6 +794,17 @@ def test_an_event_time_that_is_ahead_costs_no_coverage_and_shortens_no_gap(ahead
     assert Gap(0, BEGAN + 4, BEGAN + 5.5, "reset") in machine.update(1, BEGAN + 5.5)[1]
 
 
+def test_rows_cover_nothing_until_it_is_known_since_when_a_new_connection_brings_everything() -> None:
+    """The exchange's clock was set while there was no connection: its times are believed after five seconds."""
+    machine = single()
+    machine.update(0, BEGAN + 1)
+    machine.lost(0, BEGAN + 2)
+    machine.opened(1, BEGAN + 3)
+    said = [action for half in range(8, 19) for action in machine.update(1, BEGAN + half / 2, late=-20)[1]]
+    assert Gap(0, BEGAN + 1, BEGAN + 29, "reset") in said
+    assert [batch.is_complete for batch in machine.batches[2:]] == [False] * 10 + [True]
+
+
 def test_clocks_that_drift_apart_cost_no_coverage() -> None:
     """By 50 ppm, for seven hours: more than a second."""
     machine = single()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 BELIEVABLE = 86_400.0  # seconds; an event time further from our clock is in another unit, or of a played recording
 LEAP = 0.5  # seconds by which a frame may be ahead of all others and be believed at once
-LEAP_LASTS = 5.0  # seconds of nothing but leaps over one connection, or against the first read, after which they count
+LEAP_LASTS = 5.0  # seconds of nothing but leaps over one connection, after which they are believed
+BACK_LASTS = 1.0  # seconds of nothing but times before that of the first read, which was ahead then
 REMEMBERED = 150.0  # seconds; the fastest read counts for one to two of these, so clocks may drift apart
 UNCERTAINTY_BY_EVENT_TIME = 0.25  # seconds; event times of neighbours go back by up to 79 ms [binance-facts 2.4]
 UNCERTAINTY_BY_RECEIPT = 2.0  # seconds by which connections may differ where frames carry no time
@@ -28,7 +29,8 @@ class ExchangeClock:
         self._fastest = self._fastest_before = float("-inf")  # of this period of `REMEMBERED`, and of the one before
         self._period_began = 0.0  # at
         self._is_supported = False  # more than one read says so
-        self._disagreed_since: float | None = None  # at
+        self._first = 0.0  # the time of the first read, as long as nothing supports it
+        self._back_since: float | None = None  # at
         self._leaps_since: dict[int, float] = {}  # lines: since when they brought nothing but leaps (at)
 
     @property
@@ -73,8 +75,8 @@ class ExchangeClock:
 
     def _begin_anew(self, at: float, ahead: float) -> None:
         self._fastest, self._fastest_before = ahead, float("-inf")
-        self._period_began = at
-        self._disagreed_since = None
+        self._period_began, self._first = at, at + ahead
+        self._back_since = None
 
     def _note(self, at: float, ahead: float) -> None:
         """Takes a read into account: the fastest of two periods says how far the clocks are apart."""
@@ -83,10 +85,12 @@ class ExchangeClock:
         elif not self._is_supported and at > self._period_began:
             if abs(ahead - self._ahead) <= LEAP:
                 self._is_supported = True
-            elif self._disagreed_since is None:
-                self._disagreed_since = at
-            elif at - self._disagreed_since >= LEAP_LASTS:
-                self._begin_anew(at, ahead)  # nothing agrees with the first read, so that one was the mistake
+            elif at + ahead >= self._first:
+                self._back_since = None  # what is late comes after it all the same
+            elif self._back_since is None:
+                self._back_since = at
+            elif at - self._back_since >= BACK_LASTS:
+                self._begin_anew(at, ahead)
         if at - self._period_began >= REMEMBERED:
             self._fastest_before, self._fastest = self._fastest, ahead
             self._period_began = at

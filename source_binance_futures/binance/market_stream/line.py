@@ -91,8 +91,16 @@ class Line:
             pushed_by=self._clock.now(now) if read.has_data else None,
             feed=self._feed,
             line=self.number,
-            is_complete=not (read.has_data and self.lag > BEHIND_AFTER) and (other_has_rest or not read.ended),
+            is_complete=self._is_complete(read) and (other_has_rest or not read.ended),
         )
+
+    def _is_complete(self, read: Read) -> bool:
+        """Whether all that was pushed before a read has come, if the connection lives on.
+
+        Since when it brings everything is unknown as long as its times are not believed.
+        """
+        is_unknown = read.has_update and self.begins is None
+        return not is_unknown and not (read.has_data and self.lag > BEHIND_AFTER)
 
     def _note_data(self, now: float, read: Read) -> float | None:
         """Takes note of when updates were pushed, and returns when the earliest of them was, if that is known."""
