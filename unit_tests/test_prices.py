@@ -307,3 +307,15 @@ def test_a_price_that_cannot_be_written_again_is_told() -> None:
     deep = b'{"id":"a","status":200,"result":[{"symbol":"A","price":"1","time":' + b"[" * 900 + b"]" * 900 + b"}]}"
     with pytest.raises(UnreadableAnswer, match="nested too deeply"):
         parse_answer(deep, "a", "A", "host", 0.0)
+
+
+def test_a_row_nested_too_deeply_among_all_is_left_out() -> None:
+    deep = b'{"symbol":"A","price":"1","time":' + b"[" * 1000 + b"]" * 1000 + b"}"
+    found = parse_answer(
+        b'{"id":"a","status":200,"result":[{"symbol":"B","price":"1"},' + deep + b"]}", "a", None, "h", 0.0
+    )
+    assert found is not None
+    rows, sentence = chosen_rows(found.rows, ())
+    assert rows == [{"symbol": "B", "price": "1"}]
+    assert sentence is not None
+    assert sentence.endswith("left out: A. The first: nested too deeply: the row of A.")

@@ -100,7 +100,8 @@ def fault_of_row(row: Any) -> str | None:
     try:
         written = orjson.dumps(row)
     except orjson.JSONEncodeError:
-        return f"nested too deeply: {quoted(str(row)[:1000].encode())}"
+        name = row.get("symbol") if isinstance(row, dict) else None
+        return f"nested too deeply: the row of {told(name) if isinstance(name, str) else 'no symbol'}"
     if not isinstance(row, dict):
         return f"no price in {quoted(written)}"
     for field in ("symbol", "price"):
