@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import sys
 
@@ -64,17 +63,6 @@ def test_whose_turn_it_is(
     assert trace is not None
     assert trace.error is not None
     assert (trace.error.message, trace.error.stack_trace) == (failure.message, None)
-
-
-def test_no_kind_of_error_is_forgotten_above() -> None:
-    kinds = {
-        kind
-        for _, kind in inspect.getmembers(errors, inspect.isclass)
-        if issubclass(kind, errors.BinanceError)
-        and kind not in (errors.BinanceError, errors.ConnectFailed, errors.RequestFailed)
-    }
-    marks = test_whose_turn_it_is.pytestmark
-    assert kinds == {type(row[0]) for row in marks[0].args[1]} - {ConfigurationError}
 
 
 def test_no_ban_is_told_for_longer_than_binance_bans() -> None:
