@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from source_binance_futures.binance import errors
@@ -114,3 +116,9 @@ def test_a_chain_without_end_is_cut() -> None:
     error = errors.Interrupted()
     error.__cause__ = error
     assert errors.causes_of(error).count("caused by") == 9
+
+
+def test_no_cause_is_thrown_away() -> None:
+    """`raise … from None` would leave `--debug` without it."""
+    package = Path(__file__).resolve().parent.parent / "source_binance_futures"
+    assert [path.name for path in package.rglob("*.py") if " from None" in path.read_text(encoding="utf-8")] == []

@@ -47,6 +47,7 @@ from types import TracebackType
 from .text import first_of, utc
 
 BANNED = 418
+PROXY_AUTHENTICATION_REQUIRED = 407
 LOCATION_REFUSED = 451
 NETWORK_AUTHENTICATION_REQUIRED = 511  # RFC 6585 section 6: a network's page of login
 RATE_LIMIT_STATUSES = (BANNED, 429)
@@ -326,6 +327,8 @@ class Interrupted(BinanceError):
 
 def refusal(host: str, status: int, headers: Mapping[str, str], now: float) -> ConnectFailed | RateLimited:
     """The failure that a status other than 101 is; the names of `headers` are in lower case [binance-facts 4]."""
+    if status == PROXY_AUTHENTICATION_REQUIRED:
+        return ProxyRefused(f"in front of {host}")  # one that nobody named, and that no CONNECT was sent to
     if status == LOCATION_REFUSED:
         return LocationRefused(host, status)
     if status in RATE_LIMIT_STATUSES:

@@ -16,6 +16,8 @@ from ..errors import HandshakeFailed, refusal
 from .address import host_of
 from .sockets import ByteStream, EndOfStream, reason
 
+USER_AGENT = "source-binance-futures"
+CHECKED_HEADERS = ("upgrade", "connection", "sec-websocket-accept")
 MAX_HEAD_BYTES = 64 * 1024
 MAX_INTERIM = 32  # heads of answers before the one that counts
 MAX_QUOTED = 100  # characters
@@ -88,10 +90,6 @@ def parse_head(head: bytes) -> Head:
 
 def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text[:MAX_QUOTED]).strip()
-
-
-USER_AGENT = "source-binance-futures"
-CHECKED_HEADERS = ("upgrade", "connection", "sec-websocket-accept")
 
 
 def shake_hands(stream: ByteStream, url: str, deadline: Deadline) -> None:

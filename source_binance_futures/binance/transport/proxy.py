@@ -17,6 +17,7 @@ import python_socks.sync
 from ..clock import Deadline
 from ..errors import (
     NETWORK_AUTHENTICATION_REQUIRED,
+    PROXY_AUTHENTICATION_REQUIRED,
     AddressNotFound,
     ProxyFailed,
     ProxyRefused,
@@ -28,7 +29,6 @@ from .handshake import HeadError, read_answer
 from .sockets import ByteStream, reason
 
 DEFAULT_PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
-PROXY_AUTHENTICATION_REQUIRED = 407
 SOCKS_REFUSALS = ("Username and password authentication failure", "No acceptable authentication methods were offered")
 SCHEME = re.compile(r"\s*([A-Za-z0-9-]{1,20})(?!\S)(?!\s*=)")  # of a challenge; a parameter has a = behind it
 LONGEST_SOCKS_CREDENTIAL = 255  # bytes, RFC 1929

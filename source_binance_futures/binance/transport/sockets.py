@@ -12,6 +12,9 @@ from ..clock import Clock, Deadline
 from ..errors import AddressForbidden, AddressNotFound, NoThread
 from ..threads import start_thread
 
+READ_BYTES = 256 * 1024
+LINGER_SECONDS, LINGER_BYTES = 1.0, 16 * 1024 * 1024
+
 Address = tuple[str, int]
 
 
@@ -66,10 +69,6 @@ def reason(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
     return (error.strerror or str(error)).lower()
-
-
-READ_BYTES = 256 * 1024
-LINGER_SECONDS, LINGER_BYTES = 1.0, 16 * 1024 * 1024
 
 
 class EndOfStream(ConnectionError):
