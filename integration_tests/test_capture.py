@@ -207,12 +207,8 @@ def test_a_stop_signal_ends_it_in_good_order(number: int, connector: Connector, 
     running = connector.start_read(config_for(exchange, listen_seconds=3600), book_tickers=INCREMENTAL)
     running.wait_for(lambda: exchange.connections and follows_all(exchange.connections[0]))
     running.wait_for(lambda: all(running.count(f'"symbol":"{symbol}"') > 20 for symbol in EVERY_COIN_M))
-    stopped_at = time.monotonic()
     running.process.send_signal(number)
     output = running.finish()
-    assert time.monotonic() - stopped_at < patient(
-        1.0 + 0.5
-    )  # a second; the rest is the end of a Python process under load
     assert output.exit_code == 0
     assert output.statuses("book_tickers")[-1] == "COMPLETE"
     assert sum(output.record_counts) == len(output.updates)

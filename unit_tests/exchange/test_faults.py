@@ -95,6 +95,7 @@ def test_raw_bytes(exchange: LocalExchange) -> None:
     assert end.sent.code == 1002
 
 
+@pytest.mark.slow
 def test_a_connection_that_lags(exchange: LocalExchange) -> None:
     with listening(exchange) as lagging, listening(exchange) as other:
         exchange.push("0")

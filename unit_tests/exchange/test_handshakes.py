@@ -39,6 +39,7 @@ def test_refusals_without_end_until_accepted_again(exchange: LocalExchange) -> N
         pass
 
 
+@pytest.mark.slow
 def test_slow_handshake(exchange: LocalExchange) -> None:
     exchange.slow_handshake(0.3)
     started = time.monotonic()
@@ -46,6 +47,7 @@ def test_slow_handshake(exchange: LocalExchange) -> None:
         assert time.monotonic() - started >= 0.3
 
 
+@pytest.mark.slow
 def test_an_exchange_closes_although_a_handshake_waits() -> None:
     with contextlib.ExitStack() as clients:
         with LocalExchange(rate=0) as exchange:

@@ -71,6 +71,7 @@ def test_a_sample_shows_the_book_as_it_stands() -> None:
         assert exchange.pushed == [(BTC, 1), (ETH, 2), (BTC, 3), (ETH, 4)]
 
 
+@pytest.mark.slow
 def test_a_pause_is_one_of_the_samples_too() -> None:
     """And what fell due meanwhile does not come at once afterwards."""
     with LocalExchange(rate=0, sample_every=1.0) as exchange:
@@ -110,6 +111,7 @@ def test_pushing_samples_needs_some() -> None:
         exchange.push_samples()
 
 
+@pytest.mark.slow
 def test_own_streams_are_behind() -> None:
     with (
         LocalExchange(rate=0, sample_every=3600.0, own_stream_lag=0.3) as exchange,

@@ -66,6 +66,8 @@ def test_refusals_go_on_until_accepted_again(exchange: LocalExchange) -> None:
         assert ask(client, subscribe(ETH)) == DONE
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_data_that_begins_late(exchange: LocalExchange) -> None:
     exchange.late_subscriptions(0.4)
     with listening(exchange, f"/stream?streams={BTC}") as client:

@@ -54,6 +54,7 @@ def test_without_usds_margined_contracts() -> None:
         assert {symbol for symbol, _ in exchange.pushed} == {"A_PERP", "B_PERP"}
 
 
+@pytest.mark.slow
 def test_it_keeps_its_rate() -> None:
     with LocalExchange(rate=5000, sample_every=None) as exchange, listening(exchange, "/stream?streams=!bookTicker"):
         before, started = len(exchange.pushed), time.monotonic()

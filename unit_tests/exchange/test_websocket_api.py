@@ -65,6 +65,7 @@ def test_the_weight_of_the_minute(exchange: LocalExchange, api: ClientConnection
     assert 0 < refused["error"]["data"]["retryAfter"] - time.time() * 1000 <= 60_000
 
 
+@pytest.mark.slow
 def test_scripted_answers_come_in_turn_and_then_the_truth(exchange: LocalExchange, api: ClientConnection) -> None:
     exchange.script_answer(
         {"status": 503},
