@@ -1,0 +1,163 @@
+"""`python -m source_binance_futures.chain`: ten windows lose nothing, a stop ends it, a state is never lost."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from local_exchange import LocalExchange
+
+from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, catalog
+from .harness.driving import LISTED
+from .harness.patience import patient
+from .harness.warm import warm_command
+
+DEADLINE = patient(240.0)
+WINDOWS = 10
+OWN_ROW = b'"stream":"book_tickers","data"'
+OWN_STATE = b'"stream_state":{"environment"'
+OLD_STATE = {
+    "environment": "custom ws://127.0.0.1:9",
+    "u": {"BTCUSD_PERP": 7},
+    "newest_transaction_time": 1790373637547,
+}
+RUN = "import sys; from source_binance_futures import chain; sys.exit(chain.main(sys.argv[2:], sys.argv[1].split('@')))"
+
+pytestmark = pytest.mark.timeout(patient(300))
+
+
+@contextmanager
+def chained(folder: Path, config: dict[str, Any], *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A chain in `folder`, whose windows start warm."""
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "catalog.json").write_text(json.dumps(catalog(INCREMENTAL, FULL_REFRESH)))
+    files = ("--config", "config.json", "--catalog", "catalog.json", "--state", "state.json")
+    command = [sys.executable, "-c", RUN, "@".join(warm_command()), *files, *options]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stderr=log, env={"PYTHONPATH": str(ROOT)})
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(DEADLINE)
+
+
+def wait_for(condition: Callable[[], object], folder: Path) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, (folder / "log").read_text()[-3000:]
+        time.sleep(0.05)
+
+
+def messages(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def windows(folder: Path) -> list[Path]:
+    return sorted(folder.glob("window-*.jsonl"))
+
+
+def updates(file: Path) -> list[tuple[str, int]]:
+    found = [message["record"] for message in messages(file) if message["type"] == "RECORD"]
+    return [(row["data"]["symbol"], row["data"]["u"]) for row in found if row["stream"] == "book_tickers"]
+
+
+def state_of(folder: Path) -> dict[str, Any]:
+    """Of `book_tickers`."""
+    states = [state["stream"] for state in json.loads((folder / "state.json").read_text())]
+    found = {state["stream_descriptor"]["name"]: state["stream_state"] for state in states}
+    return dict(found.get("book_tickers", {}))
+
+
+def goes_on(state: dict[str, Any], folder: Path) -> bool:
+    """Whether the state of the folder is this one or a later one."""
+    after = state_of(folder)["u"]
+    return all(after[symbol] >= u for symbol, u in state["u"].items())
+
+
+def test_ten_windows_lose_nothing(tmp_path: Path) -> None:
+    """The next one may start from the first seconds of a window on, so that no machine is too slow to be in time."""
+    with LocalExchange(rate=200.0, mix_usds_margined=False, sample_every=None) as exchange:
+        config = {
+            "environment": exchange.environment(),
+            "listen_seconds": 600,
+            "book_ticker_symbols": list(LISTED),
+        }
+        options = ("--early", "599", "--overlap", "1", "--windows", str(WINDOWS))
+        with chained(tmp_path, config, *options) as chain:
+            wait_for(lambda: len(windows(tmp_path)) == WINDOWS, tmp_path)
+            last = windows(tmp_path)[-1]
+            wait_for(lambda: OWN_ROW in last.read_bytes() and len(exchange.connections) == 1, tmp_path)
+            chain.send_signal(signal.SIGTERM)
+            assert chain.wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-3000:]
+        pushed = list(exchange.pushed)
+    each = [updates(file) for file in windows(tmp_path)]
+    assert all(each)
+    assert all(len(found) == len(set(found)) for found in each)
+    received = {update for found in each for update in found}
+    came = [number for number, update in enumerate(pushed) if update in received]
+    assert set(pushed[came[0] : came[-1] + 1]) == received
+    assert sum(map(len, each)) > len(received), "windows overlap"
+    newest = dict(sorted(received))
+    assert state_of(tmp_path)["u"] == newest
+    assert not [line for line in (tmp_path / "log").read_text().splitlines() if "failed" in line]
+
+
+def test_a_window_that_is_killed_costs_no_state_and_the_next_one_begins(tmp_path: Path) -> None:
+    with LocalExchange(rate=200.0, sample_every=None) as exchange:
+        config = {"environment": exchange.environment(), "listen_seconds": 600}
+        with chained(tmp_path, config) as chain:
+            wait_for(lambda: windows(tmp_path) and OWN_STATE in windows(tmp_path)[0].read_bytes(), tmp_path)
+            wait_for(lambda: "u" in state_of(tmp_path), tmp_path)
+            state = state_of(tmp_path)
+            exchange.refuse(503)
+            (window,) = psutil.Process(chain.pid).children()
+            window.kill()
+            wait_for(lambda: len(windows(tmp_path)) == 2, tmp_path)
+            assert goes_on(state, tmp_path)
+            chain.send_signal(signal.SIGINT)
+            assert chain.wait(DEADLINE) == 0
+        assert len(windows(tmp_path)) == 2, "a stop stops the chain"
+        assert goes_on(state, tmp_path)
+    log = (tmp_path / "log").read_text()
+    assert "failed with exit code -9" in log
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"listen_seconds": 0}, "`listen_seconds` is 0"),
+        (
+            {
+                "listen_seconds": 1,
+                "price_symbols": ["BTCUSDT"],
+                "environment": {
+                    "name": "custom",
+                    "market_stream_url": "ws://127.0.0.1:9",
+                    "websocket_api_url": "ws://127.0.0.1:9/ws-fapi/v1",
+                },
+            },
+            "failed with exit code 1",
+        ),
+    ],
+    ids=["a configuration", "nobody there"],
+)
+def test_what_never_works_ends_the_chain_and_leaves_the_state(
+    config: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    state = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "book_tickers"}, "stream_state": OLD_STATE}}
+    (tmp_path / "state.json").write_text(json.dumps([state]))
+    with chained(tmp_path, config) as chain:
+        assert chain.wait(DEADLINE) == 1
+    assert said in (tmp_path / "log").read_text()
+    assert state_of(tmp_path)["u"] == OLD_STATE["u"]

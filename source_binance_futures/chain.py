@@ -1,0 +1,224 @@
+"""`python -m source_binance_futures.chain`: windows without a hole, each `read` in a process and a file of its own.
+
+The next window is started some seconds before the last one ends, and the last one is asked to stop once the next one
+listens. What both bring is the same by `(symbol, u)`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from .binance.clock import LOOK_EVERY, Clock, Stop
+from .cli import StopSignals
+from .config import Config, ConfigurationError
+from .files import read_config, read_state
+
+EARLY = 30.0  # seconds before the end of a window at which the next one starts: time to connect, on a bad day too
+OVERLAP = 2.0  # seconds that both listen once the next one is connected, so that all its contracts are followed
+LONGEST_PAUSE = 60.0  # seconds between two attempts to open a window
+LONGEST_END = 70.0  # seconds for a window to end after a stop; its own watchdog takes 60
+AT_ONCE = 4 * 2**20  # bytes looked through at once
+LOOKED_AT = re.compile(rb'^\{"type":"(?:STATE|LOG)".*$', re.MULTILINE)
+
+
+class Window:
+    """One `read`. Moments are seconds of the steady clock, `states` are the last that it has written, by stream."""
+
+    def __init__(self, file: Path, process: subprocess.Popen[bytes], began: float) -> None:
+        self.file = file
+        self.process = process
+        self.began = began
+        self.connected_at: float | None = None
+        self.states: dict[str, dict[str, Any]] = {}
+        self.asked_to_end = False
+        self._looked_at = 0
+
+    def look(self, now: float, say: Callable[[str], None]) -> None:
+        """Take notice of what it has written since the last look: its state, its log, and whether it listens."""
+        while True:
+            with self.file.open("rb") as file:
+                file.seek(self._looked_at)
+                lines, line_end, _ = file.read(AT_ONCE).rpartition(b"\n")
+            self._looked_at += len(lines) + len(line_end)
+            for line in LOOKED_AT.findall(lines):
+                message = json.loads(line)
+                if message["type"] == "STATE":
+                    self.states[_stream_of(message["state"])] = message["state"]
+                else:
+                    level, text = message["log"]["level"], message["log"]["message"]
+                    say(f"{self.file.name}: {level} {text}")
+                    if self.connected_at is None and "Connected to " in text:
+                        self.connected_at = now
+            if not line_end:
+                return
+
+    def end(self) -> None:
+        """Ask it to write what it has, its state, and to end."""
+        if not self.asked_to_end:
+            self.asked_to_end = True
+            self.process.terminate()
+
+
+class Chain:
+    """Windows one after the other until a stop; at most two at a time."""
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        listen_seconds: int,
+        states: Sequence[dict[str, Any]],
+        *,
+        stop: Stop,
+        say: Callable[[str], None],
+        command: Sequence[str],
+    ) -> None:
+        self._options = options
+        early = min(EARLY, listen_seconds / 2) if options.early is None else options.early
+        self._lasts = max(listen_seconds - early, 0.0)
+        self._stop = stop
+        self._clock = stop.clock
+        self._say = say
+        self._command = command
+        self._windows: list[Window] = []  # the older one first
+        self._next_at = self._clock.monotonic()
+        self._failures = 0
+        self._has_listened = False
+        self._opened = 0
+        self._states = {_stream_of(state): state for state in states}
+
+    def run(self) -> int:
+        """Return the exit code: 0 after a stop or the last window, that of the first window if it never listened."""
+        try:
+            while not self._stop.requested:
+                code = self._turn(self._clock.monotonic())
+                if code is not None:
+                    return code
+                self._clock.sleep(LOOK_EVERY)
+            return 0
+        finally:
+            self._end()
+
+    def _turn(self, now: float) -> int | None:
+        running = [window for window in self._windows if window.process.poll() is None]
+        ended = [window for window in self._windows if window not in running]
+        self._look(now)
+        self._windows = running
+        for window in ended:
+            if code := self._close(window, now):
+                return code
+        if len(running) > 1:
+            listening_since = running[-1].connected_at
+            if listening_since is not None and now >= listening_since + self._options.overlap:
+                running[0].end()
+            return None
+        if self._options.windows is not None and self._opened >= self._options.windows:
+            return None if running else 0
+        if now >= self._next_at and (not running or now >= running[0].began + self._lasts):
+            self._open(now)
+        return None
+
+    def _open(self, now: float) -> None:
+        name = datetime.fromtimestamp(self._clock.epoch(), timezone.utc).strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3]
+        file = self._options.into / f"window-{name}.jsonl"
+        files = ["--config", self._options.config, "--catalog", self._options.catalog]
+        if self._options.state.exists():
+            files += ["--state", self._options.state]
+        with file.open("xb") as output:
+            process = subprocess.Popen([*self._command, "read", *map(str, files)], stdout=output)
+        self._windows.append(Window(file, process, now))
+        self._opened += 1
+
+    def _look(self, now: float) -> None:
+        for window in self._windows:
+            window.look(now, self._say)
+            if window.connected_at is not None:
+                self._has_listened = True
+                self._failures = 0 if window.process.poll() is None else self._failures
+        # A later window's state goes on where an earlier one's ends; a window without one replaces nothing.
+        states = dict(self._states)
+        for window in self._windows:
+            states |= window.states
+        if states != self._states:
+            save(self._options.state, list(states.values()))
+            self._states = states
+
+    def _close(self, window: Window, now: float) -> int | None:
+        """Return the exit code of a window that failed before any window listened: the next one would fail as well."""
+        code = window.process.returncode
+        if not code:
+            return None
+        self._failures += 1
+        pause = min(2.0**self._failures, LONGEST_PAUSE)
+        self._next_at = now + pause
+        self._say(f"{window.file.name} failed with exit code {code}; its last lines say why.")
+        return None if self._has_listened else code
+
+    def _end(self) -> None:
+        for window in self._windows:
+            window.end()
+        deadline = self._clock.deadline(LONGEST_END)
+        for window in self._windows:
+            with suppress(subprocess.TimeoutExpired):
+                window.process.wait(deadline.remaining())
+            if window.process.poll() is None:
+                window.process.kill()
+                window.process.wait()
+        self._look(self._clock.monotonic())
+
+
+def _stream_of(state: Any) -> str:
+    try:
+        return str(state["stream"]["stream_descriptor"]["name"])
+    except (LookupError, TypeError):  # what a person wrote; the connector has a sentence for it
+        return ""
+
+
+def save(file: Path, states: list[dict[str, Any]]) -> None:
+    """Replace a state file whole, so that a machine that goes down meanwhile leaves the old one or the new one."""
+    fresh = file.with_name(f"{file.name}.new")
+    with fresh.open("w", encoding="utf-8") as output:
+        json.dump(states, output)
+        output.flush()
+        os.fsync(output.fileno())
+    fresh.replace(file)
+
+
+def main(
+    args: Sequence[str] | None = None, command: Sequence[str] = (sys.executable, "-m", "source_binance_futures")
+) -> int:
+    """Run a chain. Return the exit code of the process."""
+    parser = argparse.ArgumentParser(prog="python -m source_binance_futures.chain", description=(__doc__ or "").strip())
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--catalog", type=Path, required=True)
+    parser.add_argument("--state", type=Path, required=True, help="read if it is there, replaced by each STATE")
+    parser.add_argument("--into", type=Path, default=Path(), help="the folder for window-<UTC>.jsonl")
+    parser.add_argument("--windows", type=int, help="end after so many; default: go on until a stop signal")
+    parser.add_argument("--early", type=float, help="seconds before its end when the next one starts; default: 30")
+    parser.add_argument("--overlap", type=float, default=OVERLAP, help="seconds that both listen")
+    options = parser.parse_args(args)
+    clock = Clock()
+    stop = Stop(clock)
+    StopSignals(clock, lambda _: stop.request()).install()
+    try:
+        listen_seconds = Config.from_mapping(read_config(str(options.config))).listen_seconds
+        states = read_state(str(options.state)) if options.state.exists() else []
+    except ConfigurationError as error:
+        parser.exit(1, f"{error}\n")
+    options.into.mkdir(parents=True, exist_ok=True)
+    say = functools.partial(print, file=sys.stderr, flush=True)
+    return Chain(options, listen_seconds, states, stop=stop, say=say, command=command).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
