@@ -56,8 +56,11 @@ def test_what_the_readme_leaves_behind_is_ignored() -> None:
     """By redirection, by `tee`, by `-m venv`, and by PyAirbyte's cache."""
     blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     names = sorted({name for block in blocks for name in re.findall(r"(?:>|\btee|-m venv) \"?([\w.$-]+)", block)})
-    assert {"config.json", "sync.jsonl", "state.json", "venv"} <= set(names)
-    asked = [f"{name}/x" if name == "venv" else name for name in [*names, "market.duckdb", ".tmp/x", "build/x"]]
+    assert {"config.json", "sync.jsonl", "venv"} <= set(names)
+    asked = [
+        f"{name}/x" if name == "venv" else name
+        for name in [*names, "state.json", "windows/x", "market.duckdb", ".tmp/x", "build/x"]
+    ]
     try:
         done = subprocess.run(["git", "check-ignore", *asked], cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
