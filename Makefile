@@ -27,6 +27,7 @@ RATE ?= 50
 VENV := .venv
 PYAIRBYTE_VENV := .venv-pyairbyte
 CLICKHOUSE_VENV := .venv-clickhouse
+CHART_VENV := .venv-chart
 LOCK_VENV := .venv-lock
 BIN := $(VENV)/bin
 export PYAIRBYTE_PYTHON ?= $(CURDIR)/$(PYAIRBYTE_VENV)/bin/python
@@ -120,6 +121,11 @@ profile: $(VENV)/.ready ## Draw where the time goes, as flame graphs
 picture: environments ## Draw docs/images/demo.svg from a run of the demo
 	@$(PYAIRBYTE_PYTHON) -m demo local docs/images/demo.svg
 
+.PHONY: chart
+chart: $(CHART_VENV)/.ready ## Draw docs/images/chart.svg from the demo's file
+	@test -f build/demo-local.duckdb || { echo "make chart draws what make demo has loaded: run that first." >&2; exit 1; }
+	@$(CHART_VENV)/bin/python docs/chart.py build/demo-local.duckdb docs/images/chart.svg
+
 .PHONY: simulate
 simulate: $(VENV)/.ready ## Run the failover in simulated time: SEEDS=10000, or one SEED=n
 	@$(BIN)/python -m unit_tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
@@ -167,6 +173,7 @@ lock: $(LOCK_VENV)/.ready ## Pin the newest allowed versions of every dependency
 	@$(LOCK) pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 	@$(LOCK) --group pyairbyte --output-file requirements/pyairbyte.txt
 	@$(LOCK) --group clickhouse --output-file requirements/clickhouse.txt
+	@$(LOCK) --group chart --output-file requirements/chart.txt
 	@echo "hatchling>=1.27" | $(LOCK) - --constraints requirements/dev.txt --output-file requirements/build.txt
 	@echo uv | $(LOCK) - --output-file requirements/lock.txt
 
@@ -175,7 +182,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_VENV)/bin/uv pip compile --q
 
 .PHONY: clean
 clean: ## Remove environments, caches and what was built
-	@rm -rf .venv .venv-pyairbyte .venv-clickhouse .venv-lock .tmp build dist htmlcov .coverage .coverage.* .hypothesis \
+	@rm -rf .venv .venv-pyairbyte .venv-clickhouse .venv-chart .venv-lock .tmp build dist htmlcov .coverage .coverage.* .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -208,6 +215,10 @@ $(PYAIRBYTE_VENV)/.ready: requirements/pyairbyte.txt
 
 $(CLICKHOUSE_VENV)/.ready: requirements/clickhouse.txt
 	@"$(PYTHON)" scripts/environment.py $(CLICKHOUSE_VENV) requirements/clickhouse.txt chdb
+	@touch $@
+
+$(CHART_VENV)/.ready: requirements/chart.txt
+	@"$(PYTHON)" scripts/environment.py $(CHART_VENV) requirements/chart.txt matplotlib
 	@touch $@
 
 $(LOCK_VENV)/.ready: requirements/lock.txt

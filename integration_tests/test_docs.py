@@ -52,6 +52,8 @@ def test_its_blocks_say_who_runs_them_and_are_sound(document: Path) -> None:
             path, _, name = value.partition("::")
             if kind == "needs":
                 assert value in NEEDS, block.name
+                chart = (ROOT / "docs" / "chart.py").read_text(encoding="utf-8")
+                assert value != "matplotlib" or block.code == chart, "`make chart` runs that file"
             elif value == "here":
                 assert block.language in ("bash", "sh", "python"), block.name
             else:

@@ -2,7 +2,7 @@
 
 <!-- tested: here -->                                     by test_docs.py, in a folder of its own
 <!-- tested: integration_tests/test_warehouses.py -->     by that test
-<!-- needs: docker -->                                    by nobody: it needs Docker, or the internet
+<!-- needs: docker -->                                    by nobody: it needs Docker, matplotlib or the internet
 <!-- needs: internet -->
 """
 
