@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 file, picture = sys.argv[1:]  # market.duckdb chart.svg
 market = duckdb.connect(file, read_only=True)
 contract = "SELECT symbol FROM book_tickers GROUP BY symbol ORDER BY count(*) DESC, symbol LIMIT 1"
-(symbol,) = market.sql(contract).fetchone()
+((symbol,),) = market.sql(contract).fetchall()
 rows = market.sql(f"""
     SELECT received_at_us / 1e6, CAST(best_bid_price AS DOUBLE), CAST(best_ask_price AS DOUBLE)
     FROM book_tickers WHERE symbol = '{symbol}' ORDER BY u
