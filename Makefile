@@ -11,11 +11,15 @@ PYAIRBYTE_BASE ?= $(call first_python,python3.11 python3.12 python3.10 python3,(
 
 # The demo's exchange (local, production or testnet); how long a soak or a chaos run lasts; how many windows are
 # simulated; each how manieth mutant is made; the image's name.
-# `make live` has values of its own where nobody names one: production, and 3 minutes.
+# `make live` has values of its own where nobody names one: production, and 3 minutes. With ENVIRONMENT=custom it takes
+# MARKET_STREAM_URL, WEBSOCKET_API_URL and USDS_MARGINED_STREAM_URL.
 ENVIRONMENT ?= local
 MINUTES ?= 10
 LIVE_ENVIRONMENT = $(if $(filter file,$(origin ENVIRONMENT)),production,$(ENVIRONMENT))
 LIVE_MINUTES = $(if $(filter file,$(origin MINUTES)),3,$(MINUTES))
+LIVE_AT = $(if $(filter local,$(LIVE_ENVIRONMENT)), --port $(PORT))$(if $(MARKET_STREAM_URL), --market-stream-url \
+	$(MARKET_STREAM_URL))$(if $(WEBSOCKET_API_URL), --websocket-api-url $(WEBSOCKET_API_URL))$(if \
+	$(USDS_MARGINED_STREAM_URL), --usds-margined-stream-url $(USDS_MARGINED_STREAM_URL))
 SECONDS ?= 60
 SEEDS ?= 10000
 EVERY ?= 1
@@ -67,8 +71,8 @@ exchange: $(VENV)/.ready ## Run the look-alike of Binance (PORT=8765 RATE=50)
 	@$(BIN)/python -m local_exchange --port $(PORT) --rate $(RATE) --write build/exchange.json
 
 .PHONY: live
-live: $(VENV)/.ready ## Ask Binance whether what is believed of it is true (MINUTES=3)
-	@$(BIN)/python -m source_binance_futures.live --environment $(LIVE_ENVIRONMENT) --minutes $(LIVE_MINUTES)
+live: $(VENV)/.ready ## Ask Binance whether it is as expected (ENVIRONMENT=local)
+	@$(BIN)/python -m source_binance_futures.live --environment $(LIVE_ENVIRONMENT) --minutes $(LIVE_MINUTES)$(LIVE_AT)
 
 # ---------------------------------------------------------------------------------------------- develop
 

@@ -28,9 +28,8 @@ MARKET_OF_PREFIX: Mapping[str, int] = MappingProxyType(
 )
 """Every prefix that is served, and the market whose host it stands for."""
 
-SILENT_PREFIXES = frozenset({"/market", "/usds", "/usds/market"})
-"""Where a book ticker is acknowledged and never comes: the wrong category, and the old addresses of fstream, split in
-spring 2026. Plain dstream paths still work."""
+SILENT_PREFIXES = frozenset({"/market", "/usds/market"})
+"""Where a book ticker is acknowledged and never comes: the wrong category. Plain paths still work on both hosts."""
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class LocalExchange(FaultInjection):
             clock,
         )
         door = Door(frozenset(missing_prefixes))
-        self._api = WebSocketApi(usds_m)
+        self._api = WebSocketApi(usds_m, market.newest, clock)
         self.finished = threading.Event()
         """Set when the recording is over; never without a recording."""
         self._server = Server(
@@ -179,7 +179,7 @@ class LocalExchange(FaultInjection):
 
     @property
     def weight_spent(self) -> int:
-        """All the request weight charged: 5 for an API handshake, 1 or 2 for `ticker.price`."""
+        """All the request weight charged: 5 for an API handshake, 1 or 2 for `ticker.price`, 2 for `ticker.book`."""
         return self._api.weight.spent
 
     def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
@@ -203,6 +203,7 @@ class LocalExchange(FaultInjection):
         (contract,) = usds_m_contracts([symbol]) if of_usds_m else coin_m_contracts([symbol])
 
         def begin() -> None:
+            self._market.announce(contract)
             self._market.push([self._engine.list_contract(contract)])
             if of_usds_m:
                 self._api.list_contract(contract)

@@ -12,13 +12,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import orjson
+
 from source_binance_futures.binance.clock import Clock
 
 from .audiences import Audiences
 from .connection import ExchangeConnection
+from .contracts import Contract
 from .samples import Samples
 from .subscriptions import Subscriptions
-from .updates import Frames, Update, own_stream, text_frame
+from .updates import Frames, Update, own_stream, text_frame, wrap
+
+CONTRACT_INFO = "!contractInfo"
+"""The stream that announces contracts of both markets, on either host."""
 
 
 class Source(Protocol):
@@ -47,6 +53,7 @@ class MarketStream:
         self.connections: list[ExchangeConnection] = []
         self.every_connection: list[ExchangeConnection] = []
         self.first_connection = asyncio.Event()
+        self.newest: dict[str, Update] = {}
         self.pushed: list[tuple[str, int]] = []
         self.push_times: list[tuple[float, int]] = []
         self.samples_pushed: list[tuple[str, int]] = []
@@ -88,6 +95,7 @@ class MarketStream:
         """Let these changes happen: they are noted, and go to whoever listens, through one pipeline or both."""
         if not updates:
             return
+        self.newest.update({update.symbol: update for update in updates})
         if self._options.keep_pushed:
             self.pushed.extend([(update.symbol, update.update_id) for update in updates])
             self.push_times.append((self.clock.epoch(), len(updates)))
@@ -116,6 +124,16 @@ class MarketStream:
         for connection in self.connections:
             if connection.address.prefix not in self._options.silent_prefixes:
                 connection.push(frames)
+
+    def announce(self, contract: Contract) -> None:
+        """Tell those who listen to `!contractInfo` of a contract: perpetual ones are delivered in the year 2100."""
+        now = self.clock.now_us() // 1000
+        data = {"e": "contractInfo", "E": now, "s": contract.symbol, "ps": contract.pair, "ct": "PERPETUAL"}
+        payload = orjson.dumps({**data, "dt": 4_133_404_800_000, "ot": now, "cs": "TRADING"})
+        for connection in self.connections:
+            if CONTRACT_INFO in connection.delivered:
+                wrapped = connection.address.wrapped
+                connection.push(Frames([text_frame(wrap(CONTRACT_INFO, payload) if wrapped else payload)]))
 
     def flush(self) -> None:
         """Deliver what is still on its way to the own streams."""

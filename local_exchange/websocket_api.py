@@ -1,4 +1,4 @@
-"""The USDⓈ-M WebSocket API: `ticker.price` with its weights and limits, and whatever a test scripted instead.
+"""The USDⓈ-M WebSocket API: `ticker.price` and `ticker.book`, with weights and limits, and whatever a test scripted.
 
 Facts: binance-facts section 3.
 """
@@ -6,7 +6,6 @@ Facts: binance-facts section 3.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,9 +13,12 @@ from typing import Any
 import orjson
 from websockets.exceptions import ConnectionClosed
 
+from source_binance_futures.binance.clock import Clock
+
 from .answers import Answer, CloseConnection, Delayed, DropConnection, Fragmented, NoAnswer
 from .connection import ExchangeConnection
-from .contracts import DELISTED_PRICES, Contract
+from .contracts import DELISTED_PRICES, USDS_MARGINED, Contract
+from .updates import Update
 
 PATH = "/ws-fapi/v1"
 _HANDSHAKE_WEIGHT = 5
@@ -28,21 +30,27 @@ _SPREAD_OF_TIMES = 45_000
 class Weight:
     """The request weight of one IP address. The window is the UTC clock minute."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.spent = 0
         self._used = 0
-        self._minute = _this_minute()
+        self._clock = clock
+        self._minute = self.minute
+
+    @property
+    def minute(self) -> int:
+        """Minutes since 1970, UTC."""
+        return int(self._clock.epoch() // 60)
 
     @property
     def used(self) -> int:
         """The weight used in the present minute."""
-        if self._minute != _this_minute():
-            self._minute, self._used = _this_minute(), 0
+        if self._minute != self.minute:
+            self._minute, self._used = self.minute, 0
         return self._used
 
     @used.setter
     def used(self, weight: int) -> None:
-        self._minute, self._used = _this_minute(), weight
+        self._minute, self._used = self.minute, weight
 
     @property
     def is_exceeded(self) -> bool:
@@ -66,18 +74,23 @@ class Weight:
 
 
 class WebSocketApi:
-    """Answers requests. `prices` maps a symbol to its price and `time` (ms), and may be changed at any time."""
+    """Answers requests. `prices` maps a symbol to its price and `time` (ms), and may be changed at any time.
 
-    def __init__(self, contracts: Iterable[Contract]) -> None:
-        self.prices = _listed_prices(contracts)
-        self.weight = Weight()
+    `newest` is the newest update of each contract, as its own stream brings it.
+    """
+
+    def __init__(self, contracts: Iterable[Contract], newest: Mapping[str, Update], clock: Clock) -> None:
+        self._newest = newest
+        self._clock = clock
+        self.prices = _listed_prices(contracts, clock.now_us() // 1000)
+        self.weight = Weight(clock)
         self.requests: list[dict[str, Any]] = []
         self.script: deque[Answer] = deque()
         self.connections: list[ExchangeConnection] = []
 
     def list_contract(self, contract: Contract) -> None:
         """Give another contract a price."""
-        self.prices[contract.symbol] = (contract.price, time.time_ns() // 1_000_000)
+        self.prices[contract.symbol] = (contract.price, self._clock.now_us() // 1000)
 
     async def serve(self, connection: ExchangeConnection) -> None:
         """Answer each request in a task of its own: a delayed answer holds up no other."""
@@ -137,7 +150,8 @@ class WebSocketApi:
 
     def _true_answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if request.get("method") != "ticker.price":
-            return self._error(400, -1020, "This operation is not supported.")
+            unsupported = self._error(400, -1020, "This operation is not supported.")
+            return self._book(request.get("params")) if request.get("method") == "ticker.book" else unsupported
         params = request.get("params", {})
         if not isinstance(params, dict) or set(params) - {"symbol"}:
             return self._error(400, -1101, "Too many parameters sent for this endpoint.")
@@ -153,6 +167,18 @@ class WebSocketApi:
         row = _row(symbol, *self.prices[symbol])
         return {"status": 200, "result": row, "rateLimits": self.weight.rate_limits()}
 
+    def _book(self, params: object) -> dict[str, Any]:
+        """Answer both sides of one contract's book, with the id of the update that they stand at."""
+        self.weight.charge(2)
+        newest = self._newest.get(params.get("symbol", "")) if isinstance(params, dict) else None
+        if newest is None or newest.market != USDS_MARGINED:
+            return self._error(400, -1121, "Invalid symbol.")
+        found = orjson.loads(newest.payload)
+        sides = zip(("bidPrice", "bidQty", "askPrice", "askQty", "time"), ("b", "B", "a", "A", "T"), strict=True)
+        row = {"symbol": newest.symbol, "lastUpdateId": newest.update_id}
+        row |= {name: found.get(key) for name, key in sides}
+        return {"status": 200, "result": row, "rateLimits": self.weight.rate_limits()}
+
     def _limit_exceeded(self) -> dict[str, Any]:
         answer = self._error(
             429,
@@ -160,17 +186,12 @@ class WebSocketApi:
             f"Too many requests; current limit of IP is {_WEIGHT_PER_MINUTE} requests per minute. "
             "Please use WebSocket Streams for live updates to avoid polling the API.",
         )
-        now = time.time_ns() // 1_000_000
-        answer["error"]["data"] = {"serverTime": now, "retryAfter": (_this_minute() + 1) * 60_000}
+        now = self._clock.now_us() // 1000
+        answer["error"]["data"] = {"serverTime": now, "retryAfter": (self.weight.minute + 1) * 60_000}
         return answer
 
     def _error(self, status: int, code: int, message: str) -> dict[str, Any]:
         return {"status": status, "error": {"code": code, "msg": message}, "rateLimits": self.weight.rate_limits()}
-
-
-def _this_minute() -> int:
-    """Minutes since 1970, UTC."""
-    return int(time.time() // 60)
 
 
 def _row(symbol: str, price: str, time_: int) -> dict[str, Any]:
@@ -190,9 +211,8 @@ def _pieces(payload: bytes, count: int) -> list[bytes]:
     return [payload[len(payload) * i // count : len(payload) * (i + 1) // count] for i in range(count)]
 
 
-def _listed_prices(contracts: Iterable[Contract]) -> dict[str, tuple[str, int]]:
+def _listed_prices(contracts: Iterable[Contract], now: int) -> dict[str, tuple[str, int]]:
     """Prices of the listed contracts, with times spread over the last 45 seconds, and of delisted ones, months old."""
-    now = time.time_ns() // 1_000_000
     contracts = list(contracts)
     prices = {
         contract.symbol: (contract.price, now - _SPREAD_OF_TIMES * i // len(contracts))

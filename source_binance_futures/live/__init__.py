@@ -1,5 +1,4 @@
-"""What this connector believes of Binance, asked of Binance: `python -m source_binance_futures.live`.
+"""What this connector expects of Binance, asked of Binance: `python -m source_binance_futures.live`.
 
-Looking and judging are apart. `observation` and `prices` connect as the connector does and collect facts; `judge` and
-the beliefs are pure functions of those facts.
+`probe` connects as the connector does and lets `stats` count; `expectations` judges what was counted, purely.
 """

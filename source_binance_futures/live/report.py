@@ -1,4 +1,4 @@
-"""What was found, as a table for a terminal, a page for an issue and a file for a program. Pure."""
+"""What was found: lines for a terminal, a page for an issue, a file for a program. Pure."""
 
 from __future__ import annotations
 
@@ -8,97 +8,87 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..binance.text import utc
-from .belief import Judged, Verdict
-from .facts import Facts
+from .expectations import Judged, Verdict
+from .stats import Stats
 
-WIDTHS = (1, 37, 6, 35, 17)  # mark, belief, where it stands, seen, verdict: 100 columns with the spaces between
-TITLES = ("", "Belief", "Stands", "Seen", "")
+COLUMNS = 80
 MARK = "!"
-SOURCE = "binance-facts"
+WORDS = {Verdict.HOLDS: "holds", Verdict.UNSEEN: "unseen", Verdict.DIFFERS: "differs"}
+INDENT = " " * 10
+DOCUMENTATION = "https://developers.binance.com/en/docs/products/derivatives-trading-"
+PAGES = (
+    f"[COIN-M streams]({DOCUMENTATION}coin-futures/websocket-market-streams/Connect), "
+    f"[USDⓈ-M streams]({DOCUMENTATION}usds-futures/websocket-market-streams/Connect), "
+    f"[WebSocket API]({DOCUMENTATION}usds-futures/websocket-api-general-info)"
+)
 
 
 def table(judged: Sequence[Judged]) -> str:
-    """One row for each belief, wrapped to 100 columns; `!` marks a difference on which a promise hangs."""
-    rows = [TITLES, tuple("-" * width for width in WIDTHS)]
-    lines = [_line(row) for row in rows]
-    for each in judged:
-        cells = (
-            MARK if each.matters else "",
-            each.belief.says,
-            each.belief.stands,
-            each.finding.seen,
-            each.finding.verdict.value,
-        )
-        wrapped = [textwrap.wrap(cell, width) or [""] for cell, width in zip(cells, WIDTHS, strict=True)]
-        height = max(map(len, wrapped))
-        lines += [
-            _line([column[number] if number < len(column) else "" for column in wrapped]) for number in range(height)
-        ]
+    """Write each expectation with what was seen below it, in 80 columns; what differs comes last, nearest to the eye.
+
+    `!` marks a difference on which a promise depends.
+    """
+    lines = []
+    for verdict, word in WORDS.items():
+        for each in judged:
+            if each.finding.verdict is verdict:
+                first = f"{MARK if each.matters else ' '} {word:<8}"
+                lines += textwrap.wrap(each.expectation.says, COLUMNS, initial_indent=first, subsequent_indent=INDENT)
+                lines += textwrap.wrap(
+                    each.finding.seen, COLUMNS, initial_indent=f"{INDENT}  ", subsequent_indent=f"{INDENT}  "
+                )
     return "\n".join(lines)
 
 
 def summary(judged: Sequence[Judged]) -> str:
-    """How many hold, and what the differences that matter put at risk."""
-    counts = {verdict: sum(each.finding.verdict is verdict for each in judged) for verdict in Verdict}
+    """Say how many hold, and what the differences that matter put at risk."""
+    count = {verdict: sum(each.finding.verdict is verdict for each in judged) for verdict in Verdict}
     lines = [
-        f"Of {len(judged)} beliefs {counts[Verdict.HOLDS]} hold, {counts[Verdict.DIFFERS]} differ, and "
-        f"{counts[Verdict.UNSEEN]} could not be seen."
+        f"Of {len(judged)} expectations {count[Verdict.HOLDS]} hold, {count[Verdict.DIFFERS]} differ, and "
+        f"{count[Verdict.UNSEEN]} could not be seen."
     ]
-    at_risk = [each for each in judged if each.matters]
-    if at_risk:
-        lines.append("A promise of this connector hangs on these:")
-        lines += [f"{MARK} {each.belief.name}: {each.belief.promise}" for each in at_risk]
-    return "\n".join(lines)
+    at_risk = [f"{MARK} {each.expectation.name}: {each.expectation.promise}" for each in judged if each.matters]
+    return "\n".join([*lines, *(["A promise of this connector hangs on these:"] if at_risk else []), *at_risk])
 
 
-def markdown(facts: Facts, judged: Sequence[Judged], version: str) -> str:
-    """A page that can be pasted into an issue."""
+def markdown(stats: Stats, judged: Sequence[Judged], version: str) -> str:
+    """Write a page that can be pasted into an issue."""
     lines = [
         "# The exchange itself, asked",
         "",
-        f"Environment `{facts.environment}`, {utc(facts.started_ms / 1000, 'seconds')}, listened for "
-        f"{facts.seconds:.0f} seconds{', stopped early' if facts.stopped_early else ''}, {facts.connections} "
-        f"connections, connector {version}. Sections are those of `{SOURCE}`.",
+        f"Environment `{stats.environment}`, {utc(stats.started_ms / 1000, 'seconds')}, listened for "
+        f"{stats.seconds:.0f} seconds{', stopped early' if stats.stopped_early else ''}, {stats.connections} "
+        f"connections, connector {version}. Binance's documentation: {PAGES}.",
         "",
         *(f"- {line}" if line.startswith(MARK) else f"{line}\n" for line in summary(judged).split("\n")),
         "",
-        "| | belief | stands | seen | verdict |",
-        "|---|---|---|---|---|",
+        "| | expectation | seen | verdict |",
+        "|---|---|---|---|",
     ]
     for each in judged:
-        mark = f"**{MARK}**" if each.matters else ""
         verdict = each.finding.verdict.value
-        verdict = f"**{verdict}**" if each.finding.verdict is Verdict.DIFFERS else verdict
-        cells = (mark, each.belief.says, each.belief.stands, each.finding.seen, verdict)
-        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+        bold = f"**{verdict}**" if each.finding.verdict is Verdict.DIFFERS else verdict
+        cells = (f"**{MARK}**" if each.matters else "", each.expectation.says, each.finding.seen, bold)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def document(facts: Facts, judged: Sequence[Judged], version: str) -> dict[str, Any]:
-    """All of it for a program: the verdicts, and the facts that they rest on."""
+def document(stats: Stats, judged: Sequence[Judged], version: str) -> dict[str, Any]:
+    """Return all of it for a program: the verdicts, and the counters that they rest on."""
     return {
         "connector": version,
-        "started": utc(facts.started_ms / 1000, "seconds"),
-        "beliefs": [
+        "started": utc(stats.started_ms / 1000, "seconds"),
+        "expectations": [
             {
-                "name": each.belief.name,
-                "belief": each.belief.says,
-                "stands": f"{SOURCE} {each.belief.stands}",
+                "name": each.expectation.name,
+                "expectation": each.expectation.says,
                 "seen": each.finding.seen,
                 "verdict": each.finding.verdict.value,
                 "matters": each.matters,
-                "promise": each.belief.promise,
+                "promise": each.expectation.promise,
+                "minutes": each.expectation.minutes,
             }
             for each in judged
         ],
-        "facts": dataclasses.asdict(facts),
+        "stats": {field.name: getattr(stats, field.name) for field in dataclasses.fields(stats)},
     }
-
-
-def _line(cells: Sequence[str]) -> str:
-    return " ".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
-
-
-def _cell(text: str) -> str:
-    """A `|` would end the cell, and what an exchange sends may hold one."""
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -33,7 +33,7 @@ def exchange() -> Iterator[LocalExchange]:
         ("/public/ws/!bookTicker", [COIN_M, USDS_M]),
         ("/usds/public/ws/!bookTicker", [COIN_M, USDS_M]),
         ("/market/ws/!bookTicker/btcusd_perp@bookTicker", []),
-        ("/usds/ws/!bookTicker/btcusdt@bookTicker", []),
+        ("/usds/ws/btcusd_perp@bookTicker/btcusdt@bookTicker", [USDS_M]),
         ("/usds/market/ws/!bookTicker/btcusdt@bookTicker", []),
     ],
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from threading import Event
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
+from local_exchange.addresses import SILENT_PREFIXES
 from local_exchange.connection import ExchangeConnection
 from local_exchange.contracts import coin_m_contracts, usds_m_contracts
 from local_exchange.engine import Engine
@@ -20,6 +21,7 @@ from local_exchange.loop_thread import LoopThread
 from local_exchange.market_stream import MarketOptions, MarketStream
 from local_exchange.server import Server, ServerOptions
 from local_exchange.updates import Update
+from local_exchange.websocket_api import WebSocketApi
 from source_binance_futures.binance.clock import Clock, Deadline
 from source_binance_futures.binance.errors import HandshakeFailed, refusal
 from source_binance_futures.binance.transport.address import host_of
@@ -105,7 +107,8 @@ class SimulatedExchange(FaultInjection):
         unsent_limit: int = 64 * 2**20,
         own_lag: float = 0.005,
         missing: Sequence[str] = (),
-        silent: Sequence[str] = ("/usds",),
+        silent: Iterable[str] = SILENT_PREFIXES,
+        options: MarketOptions | None = None,
     ) -> None:
         self.time = time
         self.loop = VirtualLoop(time)
@@ -113,8 +116,9 @@ class SimulatedExchange(FaultInjection):
         contracts = coin_m_contracts(coin_m) + usds_m_contracts(usds_m)
         self.engine = Engine(contracts, self.clock, rate=rate, seed=rng.randrange(2**31), first_update_id=FIRST_ID)
         self._noted = _Noted(self.engine, time)
-        options = MarketOptions(SAMPLE_EVERY, own_lag, False, frozenset(silent), keep_pushed=False, tick=tick)
-        self.market = MarketStream(self._noted, options, self.clock)
+        usual = MarketOptions(SAMPLE_EVERY, own_lag, False, frozenset(silent), keep_pushed=False, tick=tick)
+        self.market = MarketStream(self._noted, options or usual, self.clock)
+        self.api = WebSocketApi(usds_m_contracts(usds_m), self.market.newest, self.clock)
         self.door = Door(frozenset(missing))
         self.streams: list[VirtualStream] = []
         self.attempts: list[float] = []
@@ -123,7 +127,7 @@ class SimulatedExchange(FaultInjection):
             ServerOptions(0, None, ping_interval, unsent_limit, tls_record_per_frame=False),
             door=self.door,
             market=self.market,
-            api=cast(Any, None),
+            api=self.api,
             recording=None,
             finished=Event(),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import selectors
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from websocket import ABNF
@@ -34,11 +34,13 @@ class Received(NamedTuple):
 class Connection:
     """An open WebSocket connection that is read without waiting and answers pings by itself.
 
-    It belongs to one thread. `loss` says why it is over, and is None as long as it is not.
+    It belongs to one thread. `loss` says why it is over, and is None as long as it is not. `observer` is called with
+    the control frames of each read, before they are answered.
     """
 
     def __init__(self, stream: ByteStream, max_message_bytes: int, clock: Clock) -> None:
         self.loss: ConnectionLost | None = None
+        self.observer: Callable[[Sequence[ControlFrame]], None] | None = None
         self._stream = stream
         self.clock = clock
         self._cutter = FrameCutter(max_message_bytes)
@@ -78,6 +80,8 @@ class Connection:
             return Received([], heard=False, drained=True)
         data, drained = self._take()
         payloads, controls = self._cutter.cut(data)
+        if self.observer is not None and controls:
+            self.observer(controls)
         self._answer(controls)
         if self._cutter.violation is not None:
             self._leave(self._cutter.violation, self._cutter.violation.close_code)

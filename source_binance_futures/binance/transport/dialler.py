@@ -36,14 +36,12 @@ def open_in_background(
     deadline: Deadline,
     max_message_bytes: int,
     hand_over: Callable[[Connection | Exception], None],
-    *,
-    kind: type[Connection] = Connection,
 ) -> None:
     """Open a connection in a thread of its own, which calls `hand_over` with it, or with what `open` raised."""
 
     def attempt() -> None:
         try:
-            outcome: Connection | Exception = kind.open(url, route, deadline, max_message_bytes)
+            outcome: Connection | Exception = Connection.open(url, route, deadline, max_message_bytes)
         except Exception as error:  # whatever it is, the thread that waits must hear of it
             outcome = error
         hand_over(outcome)

@@ -1,0 +1,547 @@
+"""What this connector expects of Binance, as rows of a table, each judged by what a run has counted. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ..binance.endpoints import TESTNET, Market
+from ..binance.market_stream.exchange_clock import UNCERTAINTY_BY_EVENT_TIME
+from ..binance.market_stream.line import BEHIND_AFTER, Timing
+from ..binance.market_stream.samples import LATE_AFTER_US
+from ..binance.market_stream.subscriptions import ANSWER_WITHIN
+from ..binance.websocket_api.prices import INVALID_SYMBOL
+from ..binance.websocket_api.weight import ALL_SYMBOLS_WEIGHT, HANDSHAKE_WEIGHT, ONE_SYMBOL_WEIGHT
+from .stats import AddressStats, MessageStats, Stats
+
+BOTH_MARKETS = 2
+DEFAULT_MINUTES, LONG = 3, 10
+SILENT_FROM = 4.0  # seconds of listening after which what brought nothing is called silent
+ALL_SAMPLED_WITHIN = 10.0  # seconds: twice the distance between two samples of a contract
+SAMPLED = (4.0, 6.0)  # seconds between two samples of a contract; 5.04 were measured
+REAL_TIME = 1.0  # seconds between two updates of the fastest contract, at most
+ENOUGH = 10
+AS_MANY = 1.2  # own updates for each change that samples show: then the own stream is no more than they are
+PING_INTERVAL = (120.0, 240.0)  # seconds; "about every 3 minutes"
+MOST_A_SECOND = 10_000  # frames, what a sync takes with room to spare: docs/decisions.md, Measured
+AS_DOCUMENTED = "as documented"
+LATE_AFTER, PATIENCE = LATE_AFTER_US // 1_000_000, Timing().patience
+
+
+class Verdict(Enum):
+    HOLDS = "holds"
+    DIFFERS = "differs"
+    UNSEEN = "could not be seen"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`seen` says in a few words what was seen, or why nothing was."""
+
+    verdict: Verdict
+    seen: str
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """`promise` is what this connector could not keep if it were wrong; None where the connector works either way.
+
+    `minutes` is how long a run must be to see it.
+    """
+
+    name: str
+    says: str
+    judge: Callable[[Stats], Finding]
+    promise: str | None = None
+    minutes: int = DEFAULT_MINUTES
+
+
+@dataclass(frozen=True)
+class Judged:
+    expectation: Expectation
+    finding: Finding
+
+    @property
+    def matters(self) -> bool:
+        """Whether it differs, and a promise depends on it."""
+        return self.finding.verdict is Verdict.DIFFERS and self.expectation.promise is not None
+
+
+def judge(stats: Stats) -> list[Judged]:
+    """Judge each expectation; one that needs a longer run says so where it could not be seen."""
+    judged = []
+    for each in EXPECTATIONS:
+        finding = each.judge(stats)
+        if finding.verdict is Verdict.UNSEEN and stats.seconds < each.minutes * 60 and each.minutes > DEFAULT_MINUTES:
+            finding = unseen(f"{finding.seen} (it takes MINUTES={each.minutes})")
+        judged.append(Judged(each, finding))
+    return judged
+
+
+def holds_if(condition: bool, seen: str) -> Finding:
+    return Finding(Verdict.HOLDS if condition else Verdict.DIFFERS, seen)
+
+
+def unseen(why: str) -> Finding:
+    return Finding(Verdict.UNSEEN, why)
+
+
+def counted(number: int, things: str) -> str:
+    """Return `1 frame`, `12,345 own updates`; `things` is the name of a counter."""
+    words = things.replace("_", " ")
+    return f"{number:,} {words.removesuffix('s') if number == 1 else words}"
+
+
+# --- the kinds of rows ---
+
+
+def none_of(
+    name: str, says: str, promise: str | None = None, *, count: str, of: str, enough: int = 1, minutes: int = 3
+) -> Expectation:
+    """Expect that none of the counters in `count` (names with spaces between) has counted anything."""
+
+    def judged(stats: Stats) -> Finding:
+        total = counted(getattr(stats, of), of)
+        found = {each: getattr(stats, each) for each in count.split()}
+        odd = [f"{_kinds(value) or value} {each.replace('_', ' ')}" for each, value in found.items() if value]
+        if odd:
+            return holds_if(False, f"{', '.join(odd)}; {total} in all")
+        return unseen(f"{total}: too few") if getattr(stats, of) < enough else holds_if(True, f"none in {total}")
+
+    return Expectation(name, says, judged, promise, minutes)
+
+
+def within(
+    name: str,
+    says: str,
+    value: str,
+    low: float,
+    high: float,
+    *,
+    of: str | None = None,
+    enough: int = 1,
+    seen: str | None = None,
+    promise: str | None = None,
+    minutes: int = 3,
+) -> Expectation:
+    """Expect a value between two bounds, which count as inside; `seen` is a template of what is shown."""
+
+    def judged(stats: Stats) -> Finding:
+        found = getattr(stats, value)
+        if found is None or (of is not None and getattr(stats, of) < enough):
+            return unseen(f"{counted(getattr(stats, of), of)}: too few" if of else "not learned")
+        return holds_if(low <= found <= high, (seen or f"{{{value}:,}}").format(**vars(stats)))
+
+    return Expectation(name, says, judged, promise, minutes)
+
+
+def equals(name: str, says: str, promise: str | None = None, *, value: str, expected: Any) -> Expectation:
+    """Expect an answer of the WebSocket API."""
+
+    def judged(stats: Stats) -> Finding:
+        found = getattr(stats, value)
+        if found is None:
+            return unseen("not learned" if stats.price_failure is None else f"the API: {stats.price_failure}")
+        shown = (
+            " and ".join(map(str, found))
+            if isinstance(found, tuple)
+            else f"{found:,}"
+            if found != str(found)
+            else found
+        )
+        return holds_if(found == expected, shown)
+
+    return Expectation(name, says, judged, promise)
+
+
+def _kinds(found: object) -> str:
+    if not isinstance(found, Mapping):
+        return f"{found:,}"
+    named = sorted(found.items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{kind} ({count:,})" for kind, count in named[:3])
+    return listed + (f" and {len(named) - 3} more" if len(named) > 3 else "") + " among"
+
+
+# --- where no kind of row fits ---
+
+
+def brings(
+    market: Market | None, position: int = 0, *, route: str | None = None, silent: bool = False
+) -> Callable[[Stats], Finding]:
+    """Judge whether an address brings data: the connector's `position`-th of a market, or the one of a route."""
+
+    def judged(stats: Stats) -> Finding:
+        found = [
+            each
+            for each in stats.addresses
+            if (each.route == route if route else each.is_ours and market is not None and market.value in each.markets)
+        ]
+        return (
+            _brings(found[position], silent)
+            if len(found) > position
+            else unseen("this environment has no such address")
+        )
+
+    return judged
+
+
+def _brings(address: AddressStats, silent: bool = False) -> Finding:
+    frames = address.samples + address.own_updates
+    seen = f"{address.label}: {counted(address.samples, 'samples')}, {counted(address.own_updates, 'own_updates')} "
+    seen += f"in {address.seconds:.0f} s"
+    if not address.opened:
+        if address.status is None:
+            return unseen(f"{address.label}: no connection ({address.failure})")
+        return holds_if(False, f"{address.label}: HTTP status {address.status}")
+    if not frames and address.seconds < SILENT_FROM:
+        return unseen(seen)
+    return holds_if(bool(frames) is not silent, seen)
+
+
+def both_routes(stats: Stats) -> Finding:
+    if stats.environment != TESTNET.name:
+        return unseen("this is not the testnet")
+    findings = [_brings(each) for each in stats.addresses if Market.USDS_M.value in each.markets and each.is_ours]
+    verdicts = {each.verdict for each in findings}
+    verdict = next((each for each in (Verdict.DIFFERS, Verdict.UNSEEN) if each in verdicts), Verdict.HOLDS)
+    return Finding(verdict, "; ".join(each.seen for each in findings)) if findings else unseen("not asked")
+
+
+def _asked(stats: Stats, *kinds: str, answered: bool = True) -> list[MessageStats]:
+    """Return the messages of these kinds that were answered, or whose time to be answered was over."""
+    return [
+        each
+        for each in stats.messages
+        if each.kind in kinds and (not answered or each.answered_after is not None or each.listened >= ANSWER_WITHIN)
+    ]
+
+
+def cross_host(stats: Stats) -> Finding:
+    asked = _asked(stats, "cross", answered=False)
+    frames, listened = sum(each.frames for each in asked), max((each.listened for each in asked), default=0.0)
+    seen = f"{counted(frames, 'frames')} in {listened:.0f} s"
+    return holds_if(not frames, seen) if frames or listened >= SILENT_FROM else unseen(seen)
+
+
+def acknowledged(stats: Stats) -> Finding:
+    asked = _asked(stats, "contracts")
+    times = [each.answered_after for each in asked if each.answered_after is not None and not each.error]
+    seen = f"{len(times)} of {counted(len(asked), 'messages')} acknowledged"
+    seen += f", the slowest in {max(times):.2f} s" if times else ""
+    if not asked:
+        return unseen("no contract had to be subscribed by a message")
+    return holds_if(len(times) == len(asked) and max(times) <= ANSWER_WITHIN, seen)
+
+
+def unknown_name(stats: Stats) -> Finding:
+    asked = _asked(stats, "unknown", "uppercase")
+    frames, refused = sum(each.frames for each in asked), sum(each.error for each in asked)
+    unanswered = sum(each.answered_after is None for each in asked)
+    listened = min((each.listened for each in asked), default=0.0)
+    seen = f"{refused} refused, {unanswered} unanswered, {counted(frames, 'frames')} in {listened:.0f} s"
+    odd = frames or refused or unanswered
+    return holds_if(not odd, seen) if odd or listened >= SILENT_FROM else unseen(seen)
+
+
+def merged(stats: Stats) -> Finding:
+    """One market alone says something once every contract must have been sampled, on a connection not silent."""
+    hosts = stats.markets
+    lone = [host for host, markets in hosts.items() if len(markets) < BOTH_MARKETS]
+    seen = "; ".join(
+        f"{host} host: " + ", ".join(f"{count:,} of {market}" for market, count in sorted(markets.items()))
+        for host, markets in sorted(hosts.items())
+    )
+    if not hosts or (lone and not any(stats.sampled_for.get(host, 0.0) >= ALL_SAMPLED_WITHIN for host in lone)):
+        return unseen(f"too few samples{': ' if seen else ''}{seen}")
+    return holds_if(not lone, seen)
+
+
+def own_pace(stats: Stats) -> Finding:
+    if stats.silent_own:
+        named = ", ".join(stats.silent_own[:3])
+        more = f" and {len(stats.silent_own) - 3} more" if len(stats.silent_own) > 3 else ""
+        return holds_if(False, f"samples changed and the own stream brought nothing: {named}{more}")
+    own, changes, fastest = stats.own_updates, stats.changes_sampled, stats.fastest_own_distance
+    if fastest is None or own < ENOUGH:
+        return unseen(f"{counted(own, 'own_updates')}: too few")
+    seen = (
+        f"{counted(own, 'own_updates')}, {changes:,} changes shown by samples; fastest contract every {fastest:.2f} s"
+    )
+    is_sampled = changes >= ENOUGH and own <= AS_MANY * changes and fastest >= SAMPLED[0]
+    if fastest <= REAL_TIME or is_sampled:
+        return holds_if(fastest <= REAL_TIME, seen)
+    return unseen(f"the market is too quiet: {seen}")
+
+
+def ping_interval(stats: Stats) -> Finding:
+    low, high = PING_INTERVAL
+    if stats.median_ping_interval is None:
+        seen = f"no two pings over one connection, the longest open for {stats.longest_listened:,.0f} s"
+        return holds_if(False, seen) if stats.longest_listened > 2 * high else unseen(seen)
+    seen = f"median {stats.median_ping_interval:,.1f} s in {counted(stats.ping_intervals, 'intervals')}"
+    return holds_if(low <= stats.median_ping_interval <= high, seen)
+
+
+def longest_silence(stats: Stats) -> Finding:
+    seen = f"{stats.longest_silence:.1f} s in {stats.longest_listened:,.0f} s"
+    if max(stats.longest_silence, stats.longest_listened) < PATIENCE:
+        return unseen(seen)
+    return holds_if(stats.longest_silence < PATIENCE, seen)
+
+
+ONCE = "An update leaves once, and none is taken for an old one."
+COMPARED = "Two connections are compared by E, so that replacing one loses nothing."
+WEIGHT = "A sync waits before it would break Binance's limit."
+
+EXPECTATIONS = (
+    # which address brings which contracts
+    Expectation(
+        "coin_m_address",
+        "COIN-M's streams come at dstream, with a plain path",
+        brings(Market.COIN_M),
+        "A sync hears of every contract from its first seconds; at a silent address it loses 30 seconds first.",
+    ),
+    Expectation("coin_m_public", "dstream brings the same at /public", brings(Market.COIN_M, 1)),
+    Expectation(
+        "usds_m_address",
+        "USDⓈ-M's streams come at fstream/public",
+        brings(Market.USDS_M),
+        "Contracts of USDⓈ-M are followed by their own streams.",
+    ),
+    Expectation("plain_path", "fstream without /public still brings book tickers", brings(None, route="plain")),
+    Expectation(
+        "wrong_path",
+        "fstream/market, the path of other streams, shakes hands and stays silent",
+        brings(None, route="market", silent=True),
+    ),
+    Expectation("both_routes", "The testnet's fstream brings data at /public and without", both_routes),
+    Expectation("cross_host", "A USDⓈ-M contract's own stream stays silent on COIN-M's host", cross_host),
+    Expectation("merged", "The all-market stream carries both markets, on either host", merged),
+    # how often, and in which order
+    within(
+        "sample_pace",
+        "The all-market stream is a sample of each contract about every 5 seconds",
+        "median_sample_distance",
+        *SAMPLED,
+        of="sample_distances",
+        enough=5,
+        seen="median of {sample_distances:,} distances {median_sample_distance:.2f} s",
+        promise="`sampled` means about one row in 5 seconds of each contract.",
+    ),
+    Expectation(
+        "own_pace",
+        "A contract's own stream brings every change, in real time",
+        own_pace,
+        "Every change is captured.",
+    ),
+    none_of(
+        "samples_found",
+        "Every sample's u is one that the own stream brings too",
+        "Own streams are complete, and a dead one is found by its samples.",
+        count="samples_missing samples_overdue",
+        of="samples_compared",
+        enough=5,
+    ),
+    within(
+        "samples_ahead",
+        f"A sample runs ahead of its own stream by less than {LATE_AFTER} seconds",
+        "furthest_ahead_ms",
+        float("-inf"),
+        LATE_AFTER * 1000 - 1,
+        of="samples_compared",
+        enough=5,
+        seen="at most {furthest_ahead_ms:,} ms ahead, median {median_ahead_ms:,} ms",
+        promise="An own stream that is only late is not taken for dead.",
+    ),
+    none_of(
+        "ids_rise",
+        "u rises strictly within a contract's own stream; no frame comes twice",
+        ONCE,
+        count="steps_back repeats",
+        of="own_updates",
+        enough=ENOUGH,
+    ),
+    none_of(
+        "sample_ids",
+        "u never goes back within a contract's samples",
+        ONCE,
+        count="sample_steps_back",
+        of="samples",
+        enough=ENOUGH,
+    ),
+    none_of(
+        "times_rise",
+        "E and T never go back within a contract",
+        COMPARED,
+        count="event_times_back transaction_times_back",
+        of="frames",
+        enough=ENOUGH,
+    ),
+    within(
+        "ids_across",
+        "u goes back across contracts, even on one connection",
+        "neighbours_back",
+        1,
+        float("inf"),
+        of="neighbours",
+        enough=100,
+        seen="{neighbours_back:,} of {neighbours:,} neighbours",
+    ),
+    within(
+        "times_across",
+        f"E goes back across contracts by {UNCERTAINTY_BY_EVENT_TIME * 1000:.0f} ms at most",
+        "farthest_back_ms",
+        0,
+        UNCERTAINTY_BY_EVENT_TIME * 1000,
+        of="neighbours",
+        enough=100,
+        seen="by up to {farthest_back_ms:,} ms",
+        promise=COMPARED,
+    ),
+    # what the frames hold
+    none_of(
+        "field_types",
+        "e s b B a A are strings, prices and quantities decimals; u T E integers",
+        "Records hold what was sent, and fit the schema.",
+        count="wrong_types unreadable_frames",
+        of="frames",
+    ),
+    none_of("unknown_keys", "A book ticker has the eleven known keys and no other", count="unknown_keys", of="frames"),
+    none_of("other_frames", "Nothing but book tickers and answers comes", count="other_frames", of="frames"),
+    none_of(
+        "wrapper",
+        "/stream says of each frame whether the contract's own stream or !bookTicker brought it",
+        "Samples are told from changes.",
+        count="other_streams",
+        of="frames",
+    ),
+    none_of(
+        "symbol_type",
+        "st is 1 for USDⓈ-M and 2 for COIN-M, in every frame, as the symbol's shape says",
+        "Contracts of the other market are left out by it.",
+        count="frames_without_st contradicting_st",
+        of="frames",
+    ),
+    none_of("pair", "ps is in every frame", count="frames_without_ps", of="frames"),
+    none_of("sound_books", "No book is crossed, empty or zero", count="odd_books", of="frames"),
+    within(
+        "frame_size",
+        "A book ticker has 130 to 260 bytes",
+        "median_bytes",
+        130,
+        260,
+        of="frames",
+        seen="median {median_bytes:,} bytes, the largest {largest_bytes:,}",
+    ),
+    within(
+        "frame_rate",
+        f"One connection brings fewer than {MOST_A_SECOND:,} frames in a second",
+        "busiest_second",
+        0,
+        MOST_A_SECOND - 1,
+        of="frames",
+        seen="{busiest_second:,} in the worst second; {frames_a_second:,.0f} a second, {kilobytes_a_second:,.0f} kB",
+        promise="A sync keeps up with what comes.",
+    ),
+    none_of(
+        "contract_info",
+        "!contractInfo brings new contracts: symbol, status, onboard and delivery date",
+        count="contract_info_faults",
+        of="contract_infos",
+        minutes=LONG,
+    ),
+    # how connections live, answer and end
+    Expectation("ping_interval", "The server pings about every 3 minutes", ping_interval, minutes=LONG),
+    none_of("ping_payload", "A ping carries the time in milliseconds", count="odd_pings", of="pings", minutes=LONG),
+    none_of(
+        "client_ping",
+        "A ping of ours is answered within 10 seconds",
+        "A quiet connection is told from a dead one by it.",
+        count="unanswered_pings",
+        of="pings_sent",
+    ),
+    Expectation(
+        "acknowledged",
+        f"SUBSCRIBE is acknowledged within {ANSWER_WITHIN:.0f} seconds",
+        acknowledged,
+        "Contracts that appear later are followed over the open connection.",
+    ),
+    Expectation("unknown_name", "An unknown or uppercase name is acknowledged and stays silent", unknown_name),
+    Expectation(
+        "longest_silence",
+        f"A connection is never silent for {PATIENCE:.0f} seconds",
+        longest_silence,
+        "No connection is replaced, and no row loses its coverage, for want of news.",
+    ),
+    none_of("connections_last", "A connection lasts until it is left", count="lost", of="connections_used"),
+    none_of(
+        "replacement",
+        "Two connections with the same streams bring the same",
+        "A planned reconnect loses nothing, and a standby fills a gap.",
+        count="only_over_first only_over_second",
+        of="over_both",
+        enough=20,
+    ),
+    within(
+        "lag",
+        f"Updates arrive within {BEHIND_AFTER:.0f} second of E, and the clocks agree as well",
+        "median_lag_ms",
+        -BEHIND_AFTER * 1000,
+        BEHIND_AFTER * 1000,
+        of="own_updates",
+        seen="receipt minus E: least {lags_ms[0]:,} ms, median {lags_ms[1]:,} ms, 99 % below {lags_ms[2]:,} ms",
+        promise="received_at_us may stand beside event_time, and a connection that is on time counts as such.",
+    ),
+    # the WebSocket API
+    equals(
+        "one_symbol",
+        "ticker.price with a symbol answers one row: symbol, price as a decimal string, time",
+        "symbol_prices holds what was sent.",
+        value="one_answer",
+        expected=AS_DOCUMENTED,
+    ),
+    equals(
+        "all_symbols",
+        "ticker.price without one answers a list of such rows",
+        "symbol_prices holds what was sent, of every symbol.",
+        value="all_answer",
+        expected=AS_DOCUMENTED,
+    ),
+    equals(
+        "unknown_symbol",
+        f"An unknown symbol is answered with status 400 and code {INVALID_SYMBOL}",
+        "A mistyped symbol is named in a sentence.",
+        value="unknown_answer",
+        expected=f"status 400, code {INVALID_SYMBOL}",
+    ),
+    none_of(
+        "only_usds_m",
+        "ticker.price lists no COIN-M contracts",
+        "symbol_prices is USDⓈ-M's alone, as the documents say.",
+        count="coin_m_rows",
+        of="rows",
+    ),
+    equals(
+        "handshake_weight",
+        f"A handshake costs a weight of {HANDSHAKE_WEIGHT} (other programs on this address blur it)",
+        WEIGHT,
+        value="handshake_weight",
+        expected=HANDSHAKE_WEIGHT,
+    ),
+    equals(
+        "price_weight",
+        f"ticker.price costs {ONE_SYMBOL_WEIGHT} with a symbol, {ALL_SYMBOLS_WEIGHT} without",
+        WEIGHT,
+        value="price_weights",
+        expected=(ONE_SYMBOL_WEIGHT, ALL_SYMBOLS_WEIGHT),
+    ),
+    equals("weight_limit", "The limit is a weight of 2,400 a minute", value="weight_limit", expected=2400),
+    none_of(
+        "book_ids",
+        "ticker.book answers lastUpdateId, one that the contract's own stream brings",
+        count="books_missing book_faults",
+        of="books_compared",
+    ),
+)

@@ -1,0 +1,295 @@
+"""Whole runs in virtual time: what keeps every expectation, and what breaks some over the connections themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from local_exchange.answers import NoAnswer
+from local_exchange.contracts import coin_m_contracts
+from source_binance_futures.binance.endpoints import PRODUCTION, TESTNET, Environment
+from source_binance_futures.live.expectations import EXPECTATIONS, Verdict, judge
+from source_binance_futures.live.probe import API_CONNECTIONS, MOST_CONNECTIONS, Answered, addresses_of, questions
+from source_binance_futures.live.stats import Stats
+
+from .asked import AS_THE_TESTNET, CONTRACTS, Asked, Scene, ask
+
+BOOK = {"e": "bookTicker", "s": "BTCUSD_PERP", "ps": "BTCUSD", "st": 2, "B": "1", "A": "1", "b": "1.1", "a": "1.2"}
+LONG_PAST = {"u": 1000, "T": 1_600_000_000_000, "E": 1_600_000_000_000}
+PING_ABC = b"\x89\x03abc"
+
+
+def push(scene: Scene, *frames: dict[str, Any]) -> None:
+    scene.market.push_texts([orjson.dumps(frame) for frame in frames])
+
+
+def own(**changes: Any) -> dict[str, Any]:
+    data = {**BOOK, **LONG_PAST, **changes}
+    return {"stream": f"{data['s'].lower()}@bookTicker", "data": data}
+
+
+@pytest.fixture(scope="module")
+def ten_minutes() -> Asked:
+    def script(scene: Scene) -> None:
+        (contract,) = coin_m_contracts(["NEWUSD_PERP"])
+        scene.at(300.0, lambda: scene.market.announce(contract))
+
+    return ask(600.0, script, environment=AS_THE_TESTNET, rate=8)
+
+
+def test_in_ten_minutes_every_expectation_is_seen_to_hold(ten_minutes: Asked) -> None:
+    assert ten_minutes.seen(Verdict.DIFFERS) == {}
+    assert ten_minutes.seen(Verdict.UNSEEN).keys() == set()
+
+
+def test_it_asks_for_little(ten_minutes: Asked) -> None:
+    assert ten_minutes.exchange.api.weight.spent == 26
+    assert len(ten_minutes.exchange.attempts) == ten_minutes.stats.connections == 8
+    for connection in ten_minutes.exchange.market.every_connection:
+        assert len(connection.control_messages) < 20
+
+
+def test_the_planned_replacement_brings_the_same_over_both(ten_minutes: Asked) -> None:
+    stats = ten_minutes.stats
+    assert stats.over_both > 20
+    assert (stats.only_over_first, stats.only_over_second) == (0, 0)
+    assert len(ten_minutes.reports) == 6
+    assert not ten_minutes.stats.stopped_early
+
+
+def nothing(_: Scene) -> None:
+    return
+
+
+def odd_frames(scene: Scene) -> None:
+    sample = {"stream": "!bookTicker", "data": {**BOOK, **LONG_PAST}}
+    frames = [own(), own(b=1.1), own(new=1), own(b="1.2"), own(ps=None), {**BOOK, **LONG_PAST}, sample]
+    without = {key: value for key, value in own()["data"].items() if key not in ("st", "ps")}
+    frames.append({"stream": "btcusd_perp@bookTicker", "data": without})
+    frames.append({"stream": "!serverShutdown", "data": {"e": "serverShutdown", "E": 1770123456789}})
+    frames.append({"stream": "!contractInfo", "data": {"e": "contractInfo", "s": "NEWUSDT"}})
+    scene.at(12.0, lambda: push(scene, *frames))
+
+
+def bad_connections(scene: Scene) -> None:
+    scene.ignore_subscriptions(None)
+    scene.at(2.0, lambda: scene.lag(scene.coin_m(), 3.0))
+    scene.at(3.0, lambda: scene.fault("raw", scene.coin_m(), data=PING_ABC))
+    scene.at(4.0, lambda: scene.fault("rst", scene.usds_m()))
+    scene.at(12.0, lambda: scene.fault("silence", scene.usds_m(1)))
+
+
+def dead_own_streams(scene: Scene) -> None:
+    scene.at(1.0, lambda: scene.kill_stream("BTCUSD_PERP", scene.coin_m()))
+    book = {**BOOK, "s": "ETHUSD_PERP", "ps": "ETHUSD", "T": 1, "E": 1}
+    scene.every([10.0, 10.5, 11.0, 11.5, 12.0], lambda: scene.show_what_never_comes(book))
+    scene.at(15.0, lambda: scene.kill_stream("SOLUSD_PERP", scene.coin_m(1)))
+
+
+def orderly_and_fat(scene: Scene) -> None:
+    ids = iter(range(1000, 10**6))
+
+    def burst() -> None:
+        now = scene.clock.now_us() // 1000
+        frames = [own(s=CONTRACTS[number % 3], ps="-" * 200, u=next(ids), T=now, E=now) for number in range(30)]
+        push(scene, *frames)
+
+    scene.every([1.0 + number / 2 for number in range(16)], burst)
+
+
+OFTEN: dict[str, Any] = {"sample_every": 0.5}
+# the script, how long and with which exchange, and what differs; `sample_pace` does wherever samples come often
+RUNS: dict[str, tuple[Callable[[Scene], None], float, dict[str, Any], set[str]]] = {
+    "real time": (nothing, 24.0, {"sample_every": None}, {"sample_pace"}),
+    "wrong addresses": (
+        nothing,
+        20.0,
+        OFTEN | {"silent_prefixes": {"", "/usds"}, "cross_market": True, "environment": AS_THE_TESTNET},
+        {"coin_m_address", "plain_path", "both_routes", "wrong_path", "cross_host", "sample_pace"},
+    ),
+    "one market": (
+        nothing,
+        18.0,
+        {"usds_m": (), "silent_prefixes": {"/usds", "/usds/public", "/usds/market"}},
+        {"merged", "usds_m_address", "plain_path", "one_symbol", "book_ids"},
+    ),
+    "odd frames": (
+        odd_frames,
+        14.0,
+        OFTEN,
+        {"field_types", "ids_rise", "other_frames", "pair", "sample_ids", "sound_books", "symbol_type", "times_across"}
+        | {"times_rise", "unknown_keys", "wrapper", "contract_info", "sample_pace"},
+    ),
+    "bad connections": (
+        bad_connections,
+        39.0,
+        OFTEN,
+        {"acknowledged", "client_ping", "connections_last", "lag", "ping_payload", "unknown_name", "sample_pace"},
+    ),
+    "refused names": (
+        lambda scene: scene.refuse_subscriptions(None),
+        14.0,
+        OFTEN,
+        {"acknowledged", "unknown_name", "sample_pace"},
+    ),
+    "late and dead own streams": (
+        dead_own_streams,
+        24.0,
+        OFTEN | {"own_stream_lag": 3.0},
+        {"lag", "own_pace", "samples_ahead", "samples_found", "times_rise", "replacement", "sample_pace"},
+    ),
+    "orderly and fat": (orderly_and_fat, 12.0, {"rate": 0}, {"frame_size", "ids_across", "book_ids"}),
+    "quiet": (lambda scene: scene.at(5.0, scene.market.pause), 42.0, {}, {"longest_silence"}),
+    "pings too often": (nothing, 24.0, {"ping_interval": 3.0}, {"ping_interval"}),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_what_the_exchange_contradicts_differs_and_nothing_else(name: str) -> None:
+    script, seconds, options, differs = RUNS[name]
+    found = ask(seconds, script, **options)
+    assert found.seen(Verdict.DIFFERS).keys() == differs, found.seen(Verdict.DIFFERS)
+    assert len(found.exchange.attempts) == found.stats.connections <= MOST_CONNECTIONS < 10
+
+
+def test_most_about_the_streams_are_contradicted_over_connections() -> None:
+    about_the_api = {"all_symbols", "unknown_symbol", "only_usds_m", "handshake_weight", "price_weight", "weight_limit"}
+    contradicted = set().union(*(differs for *_, differs in RUNS.values()))
+    assert {each.name for each in EXPECTATIONS} - about_the_api - contradicted == {"frame_rate", "coin_m_public"}
+
+
+def test_where_every_connection_is_closed_at_once_it_ends_early() -> None:
+    found = ask(60.0, lambda scene: scene.close_at_once(times=None), environment=AS_THE_TESTNET)
+    assert found.stats.stopped_early
+    assert "ClosedByExchange" in found.seen(Verdict.DIFFERS)["connections_last"]
+    refused = ask(60.0, lambda scene: scene.refuse(404, times=None, endpoint="market"), environment=AS_THE_TESTNET)
+    assert refused.stats.stopped_early
+    assert "HTTP status 404" in refused.seen(Verdict.DIFFERS)["coin_m_public"]
+    assert refused.seen(Verdict.HOLDS).keys() >= {"one_symbol", "price_weight"}
+
+
+def test_an_api_that_does_not_answer_could_not_be_seen() -> None:
+    found = ask(20.0, lambda scene: scene.api.script.append(NoAnswer))
+    assert found.stats.price_failure == "NoAnswer"
+    assert found.seen(Verdict.UNSEEN)["one_symbol"] == "the API: NoAnswer"
+
+
+# --- the WebSocket API, without a connection ---
+
+ROW = {"symbol": "BTCUSDT", "price": "6000.01", "time": 1589437530011}
+BOOK_ANSWER = {"lastUpdateId": 7, "bidPrice": "1", "bidQty": "1", "askPrice": "2", "askQty": "1", "time": 1}
+
+
+def answers(*counts: int, limit: int = 2400, **changes: Any) -> list[Any]:
+    """To the five questions about prices, with this weight used; `one`, `every`, `unknown` change an answer."""
+    bodies: dict[str, Any] = {
+        "one": {"status": 200, "result": ROW},
+        "every": {"status": 200, "result": [ROW]},
+        "unknown": {"status": 400, "error": {"code": -1121, "msg": "Invalid symbol."}},
+        "again": {"status": 200, "result": ROW},
+        "last": {"status": 200, "result": ROW},
+    }
+    bodies |= changes
+    limits = [[{"rateLimitType": "REQUEST_WEIGHT", "limit": limit, "count": count}] for count in counts]
+    return [
+        {**body, "rateLimits": used} if isinstance(body, dict) else body
+        for body, used in zip(bodies.values(), limits, strict=True)
+    ]
+
+
+USUAL = (6, 8, 9, 15, 16)
+
+
+def answered(given: list[Any], book: dict[str, Any] = BOOK_ANSWER, *, minute_passes: bool = False) -> Stats:
+    stats = Stats()
+    asking = questions(stats, "host", 1_790_000_000.0, 180.0)
+    next(asking)
+    try:
+        for number, body in enumerate([*given, *[{"status": 200, "result": book}] * 5]):
+            payload = orjson.dumps({"id": "a", **body}) if isinstance(body, dict) else body.encode()
+            asking.send(Answered("a", payload, 1_790_000_000.0 + (60.0 if minute_passes and number else 0.0)))
+    except StopIteration:
+        pass
+    return stats
+
+
+@pytest.mark.parametrize(
+    ("given", "differs"),
+    [
+        (answers(*USUAL), {}),
+        (answers(*USUAL, one={"status": 200, "result": [ROW]}), {"one_symbol": "a list for one symbol"}),
+        (answers(*USUAL, one={"status": 200, "result": {**ROW, "price": 6.1}}), {"one_symbol": "UnreadableAnswer"}),
+        (answers(*USUAL, one={"status": 200, "result": {**ROW, "price": "6e3"}}), {"one_symbol": "a price that is no"}),
+        (answers(*USUAL, one={"status": 200, "result": {**ROW, "time": None}}), {"one_symbol": "no time"}),
+        (answers(*USUAL, one="not JSON"), {"one_symbol": "UnreadableAnswer"}),
+        (answers(*USUAL, one={"id": "other", "status": 200, "result": ROW}), {"one_symbol": "another id"}),
+        (answers(*USUAL, every={"status": 200, "result": ROW}), {"all_symbols": "UnreadableAnswer"}),
+        (answers(*USUAL, unknown={"status": 200, "result": ROW}), {"unknown_symbol": "status 200, code None"}),
+        (answers(*USUAL, unknown={"status": 404, "error": {"code": -1100}}), {"unknown_symbol": "404, code -1100"}),
+        (
+            answers(*USUAL, every={"status": 200, "result": [ROW, {**ROW, "symbol": "BTCUSD_PERP"}]}),
+            {"only_usds_m": "1 coin m rows; 2 rows"},
+        ),
+        (answers(6, 46, 47, 53, 54), {"price_weight": "1 and 40"}),
+        (answers(6, 8, 9, 16, 18), {"price_weight": "2 and 2"}),
+        (answers(6, 8, 9, 14, 15), {"handshake_weight": "4"}),
+        (answers(*USUAL, limit=6000), {"weight_limit": "6,000"}),
+    ],
+)
+def test_what_the_api_contradicts_differs_and_nothing_else(given: list[Any], differs: dict[str, str]) -> None:
+    found = {each.expectation.name: each.finding for each in judge(answered(given))}
+    seen = {name: finding.seen for name, finding in found.items() if finding.verdict is Verdict.DIFFERS}
+    assert seen.keys() == differs.keys()
+    for name, says in differs.items():
+        assert says in seen[name]
+
+
+def test_weights_are_compared_within_one_minute_only_and_books_are_kept() -> None:
+    stats = answered(answers(*USUAL), minute_passes=True)
+    assert (stats.price_weights, stats.handshake_weight, stats.weight_limit) == (None, None, 2400)
+    assert stats.books == [7] * 5
+    assert answered(answers(*USUAL), {**BOOK_ANSWER, "lastUpdateId": "7"}).book_faults == {"lastUpdateId: string": 5}
+
+
+# --- addresses ---
+
+
+def asked(environment: Environment) -> list[tuple[str, str, str, bool]]:
+    return [
+        (each.stats.label, " ".join(each.stats.markets), each.stats.route, each.stats.is_ours)
+        for each in addresses_of(environment)
+    ]
+
+
+def test_each_address_of_an_environment_is_asked_once_and_fstream_plain_and_wrong() -> None:
+    dstream, fstream = "wss://dstream.binance.com", "wss://fstream.binance.com"
+    assert asked(PRODUCTION) == [
+        (dstream, "COIN-M", "", True),
+        (f"{dstream}/public", "COIN-M", "", True),
+        (f"{fstream}/public", "USDⓈ-M", "", True),
+        (fstream, "USDⓈ-M", "plain", False),
+        (f"{fstream}/market", "USDⓈ-M", "market", False),
+    ]
+    assert asked(TESTNET)[3:] == [
+        ("wss://fstream.binancefuture.com", "USDⓈ-M", "plain", True),
+        ("wss://fstream.binancefuture.com/market", "USDⓈ-M", "market", False),
+    ]
+    for environment in (PRODUCTION, TESTNET):
+        planned_replacement = 1
+        assert len(asked(environment)) + API_CONNECTIONS + planned_replacement <= MOST_CONNECTIONS
+
+
+def test_a_custom_address_is_named_by_its_option() -> None:
+    two = Environment("custom", ("wss://my.host",), ("wss://my.host/usds/public",), "wss://my.host/api")
+    assert [label for label, *_ in asked(two)] == [
+        "market_stream_url",
+        "usds_margined_stream_url",
+        "usds_margined_stream_url without /public",
+        "usds_margined_stream_url with /market",
+    ]
+    one = Environment("custom", ("wss://my.host",), ("wss://my.host",), "wss://my.host/api")
+    assert asked(one) == [("market_stream_url", "COIN-M USDⓈ-M", "", True)]
+    assert addresses_of(one)[0].symbols == ("BTCUSD_PERP", "ETHUSD_PERP", "BTCUSDT", "ETHUSDT")

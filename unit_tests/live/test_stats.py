@@ -1,0 +1,286 @@
+"""From frames to counters: what one connection brings, counted rightly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import pytest
+
+from source_binance_futures.binance.endpoints import Market
+from source_binance_futures.binance.transport.framing import PING, PONG, ControlFrame
+from source_binance_futures.live.stats import (
+    MOST_KINDS,
+    OVERDUE_AFTER,
+    REMEMBERED,
+    SETTLED_AFTER,
+    Key,
+    Recorder,
+    Stats,
+    compare,
+    conclude,
+)
+
+from .frames import BOOK_TICKER, book_ticker, own, sample
+
+BEGIN = 1_790_373_630.0  # epoch seconds
+ETH: dict[str, Any] = {"s": "ETHUSD_PERP", "ps": "ETHUSD"}
+BTCUSDT: dict[str, Any] = {"s": "BTCUSDT", "ps": "BTCUSDT", "st": 1}
+
+
+def counted(
+    *frames: tuple[float, bytes],
+    until: float | None = None,
+    follow: str = "BTCUSD_PERP",
+    controls: Iterable[tuple[float, int, bytes]] = (),
+    pinged: Iterable[float] = (),
+    books: Iterable[int] = (),
+) -> Stats:
+    """What is counted of frames that came so many seconds after the connection was opened."""
+    stats = Stats(books=list(books))
+    recorder = Recorder(stats, "COIN-M", BEGIN)
+    recorder.follow(follow, BEGIN)
+    for at, payload in frames:
+        recorder.take([payload], BEGIN + at)
+    for at, opcode, text in controls:
+        recorder.controls([ControlFrame(opcode, text)], BEGIN + at)
+    for at in pinged:
+        recorder.pinged(BEGIN + at)
+    recorder.end(BEGIN + (until if until is not None else frames[-1][0] if frames else 0.0))
+    conclude(stats, [recorder])
+    return stats
+
+
+def content(*payloads: bytes) -> Stats:
+    return counted(*[(1.0, payload) for payload in payloads])
+
+
+def test_frames_bytes_and_the_busiest_second() -> None:
+    frames = [own(u=number) for number in range(1, 7)]
+    found = counted(*zip((1.0, 1.5, 2.0, 2.1, 2.9, 3.0), frames, strict=True), until=10.0)
+    assert (found.frames, found.busiest_second, found.longest_listened) == (6, 3, 10.0)
+    assert (found.frames_a_second, found.kilobytes_a_second) == (0.6, sum(map(len, frames)) / 10_000)
+    assert found.connections_used == 1
+
+
+@pytest.mark.parametrize(
+    ("moments", "until", "silence"),
+    [((5.0, 6.0), 8.0, 5.0), ((1.0, 4.5), 5.0, 3.5), ((1.0,), 9.0, 8.0), ((), 7.0, 0.0)],
+)
+def test_silence_counts_the_wait_for_the_first_frame_and_the_end(
+    moments: tuple[float, ...], until: float, silence: float
+) -> None:
+    frames = [(at, own(u=number + 1)) for number, at in enumerate(moments)]
+    assert counted(*frames, until=until).longest_silence == silence
+
+
+def test_sound_book_tickers_are_nothing_odd_and_the_wrapper_has_no_size() -> None:
+    size = len(orjson.dumps(BOOK_TICKER))
+    found = content(own(u=1), own(u=2), sample(), own(u=3, A="1" * 5000))
+    assert (found.frames, found.median_bytes) == (4, size)
+    assert found.largest_bytes == len(orjson.dumps(book_ticker(u=3, A="1" * 5000)))
+    kinds = found.wrong_types, found.unknown_keys, found.other_frames, found.other_streams
+    odd = found.odd_books, found.frames_without_ps, found.frames_without_st, found.contradicting_st
+    assert not any([*kinds, *odd])
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"b": 83732.4}, "b: number"),
+        ({"A": None}, "A: null"),
+        ({"T": "1790373637547"}, "T: string"),
+        ({"without": "E"}, "E: missing"),
+        ({"B": "6e2"}, "B: no decimal"),
+        ({"ps": 1}, "ps: integer"),
+        ({"st": True}, "st: boolean"),
+        ({"a": {}}, "a: object"),
+    ],
+)
+def test_wrong_types_are_named(changes: dict[str, Any], says: str) -> None:
+    assert content(own(**changes), own()).wrong_types == {says: 1}
+
+
+def test_keys_that_are_unknown_and_keys_that_are_missing() -> None:
+    found = content(own(x=1), own(x=2, y=3), own(without="ps"), own(without="st"), own())
+    assert found.unknown_keys == {"x": 2, "y": 1}
+    assert (found.frames_without_ps, found.frames_without_st, found.wrong_types) == (1, 1, {})
+    assert len(content(*[own("", **{f"key{number}": 1}) for number in range(100)]).unknown_keys) == MOST_KINDS
+
+
+@pytest.mark.parametrize(
+    ("changes", "contradicts"),
+    [
+        ({"st": 1}, True),
+        ({"st": 3}, True),
+        ({"st": 2, "s": "BTCUSDT"}, True),
+        ({"st": 1, "s": "BTCUSDT_260626"}, False),
+        ({"st": 2, "s": "BTCUSD_260626"}, False),
+    ],
+)
+def test_a_symbol_type_that_the_shape_of_the_symbol_contradicts(changes: dict[str, Any], contradicts: bool) -> None:
+    assert content(own(**changes)).contradicting_st == contradicts
+
+
+@pytest.mark.parametrize("changes", [{"b": "83732.5"}, {"b": "83733"}, {"b": "0"}, {"A": "0.000"}, {"a": ""}])
+def test_crossed_empty_and_zero_books(changes: dict[str, Any]) -> None:
+    assert content(own(**changes), own()).odd_books == 1
+
+
+def test_frames_of_other_kinds_and_streams() -> None:
+    info = {"e": "contractInfo", "s": "NEWUSDT", "ot": 1, "dt": 2, "cs": "TRADING"}
+    found = content(
+        b'{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}',
+        b'{"result":null,"id":1}',
+        b"[1]",
+        b"not JSON",
+        orjson.dumps(book_ticker()),
+        orjson.dumps({"stream": "BTCUSD_PERP@bookTicker", "data": book_ticker()}),
+        orjson.dumps({"stream": "!contractInfo", "data": info}),
+        orjson.dumps({"stream": "!contractInfo", "data": {**info, "dt": "2100"}}),
+        own(),
+    )
+    assert found.other_frames == {"serverShutdown": 1, "keys id, result": 1}
+    assert found.other_streams == {"no wrapper": 1, "BTCUSD_PERP@bookTicker": 1}
+    assert (found.unreadable_frames, found.frames) == (2, 3)
+    assert (found.contract_infos, found.contract_info_faults) == (2, {"dt: string": 1})
+
+
+def test_the_order_of_ids_and_times_within_and_across_contracts() -> None:
+    found = content(
+        own(u=10, E=1000, T=1000),
+        own(u=12, E=1500, T=1400, **ETH),
+        own(u=11, E=1421, T=1000),  # a smaller id than its neighbour's, and 79 ms behind its time
+        own(u=11, E=1420, T=999),  # a repeat, and both times go back
+        own(u=9, E=1600, T=1600),  # a step back
+        sample(u=9, E=100, T=100),  # samples are another stream, with an order of their own
+        sample(u=9, E=100, T=100),
+        sample(u=8, E=100, T=100),
+    )
+    assert (found.own_updates, found.samples, found.steps_back, found.repeats) == (5, 3, 1, 1)
+    assert (found.event_times_back, found.transaction_times_back) == (1, 1)
+    assert (found.neighbours, found.neighbours_back, found.farthest_back_ms) == (2, 1, 80)
+    assert found.sample_steps_back == 1
+    same = content(own(u=10), own(u=11), own(u=11, **ETH))
+    assert (same.event_times_back, same.transaction_times_back, same.farthest_back_ms) == (0, 0, 0)
+    assert (same.neighbours, same.neighbours_back) == (1, 0)
+
+
+def test_the_lag_is_receipt_minus_event_time_of_own_updates() -> None:
+    pushed = int(BEGIN * 1000)
+    frames = [(1.0, own(u=number, E=pushed + 1000 - number)) for number in range(1, 102)]
+    found = counted(*frames, (1.0, sample(u=9, E=1)))
+    assert (found.lags_ms, found.median_lag_ms) == ((1, 51, 100), 51)
+    assert counted((1.0, sample(u=9))).median_lag_ms is None
+
+
+def test_samples_of_a_busy_contract_show_the_pace_and_those_of_a_quiet_one_do_not() -> None:
+    stats = Stats()
+    recorder = Recorder(stats, "COIN-M", BEGIN)
+    for symbol in ("BTCUSD_PERP", "ETHUSD_PERP"):
+        recorder.follow(symbol, BEGIN)
+    for number in range(1, 200):
+        at = BEGIN + number / 10
+        recorder.take([own(u=number)], at)
+        if number % 50 == 0:
+            recorder.take([sample(u=number)], at)
+        if number in (40, 159):
+            recorder.take([sample(u=number, **ETH), own(u=number, **ETH)], at)
+    recorder.end(BEGIN + 20)
+    conclude(stats, [recorder])
+    assert (stats.sample_distances, stats.median_sample_distance) == (2, 5.0)  # of 5, 10 and 15 seconds
+    assert stats.fastest_own_distance == pytest.approx(0.1)
+    assert (stats.own_updates, stats.changes_sampled, stats.silent_own) == (201, 3, [])
+
+
+def test_an_own_stream_is_silent_where_samples_changed_more_than_once() -> None:
+    changing = [(at, sample(u=int(at))) for at in (1.0, 5.0, 10.0, 15.0)]
+    assert counted(*changing).silent_own == ["BTCUSD_PERP"]
+    assert counted(*changing[:3]).silent_own == []  # once only: the first one came before it was settled
+    assert counted(*[(at, sample(u=7)) for at in (5.0, 10.0, 15.0, 20.0)]).silent_own == []
+    assert counted(*changing, (16.0, own(u=16))).silent_own == []
+    assert counted(*changing, follow="ETHUSD_PERP").silent_own == []
+
+
+# --- samples, looked for among the updates of the contract's own stream ---
+
+SETTLED = SETTLED_AFTER + 0.1
+FIRST = ((0.0, own(u=1)), (SETTLED, sample(u=1)))  # an own stream that has settled, and its first sample
+COMPARED: list[tuple[str, list[tuple[float, bytes]], tuple[int, int, int, int | None]]] = [
+    ("brought before", [(4.0, own(u=5)), (4.25, sample(u=5))], (1, 0, 0, -250)),
+    ("ahead", [(4.0, sample(u=5)), (4.5, own(u=4)), (5.5, own(u=5))], (1, 0, 0, 1500)),
+    ("gone past", [(4.0, sample(u=5)), (4.5, own(u=6))], (1, 1, 0, None)),
+    ("gone past before", [(4.5, own(u=6)), (4.6, own(u=9)), (5.0, sample(u=8))], (1, 1, 0, None)),
+    ("not overdue yet", [(20.1, sample(u=5))], (0, 0, 0, None)),
+    ("overdue", [(20.0, sample(u=5))], (1, 0, 1, None)),
+    ("no change", [(9.0, sample(u=1))], (0, 0, 0, None)),
+    ("a change once", [(10.0, own(u=2)), (10.5, sample(u=2)), (11.0, own(u=2)), (15.5, sample(u=2))], (1, 0, 0, -500)),
+    ("never spoken", [(4.0, sample(u=5, **ETH)), (9.0, sample(u=6, **ETH))], (0, 0, 0, None)),
+]
+
+
+@pytest.mark.parametrize(("frames", "expected"), [row[1:] for row in COMPARED], ids=[row[0] for row in COMPARED])
+def test_samples_are_compared(frames: list[tuple[float, bytes]], expected: tuple[int, int, int, int | None]) -> None:
+    found = counted(*FIRST, *frames, until=20.0 + OVERDUE_AFTER)
+    assert (found.samples_compared, found.samples_missing, found.samples_overdue, found.furthest_ahead_ms) == expected
+
+
+def test_updates_are_remembered_up_to_a_number() -> None:
+    updates = [(4.0, own(u=number * 2)) for number in range(2, REMEMBERED + 100)]
+    found = counted(*FIRST, *updates, (5.0, sample(u=5)))
+    assert found.samples_compared == 0  # long forgotten, so nothing can be said
+    found = counted(*FIRST, *updates, (5.0, sample(u=REMEMBERED * 2 + 1)))
+    assert (found.samples_compared, found.samples_missing) == (1, 1)
+
+
+def test_newcomers_are_reported_once_and_own_updates_kept_while_they_are_compared() -> None:
+    recorder = Recorder(Stats(), "COIN-M", BEGIN)
+    recorder.take([sample(u=1), sample(u=2), sample(u=1, **BTCUSDT), own(u=5)], BEGIN)
+    assert recorder.newcomers == [("BTCUSD_PERP", Market.COIN_M), ("BTCUSDT", Market.USDS_M)]
+    assert recorder.keys is None
+    recorder.keys = []
+    recorder.take([sample(u=3), own(u=6, E=77), own(u=7, E=None)], BEGIN)
+    assert recorder.keys == [("BTCUSD_PERP", 6, 77)]
+
+
+def test_pings_of_the_server_and_answers_to_ours() -> None:
+    def stamped(at: float, ahead_ms: int) -> tuple[float, int, bytes]:
+        return at, PING, str(int((BEGIN + at) * 1000) + ahead_ms).encode()
+
+    pings = [stamped(1.0, 4999), stamped(181.0, -20), (361.0, PING, b"abc"), stamped(541.0, 5001)]
+    pongs = [(10.4, PONG, b""), (35.0, PONG, b"")]
+    found = counted(controls=[*pings, *pongs], pinged=[10.0, 24.0, 590.0, 599.0], until=600.0)
+    assert (found.pings, found.odd_pings, found.farthest_ping_ms) == (4, 2, 4999)
+    assert (found.ping_intervals, found.median_ping_interval) == (3, 180.0)
+    assert (found.pings_sent, found.unanswered_pings, found.slowest_pong) == (3, 2, 0.4)  # the last was not due yet
+
+
+def test_ids_of_books_are_looked_for_among_those_of_the_own_stream() -> None:
+    frames = [(1.0, own(u=number, **BTCUSDT)) for number in (10, 20, 30)]
+    found = counted(*frames, books=[5, 10, 15, 30, 31])  # 5 and 31 were not listened to
+    assert (found.books_compared, found.books_missing) == (3, 1)
+
+
+# --- what two connections brought while both were open ---
+
+
+def pushed(begin: int, end: int) -> list[Key]:
+    """One update in 100 ms, of contracts in turn."""
+    return [(f"C{number % 3}", number, number * 100) for number in range(begin, end)]
+
+
+def overlap(first: list[Key], second: list[Key]) -> tuple[float | None, int, int, int]:
+    stats = Stats()
+    compare(stats, first, second)
+    return stats.overlap_seconds, stats.over_both, stats.only_over_first, stats.only_over_second
+
+
+def test_two_connections_are_compared_over_what_both_were_open_for_by_event_time() -> None:
+    assert overlap(pushed(0, 80), pushed(40, 120)) == (1.9, 20, 0, 0)
+    first, second = pushed(0, 100), pushed(0, 100)
+    del first[50]
+    del second[60:63]
+    assert overlap(first, second) == (7.9, 76, 3, 1)
+    assert overlap(pushed(0, 100), sorted(pushed(0, 100), key=lambda key: key[1] % 7))[2:] == (0, 0)
+    assert overlap(pushed(0, 10), []) == overlap(pushed(0, 50), pushed(60, 99)) == (0.0, 0, 0, 0)
