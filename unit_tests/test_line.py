@@ -138,6 +138,15 @@ def test_where_push_times_go_back_what_lies_between_may_still_be_under_way() -> 
     assert reached == [(5, 0), (1, 4.1), (1.9, 4.1), (3.4, 4.1), (9.5, 0), (14, 0)]
 
 
+def test_what_came_before_any_time_was_known_is_not_compared_with_times() -> None:
+    """The exchange's clock is three seconds behind ours, and the first frames carry no time."""
+    made = line()
+    made.receive(OPENED + 1, update(OPENED + 1))
+    made.receive(OPENED + 2, update(OPENED + 2, OPENED - 1))
+    made.receive(OPENED + 3, update(OPENED + 3, OPENED))
+    assert (made.lag, made.reached) == (0.0, EPOCH + OPENED)
+
+
 def test_what_was_pushed_before_a_line_was_opened_proves_nothing() -> None:
     """Its contract is late; another one's updates of that time were never sent over it."""
     clock = ExchangeClock(EPOCH)

@@ -91,16 +91,8 @@ class Line:
             pushed_by=self._clock.now(now) if read.has_data else None,
             feed=self._feed,
             line=self.number,
-            is_complete=self._is_complete(read) and (other_has_rest or not read.ended),
+            is_complete=not (read.has_data and self.lag > BEHIND_AFTER) and (other_has_rest or not read.ended),
         )
-
-    def _is_complete(self, read: Read) -> bool:
-        """Whether all that was pushed before a read has come, if the connection lives on.
-
-        Since when it brings everything is unknown as long as its times are not believed.
-        """
-        is_unknown = read.has_update and self.begins is None
-        return not is_unknown and not (read.has_data and self.lag > BEHIND_AFTER)
 
     def _note_data(self, now: float, read: Read) -> float | None:
         """Takes note of when updates were pushed, and returns when the earliest of them was, if that is known."""
@@ -112,10 +104,9 @@ class Line:
             self._note_times(now, *times)
         elif not self._clock.knows:
             self.lag = 0.0 if self._unread_since is None else now - self._unread_since
-            self._newest = self._clock.now(now) - self.lag
         else:
             return None
-        if read.has_update and self._newest is not None:
+        if read.has_update:
             if self.begins is None:
                 # Without a time in its first frame it may have been pushed just now, however long nobody read. What
                 # was pushed before it was opened proves nothing: some contracts may be later than others.
@@ -166,7 +157,7 @@ class Line:
 
     def keep(self, batch: Batch, delivered: float | None) -> None:
         """Puts a batch on the backlog; drops what is too much, and what the primary had `delivered` long ago."""
-        self._backlog.append((self._newest, batch))
+        self._backlog.append((self._newest or self.reached, batch))
         self._backlog_bytes += batch.size
         needless = None if delivered is None else delivered - self._timing.backlog
         while self._backlog:
