@@ -15,7 +15,6 @@ from .warehouse.examples import Tables, both_databases, example_tables
 
 REAL_TIME = (
     # Their subject is a clock, so `make test` leaves them to `make test-all`. Those that wait longest begin first.
-    "test_live",
     "test_pyairbyte_loop",
     "test_watchdog",
     "test_late_output",
