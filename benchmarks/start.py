@@ -1,0 +1,112 @@
+"""How long nobody listens: `python -m benchmarks.start` measures it against the local exchange; median of ten each.
+
+Ten contracts at 500 updates a second, both streams selected. From the start of a process to the first handshake, with
+prices answered at once and after five seconds; the hole between two windows one after the other, by the rows; from the
+end of the window to the end of the process; all beside `import airbyte_cdk`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from local_exchange import LocalExchange
+from local_exchange.answers import Delayed
+
+from .processes import CATALOG
+
+ROUNDS = 10
+SECONDS = 5  # of a window: longer than the imports take, or its end would wait for them
+PRICES = {"name": "symbol_prices", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}
+BOTH = {
+    "streams": [
+        *CATALOG["streams"],
+        {"stream": PRICES, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"},
+    ]
+}
+CONNECTOR = (sys.executable, "-m", "source_binance_futures", "read")
+
+
+def import_seconds() -> float:
+    """Return the seconds that a process takes which imports the CDK and ends."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import airbyte_cdk"], check=True)
+    return time.monotonic() - began
+
+
+def windows(
+    exchange: LocalExchange, count: int, price_delay: float = 0.0
+) -> tuple[list[float], list[float], list[float]]:
+    """Return of so many windows the seconds to the first handshake, of each hole, and from the last row to the end."""
+    starts: list[float] = []
+    holes: list[float] = []
+    ends: list[float] = []
+    last_row: int | None = None
+    with tempfile.TemporaryDirectory() as folder:
+        config, catalog, output = (Path(folder) / name for name in ("config.json", "catalog.json", "sync.jsonl"))
+        config.write_text(json.dumps({"environment": exchange.environment(), "listen_seconds": SECONDS}))
+        catalog.write_text(json.dumps(BOTH))
+        state: list[Path | str] = []
+        for _ in range(count):
+            if price_delay:
+                exchange.script_answer(Delayed(one_price, price_delay))
+            before, began = len(exchange.every_connection), time.monotonic()
+            with output.open("wb") as file:
+                process = subprocess.Popen([*CONNECTOR, "--config", config, "--catalog", catalog, *state], stdout=file)
+                exchange.wait_for(lambda: len(exchange.every_connection) > before, 60)  # noqa: B023
+                starts.append(time.monotonic() - began)
+                process.wait(120)
+            ended = time.time_ns() // 1000
+            received, states = rows_and_states(output)
+            if last_row is not None:
+                holes.append((received[0] - last_row) / 1e6)
+            last_row = received[-1]
+            ends.append((ended - last_row) / 1e6)
+            (Path(folder) / "state.json").write_text(json.dumps(states[-1:]))
+            state = ["--state", Path(folder) / "state.json"]
+    return starts, holes, ends
+
+
+def one_price(request: dict[str, Any]) -> str:
+    """Return an answer to `ticker.price`."""
+    row = {"symbol": "BTCUSDT", "price": "86136.0", "time": 1790373637547}
+    return json.dumps({"id": request["id"], "status": 200, "result": [row]})
+
+
+def rows_and_states(output: Path) -> tuple[list[int], list[Any]]:
+    """Return when each update was received (microseconds), and the states of the stream."""
+    messages = [json.loads(line) for line in output.read_bytes().splitlines()]
+    records = [message["record"] for message in messages if message["type"] == "RECORD"]
+    received = [record["data"]["received_at_us"] for record in records if record["stream"] == "book_tickers"]
+    states = [message["state"] for message in messages if message["type"] == "STATE"]
+    return received, [s for s in states if s["stream"]["stream_descriptor"]["name"] == "book_tickers"]
+
+
+def show(what: str, seconds: list[float], beside: float) -> None:
+    """Print the median, the lowest and highest, and the ratio to the import of the CDK."""
+    middle = median(seconds)
+    print(f"{what:<45} {middle:6.2f} s ({min(seconds):.2f} to {max(seconds):.2f}), {middle / beside:.2f} of the import")
+
+
+def main() -> None:
+    """Print the figures."""
+    imports = [import_seconds() for _ in range(ROUNDS)]
+    beside = median(imports)
+    show("import airbyte_cdk", imports, beside)
+    with LocalExchange(rate=500.0, mix_usds_margined=False, sample_every=None) as exchange:
+        starts, holes, ends = windows(exchange, ROUNDS + 1)
+        show("start to first connection", starts, beside)
+        show("hole between two windows", holes, beside)
+        show("last row to the end of the process", ends, beside)
+        starts, _, _ = windows(exchange, ROUNDS, price_delay=5.0)
+        show("start to first connection, prices take 5 s", starts, beside)
+
+
+if __name__ == "__main__":
+    main()
