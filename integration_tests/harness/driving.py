@@ -4,59 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-import trustme
 
-from local_exchange import ExchangeConnection, LocalExchange
+from local_exchange import LocalExchange
 from local_exchange.contracts import coin_m_contracts
 
 from .connector import INCREMENTAL, Connector, Message, Output, check_against_schema, check_messages
-from .warm import CONNECTOR
 
 T = TypeVar("T")
 LISTED = [contract.symbol for contract in coin_m_contracts(None)]
 RECORD = b'{"type":"RECORD"'
 PATIENCE = 90.0  # seconds that a busy machine may take for what is due at once, or after half a minute
-
-
-class Authority:
-    """A certificate authority of the test's own, and what both sides need to talk through it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._authority = trustme.CA()
-        self._file = folder / "ca.pem"
-        self._authority.cert_pem.write_to_path(str(self._file))
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """For the connector's environment."""
-        return {"SSL_CERT_FILE": str(self._file)}
-
-    def context(self) -> ssl.SSLContext:
-        """For the exchange."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._authority.issue_cert("localhost").configure_cert(context)
-        return context
-
-
-def hurried(*, high_water: int | None = None, **timing: float) -> str:
-    """The script of a connector that pauses at fewer waiting bytes, and whose deadlines are others: see `Timing`.
-
-    What it does then is the same as after 64 MiB, or half a minute.
-    """
-    code = ["import functools", "from source_binance_futures.binance.market_stream import items, reader"]
-    if high_water is not None:
-        code.append(f"items.Outbox.__init__.__defaults__ = ({high_water}, {high_water * 3 // 4})")
-    if timing:
-        code.append(f"reader.Timing = functools.partial(reader.Timing, **{timing!r})")
-    return "\n".join([*code, CONNECTOR])
 
 
 class Driven:
@@ -91,7 +54,6 @@ class Driven:
             debug=debug,
         )
         self.updates = 0  # written so far
-        self._newest = b""  # record
         self._blocked = blocked
         self._said: list[bytes] = []  # every line that is no record
         self._lines: list[bytes] = []  # and every one, of a blocked process
@@ -125,36 +87,6 @@ class Driven:
         self._look()
         enough = self.updates + more
         self.wait_for(lambda: self.updates >= enough)
-
-    def wait_until_current(self, within: float = 0.7) -> None:
-        """Waits until what is written was pushed a moment ago, so that nothing waits in the connector any more."""
-
-        def is_current() -> bool:
-            newest = orjson.loads(self._newest)["record"]["data"]["event_time"] if self._newest else 0
-            return time.time() - newest / 1000 < within
-
-        self.wait_for(is_current)
-
-    def wait_for_connections(self, count: int) -> list[ExchangeConnection]:
-        """So many open connections that bring data; the oldest first."""
-
-        def ready() -> list[ExchangeConnection]:
-            bringing = [connection for connection in self.exchange.connections if connection.frames_sent]
-            return bringing if len(bringing) == count == len(self.exchange.connections) else []
-
-        return self.wait_for(ready)
-
-    def wait_until_unread(self, connection: ExchangeConnection, seconds: float = 1.5) -> None:
-        """Waits until the connector reads a connection no longer: two pings and more, over so long, stay unanswered."""
-        answered, asked, since = -1, 0, 0.0
-
-        def is_unread() -> bool:
-            nonlocal answered, asked, since
-            if len(connection.pongs) != answered:
-                answered, asked, since = len(connection.pongs), connection.pings_sent, time.monotonic()
-            return time.monotonic() - since >= seconds and connection.pings_sent - asked >= 2
-
-        self.wait_for(is_unread)
 
     def begin_to_read(self) -> None:
         self._thread.start()
@@ -198,6 +130,5 @@ class Driven:
     def _sort(self, line: bytes) -> None:
         if line.startswith(RECORD):
             self.updates += 1
-            self._newest = line
         else:
             self._said.append(line)

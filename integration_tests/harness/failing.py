@@ -27,7 +27,6 @@ EVERY_KIND: tuple[Kind, ...] = (*IMMEDIATE, "silence", "mute", "shutdown", "slow
 PATIENCE = patient(60.0)
 SETTLED_AFTER = 1.0  # seconds of a new connection; before, it cannot vouch for what came over the other
 GAP = re.compile(r"Gap of ([\d.]+) seconds: .* Cause: (.*)\.$")
-SUMMARY = re.compile(r"Gaps: (?:none|(\d+), ([\d.]+) seconds in all)\.")
 
 T = TypeVar("T")
 
@@ -94,12 +93,6 @@ class Capture:
         """Seconds and cause of each gap that was told."""
         found = [GAP.match(text) for level, text in self.logs if level == "WARN"]
         return [(float(match[1]), match[2]) for match in found if match]
-
-    @property
-    def summary(self) -> tuple[int, float]:
-        """Number of gaps and their seconds, as the last words of the sync add them up."""
-        (match,) = [match for _, text in self.logs if (match := SUMMARY.search(text))]
-        return int(match[1] or 0), float(match[2] or 0)
 
     def wait_for(self, condition: Callable[[], T], seconds: float = PATIENCE) -> T:
         deadline = time.monotonic() + seconds
