@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -31,17 +32,18 @@ def main(gate: Path, imports: str, owner: int) -> None:
     listener.listen(64)
     os.rename(binding, gate.name)
     os.chdir(root)
-    script = fork_for_each(listener, owner)
+    script = fork_for_each(listener, owner, gate.parent)
     exec(compile(script, "<script>", "exec"), {"__name__": "__main__"})
 
 
-def fork_for_each(listener: socket.socket, owner: int) -> str:
+def fork_for_each(listener: socket.socket, owner: int, folder: Path) -> str:
     """Returns in each forked process, with its script, and in this one never."""
     clients: dict[int, socket.socket] = {}
     while True:
         if not exists(owner):
             for child in clients:
                 os.kill(child, signal.SIGKILL)
+            shutil.rmtree(folder, ignore_errors=True)  # which an owner that was killed has left
             os._exit(0)
         ready, _, _ = select.select([listener, *clients.values()], [], [], LOOK_EVERY)
         if listener in ready:
