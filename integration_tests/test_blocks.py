@@ -123,7 +123,8 @@ def test_the_whole_output_is_that_of_the_cdks_own_entry_point(tmp_path: Path) ->
     for ours_line, line in zip(ours_said, the_cdks_said, strict=False):
         assert ours_line == line
     assert len(ours_said) == len(the_cdks_said)
-    assert outputs[0].last_state == outputs[1].last_state
+    states = [{**output.last_state, "newest_received_at_us": None} for output in outputs]
+    assert states[0] == states[1]
     for output in outputs:
         assert output.exit_code == 0
         assert (sum(output.record_counts), min(output.record_counts[:-1]) > 0) == (808, True)

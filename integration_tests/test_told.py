@@ -124,7 +124,8 @@ def test_updates_of_ever_more_symbols_are_left_out_and_told(outputs: dict[str, F
 def test_a_sync_that_continues_says_since_when_nothing_was_listened_to(outputs: dict[str, Future[Output]]) -> None:
     (line,) = lines(told(outputs, "continued"), "The state ends with", "INFO")
     assert re.fullmatch(
-        r"The state ends with an update of 2026-11-21 20:35:00\.123 UTC(: a hole of \d+ seconds until now)?\. "
+        r"The state ends with an update of 2026-11-21 20:35:00\.123 UTC(: a hole of \d+ seconds "
+        r"until the end of this sync, in which no update came)?\. "
         r"What Binance pushed since then, while nothing listened, cannot be had any more\.",
         line,
     )

@@ -94,10 +94,10 @@ def test_whatever_comes_ids_rise_within_a_symbol_until_its_counter_restarts(
     updates: list[tuple[str, int, int | None]],
 ) -> None:
     newest = {SYMBOLS[0]: 25, SYMBOLS[1]: 10}
-    cursor = Cursor("production", newest, newest_transaction_time=500_000)
+    cursor = Cursor("production", newest, newest_transaction_time=NOW + 500_000)
     newest, told = dict(newest), 0
     for symbol, update_id, time in updates:
-        if not cursor.advance(symbol, update_id, time):
+        if not cursor.advance(symbol, update_id, None if time is None else NOW + time):
             continue
         if len(cursor.restarts) > told:
             told += 1
@@ -128,8 +128,9 @@ def test_a_symbol_is_judged_as_if_it_were_alone(pushed: list[Update], symbol: st
     ("update_id", "transaction_time", "is_new"),
     [
         (900, NOW + MINUTE + 1, True),
-        (1000, NOW + MINUTE + 1, True),
-        (1000, NOW + MINUTE, False),  # a minute, not more
+        (900, NOW + MINUTE, False),  # a minute, not more
+        (1000, NOW + 2 * MINUTE, False),  # an equal id is known, whenever it comes
+        (1000, NOW + 10**9, False),
         (900, NOW, False),
         (900, None, False),
         (900, True, False),
@@ -252,12 +253,91 @@ def test_delivered_contracts_leave_the_state_after_a_week() -> None:
     assert Cursor.from_state(state, "production", date(2026, 7, 4)).known_symbols == ["BTCUSD_PERP"]
 
 
-def test_only_the_first_frame_of_a_sync_can_be_a_restart() -> None:
+@pytest.mark.parametrize("first", [900, 1000, 1001])
+def test_the_minute_since_the_state_proves_a_restart_while_nothing_but_lower_ids_has_come(first: int) -> None:
     cursor = Cursor("production", {"BTCUSD_PERP": 1000}, NOW)
-    assert not cursor.advance("BTCUSD_PERP", 900, NOW)  # a duplicate; from here on the symbol is in this sync
-    assert not cursor.advance("BTCUSD_PERP", 901, NOW + 10 * MINUTE)
+    cursor.advance("BTCUSD_PERP", first, NOW)
+    assert cursor.advance("BTCUSD_PERP", 7, NOW + 2 * MINUTE) is (first == 900)
+    assert cursor.restarts == ([Restart("BTCUSD_PERP", 1000, 7)] if first == 900 else [])
+
+
+def test_an_equal_id_is_known_also_after_a_minute_of_lower_ones() -> None:
+    cursor = Cursor("production")
+    for update_id, at in ((1000, 0), (7, 1), (1000, 2 * MINUTE)):
+        cursor.advance("BTCUSD_PERP", update_id, NOW + at)
     assert not cursor.restarts
-    assert cursor.advance("BTCUSD_PERP", 1001, NOW + 10 * MINUTE)
+
+
+UNBELIEVABLE = [None, 0, 1, True, "1790373637547", NOW // 1000, NOW * 1000, NOW * 10**6, NOW + 20 * MINUTE, -NOW]
+
+
+def hear(cursor: Cursor, second: float, update_id: int, transaction_time: Any) -> bool:
+    """An update that was read so many seconds after NOW, by a machine whose clock is an hour behind."""
+    now = NOW * 1000 + round(second * 1e6)
+    cursor.begin_read(now - 3_600_000_000, now)
+    return cursor.advance("BTCUSD_PERP", update_id, transaction_time)
+
+
+@pytest.mark.parametrize("transaction_time", UNBELIEVABLE)
+def test_where_a_time_proves_nothing_receipt_counts(transaction_time: Any) -> None:
+    received = NOW * 1000 - 3_600_000_000
+    for seconds, is_restart in ((60, False), (60.001, True)):
+        cursor = Cursor("production", {"BTCUSD_PERP": 1000}, NOW, received)
+        assert hear(cursor, seconds, 7, transaction_time) is is_restart, "since the state"
+        assert not hear(cursor, seconds, 1000 if not is_restart else 7, transaction_time)
+    cursor = Cursor("production", {"BTCUSD_PERP": 1000}, NOW)  # a state that knows of no receipt
+    assert [hear(cursor, second, 7 + second, transaction_time) for second in (0, 30, 60, 61, 62)] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert cursor.restarts == [Restart("BTCUSD_PERP", 1000, 68, NOW, NOW + 61_000)]
+
+
+@pytest.mark.parametrize("in_between", [1000, 1001])
+def test_without_a_time_what_the_old_counter_follows_was_heard_twice(in_between: int) -> None:
+    cursor = Cursor("production")
+    assert hear(cursor, 0, 1000, None)
+    for second, update_id in ((1, 7), (40, in_between), (62, 8)):
+        hear(cursor, second, update_id, None)
+    assert not cursor.restarts
+    assert cursor.take_lapses(at_end=True) == {}
+
+
+@pytest.mark.parametrize("absurd", [NOW + 20 * MINUTE, LATEST])
+def test_a_time_that_is_ahead_of_the_exchanges_clock_hides_no_restart(absurd: int) -> None:
+    cursor = Cursor("production")
+    assert hear(cursor, 0, 1000, NOW)
+    assert hear(cursor, 1, 1001, absurd)
+    assert cursor.state()["newest_transaction_time"] == NOW
+    following = Cursor("production", {"BTCUSD_PERP": 1000}, absurd, NOW * 1000)  # as an older release may have left it
+    assert [hear(following, second, second, NOW + second * 1000) for second in (1, 62)] == [False, True]
+    assert following.state()["newest_transaction_time"] == NOW + 62_000
+
+
+@pytest.mark.parametrize("transaction_time", [NOW - 1, None])
+def test_a_contract_with_nothing_but_lower_ids_in_a_whole_sync_is_counted(transaction_time: int | None) -> None:
+    cursor = Cursor("production", {"BTCUSD_PERP": 1000, "ETHUSD_PERP": 5}, NOW)
+    for second in range(4):
+        assert not hear(cursor, second, 7 + second, transaction_time)
+    assert not cursor.advance("ETHUSD_PERP", 5, transaction_time)
+    assert cursor.only_lower == {"BTCUSD_PERP": 4}
+    expected = {"BTCUSD_PERP": (NOW, NOW + 3000)} if transaction_time is None else {}
+    assert cursor.take_lapses(at_end=True) == expected, "what may be newer is missing, what is older is not"
+    assert cursor.advance("BTCUSD_PERP", 1001, NOW)
+    assert cursor.only_lower == {}
+    assert cursor.take_lapses(at_end=True) == {}
+
+
+def test_the_newest_read_that_gave_rows_stays_in_the_state() -> None:
+    cursor = Cursor.from_state({"environment": "production", "u": {}}, "production", TODAY)
+    assert cursor.state()["newest_received_at_us"] is None
+    for received_at_us in (5_000, 4_000, 7_000):
+        cursor.written(received_at_us)
+    assert restarted(cursor).newest_received_at_us == 7_000
+    assert restarted(cursor, "testnet").newest_received_at_us == 7_000, "the machine's clock is the same"
 
 
 def test_after_a_restart_the_new_counter_counts() -> None:
@@ -303,7 +383,8 @@ def test_the_state_of_another_environment_is_not_applied(pushed: list[Update]) -
 
 def test_the_largest_id_of_an_integer_column_is_one() -> None:
     state = {"environment": "production", "u": {"BTCUSD_PERP": 2**63 - 1}, "newest_transaction_time": NOW}
-    assert Cursor.from_state(state, "production", TODAY).state() == state
+    expected = {"version": 1, **state, "newest_received_at_us": None}
+    assert Cursor.from_state(state, "production", TODAY).state() == expected, "one without a version is read"
 
 
 def test_a_time_of_1970_is_one() -> None:
@@ -314,9 +395,11 @@ def test_a_time_of_1970_is_one() -> None:
 def test_no_state_is_a_fresh_start() -> None:
     assert not is_of_other_environment({}, "production")
     assert Cursor.from_state({}, "production", TODAY).state() == {
+        "version": 1,
         "environment": "production",
         "u": {},
         "newest_transaction_time": None,
+        "newest_received_at_us": None,
     }
 
 
@@ -340,6 +423,11 @@ def test_no_state_is_a_fresh_start() -> None:
         ({"environment": "production", "u": {}, "newest_transaction_time": "now"}, "newest_transaction_time"),
         ({"environment": "production", "u": {}, "newest_transaction_time": True}, "newest_transaction_time"),
         ({"environment": "production", "u": {}, "newest_transaction_time": -1}, "newest_transaction_time"),
+        ({"environment": "production", "u": {}, "newest_received_at_us": "now"}, "newest_received_at_us"),
+        ({"environment": "production", "u": {}, "newest_received_at_us": LATEST * 1000 + 1}, "newest_received_at_us"),
+        ({"environment": "production", "u": {}, "version": 2}, "`version` is not 1"),
+        ({"environment": "production", "u": {}, "version": True}, "`version`"),
+        ({"environment": "production", "u": {}, "version": "1"}, "`version`"),
         ({"offset": 5}, "environment"),  # another connector's
         ({"__ab_no_cursor_state_message": True}, "environment"),
     ],
@@ -366,6 +454,8 @@ json_values = st.recursive(
             "environment": json_values | st.just("production"),
             "u": json_values,
             "newest_transaction_time": json_values,
+            "newest_received_at_us": json_values,
+            "version": json_values | st.just(1),
             "other": json_values,
         },
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from source_binance_futures.binance.market_stream.coverage import Coverage
 from source_binance_futures.binance.market_stream.items import ConnectivityChanged
-from source_binance_futures.streams.book_tickers import hole_before
 from source_binance_futures.streams.progress import Progress
-from source_binance_futures.streams.tally import Tally
+from source_binance_futures.streams.tally import Tally, clock_behind, clock_drifted, hole_before
 
 NOON = 1_790_337_600.0  # 2026-09-25 12:00:00 UTC
 
@@ -81,11 +80,10 @@ def test_the_longest_pause_between_two_reads() -> None:
 
 def test_the_summary_tells_stretches_and_the_longest_pause() -> None:
     tally, coverage = Tally(emitted=7), Coverage()
-    coverage.since("BTCUSD_PERP", 0, 1)
-    coverage.since("ETHUSD_PERP", 0, 2)
-    coverage.doubt_feed(0)
-    coverage.since("BTCUSD_PERP", 0, 3)
-    coverage.since("BTCUSD_PERP", 0, 4)
+    for moment in (1, 3):
+        coverage.begin("BTCUSD_PERP", 0, moment)
+        coverage.reset_feed(0)
+    coverage.begin("ETHUSD_PERP", 0, 2)
     tally.heard(1_000_000)
     tally.heard(1_400_000)
     summary = tally.summary(2, 9.0, 1, coverage=coverage, compared=0, confirmed=0)
@@ -96,17 +94,25 @@ def test_samples_and_a_single_update_leave_nothing_to_tell() -> None:
     tally = Tally(emitted=1)
     tally.heard(1_000_000)
     summary = tally.summary(1, 9.0, 0, coverage=Coverage(), compared=0, confirmed=0)
-    assert "Stretches" not in summary
+    assert "Covered" not in summary
     assert "pause" not in summary
 
 
 def test_the_hole_before_a_sync_in_seconds() -> None:
-    assert hole_before(NOON, NOON + 6.44) == (
-        "The state ends with an update of 2026-09-25 12:00:00.000 UTC: a hole of 6.4 seconds until now. "
-        "What Binance pushed since then, while nothing listened, cannot be had any more."
+    assert hole_before(NOON, NOON + 6.44, "until the first update of this sync") == (
+        "The state ends with an update of 2026-09-25 12:00:00.000 UTC: a hole of 6.4 seconds until the first update of "
+        "this sync. What Binance pushed since then, while nothing listened, cannot be had any more."
     )
 
 
-def test_no_length_where_our_clock_is_behind() -> None:
-    assert "a hole" not in hole_before(NOON, NOON - 3)
-    assert "2026-09-25 12:00:00.000 UTC. What" in hole_before(NOON, NOON - 3)
+def test_no_length_where_the_first_update_is_of_before_the_state() -> None:
+    assert "2026-09-25 12:00:00.000 UTC. What" in hole_before(NOON, NOON - 3, "until the first update of this sync")
+
+
+def test_clocks_that_differ() -> None:
+    assert clock_behind(8.2, NOON).startswith(
+        "This machine's clock is 8.2 seconds behind the newest row of the state, received at 2026-09-25 12:00:00.000 "
+        "UTC. `covered_since_us` stays null for so long"
+    )
+    assert "is 3600 seconds behind the time that this sync goes by" in clock_drifted(-3600)
+    assert "is 1.5 seconds ahead of the time" in clock_drifted(1.5)

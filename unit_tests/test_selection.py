@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import orjson
@@ -30,8 +31,17 @@ def frame(update_id: int, symbol: str = BTC, stream: str | None = OWN, **more: A
     return orjson.dumps({"stream": f"{symbol.lower()}@bookTicker" if stream == OWN else stream, "data": data})
 
 
-def batch(*payloads: bytes, at: int = 1000, feed: int = 0, line: int = 0, behind: bool = False) -> Batch:
-    return Batch(list(payloads), sum(map(len, payloads)), at, feed=feed, line=line, is_complete=not behind)
+def batch(
+    *payloads: bytes,
+    at: int = 1000,
+    feed: int = 0,
+    line: int = 0,
+    behind: bool = False,
+    pushed_by: float | None = None,
+) -> Batch:
+    """`at` is our clock in microseconds, `pushed_by` the exchange's in seconds: ours where it is not known."""
+    size = sum(map(len, payloads))
+    return Batch(list(payloads), size, at, pushed_by=pushed_by, feed=feed, line=line, is_complete=not behind)
 
 
 def selection(wishes: Wishes | None = None, most: int | None = None, **known: int) -> Selection:
@@ -44,6 +54,11 @@ def taken(made: Selection, *payloads: bytes, markets: frozenset[Market] = BOTH, 
     for each in made.take(batch(*payloads, **options), markets):
         found += [each] if isinstance(each, str) else [(r["u"], r["covered_since_us"]) for r in each]
     return found
+
+
+def timed(made: Selection, *payloads: bytes, **options: Any) -> list[Any]:
+    """The same, read two minutes after MS by the exchange's clock."""
+    return taken(made, *payloads, pushed_by=MS / 1000 + 120, **options)
 
 
 def ids(made: Selection, *payloads: bytes, **options: Any) -> list[int]:
@@ -307,39 +322,39 @@ def test_a_gap_of_a_contract_ends_its_promise_only() -> None:
 def test_a_counter_that_has_restarted_between_two_syncs_is_told_once() -> None:
     made = selection(BTCUSD_PERP=1000)
     later = MS + 60_001
-    assert taken(made, frame(5, T=later), frame(6, T=later)) == [
+    assert timed(made, frame(5, T=later), frame(6, T=later)) == [
         (5, 1000),
         (6, 1000),
         f"The exchange's counter of {BTC} has restarted: update id 5 after 1000. Its updates are taken as new.",
     ]
-    assert taken(made, frame(7, T=later)) == [(7, 1000)]
+    assert timed(made, frame(7, T=later)) == [(7, 1000)]
     assert made.tally.gaps == []
 
 
 def test_one_that_restarts_within_a_sync_is_told_with_what_it_cost() -> None:
     made = selection()
-    taken(made, frame(1000, T=MS))
-    taken(made, frame(1, T=MS + 1000))
+    timed(made, frame(1000, T=MS))
+    timed(made, frame(1, T=MS + 1000))
     assert made.tally.known == 1
-    found = taken(made, frame(2, T=MS + 61_001), at=2000)
+    found = timed(made, frame(2, T=MS + 61_001), at=2000)
     assert found[:2] == [
         (2, None),
         f"The exchange's counter of {BTC} has restarted: update id 2 after 1000. Its updates are taken as new.",
     ]
     assert "Gap of 60 seconds" in found[2]
-    assert f"{BTC} only: it took a minute to be sure of the restart" in found[2]
+    assert f"{BTC} only: it took so long to be sure of the restart" in found[2]
     assert made.tally.gaps == [pytest.approx(60.001)]
-    assert taken(made, frame(3, T=MS + 61_002), at=3000) == [(3, 3000)], "its promise begins anew"
+    assert timed(made, frame(3, T=MS + 61_002), at=3000) == [(3, 3000)], "its promise begins anew"
 
 
 def test_rows_vouch_for_nothing_where_a_restart_was_found_in_their_read() -> None:
     """What came in the minute before was left out. Also where the rows leave in two blocks, or before an error."""
     for spoiling in (b"no JSON", None):
         made = selection()
-        taken(made, frame(1000, T=MS), frame(1, ETH))
-        taken(made, frame(1, T=MS + 1000))
+        timed(made, frame(1000, T=MS), frame(1, ETH))
+        timed(made, frame(1, T=MS + 1000))
         found: list[Any] = []
-        restarted = batch(frame(2, T=MS + 61_001), frame(2, ETH, T=MS + 61_001))
+        restarted = batch(frame(2, T=MS + 61_001), frame(2, ETH, T=MS + 61_001), pushed_by=MS / 1000 + 120)
         more = [spoiling, frame(3, T=MS + 61_002), frame(3, ETH, T=MS + 61_002)]
         restarted.payloads.extend(more)  # type: ignore[arg-type]
         try:
@@ -353,20 +368,20 @@ def test_rows_vouch_for_nothing_where_a_restart_was_found_in_their_read() -> Non
 def test_lower_ids_that_are_newer_are_told_where_higher_ones_follow_within_a_minute() -> None:
     """No restart came of it, and yet they were left out: nothing of them was ever heard before."""
     made = selection()
-    taken(made, frame(1000, T=MS), frame(1, ETH, T=MS))
-    assert taken(made, frame(5, T=MS + 1000), frame(6, T=MS + 3000), at=2000) == []
-    found = taken(made, frame(1001, T=MS + 4000), frame(2, ETH, T=MS + 4000), at=3000)
+    timed(made, frame(1000, T=MS), frame(1, ETH, T=MS))
+    assert timed(made, frame(5, T=MS + 1000), frame(6, T=MS + 3000), at=2000) == []
+    found = timed(made, frame(1001, T=MS + 4000), frame(2, ETH, T=MS + 4000), at=3000)
     assert found[:2] == [(1001, None), (2, 1000)]
     assert "Gap of 2.0 seconds" in found[2]
     assert f"{BTC} only: newer updates had lower ids than older ones" in found[2]
-    assert taken(made, frame(1002, T=MS + 5000), at=4000) == [(1002, 4000)], "its promise begins anew"
+    assert timed(made, frame(1002, T=MS + 5000), at=4000) == [(1002, 4000)], "its promise begins anew"
     assert made.tally.gaps == [pytest.approx(2.001)]
     assert list(made.lapses(at_end=True)) == [], "told once"
 
 
 @pytest.mark.parametrize("made", [selection(), selection(BTCUSD_PERP=1000)])
 def test_lower_ids_that_are_newer_are_told_where_the_window_ends_within_a_minute(made: Selection) -> None:
-    taken(made, frame(1000, T=MS), frame(5, T=MS + 1000), frame(6, T=MS + 1000))
+    timed(made, frame(1000, T=MS), frame(5, T=MS + 1000), frame(6, T=MS + 1000))
     assert list(made.lapses()) == []
     (told,) = made.lapses(at_end=True)
     assert "Gap of 0.001 seconds" in told
@@ -378,11 +393,11 @@ def test_two_lapses_of_one_read_are_told_as_one_and_what_is_heard_twice_is_none(
     payloads = [
         frame(at, T=MS + time) for at, time in ((1000, 0), (5, 10), (1001, 20), (6, 30), (1002, 40), (1001, 20))
     ]
-    found = taken(made, *payloads)
+    found = timed(made, *payloads)
     assert [each for each in found if not isinstance(each, str)] == [(1000, None), (1001, None), (1002, None)]
     (told,) = (each for each in found if isinstance(each, str))
     assert "Gap of 0.021 seconds" in told
-    taken(made, frame(1000, T=MS), frame(999, T=MS))
+    timed(made, frame(1000, T=MS), frame(999, T=MS))
     assert list(made.lapses(at_end=True)) == []
 
 
@@ -391,7 +406,7 @@ def test_only_reads_that_brought_something_new_are_heard_of() -> None:
     for at, payload in ((1_000_000, frame(1)), (5_000_000, frame(1)), (8_000_000, b"no JSON"), (9_000_000, frame(2))):
         taken(made, payload, at=at)
     assert made.tally.longest_pause == 8.0
-    assert (made.coverage.stretches, made.coverage.contracts) == (1, {BTC})
+    assert (made.coverage.intervals, made.coverage.contracts) == (1, {BTC})
 
 
 def test_a_type_that_changes_within_a_window_is_reported_once() -> None:
@@ -404,3 +419,64 @@ def test_a_type_that_changes_within_a_window_is_reported_once() -> None:
     assert fault.startswith("Binance's book tickers no longer fit the declared schema. `best_bid_price`: 2 is not of")
     assert record == (4, 1000)
     assert taken(made, frame(5, b=2), at=3 * minute) == [(5, 1000)]
+
+
+def test_no_interval_touches_one_of_the_sync_before_where_its_clock_was_ahead() -> None:
+    """Eight seconds ahead, and 14 updates were missing in between."""
+    second = 1_000_000
+    made = selection()
+    assert taken(made, frame(1), at=20 * second) == [(1, 20 * second)]
+    state = made._cursor.state()
+    assert state["newest_received_at_us"] == 20 * second
+    following = Selection(Cursor.from_state(state, "test", date(2026, 6, 1)), Wishes(), None, SCHEMA)
+    assert [taken(following, frame(at), at=at * second)[0] for at in (14, 20, 21, 22)] == [
+        (14, None),
+        (20, None),
+        (21, 21 * second),
+        (22, 21 * second),
+    ]
+    assert following._cursor.state()["newest_received_at_us"] == 22 * second
+
+
+def test_the_newest_read_of_one_feed_costs_another_nothing() -> None:
+    made = selection()
+    taken(made, frame(1), at=1000, feed=0)
+    taken(made, frame(1, ETH), at=9000, feed=1)
+    made.miss(Gap(0, 10.0, 12.0, "reset"))
+    assert taken(made, frame(2), at=1001, feed=0) == [(2, 1001)]
+
+
+def holes(made: Selection, *payloads: bytes, **options: Any) -> list[str]:
+    taken(made, *payloads, **options)
+    return made.take_notes()
+
+
+def test_the_hole_before_a_sync_ends_with_the_first_update_of_each_feed() -> None:
+    made = selection()
+    assert holes(made, frame(1, stream=SAMPLE), at=MS * 1000, pushed_by=MS / 1000 + 1) == [], "a sample"
+    (hole,) = holes(made, frame(2), pushed_by=MS / 1000 + 2.4)
+    assert "a hole of 2.4 seconds until the first update of this sync. " in hole
+    assert holes(made, frame(3), pushed_by=MS / 1000 + 9) == []
+    (hole,) = holes(made, frame(2, ETH), feed=2, pushed_by=MS / 1000 + 5)
+    assert "a hole of 5.0 seconds until the first update over connection 3. " in hole
+    assert made.take_notes(MS / 1000 + 60) == []
+
+
+def test_a_sample_ends_the_hole_where_nothing_else_is_followed() -> None:
+    (hole,) = holes(selection(Wishes(every_change=False)), frame(1, stream=SAMPLE), at=(MS + 3000) * 1000)
+    assert "a hole of 3.0 seconds until the first update of this sync. " in hole
+
+
+def test_where_nothing_came_the_hole_lasts_until_the_end() -> None:
+    made = selection()
+    assert made.take_notes() == []
+    (hole,) = made.take_notes(MS / 1000 + 60)
+    assert "a hole of 60 seconds until the end of this sync, in which no update came. " in hole
+    assert Selection(Cursor("test"), Wishes(), None, SCHEMA).take_notes(MS / 1000) == []
+
+
+def test_what_a_standby_had_read_before_an_interval_began_is_not_covered() -> None:
+    made = selection()
+    assert taken(made, frame(1), at=5000) == [(1, 5000)]
+    assert taken(made, frame(2), at=4000) == [(2, None)]
+    assert taken(made, frame(3), at=6000) == [(3, 5000)]

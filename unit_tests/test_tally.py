@@ -68,7 +68,7 @@ def test_the_last_line_of_a_sync_of_which_all_is_to_be_told() -> None:
     tally.first_event_time, tally.last_event_time = 1795293300123, 1795293302500
     tally.longest_pause = 7.25
     coverage = Coverage()
-    coverage.since("BTCUSD_PERP", 0, 1)
+    coverage.begin("BTCUSD_PERP", 0, 1)
     assert tally.summary(5, 60.0, 2, coverage=coverage, compared=2345, confirmed=2344) == (
         "Captured 10 updates of 5 symbols in 60.0 seconds. Reconnects: 2. Gaps: 2, 3.5 seconds in all. "
         "Long silences: 1, 61 seconds in all. Covered intervals: 1, of 1 contracts. "

@@ -25,12 +25,13 @@ from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 from ..binance.clock import Stop
 from ..binance.errors import BinanceError
 from ..binance.market_stream.reader import MarketStream
-from ..binance.text import OF_A_NAME, duration, utc
+from ..binance.text import OF_A_NAME
 from ..config import Config, ConfigurationError
 from ..failures import reported
 from .capture import Block, Capture
 from .cursor import Cursor, UnreadableState, is_of_other_environment
 from .listening import market_for
+from .tally import REPORTED_FROM, clock_behind
 
 CHECKPOINT_EVERY = 10.0  # seconds while updates flow; 15 are promised
 SIGN_OF_LIFE_EVERY = 900.0  # seconds without a new update; Airbyte gives up on a source that is silent for 3 hours
@@ -66,7 +67,7 @@ class BookTickers(Stream, CheckpointMixin):
 
     @property
     def state(self) -> MutableMapping[str, Any]:
-        """Environment, newest update id of each symbol, newest transaction time."""
+        """Version, environment, newest update id of each symbol, newest transaction time, newest receipt."""
         return self._cursor.state() if self._cursor else dict(self._inherited)
 
     @state.setter
@@ -101,8 +102,7 @@ class BookTickers(Stream, CheckpointMixin):
         Before an error is raised, a STATE covers what was emitted.
         """
         market, self._listening = self._listening, None
-        since = self._clock.monotonic() if market is None else market.began
-        cursor = self._cursor = self._cursor_for(sync_mode, since + self._clock.epoch_offset)
+        cursor = self._cursor = self._cursor_for(sync_mode)
         market = market or market_for(self._config, cursor, self._clock, self._listen)
         capture = Capture(self._config, market, cursor, self._stop, self.logger, self.get_json_schema(), self.name)
         try:
@@ -134,7 +134,7 @@ class BookTickers(Stream, CheckpointMixin):
                 written = self._clock.monotonic()
                 fresh = False
 
-    def _cursor_for(self, sync_mode: SyncMode, listening_since: float) -> Cursor:
+    def _cursor_for(self, sync_mode: SyncMode) -> Cursor:
         """Full refresh begins anew, though the CDK hands over the old state then too."""
         environment = self._config.environment.identity
         if sync_mode is not SyncMode.incremental:
@@ -154,8 +154,10 @@ class BookTickers(Stream, CheckpointMixin):
                 f"The state belongs to environment {written_by!r}, this sync to {environment!r}. "
                 "Each counts its update ids for itself, so the state is not applied."
             )
-        elif cursor.listened_until is not None:
-            self.logger.info(hole_before(cursor.listened_until / 1000, listening_since))
+        if cursor.newest_received_at_us is not None:
+            behind = cursor.newest_received_at_us / 1e6 - self._clock.epoch()
+            if behind > REPORTED_FROM:
+                self.logger.warning(clock_behind(behind, cursor.newest_received_at_us / 1e6))
         return cursor
 
     def _checkpoint(self) -> AirbyteMessage:
@@ -169,15 +171,3 @@ class BookTickers(Stream, CheckpointMixin):
                 ),
             ),
         )
-
-
-def hole_before(listened_until: float, now: float) -> str:
-    """What nobody listened to between two syncs (epoch seconds), in a sentence.
-
-    The moment is Binance's and `now` is ours: where our clock is behind, the hole has no length that could be told.
-    """
-    hole = f": a hole of {duration(now - listened_until)} until now" if now >= listened_until else ""
-    return (
-        f"The state ends with an update of {utc(listened_until)}{hole}. "
-        "What Binance pushed since then, while nothing listened, cannot be had any more."
-    )

@@ -19,6 +19,7 @@ from ..config import Config
 from .cursor import Cursor
 from .progress import Progress
 from .selection import Selection
+from .tally import REPORTED_FROM, clock_drifted
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 WRITE_AFTER_STOP = 8.0  # seconds; PyAirbyte kills ten seconds after its SIGTERM, Kubernetes after thirty
@@ -100,6 +101,7 @@ class Capture:
         self._window_ends = market.window_ends
         self._write_until = self._window_ends
         self._progress = Progress(self._began)
+        self._has_drifted = False
 
     def blocks(self) -> Iterator[Block | None]:
         """The records of the window. Raises what ended the stream after everything received before has been yielded."""
@@ -113,6 +115,7 @@ class Capture:
                 if self._progress.is_due(now):
                     symbols = len(self._selection.symbols)
                     self._logger.info(self._progress.line(now, self._tally.emitted, symbols, self._left(now)))
+                    self._compare_clocks()
                 item = self._market.take(min(self._left(now), LOOK_EVERY))
                 if item is not None:
                     yield from self._take(item)
@@ -126,6 +129,13 @@ class Capture:
             raise failure
         if self._tally.only_malformed and not self._stop.requested:
             raise OnlyMalformedFrames(host_of(self._config.environment.coin_m_bases[0]), self._tally.malformed)
+
+    def _compare_clocks(self) -> None:
+        """Report, once, that somebody has set the machine's clock since the window's was read."""
+        ahead = self._clock.drift()
+        if abs(ahead) > REPORTED_FROM and not self._has_drifted:
+            self._has_drifted = True
+            self._logger.warning(clock_drifted(ahead))
 
     def _left(self, now: float) -> float:
         return max(self._window_ends - now, 0.0)
@@ -163,6 +173,8 @@ class Capture:
                 self._logger.warning(found)
             else:
                 yield Block(self._stream_name, found, emitted_at)
+        for note in self._selection.take_notes():
+            self._logger.info(note)
         self._mind_dead_streams(item.received_at_us)
 
     def _mind_dead_streams(self, now_us: int, *, at_end: bool = False) -> None:
@@ -195,8 +207,18 @@ class Capture:
     def tell_summary(self) -> None:
         """The last words of a sync: what came, what was left out, what is missing."""
         self._mind_dead_streams(self._tally.heard_at_us or 0, at_end=True)
+        self._compare_clocks()
+        for note in self._selection.take_notes(self._clock.epoch()):
+            self._logger.info(note)
         for sentence in self._selection.lapses(at_end=True):
             self._logger.warning(sentence)
+        only_lower = self._cursor.only_lower
+        if only_lower:
+            self._logger.warning(
+                f"Of {first_of(list(only_lower))} nothing but update ids below those of the state came: "
+                f"{sum(only_lower.values())} updates were left out as known. Where that goes on, the exchange counts "
+                "anew and its times prove nothing: clear the stream's data in Airbyte, or remove the state file."
+            )
         if self._tally.not_written:
             self._logger.warning(
                 f"The sync ended before {self._tally.not_written} received frames could be written; they are lost. "

@@ -13,7 +13,7 @@ from ..binance.market_stream.messages import NoBookTicker, book_ticker_record, m
 from ..binance.market_stream.samples import Dead, Samples
 from .cursor import Cursor, Restart
 from .schema_drift import SchemaDrift
-from .tally import Tally
+from .tally import Tally, hole_before
 
 NO_FEED = -1  # of a gap of one contract
 
@@ -33,10 +33,12 @@ class Selection:
         self._wishes = wishes
         self._most = most
         self._drift = SchemaDrift(schema)
-        self.coverage = Coverage()
+        self.coverage = Coverage(cursor.newest_received_at_us or 0)
         self._exchange_ahead_us: dict[int, int] = {}  # feeds: the exchange's clock minus ours, by the last read
         self._restarts_told = 0
         self._unreached: dict[int, frozenset[str]] = {}  # the contracts of feeds without a connection
+        self._heard_feeds: set[int] = set()
+        self._notes: list[str] = []
 
     @property
     def has_enough(self) -> bool:
@@ -60,13 +62,13 @@ class Selection:
             yield from self._select(batch, markets, records)
         except Exception:
             if records:
-                yield self._with_promises_kept(records)
+                yield self._finished(batch, records)
             raise
         if self.tally.emitted > emitted:
             self.tally.heard(batch.received_at_us)
         if records:
             self.tally.last_event_time = records[-1]["event_time"]
-            yield self._with_promises_kept(records)
+            yield self._finished(batch, records)
         yield from self._restarts()
 
     def _select(self, batch: Batch, markets: frozenset[Market], records: Records) -> Iterator[Records | str]:
@@ -74,19 +76,23 @@ class Selection:
 
         Rows vouch for what was received up to their own read, so a read that will be cut short vouches for nothing.
         """
-        tally, advance, since = self.tally, self._cursor.advance, self.coverage.since
+        tally, coverage, advance = self.tally, self.coverage, self._cursor.advance
         left = len(batch.payloads) if self._most is None else self._most - tally.emitted
-        vouches = batch.is_complete and left >= len(batch.payloads)
+        is_complete = batch.is_complete and left >= len(batch.payloads)
         feed, received_at_us = batch.feed, batch.received_at_us
+        begin = coverage.begin if is_complete else coverage.interrupt
+        since = coverage.since if is_complete and not coverage.is_older(feed, received_at_us) else {}
         earliest, latest = batch.pushed_within_us
         self._exchange_ahead_us[feed] = latest - received_at_us
+        self._cursor.begin_read(received_at_us, latest)
         follows, compares = self._wishes.every_change, self._wishes.discovers
         drift_is_due = self._drift.is_due(received_at_us)
+        is_first = feed not in self._heard_feeds
         for payload in batch.payloads:
             try:
                 book_ticker, stream = parse_frame(payload)
             except NoBookTicker as why:
-                yield from self._leave_out(payload, why, records)
+                yield from self._leave_out(payload, why, batch, records)
                 continue
             symbol, update_id = book_ticker["s"], book_ticker["u"]
             is_own = follows and stream != ALL_MARKET_STREAM
@@ -95,17 +101,16 @@ class Selection:
                 continue
             if is_own:
                 if compares and self.samples.own(symbol, update_id, earliest, latest):
-                    self.coverage.doubt((symbol,))
+                    coverage.reset((symbol,))
             elif follows and not self.samples.sample(symbol, update_id, received_at_us, feed=feed, line=batch.line):
                 continue
+            if is_first and (is_own or not follows):
+                is_first = False
+                self._hear_first(feed, earliest)
             if not advance(symbol, update_id, book_ticker.get("T")):
                 tally.known += 1
                 continue
-            covered_since_us = None
-            if is_own and vouches:
-                covered_since_us = since(symbol, feed, received_at_us)
-            elif is_own:
-                self.coverage.doubt((symbol,))
+            covered_since_us = (since.get(symbol) or begin(symbol, feed, received_at_us)) if is_own else None
             record = book_ticker_record(book_ticker, received_at_us, covered_since_us)
             records.append(record)
             tally.emitted += 1
@@ -121,12 +126,12 @@ class Selection:
         market = market_of_book_ticker(book_ticker)
         return market in markets and self._wishes.wants(book_ticker["s"], market)
 
-    def _leave_out(self, payload: bytes, why: NoBookTicker, records: Records) -> Iterator[Records | str]:
+    def _leave_out(self, payload: bytes, why: NoBookTicker, batch: Batch, records: Records) -> Iterator[Records | str]:
         """The sentence about a frame that was left out, after the records that came before it."""
         sentence = self.tally.left_out(payload, why)
         if sentence is not None:
             if records:
-                yield self._with_promises_kept(records).copy()
+                yield self._finished(batch, records).copy()
                 records.clear()
             yield sentence
 
@@ -138,15 +143,33 @@ class Selection:
 
     # --- what is missing ---
 
+    def _hear_first(self, feed: int, pushed_us: int) -> None:
+        """Note the hole before the first update of a feed; a sample is none where contracts are followed."""
+        until = "until the first update of this sync"
+        if self._heard_feeds:
+            until = f"until the first update over connection {feed + 1}"
+        self._heard_feeds.add(feed)
+        if self._cursor.listened_until is not None:
+            self._notes.append(hole_before(self._cursor.listened_until / 1000, pushed_us / 1e6, until))
+
+    def take_notes(self, now: float | None = None) -> list[str]:
+        """Return sentences that explain the log later, each once; with `now` (epoch seconds) the sync has ended."""
+        if now is not None and not self._heard_feeds and self._cursor.listened_until is not None:
+            ended = now + max(self._exchange_ahead_us.values(), default=0) / 1e6
+            until = "until the end of this sync, in which no update came"
+            self._notes.append(hole_before(self._cursor.listened_until / 1000, ended, until))
+        notes, self._notes = self._notes, []
+        return notes
+
     def miss(self, gap: Gap) -> str:
         """Updates of a feed may be missing; the sentence about it."""
         self.tally.told(gap)
-        self.coverage.doubt_feed(gap.feed, self.tally.heard_at_us)
+        self.coverage.reset_feed(gap.feed)
         return str(gap)
 
     def doubt(self, symbols: Iterable[str]) -> None:
         """Updates of some contracts may be missing."""
-        self.coverage.doubt(symbols)
+        self.coverage.reset(symbols)
 
     def reach(self, feed: int, *, is_lost: bool) -> None:
         """A feed was left without a connection, or has one again: its gap is told as one, not by each contract."""
@@ -173,11 +196,13 @@ class Selection:
         gap = Gap(NO_FEED, since, until, f"{symbol} only: {cause}")
         self.tally.told(gap)
         if not speaks_again:
-            self.coverage.doubt([symbol])
+            self.coverage.reset([symbol])
         return str(gap)
 
-    def _with_promises_kept(self, records: Records) -> Records:
-        """The records, of which none vouches for what was left out because its ids were lower."""
+    def _finished(self, batch: Batch, records: Records) -> Records:
+        """Return records of a read, none of which covers what was left out because its ids were lower."""
+        self._cursor.written(batch.received_at_us)
+        self.coverage.rows_of(batch.feed, batch.received_at_us)
         new = self._cursor.restarts[self._restarts_told :]
         doubted = {restart.symbol for restart in new if restart.since is not None}.union(self._cursor.lapsed)
         for record in records if doubted else ():
@@ -194,7 +219,7 @@ class Selection:
                 f"{restart.before}. Its updates are taken as new."
             )
             if restart.since is not None and restart.until is not None:
-                cause = "it took a minute to be sure of the restart"
+                cause = "it took so long to be sure of the restart"
                 yield self.miss_contract(restart.symbol, restart.since / 1000, restart.until / 1000, cause)
         yield from self.lapses()
 

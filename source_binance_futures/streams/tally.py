@@ -10,6 +10,7 @@ from ..binance.market_stream.messages import MalformedFrame, NoBookTicker
 from ..binance.text import duration, quoted, utc
 
 QUOTED_OF_EACH_KIND = 3
+REPORTED_FROM = 1.0  # seconds by which two clocks must differ
 
 
 @dataclass
@@ -64,8 +65,8 @@ class Tally:
         ]
         if self.silences:
             parts.append(f"Long silences: {_times(self.silences)}.")
-        if coverage.stretches:
-            parts.append(f"Covered intervals: {coverage.stretches}, of {len(coverage.contracts)} contracts.")
+        if coverage.intervals:
+            parts.append(f"Covered intervals: {coverage.intervals}, of {len(coverage.contracts)} contracts.")
         if self.longest_pause is not None:
             parts.append(f"Longest pause: {duration(self.longest_pause)}.")
         if compared:
@@ -91,3 +92,35 @@ class Tally:
 
 def _times(lengths: list[float]) -> str:
     return f"{len(lengths)}, {duration(sum(lengths))} in all" if lengths else "none"
+
+
+def hole_before(listened_until: float, first: float, until: str) -> str:
+    """Return a sentence about what nobody listened to between two syncs, `until` something.
+
+    Both moments are epoch seconds of the exchange's clock: the newest time of the state, and the end of the hole.
+    """
+    hole = f": a hole of {duration(first - listened_until)} {until}" if first > listened_until else ""
+    return (
+        f"The state ends with an update of {utc(listened_until)}{hole}. "
+        "What Binance pushed since then, while nothing listened, cannot be had any more."
+    )
+
+
+def clock_behind(seconds: float, newest: float) -> str:
+    """Return a sentence about a clock that was behind the newest row (epoch seconds) when the sync began."""
+    return (
+        f"This machine's clock is {duration(seconds)} behind the newest row of the state, received at {utc(newest)}. "
+        f"`covered_since_us` stays null for so long, so that no covered interval reaches back into older rows. "
+        "Set the clock right. Where it was wrong in the sync before, by more than you can wait for, "
+        "clear the stream's data in Airbyte, or remove `newest_received_at_us` from the state file."
+    )
+
+
+def clock_drifted(ahead: float) -> str:
+    """Return a sentence about a machine's clock that is `ahead` (seconds, may be negative) of the one of a window."""
+    where = "ahead of the time that this sync goes by" if ahead > 0 else "behind the time that this sync goes by"
+    return (
+        f"This machine's clock is {duration(abs(ahead))} {where}: it was set meanwhile, or runs wrong. "
+        "`received_at_us` goes on as before until the sync ends, so the rows stay in order. "
+        "Have the machine keep its time (NTP)."
+    )

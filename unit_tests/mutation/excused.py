@@ -108,8 +108,8 @@ EXCUSED: Mapping[str, Mapping[Excused, str]] = {
     "streams/cursor": {
         Excused(
             "is int and self._newest_time",
-            "self._newest_time < transaction_time <= LATEST_TIME",
-            "self._newest_time <= transaction_time <= LATEST_TIME",
+            "self._newest_time < transaction_time <= self._latest_time",
+            "self._newest_time <= transaction_time <= self._latest_time",
         ): "the newest time becomes what it is",
     },
     "binance/market_stream/subscriptions": {

@@ -138,9 +138,9 @@ def _one_at_a_time(rng: random.Random, schedule: Schedule) -> list[Fault]:
 
 def _many(rng: random.Random, schedule: Schedule) -> list[Fault]:
     """Anything at any time, several at once."""
-    kinds: list[Kind] = [  # "our clock" comes once the state keeps the newest receipt
+    kinds: list[Kind] = [
         *LOSSES, *LOSSES, *LATENESS, *OF_STREAMS, *OF_HANDSHAKES, *OF_SUBSCRIPTIONS,
-        "exchange's clock", "one leap", "stall",
+        *OF_CLOCKS, "stall",
     ]  # fmt: skip
     if rng.random() < 0.2:
         kinds.append("stop")

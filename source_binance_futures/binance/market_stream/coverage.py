@@ -1,7 +1,8 @@
 """Since when a contract's own stream has missed nothing: what `covered_since_us` of a record says. Pure.
 
-Strict on one side: never too early. A stretch begins with the first update of the contract's own stream that is kept
-after a doubt, since everything that is pushed after it comes over the same connection, in order.
+Strict on one side: never too early. A covered interval begins with the first update of the contract's own stream that
+is kept after a reset, since everything that is pushed after it comes over the same connection, in order. Two intervals
+of a contract never touch: whoever reads the rows would take them for one, and what is missing between them for covered.
 """
 
 from __future__ import annotations
@@ -10,42 +11,65 @@ from collections.abc import Iterable
 
 
 class Coverage:
-    """For each contract the beginning of its stretch, in microseconds since 1970; none while there is a doubt."""
+    """For each contract the beginning of its covered interval, in microseconds since 1970; none after a reset.
 
-    def __init__(self) -> None:
-        self._since: dict[str, int] = {}
+    `rows_until_us` is the newest `received_at_us` of all rows that earlier syncs have written.
+    """
+
+    def __init__(self, rows_until_us: int = 0) -> None:
+        self.since: dict[str, int] = {}
+        self.intervals = 0  # that have begun so far
+        self.contracts: set[str] = set()  # that have had at least one
+        self._rows_until_us = rows_until_us
+        self._newest_rows_us: dict[int, int] = {}  # feeds: the newest read that gave rows
+        self._feeds_end_us: dict[int, int] = {}  # feeds: where their intervals ended at the last reset, at the latest
+        self._ends_us: dict[str, int] = {}  # contracts: the same
         self._of_feed: dict[int, set[str]] = {}
-        self._doubted_at: dict[int, int] = {}  # feeds: the newest read before the doubt
-        self.stretches = 0  # that have begun so far
-        self.contracts: set[str] = set()  # of which at least one has
+        self._feed_of: dict[str, int] = {}
 
-    def since(self, symbol: str, feed: int, received_at_us: int) -> int | None:
-        """Where the stretch of an update begins that came over the contract's own stream and is kept.
+    def begin(self, symbol: str, feed: int, received_at_us: int) -> int | None:
+        """Return where the interval of an update begins that came over the contract's own stream and is kept.
 
-        None for what a spare has read before the last read of the line that it replaced, where something was lost
-        between: a stretch that reached back so far would touch the one before, and both would be taken for one.
+        None where an interval would begin with it, and rows were written that are as new or newer: the clock was ahead
+        in the sync before, or a standby had read this before the last read of the line that it replaced. None also for
+        what a standby had read before the interval began.
         """
-        since = self._since.get(symbol)
-        if since is None:
-            if received_at_us < self._doubted_at.get(feed, received_at_us):
-                return None
-            self._since[symbol] = since = received_at_us
-            self._of_feed.setdefault(feed, set()).add(symbol)
-            self.stretches += 1
-            self.contracts.add(symbol)
-        return since if since <= received_at_us else None  # what a spare has read before the stretch began
+        if symbol in self.since:
+            return self.since[symbol] if self.since[symbol] <= received_at_us else None
+        ended_us = max(self._rows_until_us, self._feeds_end_us.get(feed, 0), self._ends_us.get(symbol, 0))
+        if received_at_us <= ended_us:
+            return None
+        self.since[symbol] = received_at_us
+        self._of_feed.setdefault(feed, set()).add(symbol)
+        self._feed_of[symbol] = feed
+        self.intervals += 1
+        self.contracts.add(symbol)
+        return received_at_us
 
-    def doubt(self, symbols: Iterable[str]) -> None:
-        """Something may be missing of these contracts, or may yet prove to be."""
+    def interrupt(self, symbol: str, _feed: int, _received_at_us: int) -> None:
+        """Take an update of an own stream that is kept, out of a read that may lack something: it is not covered."""
+        self.reset((symbol,))
+
+    def is_older(self, feed: int, received_at_us: int) -> bool:
+        """Return whether a read was made before one of the same feed that gave rows: a standby had kept it."""
+        return received_at_us < self._newest_rows_us.get(feed, 0)
+
+    def rows_of(self, feed: int, received_at_us: int) -> None:
+        """Take note of a read of a feed that gave rows."""
+        self._newest_rows_us[feed] = max(received_at_us, self._newest_rows_us.get(feed, 0))
+
+    def reset(self, symbols: Iterable[str]) -> None:
+        """End the intervals of contracts: something may be missing after their newest row."""
         for symbol in symbols:
-            self._since.pop(symbol, None)
+            if self.since.pop(symbol, None) is not None:
+                self._ends_us[symbol] = self._newest_rows_us.get(self._feed_of[symbol], 0)
 
-    def doubt_feed(self, feed: int, read_at_us: int | None = None) -> None:
-        """The same for all contracts of a feed, of which the newest read so far was at this moment."""
-        if read_at_us is not None:
-            self._doubted_at[feed] = read_at_us
-        self.doubt(self._of_feed.pop(feed, ()))
+    def reset_feed(self, feed: int) -> None:
+        """The same for all contracts of a feed."""
+        self._feeds_end_us[feed] = self._newest_rows_us.get(feed, 0)
+        for symbol in self._of_feed.pop(feed, ()):
+            self.since.pop(symbol, None)
 
     def followed_over(self, feed: int) -> frozenset[str]:
-        """The contracts that have had a stretch over a feed since the last doubt of all of it."""
+        """Return the contracts that have had an interval over a feed since all of it was reset."""
         return frozenset(self._of_feed.get(feed, ()))
