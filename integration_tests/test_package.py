@@ -99,7 +99,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["spec.yaml", "py.typed", "run.py", "schemas/book_tickers.json", "schemas/symbol_prices.json"]
+    "name", ["spec.yaml", "py.typed", "cli.py", "schemas/book_tickers.json", "schemas/symbol_prices.json"]
 )
 def test_the_wheel_holds(built: Built, name: str) -> None:
     source = ROOT / name if name.startswith("schemas/") else ROOT / PACKAGE / name

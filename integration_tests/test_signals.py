@@ -151,12 +151,12 @@ def test_a_stop_that_comes_twice_at_once_is_one(connector: Connector, second: si
     assert output.states
 
 
-def test_a_later_signal_ends_it_at_once(connector: Connector) -> None:
+def test_a_later_signal_ends_it_at_once(cold_connector: Connector) -> None:
     """Nobody reads its output, so the first one cannot have ended it."""
     with LocalExchange(rate=0) as exchange:
         exchange.prices.update({f"X{number}USDT": ("1.5", 1) for number in range(3000)})
         config = {"environment": exchange.environment()}
-        running = connector.start_read(config, symbol_prices=FULL_REFRESH, blocked=True)
+        running = cold_connector.start_read(config, symbol_prices=FULL_REFRESH, blocked=True)
         exchange.wait_for(lambda: exchange.requests, 60)
         running.process.send_signal(signal.SIGINT)
         time.sleep(1.1)
