@@ -157,9 +157,9 @@ def test_a_later_signal_ends_it_at_once(cold_connector: Connector) -> None:
         exchange.prices.update({f"X{number}USDT": ("1.5", 1) for number in range(3000)})
         config = {"environment": exchange.environment()}
         running = cold_connector.start_read(config, symbol_prices=FULL_REFRESH, blocked=True)
-        exchange.wait_for(lambda: exchange.requests, 60)
+        running.wait_for(running.is_blocked)
         running.process.send_signal(signal.SIGINT)
-        time.sleep(1.1)
+        time.sleep(1.1)  # a second one counts from a second on
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(60) == -signal.SIGTERM
 
