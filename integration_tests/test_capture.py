@@ -169,7 +169,7 @@ def test_a_counter_that_restarts_within_a_window_is_told_and_followed(connector:
         output = running.finish()
     assert output.updates == [("BTCUSD_PERP", update_id) for update_id in (1000, 5, 6, 7)]
     assert line_of(output, "The exchange's counter of BTCUSD_PERP has restarted: update id 5 after 1000.", "WARN")
-    assert "BTCUSD_PERP only: it took a minute to be sure" in line_of(output, "Gap of 60 seconds", "WARN")
+    assert "BTCUSD_PERP only: it took so long to be sure" in line_of(output, "Gap of 60 seconds", "WARN")
     assert output.last_state["u"] == {"BTCUSD_PERP": 7}
 
 

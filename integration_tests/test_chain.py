@@ -25,7 +25,7 @@ from .harness.warm import warm_command
 DEADLINE = patient(240.0)
 WINDOWS = 10
 OWN_ROW = b'"stream":"book_tickers","data"'
-OWN_STATE = b'"stream_state":{"environment"'
+OWN_STATE = b'"stream_state":{"version"'
 OLD_STATE = {
     "environment": "custom ws://127.0.0.1:9",
     "u": {"BTCUSD_PERP": 7},

@@ -149,16 +149,15 @@ class Cursor:
         lower.count += 1
         is_believable = type(transaction_time) is int and EARLIEST_TIME <= transaction_time <= self._latest_time
         moment = self._now
+        is_restart = symbol in self._only_lower and self._is_long_after_state(transaction_time, is_believable)
         if is_believable and self._newest_time >= EARLIEST_TIME:
-            if transaction_time <= self._newest_time:
+            if transaction_time <= self._newest_time and not is_restart:
                 return False  # what is heard twice is never newer than all that was taken
             moment, lower.is_newer = transaction_time, True
         began, ended = lower.since, lower.until
         lower.since = moment if began is None else min(began, moment)
         lower.until = moment if ended is None else max(ended, moment)
-        if not (symbol in self._only_lower and self._is_long_after_state(transaction_time, is_believable)) and (
-            moment - lower.since <= RESTART_AFTER_MS
-        ):
+        if not is_restart and moment - lower.since <= RESTART_AFTER_MS:
             return False
         self.restarts.append(Restart(symbol, newest, update_id, began, None if began is None else lower.until))
         self._seen[symbol] = update_id
