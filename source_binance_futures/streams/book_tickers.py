@@ -1,4 +1,4 @@
-"""`book_tickers`: best bid and ask of COIN-M futures, pushed over the market stream, incremental by update id."""
+"""`book_tickers`: best bid and ask of futures of both markets, pushed over market streams, incremental by update id."""
 
 from __future__ import annotations
 
