@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -50,16 +49,6 @@ class Scene(SimulatedExchange):
         chosen |= {name: value for name, value in options.items() if name not in market}
         market |= {name: value for name, value in options.items() if name in market}
         super().__init__(VirtualTime(), random.Random(1), tick=0.1, options=MarketOptions(**market), **chosen)
-
-    def close(self) -> None:
-        """End, once every task has: what is left pending would be complained of in another test."""
-        self._server.stop()
-        self.loop.run_until_complete(asyncio.wait({self._serving}, timeout=60.0))
-        while tasks := asyncio.all_tasks(self.loop):
-            for task in tasks:
-                task.cancel()
-            self.loop.run_until_complete(asyncio.wait(tasks, timeout=60.0))
-        super().close()
 
     def at(self, seconds: float, act: Callable[[], object]) -> None:
         """Do something so many seconds after the beginning."""

@@ -13,6 +13,7 @@ from local_exchange.connection import ExchangeConnection
 from local_exchange.updates import update_from
 from source_binance_futures.binance.market_stream.items import Outbox
 from source_binance_futures.binance.market_stream.line import Timing
+from source_binance_futures.streams.book_tickers import BookTickers
 
 from ..virtual_time import BEGAN, VirtualTime
 from .exchange import Pushed, SimulatedExchange
@@ -21,6 +22,7 @@ from .schedule import LATENESS, Fault, Schedule, draw
 from .sync import Running, Sync
 
 Watch = Callable[[float, str], None]
+UNSEEN = 3.0  # seconds after its lateness in which a late contract has brought something
 TICK = 0.2  # seconds between two pushes of the exchange
 
 
@@ -44,6 +46,7 @@ def simulate(seed: int, watch: Watch | None = None) -> Outcome:
     broken = judge(schedule, chain.exchange, syncs)
     gaps = sum(not gap.is_silence for sync in syncs for gap in gaps_of(sync))
     chain.exchange.close()
+    BookTickers.get_json_schema.cache_clear()  # the CDK remembers every stream that was ever asked
     rows = sum(len(sync.rows) for sync in syncs)
     return Outcome(seed, broken, schedule.seconds, chain.faults, rows, gaps)
 
@@ -59,6 +62,8 @@ class Chain:
         self._time = VirtualTime()
         self._time.wall_ahead += self._rng.uniform(-3, 3)
         self._running: Running | None = None
+        self._clock_was_set = False
+        self._unseen_until: dict[ExchangeConnection, float] = {}
         self.exchange = SimulatedExchange(
             self._time,
             self._rng,
@@ -133,6 +138,7 @@ class Chain:
         if fault.kind == "our clock":
             self._time.wall_ahead += sign * fault.seconds
         elif fault.kind == "exchange's clock":
+            self._clock_was_set = True
             self.exchange.clock.ahead += sign * fault.seconds
         elif fault.kind == "one leap":
             self._leap(fault.seconds)
@@ -148,8 +154,12 @@ class Chain:
     def _of_a_connection(self, fault: Fault, connection: ExchangeConnection) -> None:
         exchange = self.exchange
         kind = fault.kind
-        if kind in LATENESS and not self._has_brought(connection.address.market):
-            return  # lateness from the very first update on looks like another clock
+        if kind in LATENESS and (self._clock_was_set or not self._has_brought(connection.address.market)):
+            return  # lateness from the very first update on, or when a clock is set, looks like another clock
+        if self._time.now < self._unseen_until.get(connection, 0.0):
+            return  # what is under way of late contracts cannot be known before the first of it has come
+        if kind == "late contracts":
+            self._unseen_until[connection] = self._time.now + fault.seconds + UNSEEN
         if kind in ("rst", "cut") and self._rng.random() < 0.5:
             exchange.lose_what_is_under_way(connection)
         if kind in ("rst", "fin", "close", "cut", "silence", "mute", "shutdown"):

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import random
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
 from threading import Event
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -140,11 +139,13 @@ class SimulatedExchange(FaultInjection):
         return self._noted.pushed
 
     def close(self) -> None:
-        """End, as a context manager of the local exchange would."""
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
-        with suppress(asyncio.CancelledError):
-            self.loop.run_until_complete(asyncio.sleep(0))
+        """End, once every task has: what is left pending would be complained of, and kept."""
+        self._server.stop()
+        self.loop.run_until_complete(asyncio.wait({self._serving}, timeout=60.0))
+        while tasks := asyncio.all_tasks(self.loop):
+            for task in tasks:
+                task.cancel()
+            self.loop.run_until_complete(asyncio.wait(tasks, timeout=60.0))
         self.loop.close()
 
     def lose_what_is_under_way(self, connection: ExchangeConnection) -> None:

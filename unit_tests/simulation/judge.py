@@ -144,7 +144,8 @@ def _nothing_lost_unreported(
         if symbol not in first or (symbol, update_id) in held or push.at < first[symbol]:
             continue
         silent_end = 0.0 if stopped else sync.ended - QUIET_END - ACROSS_SYMBOLS - BEHIND_AFTER - schedule.own_lag
-        if push.at >= min(max(last[push.update.market] - ACROSS_SYMBOLS, silent_end), sync.ended):
+        under_way = BEHIND_AFTER if schedule.has(*LATENESS) else 0.0  # over a connection that does not count as late
+        if push.at >= min(max(last[push.update.market] - ACROSS_SYMBOLS - under_way, silent_end), sync.ended):
             continue
         event_time = _event_time(push)
         if not any(gap.since - ACROSS_SYMBOLS <= event_time <= gap.until + ACROSS_SYMBOLS for gap in gaps):
