@@ -12,9 +12,9 @@ import pytest
 from local_exchange import LocalExchange
 from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.errors import HandshakeFailed, ProtocolViolation
-from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.websocket_api.client import WebSocketApi
-from source_binance_futures.binance.websocket_api.weight import WeightBudget
+from source_binance_futures.binance.websocket_api.prices import WeightBudget
 
 from .harness.connector import Connector
 from .harness.failing import Capture

@@ -18,7 +18,7 @@ from airbyte_cdk.models import SyncMode
 
 from local_exchange import Answer, CloseConnection, Delayed, DropConnection, Fragmented, LocalExchange, NoAnswer
 from source_binance_futures.binance.clock import Clock, Stop
-from source_binance_futures.binance.websocket_api.weight import WeightBudget
+from source_binance_futures.binance.websocket_api.prices import WeightBudget
 from source_binance_futures.config import Config
 from source_binance_futures.failures import ReportedFailure
 from source_binance_futures.streams.symbol_prices import SymbolPrices

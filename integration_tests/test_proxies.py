@@ -17,8 +17,8 @@ from local_exchange import LocalExchange
 from source_binance_futures import check
 from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyRefused, ProxyUnusable
-from source_binance_futures.binance.transport.route import Route
-from source_binance_futures.binance.websocket_api.weight import WeightBudget
+from source_binance_futures.binance.transport.proxy import Route
+from source_binance_futures.binance.websocket_api.prices import WeightBudget
 from source_binance_futures.config import Config
 
 from .harness.connector import INCREMENTAL, Connector, Output

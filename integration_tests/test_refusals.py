@@ -13,7 +13,7 @@ import pytest
 from local_exchange import LocalExchange
 from source_binance_futures.binance.errors import AddressRefused, LocationRefused, NothingHeard, Owner, RateLimited
 from source_binance_futures.binance.market_stream.line import Timing
-from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.transport.proxy import Route
 
 from .harness.connector import INCREMENTAL, Connector
 from .harness.listening import Listener, free_port, listen_to

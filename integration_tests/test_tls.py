@@ -16,7 +16,7 @@ import trustme
 from local_exchange import LocalExchange
 from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import AddressForbidden, ProxyFailed
-from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.transport.sockets import is_public
 from source_binance_futures.binance.transport.tls import tls_context
 

@@ -10,8 +10,7 @@ from typing import Any
 from .binance.endpoints import PRODUCTION, TESTNET, Environment
 from .binance.market_stream.contracts import Wishes
 from .binance.transport.address import fault_of_address, normalized_address
-from .binance.transport.proxy import fault_of_proxy
-from .binance.transport.route import Route
+from .binance.transport.proxy import Route, fault_of_proxy
 
 DAY = 86400  # seconds
 DEFAULT_LISTEN_SECONDS = 60

@@ -14,9 +14,8 @@ import selectors
 import sys
 from typing import TYPE_CHECKING
 
-from .binance.clock import Clock, Stop
+from .binance.clock import Clock, Stop, start_thread
 from .binance.errors import NoThread
-from .binance.threads import start_thread
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -29,7 +29,7 @@ from . import files
 from .binance.clock import Clock, Stop
 from .binance.market_stream.reader import MarketStream
 from .binance.text import first_of, writable
-from .binance.websocket_api.weight import WeightBudget
+from .binance.websocket_api.prices import WeightBudget
 from .check import answer_by, failures_of
 from .config import Config, ConfigurationError, unknown_options
 from .failures import MOST_TO_BE_HEARD, ReportedFailure, failure_type_of, reported

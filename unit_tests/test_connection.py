@@ -15,7 +15,7 @@ from source_binance_futures.binance.clock import Clock, Deadline
 from source_binance_futures.binance.errors import ClosedByExchange, HandshakeFailed, ProtocolViolation
 from source_binance_futures.binance.transport import connection as connection_module
 from source_binance_futures.binance.transport.connection import Connection, Received
-from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.transport.proxy import Route
 
 from .sockets import PATIENCE, ScriptedStream, plain_stream
 

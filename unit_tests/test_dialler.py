@@ -14,10 +14,9 @@ from source_binance_futures.binance.endpoints import PRODUCTION
 from source_binance_futures.binance.errors import HandshakeFailed, Interrupted, NoThread, Owner, UnexpectedFailure
 from source_binance_futures.binance.market_stream.contracts import venues_of
 from source_binance_futures.binance.market_stream.reader import MarketStream
-from source_binance_futures.binance.transport.connection import Connection
-from source_binance_futures.binance.transport.dialler import Dialler, connect, open_in_background
-from source_binance_futures.binance.transport.route import Route
-from source_binance_futures.binance.websocket_api.weight import WeightBudget
+from source_binance_futures.binance.transport.connection import Connection, Dialler, connect, open_in_background
+from source_binance_futures.binance.transport.proxy import Route
+from source_binance_futures.binance.websocket_api.prices import WeightBudget
 from source_binance_futures.config import Config
 
 from .sockets import PATIENCE, ScriptedStream

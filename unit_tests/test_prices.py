@@ -21,12 +21,12 @@ from source_binance_futures.binance.errors import (
 from source_binance_futures.binance.text import quoted
 from source_binance_futures.binance.websocket_api.prices import (
     Answer,
+    WeightUsed,
     chosen_rows,
     parse_answer,
     price_record,
     request,
 )
-from source_binance_futures.binance.websocket_api.weight import WeightUsed
 
 ROW = {"symbol": "BTCUSDT", "price": "6000.01", "time": 1589437530011}
 WEIGHT = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400, "count": 7}

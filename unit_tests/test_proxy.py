@@ -15,12 +15,12 @@ from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import AddressNotFound, Owner, ProxyFailed, ProxyRefused, ProxyUnusable
 from source_binance_futures.binance.transport.proxy import (
     Proxy,
+    Route,
     fault_of_proxy,
     is_exempt,
     pass_through,
     proxy_of_environment,
 )
-from source_binance_futures.binance.transport.route import Route
 
 from .sockets import PATIENCE, ScriptedStream
 

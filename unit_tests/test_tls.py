@@ -20,7 +20,7 @@ import trustme
 from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import ConnectFailed, Owner, TlsFailed, TlsUnusable
 from source_binance_futures.binance.transport.connection import Connection
-from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.transport.sockets import ByteStream
 from source_binance_futures.output import Output
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from source_binance_futures.binance.websocket_api.weight import WeightBudget, WeightUsed, cost_of
+from source_binance_futures.binance.websocket_api.prices import WeightBudget, WeightUsed, cost_of
 
 MINUTE_BEGINS = 1795293300.0  # a multiple of 60
 

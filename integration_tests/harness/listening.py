@@ -20,7 +20,7 @@ from source_binance_futures.binance.market_stream.failover import State
 from source_binance_futures.binance.market_stream.items import Batch, Failed, Gap, Item, LogLine, Outbox, Silence
 from source_binance_futures.binance.market_stream.line import Timing
 from source_binance_futures.binance.market_stream.reader import MarketStream
-from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.transport.proxy import Route
 
 from .accounts import EVERY_COIN_M, Account
 from .patience import SOON, patient

@@ -1,4 +1,4 @@
-"""Time for everything that waits or stamps: one steady clock, the wall time derived from it, deadlines, the stop flag.
+"""Time for everything that waits or stamps: a steady clock, wall time derived from it, deadlines, stop flag, threads.
 
 A clock is handed in, never imported, so that a whole sync runs in virtual time too. This is the only module but the
 console script that asks the system for the time; a lint rule holds it.
@@ -6,9 +6,12 @@ console script that asks the system for the time; a lint rule holds it.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import date, datetime, timezone
+
+from .errors import NoThread
 
 LOOK_EVERY = 0.2  # seconds between two looks at the stop flag
 
@@ -129,3 +132,13 @@ class Stop:
                 return True
             self.clock.sleep(min(remaining, LOOK_EVERY))
         return False
+
+
+def start_thread(name: str, work: Callable[[], None], what: str) -> threading.Thread:
+    """Start a daemon thread. Raises `NoThread`; `what` says, as the beginning of a sentence, what does not happen."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:  # the limit of processes is reached, or there is no memory for another stack
+        raise NoThread(what) from error
+    return thread

@@ -12,8 +12,7 @@ from ..binance.market_stream.exchange_clock import UNCERTAINTY_BY_EVENT_TIME
 from ..binance.market_stream.line import BEHIND_AFTER, Timing
 from ..binance.market_stream.samples import LATE_AFTER_US
 from ..binance.market_stream.subscriptions import ANSWER_WITHIN
-from ..binance.websocket_api.prices import INVALID_SYMBOL
-from ..binance.websocket_api.weight import ALL_SYMBOLS_WEIGHT, HANDSHAKE_WEIGHT, ONE_SYMBOL_WEIGHT
+from ..binance.websocket_api.prices import ALL_SYMBOLS_WEIGHT, HANDSHAKE_WEIGHT, INVALID_SYMBOL, ONE_SYMBOL_WEIGHT
 from .stats import AddressStats, MessageStats, Stats
 
 BOTH_MARKETS = 2

@@ -17,12 +17,10 @@ from ..binance.market_stream.contracts import MOST_STREAMS
 from ..binance.market_stream.reader import WakingSelector
 from ..binance.market_stream.subscriptions import Subscriptions, control_answer
 from ..binance.transport.address import host_of
-from ..binance.transport.connection import Connection
-from ..binance.transport.dialler import Dialler, Opening, open_in_background
-from ..binance.transport.route import Route
+from ..binance.transport.connection import Connection, Dialler, Opening, open_in_background
+from ..binance.transport.proxy import Route
 from ..binance.websocket_api.client import MAX_MESSAGE_BYTES as MAX_ANSWER_BYTES
-from ..binance.websocket_api.prices import METHOD, fault_of_row, parse_answer
-from ..binance.websocket_api.weight import MINUTE
+from ..binance.websocket_api.prices import METHOD, MINUTE, fault_of_row, parse_answer
 from .expectations import AS_DOCUMENTED
 from .stats import (
     CONTRACT_INFO_STREAM,

@@ -12,8 +12,7 @@ from airbyte_cdk.sources.streams.core import StreamData
 from ..binance.clock import Stop
 from ..binance.errors import BinanceError, Interrupted
 from ..binance.websocket_api.client import WebSocketApi
-from ..binance.websocket_api.prices import chosen_rows, price_record
-from ..binance.websocket_api.weight import WeightBudget
+from ..binance.websocket_api.prices import WeightBudget, chosen_rows, price_record
 from ..config import Config
 from ..failures import reported
 from .schema_drift import SchemaDrift

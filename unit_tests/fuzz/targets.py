@@ -23,8 +23,7 @@ from source_binance_futures.binance.market_stream.messages import (
 from source_binance_futures.binance.market_stream.subscriptions import control_answer
 from source_binance_futures.binance.transport.connection import Connection
 from source_binance_futures.binance.transport.handshake import MAX_HEAD_BYTES
-from source_binance_futures.binance.transport.proxy import Proxy, pass_through
-from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.transport.proxy import Proxy, Route, pass_through
 from source_binance_futures.binance.websocket_api.prices import fault_of_row, parse_answer, price_record
 
 from ..sockets import PATIENCE, ScriptedStream, accept_for

@@ -12,7 +12,7 @@ from local_exchange.connection import ExchangeConnection
 from local_exchange.market_stream import MarketOptions
 from source_binance_futures.binance.clock import Stop
 from source_binance_futures.binance.endpoints import Environment
-from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.live.expectations import Judged, Verdict, judge
 from source_binance_futures.live.probe import Probe
 from source_binance_futures.live.stats import Stats

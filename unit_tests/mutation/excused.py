@@ -68,7 +68,7 @@ EXCUSED: Mapping[str, Mapping[Excused, str]] = {
         Excused("if position < len(data)", "position < len(data)", "position <= len(data)"): "nothing more is held",
         Excused("elif length > LENGTH_16", "length > LENGTH_16", "length >= LENGTH_16"): "that length came before",
     },
-    "binance/websocket_api/weight": {
+    "binance/websocket_api/prices": {
         Excused("self._told_at = 0.0", "0.0", "1.0"): UNREAD,
         Excused("self._told_at = 0.0", "0.0", "-1.0"): UNREAD,
     },

@@ -135,7 +135,7 @@ LINES = (
         f"{PRICES}after_a_stop_nothing_is_asked",
     ),
     Line(
-        "binance/transport/dialler.py",
+        "binance/transport/connection.py",
         "while not (stop.requested or patience.expired):",
         "while not patience.expired:",
         f"{PRICES}a_stop_while_prices_connect_is_heard",
@@ -166,7 +166,7 @@ LINES = (
         f"{FAILOVER}a_pause_leaves_the_line_unread_until_it_ends",
     ),
     Line(
-        "binance/transport/dialler.py",
+        "binance/transport/connection.py",
         "if self._is_closed:",
         "if False:",
         "unit_tests/test_dialler.py::test_what_was_opened_and_never_met_is_left",
@@ -210,7 +210,7 @@ LINES = (
     ),
     # the weight
     Line(
-        "binance/websocket_api/weight.py",
+        "binance/websocket_api/prices.py",
         "cost if connected else cost + HANDSHAKE_WEIGHT",
         "cost",
         "unit_tests/test_weight.py::test_what_a_request_costs",
@@ -222,7 +222,7 @@ LINES = (
         f"{PRICES}the_weight_of_a_handshake_is_minded_too",
     ),
     Line(
-        "binance/websocket_api/weight.py",
+        "binance/websocket_api/prices.py",
         "self._used if _minute(self._told_at) == _minute(now) else None",
         "self._used",
         "unit_tests/test_weight.py::test_the_weight_of_another_minute_is_forgotten",

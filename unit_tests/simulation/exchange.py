@@ -26,7 +26,7 @@ from source_binance_futures.binance.errors import HandshakeFailed, refusal
 from source_binance_futures.binance.transport.address import host_of
 from source_binance_futures.binance.transport.connection import Connection
 from source_binance_futures.binance.transport.handshake import parse_head
-from source_binance_futures.binance.transport.route import Route
+from source_binance_futures.binance.transport.proxy import Route
 
 from ..virtual_time import EPOCH, VirtualTime
 from .network import VirtualLoop, VirtualSelector, VirtualStream

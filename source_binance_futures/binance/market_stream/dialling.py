@@ -8,9 +8,8 @@ from typing import NamedTuple
 from ..clock import Clock
 from ..endpoints import stream_address
 from ..errors import AddressRefused, BinanceError, Owner, RateLimited
-from ..transport.connection import Connection
-from ..transport.dialler import Dialler, Opening, open_in_background
-from ..transport.route import Route
+from ..transport.connection import Connection, Dialler, Opening, open_in_background
+from ..transport.proxy import Route
 from .backoff import Refusal
 from .contracts import FeedPlan
 

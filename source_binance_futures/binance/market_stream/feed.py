@@ -12,8 +12,8 @@ from ..endpoints import own_stream
 from ..errors import BinanceError, causes_of
 from ..text import first_of
 from ..transport.address import host_of
-from ..transport.dialler import Opening
-from ..transport.route import Route
+from ..transport.connection import Opening
+from ..transport.proxy import Route
 from .contracts import FeedPlan
 from .dialling import Dialling, Opened
 from .failover import Action, Close, Dial, Failover, GiveUp, Pause, Ping, Resume, TookOver

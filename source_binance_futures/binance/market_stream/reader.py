@@ -15,14 +15,13 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 
-from ..clock import Clock
+from ..clock import Clock, start_thread
 from ..endpoints import Market
 from ..errors import NothingHeard, NoThread
 from ..text import first_of
-from ..threads import start_thread
 from ..transport.address import host_of
-from ..transport.dialler import Opening, open_in_background
-from ..transport.route import Route
+from ..transport.connection import Opening, open_in_background
+from ..transport.proxy import Route
 from .backoff import Backoff, Ceiling
 from .contracts import Contracts, FeedPlan, Venue
 from .exchange_clock import ExchangeClock

@@ -8,9 +8,8 @@ import queue
 import socket
 from collections.abc import Sequence
 
-from ..clock import Clock, Deadline
+from ..clock import Clock, Deadline, start_thread
 from ..errors import AddressForbidden, AddressNotFound, NoThread
-from ..threads import start_thread
 
 READ_BYTES = 256 * 1024
 LINGER_SECONDS, LINGER_BYTES = 1.0, 16 * 1024 * 1024

@@ -21,11 +21,9 @@ from ..errors import (
     causes_of,
 )
 from ..transport.address import host_of
-from ..transport.connection import Connection
-from ..transport.dialler import connect
-from ..transport.route import Route
-from .prices import Answer, parse_answer, request
-from .weight import WeightBudget, cost_of
+from ..transport.connection import Connection, connect
+from ..transport.proxy import Route
+from .prices import Answer, WeightBudget, cost_of, parse_answer, request
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # all prices are 60 kB in 2026
 CONNECT_TIMEOUT = 10.0

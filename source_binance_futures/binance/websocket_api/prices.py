@@ -1,4 +1,4 @@
-"""What the answers to `ticker.price` say: pure functions from bytes to rows, or to the exception that fits."""
+"""What `ticker.price` answers and what it costs. Pure: from bytes to rows, or to the exception that fits; no clock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from ..errors import (
     UnreadableAnswer,
 )
 from ..text import first_of, quoted, told
-from .weight import WeightUsed
 
 METHOD = "ticker.price"
 RETRYABLE_CODES = (-1000, -1001, -1006, -1007, -1008, -1016)
@@ -29,6 +28,9 @@ INVALID_SYMBOL = -1121
 SYMBOL_CODES = (-1100, -1122, -1130)  # of the symbol, where that is all that was sent; -1122: it is delisted
 MAINTENANCE_KEY = "239999"
 BANNED_UNTIL = re.compile(r"banned until (\d{10,})")
+HANDSHAKE_WEIGHT, ONE_SYMBOL_WEIGHT, ALL_SYMBOLS_WEIGHT = 5, 1, 2
+MINUTE = 60.0  # seconds; the window of the weight is the minute of the UTC clock [binance-facts 3]
+CAREFUL_ABOVE = 0.9  # of the limit of weight
 EPOCH_MS_FROM = 1e11  # a `retryAfter` above this is a time in ms, below it a number of seconds
 
 
@@ -182,3 +184,53 @@ def _weight(rate_limits: Any) -> WeightUsed | None:
             if isinstance(count, int) and isinstance(ceiling, int):
                 return WeightUsed(count, ceiling)
     return None
+
+
+@dataclass(frozen=True)
+class WeightUsed:
+    """How much of the weight of its minute the IP address has used, this connector's own included, as Binance said."""
+
+    count: int
+    limit: int
+
+
+def cost_of(symbol: str | None, *, connected: bool) -> int:
+    """What `ticker.price` of one symbol, or of all, costs; a connection that is still to be opened costs more."""
+    cost = ONE_SYMBOL_WEIGHT if symbol else ALL_SYMBOLS_WEIGHT
+    return cost if connected else cost + HANDSHAKE_WEIGHT
+
+
+class WeightBudget:
+    """What the IP address has used in this minute: what Binance said last, and what was asked since.
+
+    One for a process, whatever it asks. Moments are seconds since 1970.
+    """
+
+    def __init__(self) -> None:
+        self._used: WeightUsed | None = None
+        self._told_at = 0.0
+
+    def told(self, used: WeightUsed, now: float) -> None:
+        """An answer that came `now` said so."""
+        self._used, self._told_at = used, now
+
+    def spent(self, cost: int, now: float) -> None:
+        """A request of this cost leaves `now`; it may never be answered."""
+        used = self.used(now)
+        if used is not None:
+            self._used = WeightUsed(used.count + cost, used.limit)
+
+    def used(self, now: float) -> WeightUsed | None:
+        """What is known of the present minute; another minute's weight says nothing."""
+        return self._used if _minute(self._told_at) == _minute(now) else None
+
+    def seconds_to_wait(self, cost: int, now: float) -> float:
+        """Until the next minute, where a request of this cost would bring the address near its limit; else 0."""
+        used = self.used(now)
+        if used is None or used.count + cost <= CAREFUL_ABOVE * used.limit:
+            return 0.0
+        return MINUTE - now % MINUTE
+
+
+def _minute(moment: float) -> int:
+    return int(moment // MINUTE)
