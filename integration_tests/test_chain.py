@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from local_exchange import LocalExchange
+from local_exchange import LocalExchange, NoAnswer
 
 from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, catalog
 from .harness.driving import LISTED
@@ -44,7 +46,8 @@ def chained(folder: Path, config: dict[str, Any], *options: str) -> Iterator[sub
     files = ("--config", "config.json", "--catalog", "catalog.json", "--state", "state.json")
     command = [sys.executable, "-c", RUN, "@".join(warm_command()), *files, *options]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stderr=log, env={"PYTHONPATH": str(ROOT)})
+        variables = {"PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(command, cwd=folder, stderr=log, env=variables, start_new_session=True)
     try:
         yield process
     finally:
@@ -131,6 +134,22 @@ def test_a_window_that_is_killed_costs_no_state_and_the_next_one_begins(tmp_path
         assert goes_on(state, tmp_path)
     log = (tmp_path / "log").read_text()
     assert "failed with exit code -9" in log
+
+
+def test_ctrl_c_before_the_prices_have_come_is_no_failure(tmp_path: Path) -> None:
+    """A terminal sends it to all processes that it has started; the chain asks its windows to stop, each once."""
+    with LocalExchange(rate=200.0, mix_usds_margined=False, sample_every=None) as exchange:
+        exchange.script_answer(NoAnswer)
+        config = {"environment": exchange.environment(), "listen_seconds": 600, "book_ticker_symbols": list(LISTED)}
+        with chained(tmp_path, config) as chain:
+            wait_for(lambda: exchange.requests and exchange.pushed and exchange.connections, tmp_path)
+            os.killpg(chain.pid, signal.SIGINT)
+            assert chain.wait(DEADLINE) == 0
+    log = (tmp_path / "log").read_text()
+    assert not [line for line in log.splitlines() if re.search("FATAL|ERROR|failed|Traceback", line)], log
+    assert "INFO During the sync, the following streams did not sync successfully: symbol_prices: The sync was" in log
+    (window,) = windows(tmp_path)
+    assert state_of(tmp_path)["u"] == dict(sorted(updates(window)))
 
 
 @pytest.mark.parametrize(

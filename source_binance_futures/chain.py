@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .binance.clock import LOOK_EVERY, Clock, Stop
+from .binance.errors import Interrupted
 from .cli import StopSignals
 from .config import Config, ConfigurationError
 from .files import read_config, read_state
@@ -29,6 +30,7 @@ OVERLAP = 2.0  # seconds that both listen once the next one is connected, so tha
 LONGEST_PAUSE = 60.0  # seconds between two attempts to open a window
 LONGEST_END = 70.0  # seconds for a window to end after a stop; its own watchdog takes 60
 AT_ONCE = 4 * 2**20  # bytes looked through at once
+INTERRUPTED = str(Interrupted())  # what a window says that is asked to stop before its prices have come
 LOOKED_AT = re.compile(rb'^\{"type":"(?:STATE|LOG)".*$', re.MULTILINE)
 
 
@@ -57,6 +59,8 @@ class Window:
                     self.states[_stream_of(message["state"])] = message["state"]
                 else:
                     level, text = message["log"]["level"], message["log"]["message"]
+                    if self.asked_to_end and INTERRUPTED in text:
+                        level = "INFO"  # an ERROR of a window by itself
                     say(f"{self.file.name}: {level} {text}")
                     if self.connected_at is None and "Connected to " in text:
                         self.connected_at = now
@@ -135,7 +139,9 @@ class Chain:
         if self._options.state.exists():
             files += ["--state", self._options.state]
         with file.open("xb") as output:
-            process = subprocess.Popen([*self._command, "read", *map(str, files)], stdout=output)
+            # In a session of its own: Ctrl-C reaches the chain alone, since a window takes a second signal for haste.
+            command = [*self._command, "read", *map(str, files)]
+            process = subprocess.Popen(command, stdout=output, start_new_session=True)
         self._windows.append(Window(file, process, now))
         self._opened += 1
 
