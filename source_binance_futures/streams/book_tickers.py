@@ -31,7 +31,7 @@ from ..failures import reported
 from .capture import Block, Capture
 from .cursor import Cursor, UnreadableState, is_of_other_environment
 from .listening import market_for
-from .tally import REPORTED_FROM, clock_behind
+from .summary import REPORTED_FROM, clock_behind
 
 CHECKPOINT_EVERY = 10.0  # seconds while updates flow; 15 are promised
 SIGN_OF_LIFE_EVERY = 900.0  # seconds without a new update; Airbyte gives up on a source that is silent for 3 hours

@@ -17,9 +17,8 @@ from ..binance.text import first_of
 from ..binance.transport.address import host_of
 from ..config import Config
 from .cursor import Cursor
-from .progress import Progress
 from .selection import Selection
-from .tally import REPORTED_FROM, clock_drifted
+from .summary import REPORTED_FROM, Progress, clock_drifted
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 WRITE_AFTER_STOP = 8.0  # seconds; PyAirbyte kills ten seconds after its SIGTERM, Kubernetes after thirty

@@ -12,8 +12,7 @@ from ..binance.market_stream.items import Batch, Gap
 from ..binance.market_stream.messages import NoBookTicker, book_ticker_record, market_of_book_ticker, parse_frame
 from ..binance.market_stream.samples import Dead, Samples
 from .cursor import Cursor, Restart
-from .schema_drift import SchemaDrift
-from .tally import Tally, hole_before
+from .summary import SchemaDrift, Tally, hole_before
 
 NO_FEED = -1  # of a gap of one contract
 
@@ -163,7 +162,7 @@ class Selection:
 
     def miss(self, gap: Gap) -> str:
         """Updates of a feed may be missing; the sentence about it."""
-        self.tally.told(gap)
+        self.tally.missed(gap)
         self.coverage.reset_feed(gap.feed)
         return str(gap)
 
@@ -194,7 +193,7 @@ class Selection:
         Where it `speaks_again`, its promise has begun anew already.
         """
         gap = Gap(NO_FEED, since, until, f"{symbol} only: {cause}")
-        self.tally.told(gap)
+        self.tally.missed(gap)
         if not speaks_again:
             self.coverage.reset([symbol])
         return str(gap)

@@ -15,7 +15,7 @@ from ..binance.websocket_api.client import WebSocketApi
 from ..binance.websocket_api.prices import WeightBudget, chosen_rows, price_record
 from ..config import Config
 from ..failures import reported
-from .schema_drift import SchemaDrift
+from .summary import SchemaDrift
 
 
 class SymbolPrices(Stream):

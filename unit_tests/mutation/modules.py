@@ -33,9 +33,8 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "live/report": ("live/test_report",),
     "live/stats": ("live/test_stats",),
     "streams/cursor": ("test_cursor",),
-    "streams/progress": ("test_progress",),
     "streams/selection": ("test_selection",),
-    "streams/tally": ("test_tally",),
+    "streams/summary": ("test_summary",),
 }
 
 NEVER = "nothing is due before any moment that the monotonic clock tells"
@@ -110,8 +109,7 @@ EXCUSED: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ),
         ("max(self._exchange_ahead_us", "0", "1", "-1", MICROSECOND),
     ),
-    "streams/progress": (('return ""', "return ''", "return None", "both are left out of the line"),),
-    "streams/tally": (("self.heard_at_us or 0", "0", "1", "-1", MICROSECOND),),
+    "streams/summary": (("self.heard_at_us or 0", "0", "1", "-1", MICROSECOND),),
     "streams/cursor": (
         (
             "is int and self._newest_time",

@@ -1,24 +1,32 @@
-"""The counts of one sync, and the sentences made of them. Pure: no clock, no log."""
+"""What one sync says of itself: its counts, its progress, the sentences made of them. Pure: no clock, no log."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import jsonschema
 
 from ..binance.market_stream.coverage import Coverage
-from ..binance.market_stream.items import Gap, Silence
+from ..binance.market_stream.items import ConnectivityChanged, Gap, Silence
 from ..binance.market_stream.messages import MalformedFrame, NoBookTicker
 from ..binance.text import duration, quoted, utc
 
 QUOTED_OF_EACH_KIND = 3
 REPORTED_FROM = 1.0  # seconds by which two clocks must differ
+AT_FIRST = 60.0  # seconds in which somebody may be watching
+EVERY_AT_FIRST = 10.0  # seconds between two lines of progress
+EVERY = 60.0
+VALIDATE_EVERY_US = 60_000_000  # one record against its schema costs 41 µs
 
 
 @dataclass
 class Tally:
-    """What came, what was left out, what is missing. Event times are ms since 1970, as sent."""
+    """Counts what a sync emitted, skipped and may have missed. Event times are ms since 1970, as sent."""
 
     emitted: int = 0
-    known: int = 0  # heard twice, or there before
+    known: int = 0  # received twice, or in the state already
     other_market: int = 0
     other_frames: int = 0
     malformed: int = 0
@@ -31,7 +39,7 @@ class Tally:
     last_event_time: object = None
 
     def left_out(self, payload: bytes, why: NoBookTicker) -> str | None:
-        """Counts a frame that holds no book ticker; the sentence to log, for the first few of each kind."""
+        """Count a frame that holds no book ticker; return the line to log for the first few of each kind."""
         if isinstance(why, MalformedFrame):
             self.malformed += 1
             count, what = self.malformed, f"A malformed frame was left out ({why})"
@@ -40,12 +48,12 @@ class Tally:
             count, what = self.other_frames, "A frame that is not a book ticker was left out"
         return f"{what}: {quoted(payload)}" if count <= QUOTED_OF_EACH_KIND else None
 
-    def told(self, gap: Gap) -> None:
-        """Counts what the market stream tells as missing."""
+    def missed(self, gap: Gap) -> None:
+        """Count a gap or a silence."""
         (self.silences if isinstance(gap, Silence) else self.gaps).append(gap.seconds)
 
     def heard(self, received_at_us: int) -> None:
-        """A read has brought updates. One that a standby kept is told later than it was read."""
+        """Record a read that brought updates. One that the standby has kept comes here later than it was read."""
         if self.heard_at_us is not None:
             self.longest_pause = max((received_at_us - self.heard_at_us) / 1e6, self.longest_pause or 0.0)
         self.heard_at_us = max(received_at_us, self.heard_at_us or 0)
@@ -58,7 +66,12 @@ class Tally:
     def summary(
         self, symbols: int, seconds: float, reconnects: int, *, coverage: Coverage, compared: int, confirmed: int
     ) -> str:
-        """The last line of a sync. `confirmed` of `compared` samples were found among the contracts' own streams."""
+        """Return the last line of a sync. `confirmed` of `compared` samples were found among the own streams."""
+        skipped = {
+            "known already": self.known,
+            "of other contracts": self.other_market,
+            "other frames": self.other_frames,
+        }
         parts = [
             f"Captured {self.emitted} updates of {symbols} symbols in {seconds:.1f} seconds.",
             f"Reconnects: {reconnects}. Gaps: {_times(self.gaps)}.",
@@ -71,17 +84,9 @@ class Tally:
             parts.append(f"Longest pause: {duration(self.longest_pause)}.")
         if compared:
             parts.append(f"Samples confirmed: {confirmed:,} of {compared:,}.")
-        skipped = [
-            f"{count} {what}"
-            for count, what in (
-                (self.known, "known already"),
-                (self.other_market, "of other contracts"),
-                (self.other_frames, "other frames"),
-            )
-            if count
-        ]
-        if skipped:
-            parts.append(f"Skipped without loss: {', '.join(skipped)}.")
+        if any(skipped.values()):
+            counts = ", ".join(f"{count} {what}" for what, count in skipped.items() if count)
+            parts.append(f"Skipped without loss: {counts}.")
         if self.malformed:
             parts.append(f"Malformed: {self.malformed}.")
         if type(self.first_event_time) is int and type(self.last_event_time) is int:
@@ -94,8 +99,63 @@ def _times(lengths: list[float]) -> str:
     return f"{len(lengths)}, {duration(sum(lengths))} in all" if lengths else "none"
 
 
+class Progress:
+    """The line that a sync logs now and then. Times are monotonic seconds."""
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+        self._last_at = began
+        self._last_emitted = 0
+        self._lost_at: dict[int, float | None] = {}  # by feed
+
+    def reach(self, change: ConnectivityChanged) -> None:
+        """Record that a feed has a connection again, or has lost its last one."""
+        self._lost_at[change.feed] = change.lost_at
+
+    def is_due(self, now: float) -> bool:
+        """Every ten seconds in the first minute, every minute after it."""
+        every = EVERY_AT_FIRST if self._last_at - self._began < AT_FIRST else EVERY
+        return now >= self._last_at + every
+
+    def line(self, now: float, emitted: int, symbols: int, left: float) -> str:
+        """Return the line: updates so far, their rate since the last line, `left` seconds, feeds not connected."""
+        rate = (emitted - self._last_emitted) / max(now - self._last_at, 0.001)
+        self._last_emitted, self._last_at = emitted, now
+        line = f"{emitted} updates of {symbols} symbols, {rate:.0f} a second, {left:.0f} seconds left."
+        lost_at = [moment for moment in self._lost_at.values() if moment is not None]
+        if not lost_at:
+            return line
+        longest = duration(now - min(lost_at))
+        if len(self._lost_at) == 1:
+            return f"{line} Not connected for {longest}."
+        return f"{line} {len(lost_at)} of {len(self._lost_at)} connections are missing, the longest for {longest}."
+
+
+class SchemaDrift:
+    """Validates one record a minute against its JSON schema, and reports each fault once."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = schema
+        self._reported: set[str] = set()
+        self._next_at_us = 0
+
+    def is_due(self, now_us: int) -> bool:
+        """Return whether to validate a record: the first, and one a minute."""
+        return now_us >= self._next_at_us
+
+    def faults(self, record: Mapping[str, Any], now_us: int = 0) -> list[str]:
+        """Return a sentence for each field that the schema does not allow and that has not been reported yet."""
+        self._next_at_us = now_us + VALIDATE_EVERY_US
+        found = {}
+        for fault in jsonschema.Draft7Validator(self._schema).iter_errors(record):
+            found[".".join(map(str, fault.path)) or "record"] = fault.message[:200]
+        new = [f"`{field}`: {message}" for field, message in found.items() if field not in self._reported]
+        self._reported.update(found)
+        return new
+
+
 def hole_before(listened_until: float, first: float, until: str) -> str:
-    """Return a sentence about what nobody listened to between two syncs, `until` something.
+    """Return a sentence about the hole between two syncs, in which nothing listened, `until` something.
 
     Both moments are epoch seconds of the exchange's clock: the newest time of the state, and the end of the hole.
     """

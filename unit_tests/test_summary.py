@@ -1,0 +1,180 @@
+"""What a sync says of itself: at its start, while it goes on, at its end."""
+
+from __future__ import annotations
+
+import pytest
+
+from source_binance_futures.binance.market_stream.coverage import Coverage
+from source_binance_futures.binance.market_stream.items import ConnectivityChanged, Gap, Silence
+from source_binance_futures.binance.market_stream.messages import MalformedFrame, OtherFrame
+from source_binance_futures.streams.summary import (
+    Progress,
+    SchemaDrift,
+    Tally,
+    clock_behind,
+    clock_drifted,
+    hole_before,
+)
+
+NOON = 1_790_337_600.0  # 2026-09-25 12:00:00 UTC
+
+
+@pytest.mark.parametrize(
+    ("why", "counted", "sentence"),
+    [
+        (MalformedFrame("not JSON"), (5, 0), "A malformed frame was left out (not JSON): abc"),
+        (OtherFrame("no book ticker"), (0, 5), "A frame that is not a book ticker was left out: abc"),
+    ],
+)
+def test_only_the_first_three_of_a_kind_are_quoted(
+    why: MalformedFrame | OtherFrame, counted: tuple[int, int], sentence: str
+) -> None:
+    tally = Tally()
+    assert [tally.left_out(b"abc", why) for _ in range(5)] == [sentence] * 3 + [None] * 2
+    assert (tally.malformed, tally.other_frames) == counted
+
+
+def test_gaps_and_silences_are_counted_apart() -> None:
+    tally = Tally()
+    tally.missed(Gap(0, 100.0, 102.5, "reset"))
+    tally.missed(Silence(0, 100.0, 131.0, "silent too"))
+    tally.missed(Gap(0, 200.0, 201.0, "reset"))
+    assert (tally.gaps, tally.silences) == ([2.5, 1.0], [31.0])
+
+
+@pytest.mark.parametrize(
+    ("tally", "expected"),
+    [
+        (Tally(), False),
+        (Tally(malformed=2), True),
+        (Tally(malformed=2, other_frames=1), True),
+        (Tally(malformed=2, emitted=1), False),
+        (Tally(malformed=2, known=1), False),
+        (Tally(malformed=2, other_market=1), False),
+        (Tally(malformed=2, emitted=1, known=1, other_market=1), False),
+        (Tally(malformed=2, known=1, other_market=1), False),
+        (Tally(other_frames=2), False),
+    ],
+)
+def test_whether_only_malformed_frames_came(tally: Tally, expected: bool) -> None:
+    assert tally.only_malformed is expected
+
+
+def test_the_last_line_of_a_sync_in_which_nothing_happened() -> None:
+    assert Tally().summary(0, 2.04, 0, coverage=Coverage(), compared=0, confirmed=0) == (
+        "Captured 0 updates of 0 symbols in 2.0 seconds. Reconnects: 0. Gaps: none."
+    )
+
+
+def test_the_last_line_of_a_sync_in_which_everything_happened() -> None:
+    tally = Tally(10, 1, 2, 3, 4, gaps=[2.0, 1.5], silences=[61.0])
+    tally.first_event_time, tally.last_event_time = 1795293300123, 1795293302500
+    tally.longest_pause = 7.25
+    coverage = Coverage()
+    for moment in (1, 3):
+        coverage.begin("BTCUSD_PERP", 0, moment)
+        coverage.reset_feed(0)
+    coverage.begin("ETHUSD_PERP", 0, 2)
+    assert tally.summary(5, 60.0, 2, coverage=coverage, compared=2345, confirmed=2344) == (
+        "Captured 10 updates of 5 symbols in 60.0 seconds. Reconnects: 2. Gaps: 2, 3.5 seconds in all. "
+        "Long silences: 1, 61 seconds in all. Covered intervals: 3, of 2 contracts. "
+        "Longest pause: 7.2 seconds. Samples confirmed: 2,344 of 2,345. "
+        "Skipped without loss: 1 known already, 2 of other contracts, 3 other frames. Malformed: 4. "
+        "Event times from 2026-11-21 20:35:00.123 UTC to 2026-11-21 20:35:02.500 UTC."
+    )
+
+
+@pytest.mark.parametrize(("first", "last"), [(None, 1), (1, None), ("1", 1), (1, True), (1.5, 1)])
+def test_event_times_that_are_none_are_not_shown(first: object, last: object) -> None:
+    tally = Tally(first_event_time=first, last_event_time=last)
+    assert "Event times" not in tally.summary(0, 1, 0, coverage=Coverage(), compared=0, confirmed=0)
+
+
+def test_the_longest_pause_is_between_two_reads_in_the_order_of_their_clock() -> None:
+    tally = Tally()
+    assert (tally.longest_pause, tally.heard_at_us) == (None, None)
+    pauses = []
+    for at in (5, 3, 6, 16, 17):  # the second was kept by a standby, and comes later than it was read
+        tally.heard(at * 1_000_000)
+        pauses.append(tally.longest_pause)
+    assert pauses == [None, 0.0, 1.0, 10.0, 10.0]
+    assert tally.heard_at_us == 17_000_000
+
+
+def test_every_ten_seconds_in_the_first_minute_and_every_minute_after() -> None:
+    progress, moments = Progress(1000.0), []
+    for quarter in range(1000):
+        now = 1000.0 + quarter / 4
+        if progress.is_due(now):
+            progress.line(now, 0, 0, 0)
+            moments.append(now - 1000.0)
+    assert moments == [10, 20, 30, 40, 50, 60, 120, 180, 240]
+
+
+@pytest.mark.parametrize(("late", "next_due"), [(37.0, 47.0), (59.5, 69.5), (60.0, 120.0)])
+def test_a_late_look_does_not_bring_two_lines_at_once(late: float, next_due: float) -> None:
+    progress = Progress(0.0)
+    assert progress.is_due(late)
+    progress.line(late, 0, 0, 0)
+    assert not progress.is_due(next_due - 0.1)
+    assert progress.is_due(next_due)
+
+
+def test_the_rate_is_of_the_last_interval() -> None:
+    progress = Progress(100.0)
+    assert progress.line(110.0, 5000, 30, 50.0) == "5000 updates of 30 symbols, 500 a second, 50 seconds left."
+    assert progress.line(120.0, 5000, 30, 40.0) == "5000 updates of 30 symbols, 0 a second, 40 seconds left."
+    assert progress.line(125.0, 5100, 30, 35.0) == "5100 updates of 30 symbols, 20 a second, 35 seconds left."
+
+
+def test_a_first_look_at_once_divides_by_nothing() -> None:
+    assert " 2000 a second" in Progress(100.0).line(100.0, 2, 1, 60.0)
+    assert " 5 a second" in Progress(100.0).line(101.0, 5, 1, 60.0)
+
+
+def test_since_when_there_is_no_connection() -> None:
+    progress = Progress(0.0)
+    progress.reach(ConnectivityChanged(0, 0.0))
+    assert progress.line(10.0, 0, 0, 50.0).endswith(" 50 seconds left. Not connected for 10.0 seconds.")
+    progress.reach(ConnectivityChanged(0, None))
+    assert progress.line(20.0, 0, 0, 40.0).endswith(" 40 seconds left.")
+    progress.reach(ConnectivityChanged(0, 24.0))
+    assert progress.line(30.0, 0, 0, 30.0).endswith(" Not connected for 6.0 seconds.")
+
+
+def test_several_connections_some_missing() -> None:
+    progress = Progress(0.0)
+    for feed in range(4):
+        progress.reach(ConnectivityChanged(feed, None))
+    progress.reach(ConnectivityChanged(1, 3.0))
+    progress.reach(ConnectivityChanged(3, 5.0))
+    line = progress.line(10.0, 0, 0, 50.0)
+    assert line.endswith(" 2 of 4 connections are missing, the longest for 7.0 seconds.")
+
+
+def test_a_record_a_minute_is_validated_and_each_fault_reported_once() -> None:
+    drift = SchemaDrift({"properties": {"u": {"type": "integer"}}, "required": ["b"]})
+    assert drift.is_due(0)
+    assert drift.faults({"u": "1"}, 5) == ["`u`: '1' is not of type 'integer'", "`record`: 'b' is a required property"]
+    assert [drift.is_due(moment) for moment in (60_000_004, 60_000_005)] == [False, True]
+    assert drift.faults({"u": "2"}, 60_000_005) == []
+
+
+def test_the_hole_before_a_sync_in_seconds() -> None:
+    assert hole_before(NOON, NOON + 6.44, "until the first update of this sync") == (
+        "The state ends with an update of 2026-09-25 12:00:00.000 UTC: a hole of 6.4 seconds until the first update of "
+        "this sync. What Binance pushed since then, while nothing listened, cannot be had any more."
+    )
+
+
+def test_no_length_where_the_first_update_is_of_before_the_state() -> None:
+    assert "2026-09-25 12:00:00.000 UTC. What" in hole_before(NOON, NOON - 3, "until the first update of this sync")
+
+
+def test_clocks_that_differ() -> None:
+    assert clock_behind(8.2, NOON).startswith(
+        "This machine's clock is 8.2 seconds behind the newest row of the state, received at 2026-09-25 12:00:00.000 "
+        "UTC. `covered_since_us` stays null for so long"
+    )
+    assert "is 3600 seconds behind the time that this sync goes by" in clock_drifted(-3600)
+    assert "is 1.5 seconds ahead of the time" in clock_drifted(1.5)
