@@ -61,13 +61,18 @@ class FrameCutter:
                 return found
             data = bytes(self._held)
             self._held = bytearray()
-        position = self._cut_whole_frames(data, found)
-        if position < len(data) and self.violation is None:
+        try:
+            position = self._cut_whole_frames(data, found)
             self._held += memoryview(data)[position:]
+        except ProtocolViolation as violation:
+            self.violation = violation.with_traceback(None)  # which would keep all that was read
         return found
 
     def _cut_whole_frames(self, data: bytes, found: Cut) -> int:
-        """Appends every complete message and control frame; returns where the first incomplete frame begins."""
+        """Appends every complete message and control frame; returns where the first incomplete frame begins.
+
+        Raises `ProtocolViolation`.
+        """
         append = found.payloads.append
         limit = self._max
         position = 0
@@ -85,58 +90,48 @@ class FrameCutter:
             elif length > LENGTH_16:
                 start += 8
                 if length > LENGTH_64:
-                    return self._violate(PROTOCOL_ERROR, "a masked frame", position)
+                    raise ProtocolViolation(PROTOCOL_ERROR, "a masked frame")
                 if start > end:
                     self._needed = 10
                     return position
                 length = int.from_bytes(data[position + 2 : start], "big")
             if length > limit:
-                return self._violate(MESSAGE_TOO_BIG, f"a frame of {length} bytes, more than {limit}", position)
+                raise ProtocolViolation(MESSAGE_TOO_BIG, f"a frame of {length} bytes, more than {limit}")
             stop = start + length
             if stop > end:
                 self._needed = stop - position
                 return position
             if first == WHOLE_TEXT and self._fragments is None:
                 append(data[start:stop])
-            elif not self._take_rare_frame(first, data[start:stop], found):
-                return position
+            else:
+                self._take_rare_frame(first, data[start:stop], found)
             position = stop
         self._needed = SHORTEST_HEADER
         return position
 
-    def _take_rare_frame(self, first: int, payload: bytes, found: Cut) -> bool:
-        """A control frame, a binary one, or a piece of a fragmented message; False if it breaks the protocol."""
+    def _take_rare_frame(self, first: int, payload: bytes, found: Cut) -> None:
+        """A control frame, a binary one, or a piece of a fragmented message. Raises `ProtocolViolation`."""
         final, opcode = first & FIN, first & 0x0F
         if first & 0x70:
-            return self._refuse(PROTOCOL_ERROR, "a compressed frame, which was not agreed on")
+            raise ProtocolViolation(PROTOCOL_ERROR, "a compressed frame, which was not agreed on")
         if opcode in (CLOSE, PING, PONG):
             if not final or len(payload) > MAX_CONTROL_PAYLOAD:
-                return self._refuse(PROTOCOL_ERROR, "a control frame that is fragmented or too long")
+                raise ProtocolViolation(PROTOCOL_ERROR, "a control frame that is fragmented or too long")
             found.controls.append(ControlFrame(opcode, payload))
-            return True
-        if opcode in (TEXT, BINARY):
+        elif opcode in (TEXT, BINARY):
             if self._fragments is not None:
-                return self._refuse(PROTOCOL_ERROR, "a new message inside a fragmented one")
+                raise ProtocolViolation(PROTOCOL_ERROR, "a new message inside a fragmented one")
             if final:
                 found.payloads.append(payload)
             else:
                 self._fragments, self._fragments_size = [payload], len(payload)
-            return True
-        if opcode != CONTINUATION or self._fragments is None:
-            return self._refuse(PROTOCOL_ERROR, "a continuation of nothing, or an unknown kind of frame")
-        self._fragments.append(payload)
-        self._fragments_size += len(payload)
-        if self._fragments_size > self._max or len(self._fragments) > MAX_FRAGMENTS:
-            return self._refuse(MESSAGE_TOO_BIG, f"a fragmented message of more than {self._max} bytes")
-        if final:
-            found.payloads.append(b"".join(self._fragments))
-            self._fragments = None
-        return True
-
-    def _refuse(self, close_code: int, why: str) -> bool:
-        self.violation = ProtocolViolation(close_code, why)
-        return False
-
-    def _violate(self, close_code: int, why: str, position: int) -> int:
-        self.violation = ProtocolViolation(close_code, why)
-        return position
+        elif opcode == CONTINUATION and self._fragments is not None:
+            self._fragments.append(payload)
+            self._fragments_size += len(payload)
+            if self._fragments_size > self._max or len(self._fragments) > MAX_FRAGMENTS:
+                raise ProtocolViolation(MESSAGE_TOO_BIG, f"a fragmented message of more than {self._max} bytes")
+            if final:
+                found.payloads.append(b"".join(self._fragments))
+                self._fragments = None
+        else:
+            raise ProtocolViolation(PROTOCOL_ERROR, "a continuation of nothing, or an unknown kind of frame")

@@ -18,10 +18,6 @@ from ..errors import TlsFailed, TlsUnusable
 from ..text import utc
 from .sockets import READ_BYTES, ByteStream, EndOfStream, reason
 
-# Of OpenSSL's X509_V_ERR_*, as `ssl.SSLCertVerificationError.verify_code` has them.
-WRONG_NAME = frozenset({62, 64})  # the host's name, its IP address
-WRONG_TIME = frozenset({9, 10, 11, 12, 13, 14})  # not yet valid, expired; of a certificate or a revocation list
-UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21, 27})  # not found, self-signed, not trusted
 # Reasons of an `ssl.SSLError` where what came is no TLS record.
 NOT_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "WRONG_SSL_VERSION", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"}
@@ -37,6 +33,24 @@ NO_ANSWER = (
     "Try again later. If this lasts, a firewall may hold the connection back: try another network, "
     "or a proxy (`proxy_url`)."
 )
+OTHER_NAME = (
+    "A server of another name answers in its place: check DNS and the address, and whether your provider, "
+    "a firewall or a proxy blocks Binance and answers for it."
+)
+OTHER_TIME = (
+    "Check this machine's clock, which says {now}. If it is right, something in between answers with a certificate "
+    "that is out of date."
+)
+UNKNOWN_ISSUER = (
+    "Something in between, such as a company's proxy or a virus scanner, replaces certificates: "
+    "set SSL_CERT_FILE to your authority's certificate.{named}"
+)
+# What to do, by OpenSSL's X509_V_ERR_*, as `ssl.SSLCertVerificationError.verify_code` has them.
+ADVICE = {
+    **dict.fromkeys((62, 64), OTHER_NAME),  # the host's name, its IP address
+    **dict.fromkeys(range(9, 15), OTHER_TIME),  # not yet valid, expired; of a certificate or a revocation list
+    **dict.fromkeys((2, 18, 19, 20, 21, 27), UNKNOWN_ISSUER),  # not found, self-signed, not trusted
+}
 RECORD_BYTES = 16 * 1024  # the most that one TLS record carries, RFC 8446 section 5.1
 
 
@@ -60,54 +74,47 @@ def tls_context() -> ssl.SSLContext:
     try:
         context = ssl.create_default_context()
     except ssl.SSLError as error:
-        raise TlsUnusable(_unusable_openssl(error)) from error
+        found = [f"{name} names {os.environ[name]}" for name in OPENSSL_VARIABLES if os.environ.get(name)]
+        where = f"; {' and '.join(found)}: correct or remove it" if found else "; check its configuration, openssl.cnf"
+        raise TlsUnusable(f"OpenSSL could not be set up ({_plain(error)}){where}") from error
     except OSError as error:  # the only file that Python itself opens here
-        raise TlsUnusable(_unusable_file("SSLKEYLOGFILE", str(error.filename), reason(error))) from error
+        raise _unusable("SSLKEYLOGFILE", error.filename, reason(error)) from error
     # From Python 3.13 on this would refuse authorities of companies that leave out what RFC 5280 asks of a certificate,
     # and that every Python before accepts. Signatures, names and dates are verified all the same.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.options |= ssl.OP_NO_RENEGOTIATION  # it would make reading wait for writing
-    _load_authorities(context)
-    return context
-
-
-def _load_authorities(context: ssl.SSLContext) -> None:
     paths = ssl.get_default_verify_paths()
     file, folders = os.environ.get(paths.openssl_cafile_env), os.environ.get(paths.openssl_capath_env)
     if folders and not any(os.access(folder, os.R_OK | os.X_OK) for folder in folders.split(os.pathsep)):
-        raise TlsUnusable(_unusable_file(paths.openssl_capath_env, folders, "no such folder can be read"))
-    named_by = paths.openssl_cafile_env if file else None
-    if not file and not paths.cafile and not paths.capath:
-        file = certifi.where()  # a Python that was built without the system's authorities
-    if not file:
-        return
-    try:
-        context.load_verify_locations(file)
-    except OSError as error:
-        why = "it holds no certificate" if isinstance(error, ssl.SSLError) else reason(error)
-        raise TlsUnusable(_unusable_file(named_by, file, why)) from error
+        raise _unusable(paths.openssl_capath_env, folders, "no such folder can be read")
+    if file or not (paths.cafile or paths.capath):  # certifi where Python was built without the system's authorities
+        try:
+            context.load_verify_locations(file or certifi.where())
+        except OSError as error:
+            why = "it holds no certificate" if isinstance(error, ssl.SSLError) else reason(error)
+            if file:
+                raise _unusable(paths.openssl_cafile_env, file, why) from error
+            fault = (
+                f"the authorities of the package certifi, {certifi.where()}, cannot be read ({why}); install it again"
+            )
+            raise TlsUnusable(fault) from error
+    return context
 
 
-def _unusable_file(named_by: str | None, path: str, why: str) -> str:
-    if named_by is None:
-        return f"the authorities of the package certifi, {path}, cannot be read ({why}); install it again"
-    return f"{named_by} names {path}, which cannot be used ({why}); correct the variable or remove it"
-
-
-def _unusable_openssl(error: ssl.SSLError) -> str:
-    found = [f"{name} names {os.environ[name]}" for name in OPENSSL_VARIABLES if os.environ.get(name)]
-    where = f"; {' and '.join(found)}: correct or remove it" if found else "; check its configuration, openssl.cnf"
-    return f"OpenSSL could not be set up ({_plain(error)}){where}"
+def _unusable(variable: str, path: str, why: str) -> TlsUnusable:
+    return TlsUnusable(f"{variable} names {path}, which cannot be used ({why}); correct the variable or remove it")
 
 
 def _why(error: OSError | ValueError, clock: Clock) -> tuple[str, str]:
     """Why a handshake failed, as a clause, and what to do about it, in sentences."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate was not accepted ({error.verify_message})", _advice(error.verify_code, clock)
+        file = os.environ.get("SSL_CERT_FILE")
+        named = f" SSL_CERT_FILE names {file} now, and the authority is not in it." if file else ""
+        advice = ADVICE.get(error.verify_code, IN_BETWEEN).format(now=utc(clock.epoch(), "seconds"), named=named)
+        return f"its certificate was not accepted ({error.verify_message})", advice
     if isinstance(error, ssl.SSLError):
-        if error.reason in NOT_TLS:
-            return "the server does not speak TLS on this port", CHECK_ADDRESS
-        return f"{_plain(error)}", IN_BETWEEN
+        not_tls = error.reason in NOT_TLS
+        return ("the server does not speak TLS on this port", CHECK_ADDRESS) if not_tls else (_plain(error), IN_BETWEEN)
     if isinstance(error, TimeoutError):
         return "the server did not finish the TLS handshake in time", NO_ANSWER
     if isinstance(error, OSError):
@@ -118,27 +125,6 @@ def _why(error: OSError | ValueError, clock: Clock) -> tuple[str, str]:
 def _plain(error: ssl.SSLError) -> str:
     """OpenSSL's own words, such as `tlsv1 alert protocol version`."""
     return (error.reason or str(error)).replace("_", " ").lower()
-
-
-def _advice(code: int, clock: Clock) -> str:
-    if code in WRONG_NAME:
-        return (
-            "A server of another name answers in its place: check DNS and the address, and whether your provider, "
-            "a firewall or a proxy blocks Binance and answers for it."
-        )
-    if code in WRONG_TIME:
-        return (
-            f"Check this machine's clock, which says {utc(clock.epoch(), 'seconds')}. If it is right, something in "
-            "between answers with a certificate that is out of date."
-        )
-    if code in UNKNOWN_ISSUER:
-        file = os.environ.get("SSL_CERT_FILE")
-        known = f" SSL_CERT_FILE names {file} now, and the authority is not in it." if file else ""
-        return (
-            "Something in between, such as a company's proxy or a virus scanner, replaces certificates: "
-            f"set SSL_CERT_FILE to your authority's certificate.{known}"
-        )
-    return IN_BETWEEN
 
 
 class TlsStream(ByteStream):

@@ -158,8 +158,8 @@ def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: st
     if code == INVALID_SYMBOL and symbol is not None:
         return UnknownSymbols([symbol])
     if symbol is not None and 400 <= status < 500 and (code in SYMBOL_CODES or "symbol" in text.lower()):
-        return SymbolRefused(symbol, told(code), text)
-    return RequestRefused(status, told(code), text)
+        return SymbolRefused(symbol, text.rstrip(". "), told(code))
+    return RequestRefused(status, told(code), text.rstrip(". ") or "it gave no reason")
 
 
 def _retry_at(error: Mapping[str, Any], now: float) -> float:
