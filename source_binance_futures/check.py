@@ -241,10 +241,11 @@ class Probe:
     def _meet(self, seconds: float) -> None:
         """Take the outcomes of attempts that have ended, waiting at most so many seconds for the first."""
         while (outcome := self._dialler.outcome(seconds)) is not None:
-            if outcome.connection is not None:
-                self._open.append(outcome.connection)
+            _, ended = outcome
+            if isinstance(ended, Connection):
+                self._open.append(ended)
             else:
-                self._failure = outcome.error
+                self._failure = ended
             seconds = 0
 
     def _read(self, connection: Connection) -> None:

@@ -331,12 +331,12 @@ class Probe:
 
     def _meet(self) -> None:
         while (outcome := self._dialler.outcome()) is not None:
-            if outcome.error is not None:
-                self.errors.append(outcome.error)
-                outcome.tag(outcome.error)
-            elif outcome.connection is not None:
+            met, ended = outcome
+            if isinstance(ended, BinanceError):
+                self.errors.append(ended)
+            else:
                 self.reached = True
-                outcome.tag(outcome.connection)
+            met(ended)
 
     def _dial_address(self, address: Address, symbols: Sequence[str], *, replaces: bool = False) -> None:
         if self.stats.connections - self._asking.dialled + API_CONNECTIONS < MOST_CONNECTIONS:

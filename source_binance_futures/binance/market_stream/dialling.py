@@ -64,13 +64,12 @@ class Dialling:
         outcome = self._dialler.outcome()
         if outcome is None:
             return None
-        base, named = outcome.tag
-        if outcome.connection is not None:
+        (base, named), ended = outcome
+        if isinstance(ended, Connection):
             self._refused = 0
-            return Opened(outcome.connection, base, named)
-        assert outcome.error is not None
-        self.trouble = outcome.error
-        return self._refusal(outcome.error, base, now)
+            return Opened(ended, base, named)
+        self.trouble = ended
+        return self._refusal(ended, base, now)
 
     def _refusal(self, error: BinanceError, base: int, now: float) -> Refusal:
         if isinstance(error, AddressRefused):

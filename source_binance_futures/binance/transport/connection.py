@@ -5,12 +5,12 @@ The dialler opens connections in the background and hands them over to the threa
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import selectors
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from websocket import ABNF
 
@@ -174,26 +174,13 @@ def _frame(payload: bytes, opcode: int) -> bytes:
     return ABNF.create_frame(payload, opcode).format()
 
 
-class Opening(Protocol):
-    """How a connection comes about: `hand_over` is called with it, or with what failed, from whatever thread."""
-
-    def __call__(
-        self,
-        url: str,
-        route: Route,
-        deadline: Deadline,
-        max_message_bytes: int,
-        hand_over: Callable[[Connection | Exception], None],
-    ) -> None: ...
+HandOver = Callable[[Connection | Exception], None]
+"""Takes a connection or what failed, from whatever thread."""
+Opening = Callable[[str, Route, Deadline, int, HandOver], None]
+"""How a connection to a URL comes about; the number is `max_message_bytes`."""
 
 
-def open_in_background(
-    url: str,
-    route: Route,
-    deadline: Deadline,
-    max_message_bytes: int,
-    hand_over: Callable[[Connection | Exception], None],
-) -> None:
+def open_in_background(url: str, route: Route, deadline: Deadline, max_message_bytes: int, hand_over: HandOver) -> None:
     """Open a connection in a thread of its own, which calls `hand_over` with it, or with what `open` raised."""
 
     def attempt() -> None:
@@ -208,15 +195,6 @@ def open_in_background(
         start_thread(f"connect to {host}", attempt, f"No connection to {host} was tried")
     except NoThread as error:  # what is open goes on without it
         hand_over(error)
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[Tag]):
-    """How an attempt has ended: one of `connection` and `error` is None. `tag` is what it was dialled with."""
-
-    tag: Tag
-    connection: Connection | None
-    error: BinanceError | None
 
 
 class Dialler(Generic[Tag]):
@@ -255,20 +233,18 @@ class Dialler(Generic[Tag]):
         self.under_way += 1
         self._opening(url, self._route, self._clock.deadline(within), self._max_message_bytes, hand_over)
 
-    def outcome(self, seconds: float = 0.0) -> Outcome[Tag] | None:
-        """Return how an attempt has ended, waiting at most so many seconds for one that does; None if none has."""
+    def outcome(self, seconds: float = 0.0) -> tuple[Tag, Connection | BinanceError] | None:
+        """Return how an attempt has ended, and what it was dialled with; wait at most so many seconds for one."""
         try:
             tag, ended = self._ended.get(timeout=seconds) if seconds > 0 else self._ended.get_nowait()
         except queue.Empty:
             return None
         self.under_way -= 1
-        if isinstance(ended, Connection):
-            return Outcome(tag, ended, None)
-        if isinstance(ended, BinanceError):
-            return Outcome(tag, None, ended)
+        if isinstance(ended, (Connection, BinanceError)):
+            return tag, ended
         unexpected = UnexpectedFailure(ended)
         unexpected.__cause__ = ended
-        return Outcome(tag, None, unexpected)
+        return tag, unexpected
 
     def close(self) -> None:
         """Leave every connection that was opened and not met yet, now or as soon as it comes about."""
@@ -276,13 +252,11 @@ class Dialler(Generic[Tag]):
         self._leave_all()
 
     def _leave_all(self) -> None:
-        while True:
-            try:
+        with contextlib.suppress(queue.Empty):
+            while True:
                 _, ended = self._ended.get_nowait()
-            except queue.Empty:
-                return
-            if isinstance(ended, Connection):
-                ended.close()
+                if isinstance(ended, Connection):
+                    ended.close()
 
 
 def connect(url: str, route: Route, stop: Stop, within: float, max_message_bytes: int) -> Connection:
@@ -298,10 +272,9 @@ def connect(url: str, route: Route, stop: Stop, within: float, max_message_bytes
             outcome = dialler.outcome(LOOK_EVERY)
             if outcome is None:
                 continue
-            if outcome.connection is not None:
-                return outcome.connection
-            assert outcome.error is not None
-            raise outcome.error
+            if isinstance(outcome[1], BinanceError):
+                raise outcome[1]
+            return outcome[1]
     finally:
         dialler.close()
     if stop.requested:
