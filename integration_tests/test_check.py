@@ -1,27 +1,33 @@
-"""`check` through the real process: it tries both endpoints, tells their failures apart, and always gives a status."""
+"""`check` against a real server: it tries both endpoints, tells their failures apart, and always gives a status.
+
+The clock is virtual and passes where a test says so. That a process answers within 15 seconds needs a real one.
+"""
 
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Iterator
-from concurrent.futures import Future
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local_exchange import DropConnection, LocalExchange, NoAnswer
+from local_exchange import Answer, DropConnection, LocalExchange, NoAnswer
+from source_binance_futures.binance.clock import Stop
+from source_binance_futures.binance.websocket_api.prices import WeightBudget
+from source_binance_futures.check import answer_by, failures_of
+from source_binance_futures.config import Config
+from unit_tests.virtual_time import VirtualTime
 
-from .harness.connector import Connector, Output, side_by_side
-from .harness.patience import FACTOR, patient
-from .harness.price_answers import Arrangement, answers, limited, nothing, refused, together
+from .harness.connector import Connector, Output
+from .harness.patience import SOON
 from .harness.warm import CONNECTOR
 
-WITHIN = patient(15.0)  # seconds, which are promised
-LATE = patient(3.0)  # seconds by which a busy machine may exceed what is promised, most of them at the end of Python
-# Where the machine is said to be slow, with as much more time.
-PATIENT = f"from source_binance_futures import check\ncheck.CHECK_WITHIN *= {FACTOR}\n"
+WITHIN = 15.0  # seconds, which are promised
+LATE = 3.0  # seconds by which a process may exceed what is promised, most of them at the end of Python
 SLOW_TO_START = """
 import time
 from source_binance_futures import entrypoint
@@ -29,116 +35,132 @@ from source_binance_futures import entrypoint
 launch = entrypoint.launch
 entrypoint.launch = lambda *arguments: time.sleep(8) or launch(*arguments)
 """
+HOST = "127.0.0.1:PORT"
+TIME = VirtualTime()
 
-CHECKS: dict[str, tuple[Arrangement, dict[str, Any], str, list[str]]] = {
-    # What waits longest begins first.
-    "a slow handshake, and a quiet market": (
-        together(lambda exchange: exchange.slow_handshake(2, times=None), lambda exchange: exchange.set_rate(0)),
-        {},
-        "SUCCEEDED",
-        [],
+
+@dataclass
+class Case:
+    """What the exchange does, the options, and what each sentence contains; without one the check succeeds.
+
+    Once `until` holds, more time passes than anything is waited for.
+    """
+
+    arrange: Callable[[LocalExchange], object] = lambda _: None
+    options: dict[str, Any] = field(default_factory=dict)
+    sentences: tuple[str, ...] = ()
+    until: Callable[[LocalExchange], object] | None = None
+    warning: str = ""
+
+
+def no_answer(_request: dict[str, Any]) -> Answer:
+    TIME.pass_by(7.0)
+    return NoAnswer
+
+
+def banned_and_quiet(exchange: LocalExchange) -> None:
+    exchange.refuse(418, {"Retry-After": "7200"}, endpoint="api")
+    exchange.set_rate(0)
+
+
+def limited_and_refused(exchange: LocalExchange) -> None:
+    exchange.refuse(403, endpoint="market", times=None)
+    exchange.script_answer({"status": 429, "error": {"code": -1003, "msg": "", "data": {"retryAfter": 30}}})
+
+
+def has_sent_all(exchange: LocalExchange) -> bool:
+    """Prices were asked for, and the market stream has brought more than one update."""
+    return bool(exchange.requests) and any(each.frames_sent > 50 for each in exchange.connections)
+
+
+CASES = {
+    "both work": Case(options={"price_symbols": ["btcusdt"], "book_ticker_symbols": ["btcusd_perp"]}),
+    "banned at the API's door, and a quiet market": Case(
+        banned_and_quiet,
+        sentences=(f"symbol_prices: {HOST} has banned this IP address",),
+        until=lambda exchange: exchange.connections,
+        warning="no book ticker came within 10 seconds. The market may be quiet",
     ),
-    "a wrong book ticker symbol": (
-        nothing,
-        {"book_ticker_symbols": ["BTCUSD_PERP", "BTCUSD"]},
-        "FAILED",
-        ["book_tickers: `book_ticker_symbols`: BTCUSD is not listed. Did you mean BTCUSD_PERP?"],
+    "a wrong book ticker symbol": Case(
+        options={"book_ticker_symbols": ["BTCUSD_PERP", "BTCUSD"]},
+        sentences=("book_tickers: `book_ticker_symbols`: BTCUSD is not listed. Did you mean BTCUSD_PERP?",),
+        until=has_sent_all,
     ),
-    "banned at the API's door, and a quiet market": (
-        together(refused("api", 418, retry_after=7200), lambda exchange: exchange.set_rate(0)),
-        {},
-        "FAILED",
-        ["symbol_prices: 127.0.0.1", "has banned this IP address"],
+    "unknown price symbols": Case(
+        options={"price_symbols": ["NOSUCHUSDT", "BTCUSDT", "币USDT"]},
+        sentences=("symbol_prices: `price_symbols`: Binance does not list NOSUCHUSDT, 币USDT among",),
     ),
-    "both work": (nothing, {"price_symbols": ["btcusdt"], "book_ticker_symbols": ["btcusd_perp"]}, "SUCCEEDED", []),
-    "unknown price symbols": (
-        nothing,
-        {"price_symbols": ["NOSUCHUSDT", "BTCUSDT", "币USDT"]},
-        "FAILED",
-        ["symbol_prices: `price_symbols`: Binance does not list NOSUCHUSDT, 币USDT among"],
+    "prices limited, and the market stream refused": Case(
+        limited_and_refused,
+        sentences=(
+            f"book_tickers: {HOST} refused the connection with HTTP status 403",
+            f"symbol_prices: {HOST} has received too many requests from this IP address",
+        ),
     ),
-    "prices limited, and the market stream refused": (
-        together(refused("market", 403), answers(limited(seconds=30))),
-        {},
-        "FAILED",
-        [
-            "book_tickers: 127.0.0.1",
-            "refused the connection with HTTP status 403",
-            "symbol_prices: 127.0.0.1",
-            "too many requests from this IP address",
-        ],
+    "both refused alike": Case(
+        lambda exchange: exchange.refuse(451, times=None),
+        sentences=(f"{HOST} refused the connection with HTTP status 451. Binance does not serve the country",),
     ),
-    "both refused alike": (
-        refused(None, 451),
-        {},
-        "FAILED",
-        ["refused the connection with HTTP status 451. Binance does not serve the country"],
+    "prices lost": Case(
+        lambda exchange: exchange.script_answer(DropConnection),
+        sentences=("symbol_prices: The connection to Binance was lost",),
     ),
-    "prices lost": (answers(DropConnection), {}, "FAILED", ["symbol_prices: The connection to Binance was lost"]),
-    "prices unanswered": (answers(NoAnswer), {}, "FAILED", ["symbol_prices:", "no answer to ticker.price within"]),
-    "both endpoints silent": (
-        lambda exchange: exchange.slow_handshake(60, times=None),
-        {},
-        "FAILED",
-        ["did not complete the WebSocket handshake: no answer in time"],
+    "prices unanswered": Case(
+        lambda exchange: exchange.script_answer(no_answer),
+        sentences=(f"symbol_prices: {HOST} gave no answer to ticker.price within 6 seconds",),
     ),
 }
 
 
-def check(name: str, connector: Connector) -> Output:
-    arrange, options, _, _ = CHECKS[name]
+@pytest.mark.parametrize("name", CASES)
+def test_one_sentence_for_what_does_not_work(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    case, stop = CASES[name], Stop(TIME.clock())
     # In real time: a sample of what was traded before the market fell quiet would be a book ticker.
-    with LocalExchange(rate=500, sample_every=None) as exchange:
-        arrange(exchange)
-        return connector.run("check", {"environment": exchange.environment(), **options})
+    with LocalExchange(rate=500, sample_every=None) as exchange, caplog.at_level("INFO"):
+        case.arrange(exchange)
+        config = Config.from_mapping({"environment": exchange.environment(), **case.options})
+
+        def pass_by() -> None:
+            if case.until is not None:
+                exchange.wait_for(functools.partial(case.until, exchange), SOON)
+                TIME.pass_by(60)
+
+        passing = threading.Thread(target=pass_by)
+        passing.start()
+        found = failures_of(config, stop, logging.getLogger("check"), WeightBudget(), answer_by(stop))
+        passing.join()
+    said = [sentence.replace(str(exchange.port), "PORT") for sentence in found]
+    assert len(said) == len(case.sentences), said
+    assert all(sentence.startswith(expected) for sentence, expected in zip(said, case.sentences, strict=True)), said
+    assert case.warning in caplog.text
+    if name == "both work":
+        assert "book_tickers: connected, and the first book ticker came." in caplog.messages
+        assert "symbol_prices: ticker.price answered with 1 prices." in caplog.messages
 
 
-@pytest.fixture(scope="module")
-def checks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Output]]]:
-    jobs = {name: functools.partial(check, name) for name in CHECKS}
-    with side_by_side(tmp_path_factory.mktemp("checks"), jobs, command=PATIENT + CONNECTOR) as futures:
-        yield futures
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_check_always_answers_with_a_status(name: str, checks: dict[str, Future[Output]]) -> None:
-    output = checks[name].result(patient(180))
-    _, _, expected, parts = CHECKS[name]
-    status, sentence = output.status
-    assert (output.exit_code, status) == (0, expected), sentence
-    assert all(part in sentence for part in parts), sentence
-    assert not sentence.startswith("'")
-    # One endpoint is not blamed for the other.
-    assert all(other not in sentence for other in ("book_tickers:", "symbol_prices:") if other not in " ".join(parts))
+def answer_within_15_seconds(connector: Connector, exchange: LocalExchange) -> Output:
+    output = connector.run("check", {"environment": exchange.environment()})
+    assert output.exit_code == 0
+    assert output.status[0] == "FAILED"
     assert output.is_plain
+    assert output.seconds < WITHIN + LATE
+    return output
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CHECKS)
-def test_check_answers_in_time(name: str, checks: dict[str, Future[Output]]) -> None:
-    assert checks[name].result(patient(180)).seconds < WITHIN + LATE
-
-
-def test_what_check_tells_of_what_works(checks: dict[str, Future[Output]]) -> None:
-    works = checks["both work"].result(patient(180))
-    assert "book_tickers: connected, and the first book ticker came." in works.logs("INFO")
-    assert "symbol_prices: ticker.price answered with 1 prices." in works.logs("INFO")
-    quiet = checks["banned at the API's door, and a quiet market"].result(patient(180))
-    (warning,) = quiet.logs("WARN")
-    assert re.search(r"no book ticker came within \d+ seconds\. The market may be quiet", warning)
+def test_endpoints_that_are_silent_have_their_answer_in_time(connector: Connector) -> None:
+    with LocalExchange(rate=0) as exchange:
+        exchange.slow_handshake(60, times=None)
+        output = answer_within_15_seconds(connector, exchange)
+    assert "did not complete the WebSocket handshake: no answer in time" in output.status[1]
 
 
 @pytest.mark.slow
 def test_a_process_that_is_slow_to_start_has_its_answer_in_time(tmp_path: Path) -> None:
     """The 15 seconds are counted from its start: here its imports take 8 seconds."""
-    with (
-        LocalExchange(rate=0) as exchange,
-        Connector(tmp_path / "slow", PATIENT + SLOW_TO_START + CONNECTOR) as connector,
-    ):
+    with LocalExchange(rate=0) as exchange, Connector(tmp_path, SLOW_TO_START + CONNECTOR) as connector:
         exchange.slow_handshake(60, endpoint="api")
-        output = connector.run("check", {"environment": exchange.environment()})
-    assert output.status[0] == "FAILED"
+        output = answer_within_15_seconds(connector, exchange)
     assert output.status[1].startswith("symbol_prices: ")
     (warning,) = output.logs("WARN")
     assert warning.startswith("book_tickers: connected, but no book ticker came within")
-    assert output.seconds < WITHIN + LATE
