@@ -5,7 +5,6 @@ The clock is virtual and passes where a test says so. That a process answers wit
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -18,7 +17,7 @@ import pytest
 from local_exchange import Answer, DropConnection, LocalExchange, NoAnswer
 from source_binance_futures.binance.clock import Stop
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
-from source_binance_futures.check import answer_by, failures_of
+from source_binance_futures.check import FIRST_UPDATE_WITHIN, answer_by, failures_of
 from source_binance_futures.config import Config
 from unit_tests.virtual_time import VirtualTime
 
@@ -43,13 +42,13 @@ TIME = VirtualTime()
 class Case:
     """What the exchange does, the options, and what each sentence contains; without one the check succeeds.
 
-    Once `until` holds, more time passes than anything is waited for.
+    Where it `listens` to the end of its time, it passes once the prices have their answer and the stream is open.
     """
 
     arrange: Callable[[LocalExchange], object] = lambda _: None
     options: dict[str, Any] = field(default_factory=dict)
     sentences: tuple[str, ...] = ()
-    until: Callable[[LocalExchange], object] | None = None
+    listens: bool = False
     warning: str = ""
 
 
@@ -68,23 +67,18 @@ def limited_and_refused(exchange: LocalExchange) -> None:
     exchange.script_answer({"status": 429, "error": {"code": -1003, "msg": "", "data": {"retryAfter": 30}}})
 
 
-def has_sent_all(exchange: LocalExchange) -> bool:
-    """Prices were asked for, and the market stream has brought more than one update."""
-    return bool(exchange.requests) and any(each.frames_sent > 50 for each in exchange.connections)
-
-
 CASES = {
     "both work": Case(options={"price_symbols": ["btcusdt"], "book_ticker_symbols": ["btcusd_perp"]}),
     "banned at the API's door, and a quiet market": Case(
         banned_and_quiet,
         sentences=(f"symbol_prices: {HOST} has banned this IP address",),
-        until=lambda exchange: exchange.connections,
+        listens=True,
         warning="no book ticker came within 10 seconds. The market may be quiet",
     ),
     "a wrong book ticker symbol": Case(
         options={"book_ticker_symbols": ["BTCUSD_PERP", "BTCUSD"]},
         sentences=("book_tickers: `book_ticker_symbols`: BTCUSD is not listed. Did you mean BTCUSD_PERP?",),
-        until=has_sent_all,
+        listens=True,
     ),
     "unknown price symbols": Case(
         options={"price_symbols": ["NOSUCHUSDT", "BTCUSDT", "币USDT"]},
@@ -116,14 +110,20 @@ CASES = {
 def test_one_sentence_for_what_does_not_work(name: str, caplog: pytest.LogCaptureFixture) -> None:
     case, stop = CASES[name], Stop(TIME.clock())
     # In real time: a sample of what was traded before the market fell quiet would be a book ticker.
-    with LocalExchange(rate=500, sample_every=None) as exchange, caplog.at_level("INFO"):
+    with (
+        LocalExchange(rate=500, sample_every=None, ping_interval=0.05) as exchange,
+        caplog.at_level("DEBUG", logger="check"),
+    ):
         case.arrange(exchange)
         config = Config.from_mapping({"environment": exchange.environment(), **case.options})
 
+        def both_are_met() -> bool:
+            return "symbol_prices: " in caplog.text and any(each.pongs for each in exchange.connections)
+
         def pass_by() -> None:
-            if case.until is not None:
-                exchange.wait_for(functools.partial(case.until, exchange), SOON)
-                TIME.pass_by(60)
+            if case.listens:
+                exchange.wait_for(both_are_met, SOON)
+                TIME.pass_by(FIRST_UPDATE_WITHIN)
 
         passing = threading.Thread(target=pass_by)
         passing.start()
