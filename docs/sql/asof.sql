@@ -20,7 +20,7 @@ books AS (
     WHERE received_at_us <= moment_us
     ORDER BY moment_us, symbol, received_at_us
 ),
-stretches AS MATERIALIZED (SELECT symbol, since_us, until_us FROM coverage)
+intervals AS MATERIALIZED (SELECT symbol, since_us, until_us FROM coverage)
 SELECT
     to_timestamp(moment_us / 1e6) AS moment,
     books.symbol,
@@ -29,8 +29,8 @@ SELECT
     ask,
     ask_qty,
     to_timestamp(received_at_us / 1e6) AS received_at,
-    stretches.symbol IS NOT NULL AS covered
+    intervals.symbol IS NOT NULL AS covered
 FROM books
-LEFT JOIN stretches
-    ON stretches.symbol = books.symbol AND since_us <= received_at_us AND moment_us <= until_us
+LEFT JOIN intervals
+    ON intervals.symbol = books.symbol AND since_us <= received_at_us AND moment_us <= until_us
 ORDER BY moment_us, books.symbol;

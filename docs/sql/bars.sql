@@ -25,7 +25,7 @@ calendar AS (
     FROM (SELECT symbol, min(bar_ms) AS first_ms, max(bar_ms) AS last_ms FROM minutes GROUP BY symbol) AS spans,
         generate_series(first_ms, last_ms, 60000) AS every_minute (bar_ms)
 ),
-stretches AS MATERIALIZED (SELECT symbol, since_us, until_us FROM coverage),
+intervals AS MATERIALIZED (SELECT symbol, since_us, until_us FROM coverage),
 bars AS (
     SELECT
         calendar.symbol,
@@ -39,8 +39,8 @@ bars AS (
         count(updates) OVER (PARTITION BY calendar.symbol, since_us ORDER BY calendar.bar_ms) AS last_filled
     FROM calendar
     LEFT JOIN minutes ON minutes.symbol = calendar.symbol AND minutes.bar_ms = calendar.bar_ms
-    LEFT JOIN stretches
-        ON stretches.symbol = calendar.symbol
+    LEFT JOIN intervals
+        ON intervals.symbol = calendar.symbol
         AND since_us <= (calendar.bar_ms - 1000) * 1000
         AND until_us >= (calendar.bar_ms + 61000) * 1000
 )

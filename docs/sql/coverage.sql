@@ -1,6 +1,6 @@
--- The stretches of time in which nothing of a contract is missing. Create it once; others read from it.
+-- The covered intervals: time in which nothing of a contract is missing. Create it once; others read from it.
 -- Within since_us .. until_us (microseconds since 1970, UTC, by the clock of arrival) every update that Binance pushed
--- for the contract is in the table. Stretches that overlap or touch, of two sources or of two syncs, are one.
+-- for the contract is in the table. Intervals that overlap or touch, of two sources or of two syncs, are one.
 CREATE OR REPLACE VIEW coverage AS
 SELECT
     symbol,
@@ -13,7 +13,7 @@ FROM (
         *,
         count(*) FILTER (WHERE begins) OVER (
             PARTITION BY symbol ORDER BY since_us, until_us ROWS UNBOUNDED PRECEDING
-        ) AS stretch
+        ) AS interval_number
     FROM (
         SELECT
             *,
@@ -28,4 +28,4 @@ FROM (
         ) AS captures
     ) AS marked
 ) AS numbered
-GROUP BY symbol, stretch;
+GROUP BY symbol, interval_number;

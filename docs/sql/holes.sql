@@ -1,4 +1,4 @@
--- What lies between the stretches of each contract, longest first: updates of that time may be missing.
+-- What lies between the covered intervals of each contract, longest first: updates of that time may be missing.
 SELECT
     symbol,
     seconds,
@@ -11,6 +11,6 @@ FROM (
         lead(since_us) OVER (PARTITION BY symbol ORDER BY since_us) AS next_since_us,
         CAST((lead(since_us) OVER (PARTITION BY symbol ORDER BY since_us) - until_us) / 1e6 AS DECIMAL(18, 3)) AS seconds
     FROM coverage
-) AS stretches
+) AS intervals
 WHERE next_since_us IS NOT NULL
 ORDER BY seconds DESC, symbol, hole_from;

@@ -14,7 +14,7 @@ FROM (
         lead(since_us) OVER (PARTITION BY symbol ORDER BY since_us) AS next_since_us,
         CAST(EXTRACT(EPOCH FROM now()) * 1000000 AS BIGINT) AS now_us
     FROM coverage
-) AS stretches
+) AS intervals
 WHERE COALESCE(next_since_us, until_us) >= now_us - 86400000000
 GROUP BY symbol, now_us
 ORDER BY seconds_missing DESC, seconds_old DESC, symbol;
