@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 from local_exchange import LocalExchange
-from local_exchange.answers import Delayed
+from local_exchange.websocket_api import Delayed
 
 from .processes import CATALOG
 

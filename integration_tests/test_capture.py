@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local_exchange import LocalExchange
-from local_exchange.updates import own_stream
+from local_exchange.streams import own_stream
 
 from .harness.accounts import EVERY_COIN_M, Account
 from .harness.connector import DEADLINE, FULL_REFRESH, INCREMENTAL, Connector, Output, side_by_side, state_message

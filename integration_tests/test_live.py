@@ -57,7 +57,7 @@ def test_it_prints_80_columns_and_writes_what_can_be_handed_back(exchange: Local
     local = [*LIVE, "--environment", "local", "--port", str(exchange.port), "--minutes", SHORT]
     output = run([*local, "--folder", str(tmp_path / "live")])
     assert output.returncode == 0, output.stderr
-    assert exchange.weight_spent < 50
+    assert exchange.weight.spent < 50
     assert len(exchange.handshakes) < 10
     page = (tmp_path / "live" / "report.md").read_text(encoding="utf-8")
     file = (tmp_path / "live" / "report.json").read_text(encoding="utf-8")

@@ -217,7 +217,7 @@ def run(name: str, caplog: pytest.LogCaptureFixture) -> Outcome:
             records = list(stream.read_records(SyncMode.full_refresh))
         except ReportedFailure as error:
             failure = error
-        requests, weight, prices = exchange.requests, exchange.weight_spent, dict(exchange.prices)
+        requests, weight, prices = exchange.requests, exchange.weight.spent, dict(exchange.prices)
         handshakes = len(exchange.handshakes)
     least, most = case.waits
     assert least <= round(clock.monotonic() - began, 6) <= most

@@ -11,9 +11,9 @@ import threading
 import time
 from pathlib import Path
 
+from .contracts import made_up_coin_m, made_up_usds_m
+from .faults import NAMED_FAULTS, FaultPlan
 from .local_exchange import LocalExchange
-from .made_up import made_up_coin_m, made_up_usds_m
-from .named_faults import NAMED_FAULTS, FaultPlan
 
 _EVERY = 20.0
 _LOOK_AGAIN = 0.2

@@ -11,8 +11,8 @@ import contextlib
 import socket
 import struct
 from collections import deque
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from typing import Any, Literal
 
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
@@ -20,13 +20,20 @@ from websockets.protocol import Event, State
 
 from source_binance_futures.binance.clock import Clock
 
-from .addresses import Address
-from .updates import Frames
+from .streams import Address, stream_frame, text_frame
 
 UNSENT_LIMIT = 64 * 2**20
 """Bytes that may wait for a client that does not read, beyond what its socket holds. Then it is cut, as by Binance."""
 PONG_TIMEOUT = 600.0
 """Seconds without a pong after which Binance cuts a connection."""
+
+FaultKind = Literal["rst", "fin", "close", "cut", "silence", "mute", "shutdown", "raw"]
+
+_SAMPLE = (
+    b'{"e":"bookTicker","u":11660059839759,"s":"BTCUSD_PERP","ps":"BTCUSD","b":"83732.4","B":"680",'
+    b'"a":"83732.5","A":"2458","T":1790373637547,"E":1790373637547,"st":2}'
+)
+_FLUSH_TIMEOUT = 2.0
 
 
 class ExchangeConnection(ServerConnection):
@@ -60,7 +67,7 @@ class ExchangeConnection(ServerConnection):
         self.gets_data = True
         self.lag = 0.0
         self.faults: list[str] = []
-        self._held: deque[Frames] = deque()
+        self._held: deque[Sequence[bytes]] = deque()
         self._held_bytes = 0
         self._held_until = 0.0
         self._is_silent = False
@@ -76,7 +83,7 @@ class ExchangeConnection(ServerConnection):
     def is_open(self) -> bool:
         return self.state is State.OPEN
 
-    def push(self, frames: Frames) -> None:
+    def push(self, frames: Sequence[bytes]) -> None:
         """Send frames without waiting, `lag` seconds late where it lags, always in order.
 
         A reader too slow for them loses its connection, not the exchange its memory.
@@ -87,24 +94,24 @@ class ExchangeConnection(ServerConnection):
             self._write(frames)
             return
         self._held.append(frames)
-        self._held_bytes += len(frames.joined)
+        self._held_bytes += sum(map(len, frames))
         self._held_until = max(self._held_until, self.loop.time() + self.lag)
         self.loop.call_at(self._held_until, self._release)
         self._keep_to_the_limit()
 
     def _release(self) -> None:
         frames = self._held.popleft()
-        self._held_bytes -= len(frames.joined)
+        self._held_bytes -= sum(map(len, frames))
         if self.is_open and self.gets_data:
             self._write(frames)
 
-    def _write(self, frames: Frames) -> None:
+    def _write(self, frames: Sequence[bytes]) -> None:
         if self.frame_by_frame:
-            for frame in frames.each:
+            for frame in frames:
                 self.transport.write(frame)
         else:
-            self.transport.write(frames.joined)
-        self.frames_sent += len(frames.each)
+            self.transport.write(b"".join(frames))
+        self.frames_sent += len(frames)
         self.sent_at = self.clock.epoch()
         self._keep_to_the_limit()
 
@@ -112,18 +119,32 @@ class ExchangeConnection(ServerConnection):
         if self._held_bytes + self.transport.get_write_buffer_size() > self.unsent_limit:
             self.transport.abort()
 
-    # What is done to it: see faults.py.
+    # What is done to it.
 
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run what takes its time, such as a closing handshake. The set keeps the task from being collected."""
-        task = self.loop.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
-    async def fall_silent(self) -> None:
-        """Leave the socket open, but neither send nor answer anything from now on."""
-        self.gets_data = False
-        self._is_silent = True
+    async def inject(self, kind: FaultKind, *, code: int, reason: str, data: bytes, after: float) -> None:
+        """Let a fault happen, see `FaultInjection.fault`; a closing handshake goes on in the background."""
+        self.faults.append(kind)
+        if kind in ("fin", "cut", "silence", "mute"):
+            self.gets_data = False
+        match kind:
+            case "rst":
+                await self.reset()
+            case "fin":
+                self._finish()
+            case "close":
+                self._in_background(self.close(code, reason))
+            case "cut":
+                frame = text_frame(_SAMPLE)
+                self.transport.write(frame[: len(frame) // 2])
+                await self._flush()
+                await self.reset()
+            case "silence":
+                self._is_silent = True
+            case "shutdown":
+                self._announce_shutdown()
+                self._in_background(self._close_later(after))
+            case "raw":
+                self.transport.write(data)
 
     async def reset(self) -> None:
         """End with a TCP reset: a socket that lingers for zero seconds closes with RST, and what is unsent is lost."""
@@ -134,9 +155,8 @@ class ExchangeConnection(ServerConnection):
         self.transport.abort()
         await self.wait_closed()
 
-    async def finish(self) -> None:
+    def _finish(self) -> None:
         """End with a FIN after what was sent, and without a close frame."""
-        self.gets_data = False
         self._is_silent = True
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -145,11 +165,25 @@ class ExchangeConnection(ServerConnection):
         else:
             self.transport.close()
 
-    async def flush(self, timeout: float) -> None:
-        """Wait until the operating system has taken everything, at most `timeout` seconds."""
-        deadline = self.loop.time() + timeout
+    async def _flush(self) -> None:
+        """Wait until the operating system has taken everything: a reset would discard the rest."""
+        deadline = self.loop.time() + _FLUSH_TIMEOUT
         while self.transport.get_write_buffer_size() and self.loop.time() < deadline:
             await asyncio.sleep(0.005)
+
+    def _announce_shutdown(self) -> None:
+        payload = b'{"e":"serverShutdown","E":%d}' % (self.clock.now_us() // 1000)
+        self.push([stream_frame("!serverShutdown", payload, wrapped=self.address.wrapped)])
+
+    async def _close_later(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self.close(1001)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what takes its time. The set keeps the task from being collected."""
+        task = self.loop.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     # What `websockets` calls.
 

@@ -1,6 +1,6 @@
 """Which contracts the local exchange lists, with prices, tick sizes and decimals in the manner of September 2026.
 
-Names on request, for tests with many contracts, are in `made_up`.
+`made_up_coin_m` and `made_up_usds_m` give names in any number, for tests with many contracts.
 
 Tick sizes are often coarser than the printed decimals ("85999.90" moves in steps of 0.10), which is why Binance's
 prices carry padding zeros: a reader that turns them into numbers and back loses them.
@@ -8,13 +8,14 @@ prices carry padding zeros: a reader that turns them into numbers and back loses
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from itertools import count, islice, product
 
-T = TypeVar("T")
+_Terms = tuple[str, str, int]
+"""Price, tick size and decimals of quantities."""
 
 USDS_MARGINED = 1
 COIN_MARGINED = 2
@@ -56,16 +57,16 @@ class Contract:
 
 
 _COIN_M = {
-    "BTCUSD_PERP": ("86135.4", "0.1"),
-    "BTCUSD_{near}": ("86704.2", "0.1"),
-    "BTCUSD_{far}": ("87310.5", "0.1"),
-    "ETHUSD_PERP": ("3142.17", "0.01"),
-    "ETHUSD_{near}": ("3166.40", "0.01"),
-    "BNBUSD_PERP": ("901.350", "0.010"),
-    "SOLUSD_PERP": ("141.920", "0.010"),
-    "XRPUSD_PERP": ("2.0311", "0.0001"),
-    "LINKUSD_PERP": ("13.846", "0.001"),
-    "DOGEUSD_PERP": ("0.142310", "0.000010"),
+    "BTCUSD_PERP": ("86135.4", "0.1", 0),
+    "BTCUSD_{near}": ("86704.2", "0.1", 0),
+    "BTCUSD_{far}": ("87310.5", "0.1", 0),
+    "ETHUSD_PERP": ("3142.17", "0.01", 0),
+    "ETHUSD_{near}": ("3166.40", "0.01", 0),
+    "BNBUSD_PERP": ("901.350", "0.010", 0),
+    "SOLUSD_PERP": ("141.920", "0.010", 0),
+    "XRPUSD_PERP": ("2.0311", "0.0001", 0),
+    "LINKUSD_PERP": ("13.846", "0.001", 0),
+    "DOGEUSD_PERP": ("0.142310", "0.000010", 0),
 }
 
 _USDS_M = {
@@ -104,19 +105,33 @@ DELISTED_PRICES = {
 }
 """USDⓈ-M symbols that no longer trade but stay in the answer of `ticker.price`, with a `time` months old."""
 
+_KNOWN = (
+    "BTC ETH SOL XRP BNB DOGE ADA LINK LTC BCH DOT AVAX TRX NEAR AAVE UNI FIL ETC ATOM SUI "
+    "1000SATS 1000PEPE 1INCH 币安人生 WIF"
+)
+_SYLLABLES = ("BA", "CO", "DI", "FU", "GE", "KO", "LU", "MI", "NA", "PO", "RI", "SU", "TA", "VO", "ZE")
+_WITH_EXPIRIES = 5
+"""How many of the first coins trade with a delivery date too."""
+
 
 def coin_m_contracts(symbols: Iterable[str] | None) -> list[Contract]:
     """The COIN-M contracts of the given symbols, or the ten that are listed by default."""
-    listed = _listed(_COIN_M)
-    chosen = listed if symbols is None else symbols
-    return [Contract(symbol, *listed.get(symbol, ("10.000", "0.001")), 0, COIN_MARGINED) for symbol in chosen]
+    return _contracts(_COIN_M, symbols, ("10.000", "0.001", 0), COIN_MARGINED)
 
 
 def usds_m_contracts(symbols: Iterable[str] | None) -> list[Contract]:
     """The USDⓈ-M contracts of the given symbols, or the 25 that are listed by default."""
-    listed = _listed(_USDS_M)
-    chosen = listed if symbols is None else symbols
-    return [Contract(symbol, *listed.get(symbol, ("10.0000", "0.0010", 0)), USDS_MARGINED) for symbol in chosen]
+    return _contracts(_USDS_M, symbols, ("10.0000", "0.0010", 0), USDS_MARGINED)
+
+
+def _contracts(
+    listed: Mapping[str, _Terms], symbols: Iterable[str] | None, otherwise: _Terms, market: int
+) -> list[Contract]:
+    """With the expiries of today: a contract that has expired is none that a reader of the real exchange would see."""
+    near, far = quarterly_expiries(date.today())
+    terms = {symbol.format(near=near, far=far): of_symbol for symbol, of_symbol in listed.items()}
+    chosen = terms if symbols is None else symbols
+    return [Contract(symbol, *terms.get(symbol, otherwise), market) for symbol in chosen]
 
 
 def quarterly_expiries(today: date) -> tuple[str, str]:
@@ -136,7 +151,38 @@ def _last_friday(year: int, month: int) -> date:
     return last_day - timedelta(days=(last_day.weekday() - 4) % 7)
 
 
-def _listed(contracts: Mapping[str, T]) -> dict[str, T]:
-    """With the expiries of today: a contract that has expired is none that a reader of the real exchange would see."""
+def made_up_coin_m(number: int) -> list[str]:
+    """So many COIN-M symbols: perpetual ones, and of the first five coins the two quarterly ones beside each.
+
+    >>> made_up_coin_m(16)[::15]
+    ['BTCUSD_PERP', 'DOGEUSD_PERP']
+    """
     near, far = quarterly_expiries(date.today())
-    return {symbol.format(near=near, far=far): terms for symbol, terms in contracts.items()}
+    return _made_up(number, "{}USD_PERP", (f"{{}}USD_{near}", f"{{}}USD_{far}"))
+
+
+def made_up_usds_m(number: int) -> list[str]:
+    """So many USDⓈ-M symbols: against USDT, and of the first five coins against USDC and with a quarterly one.
+
+    >>> made_up_usds_m(17)[::16]
+    ['BTCUSDT', 'ADAUSDT']
+    """
+    near, _ = quarterly_expiries(date.today())
+    return _made_up(number, "{}USDT", ("{}USDC", f"{{}}USDT_{near}"))
+
+
+def _made_up(number: int, usual: str, more: Sequence[str]) -> list[str]:
+    def names() -> Iterator[str]:
+        for position, coin in enumerate(_coins()):
+            yield usual.format(coin)
+            if position < _WITH_EXPIRIES:
+                yield from (name.format(coin) for name in more)
+
+    return list(islice(names(), number))
+
+
+def _coins() -> Iterator[str]:
+    """Known ones first, then ever longer ones that nobody has heard of."""
+    yield from _KNOWN.split()
+    for length in count(3):
+        yield from map("".join, product(_SYLLABLES, repeat=length))

@@ -1,94 +1,269 @@
-"""What can happen to an open connection, by name."""
+"""What can go wrong while the exchange runs: at the door, on a connection, with subscriptions; also by name."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Literal
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from itertools import cycle
+from operator import methodcaller
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from .connection import ExchangeConnection
-from .updates import Frames, text_frame, wrap
+import orjson
 
-FaultKind = Literal["rst", "fin", "close", "cut", "silence", "mute", "shutdown", "raw"]
+from . import server
+from .connection import ExchangeConnection, FaultKind
+from .market_stream import MarketStream
+from .server import Endpoint, Met, Server
+from .streams import ALL_MARKET_STREAM, own_stream, update_from
+from .subscriptions import Rule, too_many
 
-_SAMPLE = (
-    b'{"e":"bookTicker","u":11660059839759,"s":"BTCUSD_PERP","ps":"BTCUSD","b":"83732.4","B":"680",'
-    b'"a":"83732.5","A":"2458","T":1790373637547,"E":1790373637547,"st":2}'
+
+class FaultInjection(ABC):
+    """The part of `LocalExchange` that makes trouble. Where a method takes `times`, None means always."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._market: MarketStream = server.market
+
+    @abstractmethod
+    def _call(self, action: Callable[[], object]) -> None:
+        """Call `action` in the event loop of the exchange, where it is a coroutine function until its end."""
+
+    # At the door.
+
+    def refuse(
+        self,
+        status: int,
+        headers: Mapping[str, str] | None = None,
+        body: str = "",
+        times: int | None = 1,
+        endpoint: Endpoint | None = None,
+    ) -> None:
+        """Refuse the next handshakes with an HTTP status, at either endpoint or at the one named."""
+        self._at_the_door(partial(server.refuse, status=status, headers=headers, body=body), times, endpoint)
+
+    def slow_handshake(self, seconds: float, times: int | None = 1, endpoint: Endpoint | None = None) -> None:
+        """Answer the next handshakes only after `seconds`."""
+        self._at_the_door(partial(server.answer_late, seconds=seconds), times, endpoint)
+
+    def endless_handshake_headers(self, times: int | None = 1, endpoint: Endpoint | None = None) -> None:
+        """Answer the next handshakes with header lines without end."""
+        self._at_the_door(server.send_endless_headers, times, endpoint)
+
+    def close_at_once(
+        self, times: int | None = 1, *, code: int = 1001, reason: str = "", endpoint: Endpoint = "market"
+    ) -> None:
+        """Accept the next handshakes, and close the connections with `code` before anything else."""
+        self._at_the_door(partial(server.close_at_once, code=code, reason=reason), times, endpoint)
+
+    def accept_handshakes(self) -> None:
+        """Forget what `refuse` and the others asked for."""
+        self._call(self._server.rules.clear)
+
+    # On a connection.
+
+    @property
+    def connections(self) -> list[ExchangeConnection]:
+        """The open market connections, oldest first."""
+        return self._market.open_connections
+
+    def oldest_connection(self) -> ExchangeConnection:
+        """The one that a fault meets by default: the oldest open one without a fault so far, or else the oldest.
+
+        LookupError where no market connection is open.
+        """
+        if not (opened := self.connections):
+            raise LookupError("no market connection is open")
+        return next((connection for connection in opened if not connection.faults), opened[0])
+
+    def fault(
+        self,
+        kind: FaultKind,
+        connection: ExchangeConnection | None = None,
+        *,
+        code: int = 1001,
+        reason: str = "",
+        data: bytes = b"",
+        after: float = 3.0,
+    ) -> ExchangeConnection:
+        """Let something happen to a connection and return it: by default the oldest open one without a fault so far.
+
+        "rst": TCP reset. "fin": end of stream without a close frame. "close": close frame with `code` and `reason`.
+        "cut": half a frame, then a reset. "silence": nothing is sent or answered any more. "mute": no data any more,
+        pings go on. "shutdown": announced by `serverShutdown`, closed `after` seconds. "raw": `data` is written as is.
+        LookupError where no market connection is open.
+        """
+        chosen = connection or self.oldest_connection()
+        self._call(partial(chosen.inject, kind, code=code, reason=reason, data=data, after=after))
+        return chosen
+
+    def lag(self, connection: ExchangeConnection, seconds: float) -> ExchangeConnection:
+        """Delay all data of a connection by `seconds` from now on; answers and pings come in time. Return it.
+
+        With 0 it comes in time again, after what is still held back.
+        """
+
+        def begin() -> None:
+            connection.faults.append("lag")
+            connection.lag = seconds
+
+        self._call(begin)
+        return connection
+
+    def late_contracts(self, connection: ExchangeConnection, seconds: float, symbols: Iterable[str]) -> None:
+        """Delay the own streams of these contracts on a connection by `seconds` from now on; all else comes in time."""
+        names = [own_stream(symbol) for symbol in symbols]
+
+        def begin() -> None:
+            connection.faults.append("late contracts")
+            connection.late_streams.update(dict.fromkeys(names, seconds))
+            self._market.subscriptions.changed()
+
+        self._call(begin)
+
+    def kill_stream(self, symbol: str, connection: ExchangeConnection | None = None) -> ExchangeConnection:
+        """Let a contract's own stream die on a connection, for good, while all else goes on; return the connection.
+
+        By default on the oldest open connection where it lives. LookupError where none listens to it.
+        """
+        if connection is None:
+            listening = self._market.listening_to(symbol)
+            if not listening:
+                raise LookupError(f"no open connection listens to {own_stream(symbol)}")
+            connection = listening[0]
+        chosen = connection
+        self._call(lambda: self._market.subscriptions.kill(chosen, own_stream(symbol)))
+        return chosen
+
+    def rest_stream(self, symbol: str, connection: ExchangeConnection, seconds: float) -> None:
+        """Let a contract's own stream bring nothing on a connection for so long; what is pushed meanwhile is lost."""
+        self._call(lambda: self._market.subscriptions.rest(connection, own_stream(symbol), seconds))
+
+    def show_what_never_comes(self, book_ticker: Mapping[str, Any]) -> None:
+        """Push a sample of an id that the own stream of the contract never brings, and an update with the one after it.
+
+        Both at once: a sample in between would go back to the id before.
+        """
+
+        def push() -> None:
+            pushed = (update_id for symbol, update_id in self._market.pushed if symbol == book_ticker["s"])
+            newest = max(pushed, default=0)
+            sample = {"stream": "!bookTicker", "data": {**book_ticker, "u": newest + 1}}
+            self._market.push_texts([orjson.dumps(sample)])
+            now = self._market.clock.now_us() // 1000
+            self._market.push([update_from({**book_ticker, "u": newest + 2, "T": now, "E": now})])
+
+        self._call(push)
+
+    # With subscriptions.
+
+    def ignore_subscriptions(self, times: int | None = 1) -> None:
+        """Neither acknowledge nor carry out the next SUBSCRIBE messages, on whatever connection."""
+        self._call(lambda: self._market.subscriptions.rules.append(Rule(lambda _: None, times)))
+
+    def refuse_subscriptions(self, times: int | None = 1, answer: Mapping[str, Any] | None = None) -> None:
+        """Refuse the next SUBSCRIBE messages, by default with error 4, "Too many subscriptions", and their `id`.
+
+        `answer` is sent as it is in its place.
+        """
+        met = too_many if answer is None else lambda _: answer
+        self._call(lambda: self._market.subscriptions.rules.append(Rule(met, times)))
+
+    def late_subscriptions(self, seconds: float) -> None:
+        """Begin the data of each new stream only `seconds` after its handshake or acknowledgement, from now on."""
+
+        def begin() -> None:
+            self._market.subscriptions.late = seconds
+
+        self._call(begin)
+
+    def accept_subscriptions(self) -> None:
+        """Forget what the last three asked for."""
+        self.late_subscriptions(0.0)
+        self._call(self._market.subscriptions.rules.clear)
+
+    def _at_the_door(self, met: Met, times: int | None, endpoint: Endpoint | None) -> None:
+        self._call(lambda: self._server.rules.append(Rule(met, times, endpoint)))
+
+
+# By name, for the command line: each happens to whoever is connected when its time comes.
+
+_LATE = 10.0  # seconds
+_MASKED_FRAME = b"\x81\x81\x00\x00\x00\x00x"
+"""A server must not mask: RFC 6455, 5.1."""
+
+
+class NamedFault(NamedTuple):
+    """`says` completes the name to a sentence; `happen` returns the connection it met, None where it waits for one.
+
+    `happen` raises LookupError where nobody is there for it.
+    """
+
+    says: str
+    happen: Callable[[FaultInjection], ExchangeConnection | None]
+
+
+def _kill_stream(exchange: FaultInjection) -> ExchangeConnection:
+    """The first stream of the first connection that has one of a contract's own."""
+    for connection in exchange.connections:
+        for stream in sorted(connection.delivered - {ALL_MARKET_STREAM}):
+            return exchange.kill_stream(stream.partition("@")[0], connection)
+    raise LookupError("no connection listens to a contract's own stream")
+
+
+NAMED_FAULTS: Mapping[str, NamedFault] = MappingProxyType(
+    {
+        "rst": NamedFault("a TCP reset", methodcaller("fault", "rst")),
+        "fin": NamedFault("the end of the stream without a close frame", methodcaller("fault", "fin")),
+        "close": NamedFault("a close frame with code 1001", methodcaller("fault", "close")),
+        "cut": NamedFault("half a frame, then a reset", methodcaller("fault", "cut")),
+        "silence": NamedFault("open, but nothing is sent or answered", methodcaller("fault", "silence")),
+        "mute": NamedFault("no data any more, pings go on", methodcaller("fault", "mute")),
+        "shutdown": NamedFault("serverShutdown, closed 3 s later", methodcaller("fault", "shutdown")),
+        "raw": NamedFault("a masked frame, which no server may send", methodcaller("fault", "raw", data=_MASKED_FRAME)),
+        "lag": NamedFault(
+            f"all data {_LATE:.0f} s late from now on",
+            lambda exchange: exchange.lag(exchange.oldest_connection(), _LATE),
+        ),
+        "kill-stream": NamedFault("one contract's own stream dies, all else goes on", _kill_stream),
+        "refuse": NamedFault("the next handshake is answered 503", methodcaller("refuse", 503)),
+        "close-at-once": NamedFault("the next connection is accepted and closed", methodcaller("close_at_once")),
+        "ignore-subscriptions": NamedFault("the next SUBSCRIBE is not answered", methodcaller("ignore_subscriptions")),
+        "refuse-subscriptions": NamedFault(
+            "the next SUBSCRIBE is answered with an error", methodcaller("refuse_subscriptions")
+        ),
+        "late-subscriptions": NamedFault(
+            f"data of new streams begins {_LATE:.0f} s late from now on", methodcaller("late_subscriptions", _LATE)
+        ),
+    }
 )
-_FLUSH_TIMEOUT = 2.0
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What some kinds need: `code` and `reason` of a close frame, `data` to write, `after` how long to close."""
+class FaultPlan:
+    """The named faults in turn, one every so many seconds. `due` is asked again and again with the monotonic time."""
 
-    code: int = 1001
-    reason: str = ""
-    data: bytes = b""
-    after: float = 3.0
+    def __init__(self, names: list[str], every: float, began: float) -> None:
+        self._names = cycle(names)
+        self._every = every
+        self._next = began + every
 
+    def due(self, now: float, exchange: FaultInjection) -> str | None:
+        """Let the next fault happen if it is due, and say so in a line; None if it is not.
 
-async def inject(kind: FaultKind, connection: ExchangeConnection, fault: Fault) -> None:
-    """Let it happen; what takes longer, such as a closing handshake, goes on in the background."""
-    connection.faults.append(kind)
-    await _KINDS[kind](connection, fault)
-
-
-async def _reset(connection: ExchangeConnection, _: Fault) -> None:
-    await connection.reset()
-
-
-async def _finish(connection: ExchangeConnection, _: Fault) -> None:
-    await connection.finish()
-
-
-async def _close(connection: ExchangeConnection, fault: Fault) -> None:
-    connection.in_background(connection.close(fault.code, fault.reason))
-
-
-async def _cut(connection: ExchangeConnection, _: Fault) -> None:
-    """Half of a frame, then RST. What the socket has not taken would be discarded by it, hence the wait."""
-    connection.gets_data = False
-    frame = text_frame(_SAMPLE)
-    connection.transport.write(frame[: len(frame) // 2])
-    await connection.flush(_FLUSH_TIMEOUT)
-    await connection.reset()
-
-
-async def _silence(connection: ExchangeConnection, _: Fault) -> None:
-    await connection.fall_silent()
-
-
-async def _mute(connection: ExchangeConnection, _: Fault) -> None:
-    connection.gets_data = False
-
-
-async def _shutdown(connection: ExchangeConnection, fault: Fault) -> None:
-    """Announce the end of this server, go on for a while, then close."""
-    payload = b'{"e":"serverShutdown","E":%d}' % (connection.clock.now_us() // 1000)
-    if connection.address.wrapped:
-        payload = wrap("!serverShutdown", payload)
-    connection.push(Frames([text_frame(payload)]))
-
-    async def close_later() -> None:
-        await asyncio.sleep(fault.after)
-        await connection.close(1001)
-
-    connection.in_background(close_later())
-
-
-async def _raw(connection: ExchangeConnection, fault: Fault) -> None:
-    connection.transport.write(fault.data)
-
-
-_KINDS: dict[FaultKind, Callable[[ExchangeConnection, Fault], Awaitable[None]]] = {
-    "rst": _reset,
-    "fin": _finish,
-    "close": _close,
-    "cut": _cut,
-    "silence": _silence,
-    "mute": _mute,
-    "shutdown": _shutdown,
-    "raw": _raw,
-}
+        Where nobody is there for it, its turn is over and the line says that.
+        """
+        if now < self._next:
+            return None
+        self._next = now + self._every
+        name = next(self._names)
+        says, happen = NAMED_FAULTS[name]
+        try:
+            connection = happen(exchange)
+        except LookupError as error:
+            return f"{name}: {error}"
+        if connection is None:
+            return f"{name}: {says}"
+        path = connection.path
+        return f"{name}: {says}; it met {path if len(path) <= 60 else f'{path[:57]}...'}"

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from anyio.abc import TaskStatus
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
 from source_binance_futures.binance.clock import Clock
 
-from .addresses import SILENT_PREFIXES, USDS_MARGINED_BASE
-from .answers import Answer
 from .connection import UNSENT_LIMIT, ExchangeConnection
 from .contracts import USDS_MARGINED, coin_m_contracts, usds_m_contracts
-from .engine import Engine
-from .fault_injection import FaultInjection
-from .handshakes import Door
-from .loop_thread import LoopThread
+from .engine import Engine, Recording
+from .faults import FaultInjection
 from .market_stream import MarketOptions, MarketStream
-from .recording import Recording
-from .server import Server, ServerOptions
-from .updates import market_of, update_from
-from .websocket_api import PATH, WebSocketApi
+from .server import Server
+from .streams import SILENT_PREFIXES, USDS_MARGINED_BASE, market_of, update_from
+from .websocket_api import PATH, Answer, WebSocketApi
 
 T = TypeVar("T")
+
+_END_TIMEOUT = 10.0
+"""Seconds for the end, which takes milliseconds."""
 
 
 class LocalExchange(FaultInjection):
@@ -41,7 +42,7 @@ class LocalExchange(FaultInjection):
     How it is pushed. `sample_every`: `!bookTicker` brings of each contract one sample in so many seconds, and None in
     real time, as before 2026-06. `own_stream_lag`: seconds by which the contracts' own streams are behind.
     `cross_market`: a contract's own stream is there on the other market's host too. `silent_prefixes`: beginnings of
-    paths whose streams are acknowledged and bring nothing; `missing_prefixes`: those answered 404; see `addresses`, ""
+    paths whose streams are acknowledged and bring nothing; `missing_prefixes`: those answered 404; see `streams`, ""
     stands for plain paths. `ping_interval`: seconds, None for no pings. `unsent_limit`: bytes kept for a client that
     does not read. `tls_record_per_frame`: write each frame by itself, where otherwise what is due is written at once.
 
@@ -76,37 +77,68 @@ class LocalExchange(FaultInjection):
         mixed_in = usds_m if mix_usds_margined else []
         in_traffic = mixed_in if recording is not None else coin_m + mixed_in
         self._engine = Engine(in_traffic, clock, rate=rate, seed=seed, first_update_id=first_update_id)
-        self._recording = (
-            Recording(Path(recording), speed=speed, usds_m=self._engine, seed=seed) if recording is not None else None
-        )
+        recorded = None
+        if recording is not None:
+            recorded = Recording(Path(recording), speed=speed, usds_m=self._engine, seed=seed)
         market = MarketStream(
-            self._recording or self._engine,
+            recorded or self._engine,
             MarketOptions(sample_every, own_stream_lag, cross_market, frozenset(silent_prefixes), keep_pushed),
             clock,
         )
-        door = Door(frozenset(missing_prefixes))
         self._api = WebSocketApi(usds_m, market.newest, clock)
-        self.finished = threading.Event()
-        """Set when the recording is over; never without a recording."""
-        self._server = Server(
-            ServerOptions(port, ssl_context, ping_interval, unsent_limit, tls_record_per_frame),
-            door=door,
-            market=market,
-            api=self._api,
-            recording=self._recording,
-            finished=self.finished,
+        server = Server(
+            market,
+            self._api,
+            port=port,
+            ssl_context=ssl_context,
+            ping_interval=ping_interval,
+            unsent_limit=unsent_limit,
+            tls_record_per_frame=tls_record_per_frame,
+            missing_prefixes=frozenset(missing_prefixes),
+            recording=recorded,
         )
-        thread = LoopThread(lambda: self._server.run(thread.ready.set))
-        super().__init__(thread, door, market)
+        super().__init__(server)
+        self._portal: BlockingPortal
+        self._opened = ExitStack()
+        self.finished = server.finished
+        """Set when the recording is over; never without a recording."""
+        self.pushed = market.pushed
+        """Every change of a book so far, as (symbol, update id), noted when it happens, before it is sent."""
+        self.push_times = market.push_times
+        """When that was: for each push its time (epoch seconds) and how many changes it noted in `pushed`."""
+        self.samples_pushed = market.samples_pushed
+        """Every sample of the all-market stream so far, as (symbol, update id); none in real time."""
+        self.every_connection = market.every_connection
+        """All market connections so far, closed ones too, oldest first."""
+        self.handshakes = server.handshakes
+        """Every handshake answered, as (monotonic time it came, path, status)."""
+        self.requests = self._api.requests
+        """Every API request that was a JSON object, in order."""
+        self.prices = self._api.prices
+        """What `ticker.price` answers: symbol -> (price, time in ms). Change it freely."""
+        self.weight = self._api.weight
+        """`spent`: all the request weight charged: 5 for an API handshake, 1 or 2 for `ticker.price`, 2 for
+        `ticker.book`. `used`: that of the present UTC minute; set it to stand close to the limit of 2400."""
 
     def __enter__(self) -> LocalExchange:
-        self._thread.start()
+        with ExitStack() as opened:
+            self._portal = opened.enter_context(start_blocking_portal())
+            serving, _ = self._portal.start_task(self._serve)
+            opened.callback(serving.result, _END_TIMEOUT)
+            opened.callback(self._portal.call, self._server.stop)
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._thread.stop(self._server.stop)
+        self._opened.close()
+
+    async def _serve(self, *, task_status: TaskStatus[None]) -> None:
+        await self._server.run(task_status.started)
+
+    def _call(self, action: Callable[[], object]) -> None:
+        self._portal.call(action)
 
     @property
     def port(self) -> int:
@@ -116,7 +148,7 @@ class LocalExchange(FaultInjection):
     @property
     def market_stream_url(self) -> str:
         """The base of COIN-M, to which `/ws/...` or `/stream?...` is appended; it stands for dstream."""
-        with_tls = self._server.options.ssl_context is not None
+        with_tls = self._server.ssl_context is not None
         return f"wss://localhost:{self.port}" if with_tls else f"ws://127.0.0.1:{self.port}"
 
     @property
@@ -138,49 +170,9 @@ class LocalExchange(FaultInjection):
         return environment | ({"usds_margined_stream_url": self.usds_margined_stream_url} if usds_margined else {})
 
     @property
-    def pushed(self) -> list[tuple[str, int]]:
-        """Every change of a book so far, as (symbol, update id), noted when it happens, before it is sent."""
-        return self._market.pushed
-
-    @property
-    def push_times(self) -> list[tuple[float, int]]:
-        """When that was: for each push its time (epoch seconds) and how many changes it noted in `pushed`."""
-        return self._market.push_times
-
-    @property
-    def samples_pushed(self) -> list[tuple[str, int]]:
-        """Every sample of the all-market stream so far, as (symbol, update id); none in real time."""
-        return self._market.samples_pushed
-
-    @property
-    def connections(self) -> list[ExchangeConnection]:
-        """The open market connections, oldest first."""
-        return self._market.open_connections
-
-    @property
-    def every_connection(self) -> list[ExchangeConnection]:
-        """All market connections so far, closed ones too, oldest first."""
-        return self._market.every_connection
-
-    @property
     def api_connections(self) -> list[ExchangeConnection]:
         """The open WebSocket API connections, oldest first."""
         return [connection for connection in list(self._api.connections) if connection.is_open]
-
-    @property
-    def handshakes(self) -> list[tuple[float, str, int]]:
-        """Every handshake answered, as (monotonic time it came, path, status)."""
-        return self._door.handshakes
-
-    @property
-    def requests(self) -> list[dict[str, Any]]:
-        """Every API request that was a JSON object, in order."""
-        return self._api.requests
-
-    @property
-    def weight_spent(self) -> int:
-        """All the request weight charged: 5 for an API handshake, 1 or 2 for `ticker.price`, 2 for `ticker.book`."""
-        return self._api.weight.spent
 
     def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
         """Wait until `predicate()` is true and return it; TimeoutError after `timeout` seconds."""
@@ -208,48 +200,34 @@ class LocalExchange(FaultInjection):
             if of_usds_m:
                 self._api.list_contract(contract)
 
-        self._thread.call(begin)
+        self._call(begin)
 
     def pause(self) -> None:
         """Push nothing by itself until `resume()`. Connections stay open and pings are answered."""
-        self._thread.call(self._market.pause)
+        self._call(self._market.pause)
 
     def resume(self) -> None:
-        self._thread.call(self._market.resume)
+        self._call(self._market.resume)
 
     def push(self, *payloads: str | bytes) -> None:
         """Push payloads, valid or not, to every market connection in one write; `pushed` does not note them."""
         encoded = [payload.encode() if isinstance(payload, str) else payload for payload in payloads]
-        self._thread.call(lambda: self._market.push_texts(encoded))
+        self._call(lambda: self._market.push_texts(encoded))
 
     def push_updates(self, book_tickers: Iterable[Mapping[str, Any]]) -> None:
         """Push these book tickers to those who listen to them, raw or wrapped; each needs `s` and `u`."""
         updates = [update_from(book_ticker) for book_ticker in book_tickers]
-        self._thread.call(lambda: self._market.push(updates))
+        self._call(lambda: self._market.push(updates))
 
     def push_samples(self, symbols: Iterable[str] | None = None) -> None:
         """Push a sample of each of these contracts, or of all that had an update, at once, beside those due by time.
 
         KeyError for one that had no update; RuntimeError where the all-market stream is in real time.
         """
-        self._thread.call(lambda: self._market.sample(symbols))
+        self._call(lambda: self._market.sample(symbols))
 
     # The WebSocket API.
 
-    @property
-    def prices(self) -> MutableMapping[str, tuple[str, int]]:
-        """What `ticker.price` answers: symbol -> (price, time in ms). Change it freely."""
-        return self._api.prices
-
-    @property
-    def used_weight(self) -> int:
-        """The weight used in the present UTC minute. Set it to stand close to the limit of 2400."""
-        return self._api.weight.used
-
-    @used_weight.setter
-    def used_weight(self, weight: int) -> None:
-        self._api.weight.used = weight
-
     def script_answer(self, *answers: Answer) -> None:
         """Answer the next `ticker.price` requests with these, in turn."""
-        self._thread.call(lambda: self._api.script.extend(answers))
+        self._call(lambda: self._api.script.extend(answers))

@@ -1,30 +1,33 @@
 """The market stream: the pipelines from an update to those who listen. It broadcasts and never replays.
 
-A change of a book goes to its contract's own stream some milliseconds later; the all-market stream takes its samples
-from the book itself, and so may be ahead. Facts: binance-facts sections 1 and 2.
+A change of a book goes to its contract's own stream some milliseconds later. The all-market stream is as it is since
+June 2026: of each contract one sample about every five seconds. A sample shows the book as it stands, so it repeats the
+update id of the last one where nothing has changed, and skips what lay between; it may run ahead of the contract's own
+stream. Facts: binance-facts sections 1 and 2.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import orjson
 
 from source_binance_futures.binance.clock import Clock
 
-from .audiences import Audiences
 from .connection import ExchangeConnection
 from .contracts import Contract
-from .samples import Samples
+from .streams import ALL_MARKET_STREAM, Update, own_stream, stream_frame, text_frame
 from .subscriptions import Subscriptions
-from .updates import Frames, Update, own_stream, text_frame, wrap
 
 CONTRACT_INFO = "!contractInfo"
 """The stream that announces contracts of both markets, on either host."""
+_GOLDEN_RATIO = 0.6180339887498949
+"""Its multiples, less their whole part, lie evenly between 0 and 1 however many there are."""
 
 
 class Source(Protocol):
@@ -43,6 +46,122 @@ class MarketOptions:
     silent_prefixes: frozenset[str]
     keep_pushed: bool
     tick: float = 0.01  # seconds between two pushes; at 5,000 updates a second each push carries 50
+
+
+class Samples:
+    """The newest update of each contract, and whose sample is due. Pure: times are given, in seconds of one clock."""
+
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._newest: dict[str, Update] = {}
+        self._due: list[tuple[float, str]] = []
+
+    def note(self, updates: Iterable[Update], now: float) -> None:
+        """Keep the newest update of each contract. A new contract gets a time of its own within the next period."""
+        for update in updates:
+            if update.symbol not in self._newest:
+                phase = len(self._newest) * _GOLDEN_RATIO % 1.0
+                heapq.heappush(self._due, (now + phase * self._every, update.symbol))
+            self._newest[update.symbol] = update
+
+    def due(self, now: float) -> list[Update]:
+        """The samples due by now, one of each contract at most, in the order of their times."""
+        samples = []
+        while self._due and self._due[0][0] <= now:
+            due, symbol = self._due[0]
+            missed_as_well = (now - due) // self._every
+            heapq.heapreplace(self._due, (due + (missed_as_well + 1) * self._every, symbol))
+            samples.append(self._newest[symbol])
+        return samples
+
+    def of(self, symbols: Iterable[str] | None) -> list[Update]:
+        """The samples of these contracts as they stand, or of all; KeyError for one that had no update."""
+        return [self._newest[symbol] for symbol in (self._newest if symbols is None else symbols)]
+
+
+class _Audience(NamedTuple):
+    """Connections that get the same streams in the same form, and so the same bytes. `frames`: what is to be sent."""
+
+    market: int
+    wrapped: bool
+    streams: frozenset[str]
+    connections: list[ExchangeConnection]
+    frames: list[bytes]
+
+
+class Audiences:
+    """The open connections by what they get: a frame is built once for all who want it, and not where nobody does.
+
+    Call `forget` whenever one comes, goes or gets other streams.
+    """
+
+    def __init__(self, connections: Sequence[ExchangeConnection], *, cross_market: bool) -> None:
+        self._connections = connections
+        self._cross_market = cross_market
+        self._grouped: list[_Audience] | None = None
+        self._listening: dict[tuple[str, int | None], list[_Audience]] = {}
+
+    def forget(self) -> None:
+        self._grouped = None
+        self._listening.clear()
+
+    def deliver_all_market(self, updates: Sequence[Update]) -> None:
+        """Send updates on the all-market stream, which is the same on the hosts of both markets."""
+        for update in updates:
+            self._encode(ALL_MARKET_STREAM, None, update.payload)
+        self._send()
+
+    def deliver_own(self, updates: Sequence[Update]) -> None:
+        """Send updates on their contracts' own streams, which exist on the host of their market only."""
+        for update in updates:
+            self._encode(own_stream(update.symbol), None if self._cross_market else update.market, update.payload)
+        self._send()
+        for connection in self._connections:
+            if connection.late_streams:
+                self._deliver_late(connection, updates)
+
+    def _deliver_late(self, connection: ExchangeConnection, updates: Sequence[Update]) -> None:
+        due: dict[float, list[bytes]] = {}
+        for update in updates:
+            stream = own_stream(update.symbol)
+            late = connection.late_streams.get(stream)
+            if late is not None and stream in connection.delivered and connection.address.market == update.market:
+                frame = stream_frame(stream, update.payload, wrapped=connection.address.wrapped)
+                due.setdefault(late, []).append(frame)
+        for late, frames in due.items():
+            connection.loop.call_later(late, connection.push, frames)
+
+    def _encode(self, stream: str, market: int | None, payload: bytes) -> None:
+        """Give the frame to each audience of a stream, raw or wrapped. `market`: on whose host alone; None: on both."""
+        key = stream, market
+        if key not in self._listening:
+            self._listening[key] = [
+                audience
+                for audience in self._audiences()
+                if stream in audience.streams and market in (None, audience.market)
+            ]
+        frames: dict[bool, bytes] = {}
+        for audience in self._listening[key]:
+            if audience.wrapped not in frames:
+                frames[audience.wrapped] = stream_frame(stream, payload, wrapped=audience.wrapped)
+            audience.frames.append(frames[audience.wrapped])
+
+    def _audiences(self) -> list[_Audience]:
+        if self._grouped is None:
+            grouped: dict[tuple[int, bool, frozenset[str]], _Audience] = {}
+            for connection in self._connections:
+                in_time = connection.delivered.difference(connection.late_streams)
+                key = connection.address.market, connection.address.wrapped, in_time
+                grouped.setdefault(key, _Audience(*key, [], [])).connections.append(connection)
+            self._grouped = list(grouped.values())
+        return self._grouped
+
+    def _send(self) -> None:
+        for audience in self._audiences():
+            if audience.frames:
+                for connection in audience.connections:
+                    connection.push(audience.frames[:])
+                audience.frames.clear()
 
 
 class MarketStream:
@@ -120,7 +239,7 @@ class MarketStream:
     def push_texts(self, payloads: Sequence[bytes]) -> None:
         """Push text frames as they are to every connection, whatever it listens to, after all pushed before them."""
         self.flush()
-        frames = Frames([text_frame(payload) for payload in payloads])
+        frames = [text_frame(payload) for payload in payloads]
         for connection in self.connections:
             if connection.address.prefix not in self._options.silent_prefixes:
                 connection.push(frames)
@@ -132,8 +251,7 @@ class MarketStream:
         payload = orjson.dumps({**data, "dt": 4_133_404_800_000, "ot": now, "cs": "TRADING"})
         for connection in self.connections:
             if CONTRACT_INFO in connection.delivered:
-                wrapped = connection.address.wrapped
-                connection.push(Frames([text_frame(wrap(CONTRACT_INFO, payload) if wrapped else payload)]))
+                connection.push([stream_frame(CONTRACT_INFO, payload, wrapped=connection.address.wrapped)])
 
     def flush(self) -> None:
         """Deliver what is still on its way to the own streams."""

@@ -1,61 +1,65 @@
-"""What each connection listens to: the streams in its address, its control messages, and what goes wrong with them."""
+"""What each connection listens to: the streams in its address, its control messages, and what goes wrong with them.
+
+SUBSCRIBE, UNSUBSCRIBE and LIST_SUBSCRIPTIONS are answered as Binance documents it: binance-facts sections 1 and 2.5;
+"Live Subscribing/Unsubscribing to streams" in Binance's documentation. An acknowledgement proves nothing: an unknown or
+uppercase stream name is accepted, and then stays silent.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import orjson
 from websockets.frames import CloseCode
 
 from .connection import ExchangeConnection
-from .control_messages import answer_control_message
+
+T = TypeVar("T")
+Answer = Mapping[str, Any]
 
 _CONTROL_MESSAGES_A_SECOND = 10
-
-
-Answer = Mapping[str, Any]
-_TOO_MANY = MappingProxyType({"code": 4, "msg": "Too many subscriptions"})
+_MOST_STREAMS = 1024
+_METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS")
 
 
 @dataclass
-class _Rule:
-    """What the next SUBSCRIBE messages meet: an answer made from their `id`, or none; `times` None: for ever."""
+class Rule(Generic[T]):
+    """What the next `times` handshakes or subscriptions meet, for ever with None; `endpoint` None: at either."""
 
-    answer: Callable[[Any], Answer | None]
+    met: T
     times: int | None
+    endpoint: str | None = None
+
+
+def next_met(rules: list[Rule[T]], endpoints: Collection[str] = ()) -> T | None:
+    """What the next one at an endpoint of these names meets: the oldest rule that applies to it, which is used up."""
+    for rule in rules:
+        if rule.endpoint is None or rule.endpoint in endpoints:
+            if rule.times is not None:
+                rule.times -= 1
+                if rule.times == 0:
+                    rules.remove(rule)
+            return rule.met
+    return None
 
 
 class Subscriptions:
-    """Answers control messages. `changed` is called whenever a connection gets other streams than before."""
+    """Answers control messages. `changed` is called whenever a connection gets other streams than before.
+
+    `rules`: what the next SUBSCRIBE messages meet, an answer made from their `id` or None for none; they are not
+    carried out. `late`: the data of each new stream begins so many seconds later; it is acknowledged at once all the
+    same.
+    """
 
     def __init__(self, *, silent_prefixes: frozenset[str], changed: Callable[[], None]) -> None:
-        self._late = 0.0
-        self._silent_prefixes = silent_prefixes
         self.changed = changed
-        self._rules: deque[_Rule] = deque()
-
-    def swallow(self, times: int | None) -> None:
-        """Neither answer nor carry out the next SUBSCRIBE messages."""
-        self._rules.append(_Rule(lambda _: None, times))
-
-    def refuse(self, times: int | None, answer: Answer | None) -> None:
-        """Answer the next SUBSCRIBE messages with this as it is, or with Binance's error and their `id`; do nothing."""
-        error = {"error": dict(_TOO_MANY)}
-        self._rules.append(_Rule(lambda number: answer or {**error, "id": number}, times))
-
-    def delay(self, seconds: float) -> None:
-        """Begin the data of each new stream so much later, from now on; it is acknowledged at once all the same."""
-        self._late = seconds
-
-    def accept(self) -> None:
-        """Forget what was asked for."""
-        self._late = 0.0
-        self._rules.clear()
+        self.rules: list[Rule[Callable[[Any], Answer | None]]] = []
+        self.late = 0.0
+        self._silent_prefixes = silent_prefixes
 
     def open(self, connection: ExchangeConnection) -> None:
         """Begin with the streams in the address."""
@@ -78,34 +82,36 @@ class Subscriptions:
         received_at: deque[float] = deque(maxlen=_CONTROL_MESSAGES_A_SECOND + 1)
         async for message in connection:
             received_at.append(asyncio.get_running_loop().time())
-            connection.control_messages.append((received_at[-1], _parsed(message)))
+            request: Any = message
+            answer: Answer | None = None
+            try:
+                request = orjson.loads(message)
+            except orjson.JSONDecodeError as error:
+                answer = {"code": 3, "msg": f"Invalid JSON: {error}"}
+            connection.control_messages.append((received_at[-1], request))
             if len(received_at) > _CONTROL_MESSAGES_A_SECOND and received_at[-1] - received_at[0] < 1.0:
                 await connection.close(CloseCode.POLICY_VIOLATION, "Too many requests")
                 return
-            answer = self._answer_to(connection, message)
+            answer = answer or self._answer_to(connection, request)
             if answer is not None and connection.gets_data:
                 await connection.send(orjson.dumps(answer), text=True)
 
-    def _answer_to(self, connection: ExchangeConnection, message: str | bytes) -> Answer | None:
+    def _answer_to(self, connection: ExchangeConnection, request: Any) -> Answer | None:
         """Carry out a control message and return its answer; None for none."""
-        answer, streams = answer_control_message(message, connection.streams)
-        request = connection.control_messages[-1][1]
-        if isinstance(request, dict) and request.get("method") == "SUBSCRIBE":
-            rule = self._next_rule()
-            if rule is not None:
-                return rule.answer(request.get("id"))
+        is_one_to_subscribe = isinstance(request, dict) and request.get("method") == "SUBSCRIBE"
+        if is_one_to_subscribe and self.rules and (met := next_met(self.rules)) is not None:
+            return met(request.get("id"))
+        if (fault := _fault(request)) is not None:
+            return {"code": 2, "msg": f"Invalid request: {fault}"}
+        number = request["id"]
+        if request["method"] == "LIST_SUBSCRIPTIONS":
+            return {"result": sorted(connection.streams), "id": number}
+        change = frozenset.union if is_one_to_subscribe else frozenset.difference
+        streams = change(connection.streams, request["params"])
+        if len(streams) > _MOST_STREAMS:
+            return too_many(number)
         self._set(connection, streams)
-        return answer
-
-    def _next_rule(self) -> _Rule | None:
-        if not self._rules:
-            return None
-        rule = self._rules[0]
-        if rule.times is not None:
-            rule.times -= 1
-            if rule.times == 0:
-                self._rules.popleft()
-        return rule
+        return {"result": None, "id": number}
 
     def _set(self, connection: ExchangeConnection, streams: frozenset[str]) -> None:
         added = streams - connection.streams
@@ -113,8 +119,8 @@ class Subscriptions:
         connection.delivered &= streams
         if connection.address.prefix in self._silent_prefixes:
             return
-        if self._late:
-            asyncio.get_running_loop().call_later(self._late, self._begin, connection, added)
+        if self.late:
+            asyncio.get_running_loop().call_later(self.late, self._begin, connection, added)
         else:
             self._begin(connection, added)
         self.changed()
@@ -124,9 +130,22 @@ class Subscriptions:
         self.changed()
 
 
-def _parsed(message: str | bytes) -> Any:
-    """The control message as JSON, or as it came where it is none."""
-    try:
-        return orjson.loads(message)
-    except orjson.JSONDecodeError:
-        return message
+def too_many(number: Any) -> Answer:
+    """Binance's error for more streams than a connection may have."""
+    return {"error": {"code": 4, "msg": "Too many subscriptions"}, "id": number}
+
+
+def _fault(request: Any) -> str | None:
+    """What is wrong with a control message; None for one that can be carried out."""
+    if not isinstance(request, dict):
+        return "expected an object"
+    number, names = request.get("id"), request.get("params")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        return "request ID must be an unsigned integer"
+    if request.get("method") not in _METHODS:
+        return f"unknown variant `{request.get('method')}`, expected one of {', '.join(_METHODS)}"
+    if request["method"] == "LIST_SUBSCRIPTIONS":
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return "params must be an array of stream names"
+    return None

@@ -6,8 +6,10 @@ Facts: binance-facts section 3.
 from __future__ import annotations
 
 import asyncio
+import enum
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,16 +17,65 @@ from websockets.exceptions import ConnectionClosed
 
 from source_binance_futures.binance.clock import Clock
 
-from .answers import Answer, CloseConnection, Delayed, DropConnection, Fragmented, NoAnswer
 from .connection import ExchangeConnection
 from .contracts import DELISTED_PRICES, USDS_MARGINED, Contract
-from .updates import Update
+from .streams import Update
 
 PATH = "/ws-fapi/v1"
 _HANDSHAKE_WEIGHT = 5
 _WEIGHT_PER_MINUTE = 2400
 _DELISTED_AGE = 200 * 86_400_000
 _SPREAD_OF_TIMES = 45_000
+
+
+class _Act(enum.Enum):
+    NO_ANSWER = enum.auto()
+    DROP_CONNECTION = enum.auto()
+
+
+NoAnswer = _Act.NO_ANSWER
+"""The request is swallowed; the connection stays open."""
+DropConnection = _Act.DROP_CONNECTION
+"""The connection ends with a TCP reset."""
+
+
+@dataclass(frozen=True)
+class CloseConnection:
+    """The connection ends with a close frame."""
+
+    code: int = 1001
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Fragmented:
+    """The answer comes in `pieces` fragments, cut at bytes: a character may lie across two of them."""
+
+    answer: Mapping[str, Any] | str | bytes
+    pieces: int = 3
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """The answer comes after `seconds`; other requests are answered meanwhile."""
+
+    answer: Answer
+    seconds: float
+
+
+Answer = (
+    Mapping[str, Any]
+    | str
+    | bytes
+    | _Act
+    | CloseConnection
+    | Fragmented
+    | Delayed
+    | Sequence["Answer"]
+    | Callable[[dict[str, Any]], "Answer"]
+)
+"""A mapping is sent as JSON with the request's `id`, unless it brings its own; text and bytes are one text frame as
+they are; a sequence is sent in order; a callable is asked with the request."""
 
 
 class Weight:
@@ -52,25 +103,14 @@ class Weight:
     def used(self, weight: int) -> None:
         self._minute, self._used = self.minute, weight
 
-    @property
-    def is_exceeded(self) -> bool:
-        return self.used > _WEIGHT_PER_MINUTE
-
     def charge(self, weight: int) -> None:
         self.used += weight
         self.spent += weight
 
     def rate_limits(self) -> list[dict[str, Any]]:
         """The `rateLimits` that come with every answer."""
-        return [
-            {
-                "rateLimitType": "REQUEST_WEIGHT",
-                "interval": "MINUTE",
-                "intervalNum": 1,
-                "limit": _WEIGHT_PER_MINUTE,
-                "count": self.used,
-            }
-        ]
+        limit = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1}
+        return [{**limit, "limit": _WEIGHT_PER_MINUTE, "count": self.used}]
 
 
 class WebSocketApi:
@@ -149,35 +189,35 @@ class WebSocketApi:
             return
 
     def _true_answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        if request.get("method") != "ticker.price":
-            unsupported = self._error(400, -1020, "This operation is not supported.")
-            return self._book(request.get("params")) if request.get("method") == "ticker.book" else unsupported
-        params = request.get("params", {})
+        method, params = request.get("method"), request.get("params", {})
+        if method == "ticker.book":
+            return self._book(params.get("symbol") if isinstance(params, dict) else None)
+        if method != "ticker.price":
+            return self._error(400, -1020, "This operation is not supported.")
         if not isinstance(params, dict) or set(params) - {"symbol"}:
             return self._error(400, -1101, "Too many parameters sent for this endpoint.")
         self.weight.charge(1 if "symbol" in params else 2)
-        if self.weight.is_exceeded:
+        if self.weight.used > _WEIGHT_PER_MINUTE:
             return self._limit_exceeded()
+        rows = [{"symbol": symbol, "price": price, "time": at} for symbol, (price, at) in list(self.prices.items())]
         if "symbol" not in params:
-            rows = [_row(symbol, price, time_) for symbol, (price, time_) in list(self.prices.items())]
-            return {"status": 200, "result": rows, "rateLimits": self.weight.rate_limits()}
-        symbol = params["symbol"]
-        if not isinstance(symbol, str) or symbol not in self.prices:
-            return self._error(400, -1121, "Invalid symbol.")
-        row = _row(symbol, *self.prices[symbol])
-        return {"status": 200, "result": row, "rateLimits": self.weight.rate_limits()}
+            return self._result(rows)
+        row = next((row for row in rows if row["symbol"] == params["symbol"]), None)
+        return self._error(400, -1121, "Invalid symbol.") if row is None else self._result(row)
 
-    def _book(self, params: object) -> dict[str, Any]:
+    def _book(self, symbol: Any) -> dict[str, Any]:
         """Answer both sides of one contract's book, with the id of the update that they stand at."""
         self.weight.charge(2)
-        newest = self._newest.get(params.get("symbol", "")) if isinstance(params, dict) else None
+        newest = self._newest.get(symbol) if isinstance(symbol, str) else None
         if newest is None or newest.market != USDS_MARGINED:
             return self._error(400, -1121, "Invalid symbol.")
         found = orjson.loads(newest.payload)
         sides = zip(("bidPrice", "bidQty", "askPrice", "askQty", "time"), ("b", "B", "a", "A", "T"), strict=True)
         row = {"symbol": newest.symbol, "lastUpdateId": newest.update_id}
-        row |= {name: found.get(key) for name, key in sides}
-        return {"status": 200, "result": row, "rateLimits": self.weight.rate_limits()}
+        return self._result(row | {name: found.get(key) for name, key in sides})
+
+    def _result(self, rows: Any) -> dict[str, Any]:
+        return {"status": 200, "result": rows, "rateLimits": self.weight.rate_limits()}
 
     def _limit_exceeded(self) -> dict[str, Any]:
         answer = self._error(
@@ -192,10 +232,6 @@ class WebSocketApi:
 
     def _error(self, status: int, code: int, message: str) -> dict[str, Any]:
         return {"status": status, "error": {"code": code, "msg": message}, "rateLimits": self.weight.rate_limits()}
-
-
-def _row(symbol: str, price: str, time_: int) -> dict[str, Any]:
-    return {"symbol": symbol, "price": price, "time": time_}
 
 
 def _payload(answer: Mapping[str, Any] | str | bytes, request: dict[str, Any]) -> bytes:

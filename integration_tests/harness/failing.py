@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeVar, cast
 import orjson
 
 from local_exchange import ExchangeConnection, LocalExchange
-from local_exchange.faults import FaultKind
-from local_exchange.updates import own_stream
+from local_exchange.connection import FaultKind
+from local_exchange.streams import own_stream
 
 from .accounts import EVERY_COIN_M, Account
 from .connector import INCREMENTAL, Connector, Running

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local_exchange import LocalExchange, audiences, made_up_coin_m, updates
+from local_exchange import LocalExchange, made_up_coin_m, streams
 
 from .clients import heard, listening, update
 
@@ -26,11 +26,13 @@ def built(monkeypatch: pytest.MonkeyPatch) -> Counter[bytes]:
     """The payloads that frames were built of, and how often."""
     counted: Counter[bytes] = Counter()
 
+    build = streams.text_frame
+
     def counting(payload: bytes) -> bytes:
         counted[payload] += 1
-        return updates.text_frame(payload)
+        return build(payload)
 
-    monkeypatch.setattr(audiences, "text_frame", counting)
+    monkeypatch.setattr(streams, "text_frame", counting)
     return counted
 
 
@@ -67,13 +69,3 @@ def test_who_comes_and_goes_is_noticed(exchange: LocalExchange) -> None:
             assert [message["data"]["u"] for message in heard(second)] == [2]
         push(exchange, 3)
         assert [message["data"]["u"] for message in heard(first)] == [1, 2, 3]
-
-
-def test_frames_of_every_length() -> None:
-    for size in (0, 125, 126, 0xFFFF, 0x10000):
-        frame = updates.text_frame(b"x" * size)
-        header = frame[: len(frame) - size]
-        assert header[0] == 0x81
-        assert header[1] == {2: size, 4: 126, 10: 127}[len(header)]
-        assert int.from_bytes(header[2:] or header[1:], "big") == size
-        assert len(header) == (2 if size < 126 else 4 if size < 0x10000 else 10)

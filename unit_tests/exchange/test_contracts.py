@@ -15,11 +15,12 @@ from local_exchange.contracts import (
     COIN_MARGINED,
     USDS_MARGINED,
     coin_m_contracts,
+    made_up_coin_m,
+    made_up_usds_m,
     quarterly_expiries,
     usds_m_contracts,
 )
-from local_exchange.made_up import made_up_coin_m, made_up_usds_m
-from local_exchange.updates import market_of
+from local_exchange.streams import market_of
 
 from .clients import WAIT, listening, update
 

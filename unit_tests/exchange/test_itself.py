@@ -11,7 +11,7 @@ import pytest
 
 from local_exchange import LocalExchange
 
-from .clients import WAIT, listening_raw, update
+from .clients import WAIT, listening, listening_raw, read_to_the_end, update
 
 
 def test_environment(exchange: LocalExchange) -> None:
@@ -90,12 +90,10 @@ def test_a_port_that_is_taken(exchange: LocalExchange) -> None:
 
 
 def test_an_error_while_pushing_reaches_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    exchange = LocalExchange(rate=0)
-    monkeypatch.setattr(exchange._engine, "_weights", [])
-    thread = exchange._thread._thread
-    exchange.__enter__()
-    exchange.set_rate(1000)
-    thread.join(WAIT)
-    assert not thread.is_alive()
+    exchange = LocalExchange(rate=0).__enter__()
+    with listening(exchange) as client:
+        monkeypatch.setattr(exchange._engine, "_weights", [])
+        exchange.set_rate(1000)
+        read_to_the_end(client)
     with pytest.raises(ValueError, match="weights"):
         exchange.__exit__(None, None, None)

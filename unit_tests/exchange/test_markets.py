@@ -8,8 +8,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from local_exchange import LocalExchange
-from local_exchange.addresses import Address, address_of
-from local_exchange.updates import market_of, update_from
+from local_exchange.streams import Address, address_of, market_of, update_from
 
 from .clients import WAIT, ask, connect, heard, listening, subscribe, update
 

@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from local_exchange import LocalExchange
-from local_exchange.named_faults import NAMED_FAULTS, FaultPlan
+from local_exchange.faults import NAMED_FAULTS, FaultPlan
 
 from .clients import ALL, WAIT, ask, connect, listening, read_to_the_end, subscribe, update
 

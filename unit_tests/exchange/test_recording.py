@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from local_exchange import LocalExchange
-from local_exchange.recording import Recording, read_recording
+from local_exchange.engine import Recording, read_recording
 
 from .clients import ALL, ROOT, WAIT, connect
 

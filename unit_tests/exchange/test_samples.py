@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 
 from local_exchange import LocalExchange
-from local_exchange.samples import Samples
-from local_exchange.updates import Update, update_from
+from local_exchange.market_stream import Samples
+from local_exchange.streams import Update, update_from
 
 from .clients import ALL, WAIT, heard, listening, update
 

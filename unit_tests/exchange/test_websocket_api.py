@@ -29,7 +29,7 @@ def test_one_symbol_is_an_object(exchange: LocalExchange, api: ClientConnection)
     assert (answer["id"], answer["status"]) == ("a", 200)
     (limit,) = answer["rateLimits"]
     assert limit["limit"] == 2400
-    assert exchange.weight_spent == 5 + 1
+    assert exchange.weight.spent == 5 + 1
 
 
 def test_all_symbols_are_an_array(exchange: LocalExchange, api: ClientConnection) -> None:
@@ -38,7 +38,7 @@ def test_all_symbols_are_an_array(exchange: LocalExchange, api: ClientConnection
     assert {"1000SATSUSDT", "币安人生USDT", "BTCUSDT_260626"} <= {row["symbol"] for row in rows}
     assert min(row["time"] for row in rows) < time.time() * 1000 - 60 * 86_400_000
     assert exchange.requests == [{"id": 7, "method": "ticker.price"}]
-    assert exchange.weight_spent == 5 + 2
+    assert exchange.weight.spent == 5 + 2
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_wrong_requests(api: ClientConnection, request_: Any, code: int) -> None
 
 def test_the_weight_of_the_minute(exchange: LocalExchange, api: ClientConnection) -> None:
     exchange.wait_for(lambda: time.time() % 60 < 58, 3.0)
-    exchange.used_weight = 2397
+    exchange.weight.used = 2397
     assert ask(api, {"method": "ticker.price"})["rateLimits"][0]["count"] == 2399
     refused = ask(api, {"method": "ticker.price"})
     assert (refused["status"], refused["error"]["code"]) == (429, -1003)

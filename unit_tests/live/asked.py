@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from local_exchange.addresses import SILENT_PREFIXES
 from local_exchange.connection import ExchangeConnection
 from local_exchange.market_stream import MarketOptions
+from local_exchange.streams import SILENT_PREFIXES
 from source_binance_futures.binance.clock import Stop
 from source_binance_futures.binance.endpoints import Environment
 from source_binance_futures.binance.transport.proxy import Route

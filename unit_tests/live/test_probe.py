@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from local_exchange.answers import NoAnswer
 from local_exchange.contracts import coin_m_contracts
+from local_exchange.websocket_api import NoAnswer
 from source_binance_futures.binance.endpoints import PRODUCTION, TESTNET, Environment
 from source_binance_futures.live.expectations import EXPECTATIONS, Verdict, judge
 from source_binance_futures.live.probe import API_CONNECTIONS, MOST_CONNECTIONS, Answered, addresses_of, questions

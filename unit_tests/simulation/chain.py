@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from local_exchange.connection import ExchangeConnection
-from local_exchange.updates import update_from
+from local_exchange.streams import update_from
 from source_binance_futures.binance.market_stream.items import Outbox
 from source_binance_futures.binance.market_stream.line import Timing
 from source_binance_futures.streams.book_tickers import BookTickers

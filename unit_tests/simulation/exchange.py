@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import inspect
 import random
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from threading import Event
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
-from local_exchange.addresses import SILENT_PREFIXES
 from local_exchange.connection import ExchangeConnection
 from local_exchange.contracts import coin_m_contracts, usds_m_contracts
 from local_exchange.engine import Engine
-from local_exchange.fault_injection import FaultInjection
-from local_exchange.handshakes import Door
-from local_exchange.loop_thread import LoopThread
+from local_exchange.faults import FaultInjection
 from local_exchange.market_stream import MarketOptions, MarketStream
-from local_exchange.server import Server, ServerOptions
-from local_exchange.updates import Update
+from local_exchange.server import Server
+from local_exchange.streams import SILENT_PREFIXES, Update
 from local_exchange.websocket_api import WebSocketApi
 from source_binance_futures.binance.clock import Clock, Deadline
 from source_binance_futures.binance.errors import HandshakeFailed, refusal
@@ -59,19 +56,6 @@ class ExchangeClock(Clock):
 
     def now_us(self) -> int:
         return int(self.epoch() * 1e6)
-
-
-class _Inline:
-    """Stands for the thread of the local exchange: there is one thread only."""
-
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
-
-    def call(self, action: Callable[[], object]) -> None:
-        self._loop.call_soon(action)
-
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._loop.create_task(work)
 
 
 class _Noted:
@@ -118,21 +102,26 @@ class SimulatedExchange(FaultInjection):
         usual = MarketOptions(SAMPLE_EVERY, own_lag, False, frozenset(silent), keep_pushed=False, tick=tick)
         self.market = MarketStream(self._noted, options or usual, self.clock)
         self.api = WebSocketApi(usds_m_contracts(usds_m), self.market.newest, self.clock)
-        self.door = Door(frozenset(missing))
         self.streams: list[VirtualStream] = []
         self.attempts: list[float] = []
         self.rng = rng
-        self._server = Server(
-            ServerOptions(0, None, ping_interval, unsent_limit, tls_record_per_frame=False),
-            door=self.door,
-            market=self.market,
-            api=self.api,
-            recording=None,
-            finished=Event(),
+        server = Server(
+            self.market,
+            self.api,
+            ping_interval=ping_interval,
+            unsent_limit=unsent_limit,
+            missing_prefixes=frozenset(missing),
         )
-        super().__init__(cast(LoopThread, _Inline(self.loop)), self.door, self.market)
+        super().__init__(server)
         self._serving = self.loop.create_task(self._server.run(lambda: None))
         self.loop.run_until(time.now)
+
+    def _call(self, action: Callable[[], object]) -> None:
+        """In place of the local exchange's: there is one thread only."""
+        if inspect.iscoroutinefunction(action):
+            self.loop.create_task(action())
+        else:
+            self.loop.call_soon(action)
 
     @property
     def pushed(self) -> list[Pushed]:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from local_exchange.updates import update_from
+from local_exchange.streams import update_from
 
 from ..virtual_time import VirtualTime
 from .exchange import SimulatedExchange

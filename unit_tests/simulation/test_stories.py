@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from local_exchange.contracts import coin_m_contracts
-from local_exchange.made_up import made_up_coin_m
+from local_exchange.contracts import coin_m_contracts, made_up_coin_m
 
 from ..virtual_time import BEGAN
 from .exchange import LONGEST_LATENCY

@@ -1,4 +1,4 @@
-"""Paths that stand for hosts: where which market's streams are asked for, and what a path asks for.
+"""Streams: what an address asks for, and one update on its way into frames.
 
 Binance serves COIN-M at `dstream.binance.com` and USDⓈ-M at `fstream.binance.com/public`. Here one port serves both,
 and the beginning of the path says which host is meant. Facts: binance-facts 1.1.
@@ -6,12 +6,21 @@ and the beginning of the path says which host is meant. Facts: binance-facts 1.1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import orjson
+from websockets.frames import Frame, Opcode
+
+from source_binance_futures.binance.endpoints import ALL_MARKET_STREAM, own_stream
+
 from .contracts import COIN_MARGINED, USDS_MARGINED
+
+__all__ = ["ALL_MARKET_STREAM", "own_stream"]
 
 USDS_MARGINED_BASE = "/usds/public"
 """Stands for `wss://fstream.binance.com/public`. The base of COIN-M has no prefix."""
@@ -30,6 +39,8 @@ MARKET_OF_PREFIX: Mapping[str, int] = MappingProxyType(
 
 SILENT_PREFIXES = frozenset({"/market", "/usds/market"})
 """Where a book ticker is acknowledged and never comes: the wrong category. Plain paths still work on both hosts."""
+
+_COIN_M_SYMBOL = re.compile(r".+USD_(PERP|\d{6})")
 
 
 @dataclass(frozen=True)
@@ -61,3 +72,41 @@ def address_of(path: str) -> Address | None:
         return None
     named = parse_qs(parts.query).get("streams", [""])[0].split("/") if wrapped else map(unquote, below)
     return Address(prefix, MARKET_OF_PREFIX[prefix], tuple(filter(None, named)), wrapped)
+
+
+class Update(NamedTuple):
+    """One book ticker as it is pushed: `payload` is the JSON text that a raw stream carries, byte for byte.
+
+    `market` is the `st` of its contract, also where the payload carries none.
+    """
+
+    symbol: str
+    update_id: int
+    payload: bytes
+    market: int
+
+
+def market_of(symbol: str) -> int:
+    """The `st` of a contract, by the shape of its symbol: BTCUSD_PERP and BTCUSD_261225 are COIN-M."""
+    return COIN_MARGINED if _COIN_M_SYMBOL.fullmatch(symbol) else USDS_MARGINED
+
+
+def update_from(book_ticker: Mapping[str, Any]) -> Update:
+    """The update that pushes this book ticker, keys in the order given. Without a sound `st` the symbol's shape counts.
+
+    It needs `s` and `u`; the rest may be anything.
+    """
+    symbol, market = book_ticker["s"], book_ticker.get("st")
+    if market not in (COIN_MARGINED, USDS_MARGINED):
+        market = market_of(symbol)
+    return Update(symbol, book_ticker["u"], orjson.dumps(book_ticker), market)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A whole text frame as a server sends it, unmasked. The payload is not checked: a test may want invalid UTF-8."""
+    return Frame(Opcode.TEXT, payload).serialize(mask=False)
+
+
+def stream_frame(stream: str, payload: bytes, *, wrapped: bool) -> bytes:
+    """The frame that brings a payload over a stream, raw or wrapped: `{"stream":"!bookTicker","data":{...}}`."""
+    return text_frame(b'{"stream":%b,"data":%b}' % (orjson.dumps(stream), payload) if wrapped else payload)
