@@ -9,16 +9,26 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from types import SimpleNamespace
+from typing import cast
 
 import trustme
 
 from source_binance_futures.binance.clock import Clock, Deadline
+from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.transport.sockets import ByteStream, EndOfStream
 from source_binance_futures.binance.transport.tls import TlsStream
 
 PATIENCE = 20.0  # seconds that a busy machine may take for what is due at once
+
+
+def begin(function: Callable[..., object], *arguments: object) -> threading.Thread:
+    """Call it in a thread of its own, which has begun."""
+    thread = threading.Thread(target=function, args=arguments, daemon=True)
+    thread.start()
+    return thread
 
 
 @contextmanager
@@ -53,8 +63,7 @@ def tls_stream() -> Iterator[tuple[TlsStream, ssl.SSLSocket]]:
         def serve() -> None:
             encrypted.append(for_server.wrap_socket(server, server_side=True, suppress_ragged_eofs=False))
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
+        thread = begin(serve)
         stream = TlsStream(client, for_client, "localhost")
         stream.shake_hands(Clock().deadline(PATIENCE))
         thread.join(PATIENCE)
@@ -119,6 +128,29 @@ class ScriptedStream(ByteStream):
 
     def fileno(self) -> int:
         return -1
+
+
+class AnsweringServer(ScriptedStream):
+    """Sends `answer(accept)`, in pieces, once the whole request of a handshake is there."""
+
+    def __init__(self, answer: Callable[[str], Iterable[bytes]], *, ends: bool = True) -> None:
+        def pieces() -> Iterator[bytes]:
+            assert self.sent.endswith(b"\r\n\r\n")
+            yield from answer(accept_for(self.sent))
+
+        super().__init__(pieces(), ends=ends)
+
+
+def route_to(stream: ByteStream) -> Route:
+    """A route that leads to this stream, whatever the address."""
+    return cast(Route, SimpleNamespace(open=lambda *_: stream))
+
+
+def frame(opcode: int, payload: bytes = b"", *, final: bool = True) -> bytes:
+    """As a server sends it, sound or not: a control frame may be too long or a fragment."""
+    size = len(payload)
+    length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
+    return bytes([opcode | 0x80 * final]) + length + payload
 
 
 def accept_for(request: bytes) -> str:

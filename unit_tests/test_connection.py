@@ -1,39 +1,60 @@
-"""An open connection: what it hands out, what it answers, and how it ends."""
+"""Connections: what an open one hands out and answers, how it ends; and the dialler, which leaves what nobody met."""
 
 from __future__ import annotations
 
+import logging
 import struct
 import threading
 import time
-from typing import cast
+from collections.abc import Callable
 
 import pytest
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
-from source_binance_futures.binance.clock import Clock, Deadline
-from source_binance_futures.binance.errors import ClosedByExchange, HandshakeFailed, ProtocolViolation
-from source_binance_futures.binance.transport import connection as connection_module
-from source_binance_futures.binance.transport.connection import Connection, Received
+from source_binance_futures import check, output
+from source_binance_futures.binance.clock import Clock, Deadline, Stop
+from source_binance_futures.binance.endpoints import PRODUCTION
+from source_binance_futures.binance.errors import (
+    BinanceError,
+    ClosedByExchange,
+    HandshakeFailed,
+    Interrupted,
+    NoThread,
+    Owner,
+    ProtocolViolation,
+    UnexpectedFailure,
+)
+from source_binance_futures.binance.market_stream.contracts import venues_of
+from source_binance_futures.binance.market_stream.reader import MarketStream
+from source_binance_futures.binance.transport.connection import (
+    Connection,
+    Dialler,
+    HandOver,
+    Received,
+    connect,
+    open_in_background,
+)
 from source_binance_futures.binance.transport.proxy import Route
+from source_binance_futures.binance.websocket_api.prices import WeightBudget
+from source_binance_futures.config import Config
 
-from .sockets import PATIENCE, ScriptedStream, plain_stream
+from .sockets import PATIENCE, ScriptedStream, frame, plain_stream, route_to
+from .virtual_time import VirtualTime
 
 LIMIT = 2**20
+URL = "wss://dstream.example/stream"
 UPDATE = b'{"e":"bookTicker","u":1,"s":"BTCUSD_PERP"}'
-
-
-def wire(opcode: Opcode, payload: bytes = b"") -> bytes:
-    return Frame(opcode, payload).serialize(mask=False)
+TEXT = frame(Opcode.TEXT, UPDATE)
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    return wire(Opcode.CLOSE, struct.pack("!H", code) + reason.encode())
+    return frame(Opcode.CLOSE, struct.pack("!H", code) + reason.encode())
 
 
-def scripted(*pieces: bytes) -> tuple[Connection, ScriptedStream]:
+def scripted(*pieces: bytes, ends: bool = False) -> tuple[Connection, ScriptedStream]:
     """A connection to which these pieces come, one with each read, and then nothing more."""
-    stream = ScriptedStream(pieces, ends=False)
+    stream = ScriptedStream(pieces, ends=ends)
     return Connection(stream, LIMIT, Clock()), stream
 
 
@@ -42,11 +63,15 @@ def understood(data: bytes) -> list[tuple[Opcode, bytes]]:
     server = Protocol(Side.SERVER, state=State.OPEN, max_size=LIMIT)
     server.receive_data(data)
     assert server.parser_exc is None
-    return [(frame.opcode, bytes(frame.data)) for frame in server.events_received() if isinstance(frame, Frame)]
+    return [(each.opcode, bytes(each.data)) for each in server.events_received() if isinstance(each, Frame)]
+
+
+def goodbye(code: int = 1000) -> list[tuple[Opcode, bytes]]:
+    return [(Opcode.CLOSE, struct.pack("!H", code))]
 
 
 def test_messages_come_in_order_and_without_waiting() -> None:
-    connection, _ = scripted(wire(Opcode.TEXT, b"one") + wire(Opcode.TEXT, b"two"), wire(Opcode.TEXT, b"three"))
+    connection, _ = scripted(frame(Opcode.TEXT, b"one") + frame(Opcode.TEXT, b"two"), frame(Opcode.TEXT, b"three"))
     assert connection.receive() == Received([b"one", b"two"], heard=True, drained=True)
     assert connection.receive() == Received([b"three"], heard=True, drained=True)
     assert connection.receive() == Received([], heard=False, drained=True)
@@ -54,38 +79,32 @@ def test_messages_come_in_order_and_without_waiting() -> None:
 
 
 def test_half_a_frame_is_not_heard_and_a_pong_is() -> None:
-    connection, _ = scripted(wire(Opcode.TEXT, UPDATE)[:10], wire(Opcode.TEXT, UPDATE)[10:], wire(Opcode.PONG))
-    assert connection.receive() == ([], False, True)
-    assert connection.receive() == ([UPDATE], True, True)
-    assert connection.receive() == ([], True, True)
+    connection, _ = scripted(TEXT[:10], TEXT[10:], frame(Opcode.PONG))
+    assert [connection.receive() for _ in range(3)] == [([], False, True), ([UPDATE], True, True), ([], True, True)]
 
 
 def test_several_pings_are_answered_by_the_newest_pong() -> None:
-    connection, stream = scripted(wire(Opcode.PING, b"1") + wire(Opcode.TEXT, UPDATE) + wire(Opcode.PING, b"2"))
+    connection, stream = scripted(frame(Opcode.PING, b"1") + TEXT + frame(Opcode.PING, b"2"))
     assert connection.receive().payloads == [UPDATE]
     assert understood(stream.sent) == [(Opcode.PONG, b"2")]
 
 
-def test_a_ping_carries_the_time() -> None:
+def test_a_ping_carries_the_time_and_text_is_sent_as_text() -> None:
     connection, stream = scripted()
     before = int(time.time() * 1000)
     connection.ping()
-    ((opcode, payload),) = understood(stream.sent)
+    connection.send_text("币" * 100)
+    (opcode, payload), text = understood(stream.sent)
     assert opcode is Opcode.PING
     assert before <= int(payload) <= time.time() * 1000
-
-
-def test_text_is_sent_as_text() -> None:
-    connection, stream = scripted()
-    connection.send_text("币" * 100)
-    assert understood(stream.sent) == [(Opcode.TEXT, ("币" * 100).encode())]
+    assert text == (Opcode.TEXT, ("币" * 100).encode())
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1008, 3000, 4999])
 def test_the_code_of_a_close_frame_is_echoed(code: int) -> None:
-    connection, stream = scripted(wire(Opcode.TEXT, UPDATE) + close_frame(code, "Too many requests"))
+    connection, stream = scripted(TEXT + close_frame(code, "Too many requests"))
     assert connection.receive().payloads == [UPDATE]
-    assert understood(stream.sent) == [(Opcode.CLOSE, struct.pack("!H", code))]
+    assert understood(stream.sent) == goodbye(code)
     assert isinstance(connection.loss, ClosedByExchange)
     assert connection.loss.code == code
     assert str(connection.loss) == f"the exchange closed the connection with code {code} (Too many requests)"
@@ -93,42 +112,35 @@ def test_the_code_of_a_close_frame_is_echoed(code: int) -> None:
 
 
 def test_a_close_frame_without_a_code_is_answered_with_a_normal_one() -> None:
-    connection, stream = scripted(wire(Opcode.CLOSE))
+    connection, stream = scripted(frame(Opcode.CLOSE))
     connection.receive()
-    assert understood(stream.sent) == [(Opcode.CLOSE, struct.pack("!H", 1000))]
+    assert understood(stream.sent) == goodbye()
     assert isinstance(connection.loss, ClosedByExchange)
     assert connection.loss.code == 1005
     assert str(connection.loss) == "the exchange closed the connection with code 1005"
 
 
-def test_nothing_is_answered_after_a_close_frame() -> None:
-    connection, stream = scripted(wire(Opcode.PING, b"1") + close_frame(1001) + wire(Opcode.PING, b"2"))
+def test_nothing_is_answered_after_a_close_frame_which_stays_the_cause() -> None:
+    connection, stream = scripted(frame(Opcode.PING, b"1") + close_frame(1001) + frame(Opcode.PING, b"2"))
     connection.receive()
     connection.ping()
     connection.send_text("more")
     connection.close()
-    assert understood(stream.sent) == [(Opcode.CLOSE, struct.pack("!H", 1001))]
-
-
-def test_a_violation_is_told_to_the_server_and_what_was_sound_before_counts() -> None:
-    connection, stream = scripted(wire(Opcode.TEXT, UPDATE) + b"\xc1\x02hi")
-    assert connection.receive() == ([UPDATE], True, True)
-    assert understood(stream.sent) == [(Opcode.CLOSE, struct.pack("!H", 1002))]
-    assert isinstance(connection.loss, ProtocolViolation)
-    assert connection.receive() == ([], False, True)
-
-
-def test_the_loss_is_the_cause_and_not_what_came_of_it() -> None:
-    connection, stream = scripted(close_frame(1001))
-    connection.receive()
-    connection.close()
+    assert understood(stream.sent) == goodbye(1001)
     assert isinstance(connection.loss, ClosedByExchange)
     assert stream.is_closed
 
 
+def test_a_violation_is_told_to_the_server_and_what_was_sound_before_counts() -> None:
+    connection, stream = scripted(TEXT + b"\xc1\x02hi")
+    assert connection.receive() == ([UPDATE], True, True)
+    assert understood(stream.sent) == goodbye(1002)
+    assert isinstance(connection.loss, ProtocolViolation)
+    assert connection.receive() == ([], False, True)
+
+
 def test_an_end_without_a_close_frame_is_told() -> None:
-    stream = ScriptedStream([wire(Opcode.TEXT, UPDATE)])
-    connection = Connection(stream, LIMIT, Clock())
+    connection, stream = scripted(TEXT, ends=True)
     assert connection.receive().payloads == [UPDATE]
     assert connection.loss is None
     connection.receive()
@@ -141,49 +153,22 @@ def test_closing_says_goodbye_once() -> None:
     connection, stream = scripted()
     connection.close()
     connection.close()
-    assert understood(stream.sent) == [(Opcode.CLOSE, struct.pack("!H", 1000))]
+    assert understood(stream.sent) == goodbye()
     assert str(connection.loss) == "left by this side"
 
 
-def test_a_peer_that_reads_late_gets_all_of_what_is_sent() -> None:
-    with plain_stream() as (stream, server):
-        connection = Connection(stream, LIMIT, Clock())
-        received: list[int] = []
+def test_a_peer_that_does_not_read_is_given_up_after_five_seconds() -> None:
+    patience: list[float] = []
 
-        def read() -> None:
-            time.sleep(0.3)
-            while data := server.recv(2**20):
-                received.append(len(data))
+    class Unread(ScriptedStream):
+        def send(self, data: bytes, deadline: Deadline) -> None:  # noqa: ARG002
+            patience.append(deadline.remaining())
+            raise TimeoutError
 
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        connection.send_text("x" * 12 * 2**20)
-        assert connection.loss is None
-        connection.close()
-        reader.join(PATIENCE)
-    assert sum(received) > 12 * 2**20
-
-
-def test_a_peer_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`test_the_patience_of_sending` has the true number of seconds."""
-    monkeypatch.setattr(connection_module, "SEND_TIMEOUT", 0.5)
-    with plain_stream() as (stream, _):
-        connection = Connection(stream, LIMIT, Clock())
-        connection.send_text("x" * 64 * 2**20)
-        assert str(connection.loss) == "the connection broke while sending (no answer in time)"
-        connection.close()
-
-
-def test_the_patience_of_sending() -> None:
-    seen: list[float] = []
-
-    class Watched(ScriptedStream):
-        def send(self, data: bytes, deadline: Deadline) -> None:
-            seen.append(deadline.remaining())
-            super().send(data, deadline)
-
-    Connection(Watched([]), LIMIT, Clock()).ping()
-    assert 1 < seen[0] <= 5
+    connection = Connection(Unread([]), LIMIT, VirtualTime().clock())
+    connection.ping()
+    assert patience == [5]
+    assert str(connection.loss) == "the connection broke while sending (no answer in time)"
 
 
 def test_waiting_ends_when_something_comes() -> None:
@@ -191,25 +176,153 @@ def test_waiting_ends_when_something_comes() -> None:
         connection = Connection(stream, LIMIT, Clock())
         assert not connection.wait(0)
         assert not connection.wait(-1)
-        threading.Timer(0.1, server.sendall, args=(wire(Opcode.TEXT, UPDATE),)).start()
+        threading.Timer(0.1, server.sendall, args=(TEXT,)).start()
         assert connection.wait(PATIENCE)
         assert connection.receive().payloads == [UPDATE]
-
-
-class NowhereRoute:
-    """A route on which whatever comes is handed out or raised."""
-
-    def __init__(self, outcome: ScriptedStream | Exception) -> None:
-        self.outcome = outcome
-
-    def open(self, *_: object) -> ScriptedStream:
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return self.outcome
 
 
 def test_a_handshake_that_fails_leaves_no_socket_open() -> None:
     stream = ScriptedStream([b"\r\n\r\n"])
     with pytest.raises(HandshakeFailed):
-        Connection.open("wss://h", cast(Route, NowhereRoute(stream)), Clock().deadline(PATIENCE), LIMIT)
+        Connection.open("wss://h", route_to(stream), Clock().deadline(PATIENCE), LIMIT)
     assert stream.is_closed
+
+
+# --- the dialler ---
+
+
+class Dialled:
+    """A dialler whose openings end when a test says so, in its own thread."""
+
+    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
+        self.hand_over: list[HandOver] = []
+        self.calls: Dialler[str] = Dialler(Route(), Clock(), LIMIT, wake=wake, opening=self._open)
+        self.calls.dial(URL, 5, "a")
+
+    def _open(self, url: str, route: Route, deadline: Deadline, max_message_bytes: int, hand_over: HandOver) -> None:
+        assert (url, max_message_bytes, deadline.expired, route.proxy_url) == (URL, LIMIT, False, None)
+        self.hand_over.append(hand_over)
+
+
+def error_of(calls: Dialler[str], patience: float = 0.0) -> BinanceError:
+    _, outcome = calls.outcome(patience) or ("", None)
+    assert isinstance(outcome, BinanceError)
+    return outcome
+
+
+def test_each_attempt_is_met_with_what_it_was_dialled_with() -> None:
+    woken: list[int] = []
+    dialled = Dialled(lambda: woken.append(1))
+    calls = dialled.calls
+    calls.dial(URL, 5, "b")
+    assert (calls.under_way, calls.outcome()) == (2, None)
+    opened, _ = scripted()
+    dialled.hand_over[1](opened)
+    failure = HandshakeFailed("dstream.example", "no answer in time")
+    dialled.hand_over[0](failure)
+    assert calls.outcome() == ("b", opened)
+    assert calls.outcome() == ("a", failure)
+    assert (calls.under_way, calls.outcome(), woken) == (0, None, [1, 1])
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_was_opened_and_never_met_is_left(when: str) -> None:
+    dialled, (opened, stream) = Dialled(), scripted()
+    if when == "before":
+        dialled.hand_over[0](opened)
+    dialled.calls.close()
+    if when == "after":
+        dialled.hand_over[0](opened)
+    assert stream.is_closed
+    assert understood(stream.sent) == goodbye(), "it is left in good order"
+    assert dialled.calls.outcome() is None
+
+
+def test_nothing_that_was_met_is_left() -> None:
+    dialled, (opened, stream) = Dialled(), scripted()
+    dialled.hand_over[0](opened)
+    assert dialled.calls.outcome() is not None
+    dialled.calls.close()
+    assert not stream.is_closed
+
+
+def test_an_error_that_nobody_thought_of_is_ours_and_not_quoted() -> None:
+    dialled, unforeseen = Dialled(), ValueError("Geheim")
+    dialled.hand_over[0](unforeseen)
+    error = error_of(dialled.calls)
+    assert isinstance(error, UnexpectedFailure)
+    assert (error.owner, error.__cause__) == (Owner.US, unforeseen)
+    assert "Geheim" not in str(error)
+
+
+@pytest.mark.parametrize("raised", [HandshakeFailed("h", "x"), RuntimeError("unforeseen")])
+def test_whatever_opening_raises_is_handed_over(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Connection:
+        raise raised
+
+    monkeypatch.setattr(Connection, "open", fail)
+    calls: Dialler[str] = Dialler(Route(), Clock(), LIMIT)
+    calls.dial(URL, 5, "a")
+    error = error_of(calls, PATIENCE)
+    assert raised in (error, error.__cause__)
+
+
+def test_a_stop_ends_the_wait_and_a_connection_that_comes_later_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, is_open = Stop(Clock()), threading.Event()
+    opened, stream = scripted()
+    is_left = threading.Event()
+    monkeypatch.setattr(stream, "close", is_left.set)
+
+    def open_late(*_: object) -> Connection:
+        stop.request()
+        assert is_open.wait(PATIENCE)
+        return opened
+
+    monkeypatch.setattr(Connection, "open", open_late)
+    with pytest.raises(Interrupted):
+        connect(URL, Route(), stop, 60, LIMIT)
+    is_open.set()
+    assert is_left.wait(PATIENCE)
+
+
+@pytest.fixture
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that starts no more threads, as `pids` of a container has it."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_an_attempt_without_a_thread_is_a_failure_of_its_own() -> None:
+    calls: Dialler[str] = Dialler(Route(), Clock(), LIMIT, opening=open_in_background)
+    calls.dial(URL, 5, "a")
+    error = error_of(calls)
+    assert isinstance(error, NoThread)
+    assert "No connection to dstream.example was tried: this machine starts no more threads." in str(error)
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_a_market_stream_without_a_thread_is_told_and_leaves_nothing_open() -> None:
+    clock = Clock()
+    venues = venues_of(Config().wishes, PRODUCTION, (), clock.today())
+    market = MarketStream(venues, Route(), clock, standby=False, window_ends=clock.monotonic() + 60)
+    with pytest.raises(NoThread, match="The market stream cannot be read: this machine starts no more threads"):
+        market.start()
+    market.stop()
+    assert market._selector.get_map() is None
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_a_check_without_threads_is_told() -> None:
+    stop = Stop(Clock())
+    told = check.failures_of(Config(), stop, logging.getLogger("check"), WeightBudget(), stop.clock.deadline(PATIENCE))
+    assert len(told) == 2
+    assert all("could not be checked: this machine starts no more threads. Raise" in sentence for sentence in told)
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_a_sync_whose_output_nobody_watches_begins() -> None:
+    output.watch(Stop(Clock()), output.Output(1, Clock()))

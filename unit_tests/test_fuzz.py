@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .fuzz.targets import TARGETS, bounded, run
+from .fuzz import TARGETS, bounded, run
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -1,9 +1,8 @@
-"""The WebSocket handshake: what is asked, and what is made of each answer."""
+"""The WebSocket handshake: the head of an HTTP answer, however it is cut, what is asked, and what each answer means."""
 
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -18,24 +17,115 @@ from source_binance_futures.binance.errors import (
     LocationRefused,
     RateLimited,
 )
-from source_binance_futures.binance.transport.handshake import shake_hands
-from source_binance_futures.binance.transport.sockets import ByteStream
+from source_binance_futures.binance.transport.handshake import (
+    MAX_HEAD_BYTES,
+    Head,
+    HeadError,
+    parse_head,
+    read_head,
+    shake_hands,
+)
+from source_binance_futures.binance.transport.sockets import ByteStream, EndOfStream
 
-from .sockets import PATIENCE, ScriptedStream, accept_for, tcp_ends
+from .sockets import PATIENCE, AnsweringServer, ScriptedStream, accept_for, begin, tcp_ends
 
 URL = "wss://dstream.binance.com/stream?streams=btcusd_perp@bookTicker"
 HEADERS = {"Upgrade": "websocket", "Connection": "Upgrade"}
 
 
-class Server(ScriptedStream):
-    """Answers with `answer(accept)`, in pieces, once the request is there."""
+ANSWER = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nVia: a\r\nvia:b \r\n\r\n"
+HEAD = Head(407, "Proxy Authentication Required", {"proxy-authenticate": "Basic", "via": "a, b"})
 
-    def __init__(self, answer: Callable[[str], Iterable[bytes]], *, ends: bool = True) -> None:
-        def pieces() -> Iterable[bytes]:
-            assert self.sent.endswith(b"\r\n\r\n")
-            yield from answer(accept_for(self.sent))
 
-        super().__init__(pieces(), ends=ends)
+def read(pieces: Iterable[bytes], *, ends: bool = True) -> tuple[Head, ScriptedStream]:
+    stream = ScriptedStream(pieces, ends=ends)
+    return read_head(stream, Clock().deadline(20)), stream
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 44, 1000])
+def test_any_cut_gives_the_same_head(size: int) -> None:
+    assert read([ANSWER[start : start + size] for start in range(0, len(ANSWER), size)])[0] == HEAD
+
+
+def test_what_follows_the_empty_line_is_left_and_lines_may_end_with_lf_alone() -> None:
+    _, stream = read([ANSWER + b"\x81\x05Hello"])
+    assert stream.received == len(ANSWER)
+    assert stream.take()[0] == b"\x81\x05Hello"
+    assert read([ANSWER.replace(b"\r\n", b"\n")])[0] == HEAD
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "reason"),
+    [
+        (b"HTTP/1.1 200 OK", 200, "OK"),
+        (b"HTTP/1.0 200 Connection established", 200, "Connection established"),
+        (b"HTTP/1.1 200 ", 200, ""),
+        (b"HTTP/1.1 200", 200, ""),
+        (b"HTTP/1.1 599 \x1b[31mred\x07", 599, "?[31mred?"),
+        (b"HTTP/1.1 500 " + b"x" * 5000, 500, "x" * 100),
+    ],
+)
+def test_status_lines(line: bytes, status: int, reason: str) -> None:
+    assert parse_head(line + b"\r\n\r\n") == Head(status, reason, {})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"", b"h", b"220 mail.example ESMTP", b"HTTP/2 200 OK", b"HTTP/1.1 20 OK", b"HTTP/1.1 2000 OK"),
+        *(b"HTTP/1.1 099 OK", b"HTTP/1.1 1_1 OK", b"HTTP/1.1 -11 OK", b"HTTP/1.1  200 OK", b" HTTP/1.1 200 OK"),
+        b"HTTP/1.1 \xb2\xb2\xb2 OK",
+    ],
+)
+def test_what_is_not_http_is_known_by_its_first_line(line: bytes) -> None:
+    """And the empty line is not waited for."""
+    stream = ScriptedStream([line + b"\r\n"], ends=False)
+    with pytest.raises(HeadError, match="its answer is not HTTP") as raised:
+        read_head(stream, Clock().deadline(20))
+    assert line.decode("latin-1").strip() in str(raised.value)
+
+
+def test_lines_that_are_no_headers_are_left_out() -> None:
+    assert parse_head(b"HTTP/1.1 200 OK\r\nno header\r\n: nothing\r\na:b:c\r\n\r\n").headers == {
+        "": "nothing",
+        "a": "b:c",
+    }
+
+
+@pytest.mark.parametrize("filler", [b"x", b"a: b\r\n"])
+def test_a_head_without_end_is_given_up_at_the_limit(filler: bytes) -> None:
+    def without_end() -> Iterable[bytes]:
+        yield b"HTTP/1.1 200 OK\r\n"
+        while True:
+            yield filler * 1000
+
+    stream = ScriptedStream(without_end())
+    with pytest.raises(HeadError, match=f"its headers are longer than {MAX_HEAD_BYTES} bytes"):
+        read_head(stream, Clock().deadline(20))
+    assert stream.received == MAX_HEAD_BYTES
+
+
+def test_the_longest_head_is_read() -> None:
+    assert MAX_HEAD_BYTES == 65_536, "as much as browsers take for all headers, and more"
+    start = b"HTTP/1.1 200 OK\r\na: "
+    head, stream = read([start + b"x" * (MAX_HEAD_BYTES - len(start) - 4) + b"\r\n\r\n"])
+    assert stream.received == MAX_HEAD_BYTES
+    assert head.status == 200
+
+
+@pytest.mark.parametrize("part", [b"", b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\na: b\r\n"])
+def test_an_answer_that_breaks_off(part: bytes) -> None:
+    with pytest.raises(EndOfStream):
+        read([part])
+    with pytest.raises(TimeoutError):
+        read([part], ends=False)
+
+
+def test_a_deadline_that_is_over_reads_nothing() -> None:
+    stream = ScriptedStream([ANSWER])
+    with pytest.raises(TimeoutError):
+        read_head(stream, Clock().deadline(-1))
+    assert stream.received == 0
 
 
 def answer(status: str = "101 Switching Protocols", **headers: str | None) -> Callable[[str], list[bytes]]:
@@ -60,7 +150,7 @@ def shake(server: ScriptedStream, url: str = URL) -> None:
 
 
 def test_the_request() -> None:
-    server = Server(answer())
+    server = AnsweringServer(answer())
     shake(server)
     lines = server.sent.decode().split("\r\n")
     assert lines[0] == "GET /stream?streams=btcusd_perp@bookTicker HTTP/1.1"
@@ -75,7 +165,7 @@ def test_the_request() -> None:
 
 
 def test_the_request_names_another_port_and_no_path() -> None:
-    server = Server(answer())
+    server = AnsweringServer(answer())
     shake(server, "ws://[::1]:8765")
     assert server.sent.startswith(b"GET / HTTP/1.1\r\n")
     assert b"\r\nHost: [::1]:8765\r\n" in server.sent
@@ -91,7 +181,7 @@ def test_the_request_names_another_port_and_no_path() -> None:
     ],
 )
 def test_an_answer_that_is_accepted(of_the_server: Callable[[str], Iterable[bytes]]) -> None:
-    shake(Server(of_the_server))
+    shake(AnsweringServer(of_the_server))
 
 
 EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
@@ -99,15 +189,12 @@ EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
 
 @pytest.mark.parametrize("interim", [EARLY_HINTS, b"HTTP/1.1 100 Continue\r\n\r\n", EARLY_HINTS * 32])
 def test_interim_answers_are_skipped(interim: bytes) -> None:
-    shake(Server(lambda accept: [interim + answer()(accept)[0]]))
+    shake(AnsweringServer(lambda accept: [interim + answer()(accept)[0]]))
 
 
 def test_interim_answers_without_end_are_given_up() -> None:
-    """And those that stop are waited for until the same deadline."""
     with pytest.raises(HandshakeFailed, match="it sent more than 32 interim answers and no other"):
-        shake(Server(lambda _: iter(lambda: EARLY_HINTS, b"")))
-    with pytest.raises(HandshakeFailed, match="no answer in time"):
-        shake(Server(raw(EARLY_HINTS * 3), ends=False))
+        shake(AnsweringServer(lambda _: iter(lambda: EARLY_HINTS, b"")))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +203,7 @@ def test_interim_answers_without_end_are_given_up() -> None:
 def test_a_page_in_place_of_the_handshake_is_named_by_its_host(status: str) -> None:
     location = "http://login.hotel.example:8080/start?session=Geheim"
     with pytest.raises(AnsweredByPage) as raised:
-        shake(Server(answer(status, Location=location)))
+        shake(AnsweringServer(answer(status, Location=location)))
     assert "something in between answers with a page of its own, at login.hotel.example." in str(raised.value)
     assert "Geheim" not in str(raised.value)
 
@@ -124,20 +211,15 @@ def test_a_page_in_place_of_the_handshake_is_named_by_its_host(status: str) -> N
 @pytest.mark.parametrize("location", [None, "/login", "http://[", "http://a\tb\x1b.example/", "http://" + "x" * 300])
 def test_a_page_without_a_host_that_can_be_shown(location: str | None) -> None:
     with pytest.raises(AnsweredByPage) as raised:
-        shake(Server(answer("302 Found", Location=location)))
+        shake(AnsweringServer(answer("302 Found", Location=location)))
     assert "answers with a page of its own. Where" in str(raised.value)
 
 
-def test_no_cookie_is_kept_for_the_next_connection() -> None:
-    shake(Server(answer(Set_Cookie="session=1; Domain=binance.com")))
-    server = Server(answer())
+def test_no_cookie_is_kept_and_frames_right_behind_the_answer_are_left_for_the_connection() -> None:
+    shake(AnsweringServer(answer(Set_Cookie="session=1; Domain=binance.com")))
+    server = AnsweringServer(lambda accept: [answer()(accept)[0] + b"\x81\x02hi"])
     shake(server)
     assert b"ookie" not in server.sent
-
-
-def test_frames_right_behind_the_answer_are_left_for_the_connection() -> None:
-    server = Server(lambda accept: [answer()(accept)[0] + b"\x81\x02hi"])
-    shake(server)
     assert server.take()[0] == b"\x81\x02hi"
 
 
@@ -159,14 +241,14 @@ NO_WEBSOCKET = {
 def test_an_answer_that_is_no_websockets(name: str) -> None:
     of_the_server, words = NO_WEBSOCKET[name]
     with pytest.raises(HandshakeFailed) as raised:
-        shake(Server(of_the_server))
+        shake(AnsweringServer(of_the_server))
     assert f"dstream.binance.com did not complete the WebSocket handshake: {words}" in str(raised.value)
 
 
-def test_an_answer_that_does_not_come() -> None:
-    for part in (b"", b"HTTP/1.1 101 Switching Protocols\r\n"):
-        with pytest.raises(HandshakeFailed, match="no answer in time"):
-            shake(Server(raw(part), ends=False))
+@pytest.mark.parametrize("part", [b"", b"HTTP/1.1 101 Switching Protocols\r\n", EARLY_HINTS * 3])
+def test_an_answer_that_does_not_come(part: bytes) -> None:
+    with pytest.raises(HandshakeFailed, match="no answer in time"):
+        shake(AnsweringServer(raw(part), ends=False))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +267,9 @@ def test_an_answer_that_does_not_come() -> None:
 def test_a_refusal_is_known_by_its_head_and_its_body_is_not_waited_for(
     status: str, kind: type[BinanceError], length: str | None
 ) -> None:
-    server = Server(answer(status, Content_Length=length, Retry_After="120", Location="wss://elsewhere"), ends=False)
+    server = AnsweringServer(
+        answer(status, Content_Length=length, Retry_After="120", Location="wss://elsewhere"), ends=False
+    )
     with pytest.raises(kind) as raised:
         shake(server)
     assert type(raised.value) is kind
@@ -193,9 +277,9 @@ def test_a_refusal_is_known_by_its_head_and_its_body_is_not_waited_for(
 
 def test_a_refusal_with_a_time_keeps_it() -> None:
     with pytest.raises(RateLimited) as raised:
-        shake(Server(answer("429 Too Many Requests", Retry_After="Fri, 31 Dec 9999 23:59:59 GMT")))
+        shake(AnsweringServer(answer("429 Too Many Requests", Retry_After="Fri, 31 Dec 9999 23:59:59 GMT")))
     with pytest.raises(RateLimited) as without:
-        shake(Server(answer("429 Too Many Requests")))
+        shake(AnsweringServer(answer("429 Too Many Requests")))
     assert raised.value.retry_at > without.value.retry_at + 86400
 
 
@@ -210,8 +294,7 @@ def test_a_long_request_is_sent_whole_to_a_server_that_reads_slowly() -> None:
                 received.extend(server.recv(50_000))
             server.sendall(answer()(accept_for(bytes(received)))[0])
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
+        thread = begin(serve)
         shake_hands(ByteStream(client), url, Clock().deadline(PATIENCE))
         thread.join(PATIENCE)
     assert bytes(received).partition(b" HTTP/1.1\r\n")[0].endswith(b"x" * 2**20)

@@ -82,10 +82,10 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
         "prices::a_stop_while_prices_connect_is_heard": [
             ("while not (stop.requested or patience.expired):", "while not patience.expired:")
         ],
-        "dialler::what_was_opened_and_never_met_is_left": [("if self._is_closed:", "if False:")],
-        "connection::the_patience_of_sending": [("SEND_TIMEOUT = 5.0", "SEND_TIMEOUT = 60.0")],
-        "connection::a_peer_that_does_not_read_is_given_up": [
-            ("self.clock.deadline(SEND_TIMEOUT)", "self.clock.deadline(60)")
+        "connection::what_was_opened_and_never_met_is_left": [("if self._is_closed:", "if False:")],
+        "connection::a_peer_that_does_not_read_is_given_up_after_five_seconds": [
+            ("SEND_TIMEOUT = 5.0", "SEND_TIMEOUT = 60.0"),
+            ("self.clock.deadline(SEND_TIMEOUT)", "self.clock.deadline(60)"),
         ],
         "connection::the_code_of_a_close_frame_is_echoed": [
             ("code if code != NO_STATUS else NORMAL_CLOSURE", "NORMAL_CLOSURE")

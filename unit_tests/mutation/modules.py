@@ -17,7 +17,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "binance/text": ("test_text",),
     "binance/transport/address": ("test_address",),
     "binance/transport/framing": ("test_framing",),
-    "binance/transport/handshake": ("test_http_head", "test_handshake"),
+    "binance/transport/handshake": ("test_handshake",),
     "binance/websocket_api/prices": ("test_prices", "test_weight"),
     "binance/market_stream/backoff": ("test_backoff",),
     "binance/market_stream/contracts": ("test_contracts",),

@@ -1,1 +1,0 @@
-"""Bytes from outside against each parser that meets them."""
