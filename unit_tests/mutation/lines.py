@@ -98,7 +98,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
     },
     "binance/transport/handshake.py": {"handshake::the_request": [('header=[f"User-Agent: {USER_AGENT}"],', "")]},
     "binance/websocket_api/client.py": {
-        "prices::the_weight_of_a_handshake_is_minded_too": [
+        "prices::an_address_near_its_limit_waits_for_the_next_minute": [
             ("connected=self._connection is not None", "connected=True")
         ]
     },
