@@ -177,7 +177,7 @@ def test_check_does_not_quote_what_it_did_not_foresee(
     def fail(*_: object) -> None:
         raise ValueError(PASSWORD)
 
-    monkeypatch.setattr(check, "_probe_venue", fail)
+    monkeypatch.setattr(check, "_probe_market_stream", fail)
     monkeypatch.setattr(check, "_probe_websocket_api", fail)
     told = check.failures_of(Config(), Stop(Clock()), logging.getLogger("check"), WeightBudget(), Clock().deadline(12))
     assert "failed while checking book_tickers (ValueError). Please report it." in " ".join(told)

@@ -1,4 +1,4 @@
-"""What `check` tells: both endpoints tried side by side, each answered for in a sentence.
+"""`check`: tries both endpoints side by side, with one sentence for each that fails.
 
 It has 15 seconds, counted from the start of the process.
 """
@@ -9,9 +9,8 @@ import contextlib
 import difflib
 import functools
 import logging
-import queue
 import traceback
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 from .binance.clock import LOOK_EVERY, Deadline, Stop, start_thread
 from .binance.endpoints import ALL_MARKET_STREAM, Market, market_of, own_stream, stream_address
@@ -38,8 +37,6 @@ FIRST_UPDATE_WITHIN = 10.0  # seconds
 CONNECT_WITHIN = 6.0  # seconds
 NEXT_BASE_AFTER = 4.0  # seconds without data; then the next address of the list is tried beside the first
 
-Try = Callable[[], None]
-
 
 def answer_by(stop: Stop) -> Deadline:
     """Return when a check must have its answer: counted from the start of its process, where that runs nothing else."""
@@ -51,92 +48,86 @@ def answer_by(stop: Stop) -> Deadline:
 def failures_of(
     config: Config, stop: Stop, logger: logging.Logger, budget: WeightBudget, deadline: Deadline
 ) -> list[str]:
-    """One sentence for each thing that does not work until the deadline; empty where both endpoints do."""
+    """Return a sentence for each thing that does not work by the deadline; empty where both endpoints work."""
     listen_until = Deadline(stop.clock, deadline.moment - LAST_WORDS).or_after(FIRST_UPDATE_WITHIN)
-    probes: dict[str, Try] = {}
-    listened: list[Probe] = []
-    listed: set[str] = set()
     venues = venues_of(config.wishes, config.environment, (), stop.clock.today())
+    probes: dict[str, Probe] = {}
     for venue in venues:
-        name = "book_tickers" if len(venues) == 1 else f"book_tickers ({_markets(venue)})"
-        probe = Probe(venue, config.route, stop, config.book_ticker_symbols)
-        listened.append(probe)
-        probes[name] = functools.partial(_probe_venue, probe, name, logger, listen_until)
-    probes["symbol_prices"] = functools.partial(
-        _probe_websocket_api, config, stop, logger, budget, deadline, listed=listed
-    )
-    outcomes: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
+        markets = " and ".join(sorted(market.value for market in venue.markets))
+        name = "book_tickers" if len(venues) == 1 else f"book_tickers ({markets})"
+        probes[name] = Probe(venue, config.route, stop, config.book_ticker_symbols)
+    listed: set[str] = set()
+    outcomes: dict[str, str | None] = {}
 
-    def attempt(name: str, probe: Try) -> None:
+    def attempt(name: str) -> None:
         try:
-            probe()
-            outcomes.put((name, None))
+            if name in probes:
+                _probe_market_stream(probes[name], name, logger, listen_until)
+            else:
+                _probe_websocket_api(config, stop, logger, budget, deadline, listed=listed)
+            outcomes[name] = None
         except BinanceError as error:
             logger.debug(f"{name}: {error} {causes_of(error)}")
-            outcomes.put((name, str(reported(error))))
+            outcomes[name] = str(reported(error))
         except Exception as error:
             # Where it happened, and not what it says: that may quote a password.
             kind, places = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
             logger.error(f"{name} could not be checked: {kind} in\n{places}")
-            outcomes.put((name, f"This connector failed while checking {name} ({kind}). Please report it."))
+            outcomes[name] = f"This connector failed while checking {name} ({kind}). Please report it."
 
-    def start(name: str, probe: Try) -> None:
+    threads = []
+    names = [*probes, "symbol_prices"]
+    for name in names:
         try:
-            start_thread(f"check {name}", lambda: attempt(name, probe), f"{name} could not be checked")
-        except NoThread as error:
-            outcomes.put((name, str(error)))
-
-    for name, attempted in probes.items():
-        start(name, attempted)
-    sentences: dict[str, str | None] = dict.fromkeys(probes, "It gave no answer in time. Try again later.")
-    for _ in probes:
-        try:
-            name, sentence = outcomes.get(timeout=deadline.remaining())
-        except queue.Empty:
-            break
-        sentences[name] = sentence
-    found = {name: sentence for name, sentence in sentences.items() if sentence}
-    reached = [probe for probe, name in zip(listened, probes, strict=False) if name not in found]
-    silent = [symbol for probe in reached for symbol in probe.symbols if symbol not in probe.heard]
+            work = functools.partial(attempt, name)
+            threads.append(start_thread(f"check {name}", work, f"{name} could not be checked"))
+        except NoThread as error:  # noqa: PERF203  # two or three times
+            outcomes[name] = str(error)
+    for thread in threads:
+        thread.join(deadline.remaining())
+    answers = {name: outcomes.get(name, "It gave no answer in time. Try again later.") for name in names}
+    found = {name: sentence for name, sentence in answers.items() if sentence}
+    reached = [probe for name, probe in probes.items() if name not in found]
+    silent = [symbol for probe in reached for symbol in probe.symbols if symbol not in probe.received]
     shown = {symbol for probe in reached for symbol in list(probe.shown)}
-    unlisted, doubtful = misspelt(silent, listed, shown)
-    if doubtful and not stop.requested:
-        logger.warning(doubtful)
+    unlisted, uncertain = misspelt(silent, listed, shown)
+    if uncertain and not stop.requested:
+        logger.warning(uncertain)
     if unlisted:
         found["book_tickers"] = " ".join(filter(None, (found.get("book_tickers"), unlisted)))
-    if len(found) == len(probes) and len(set(found.values())) == 1:
+    if len(found) == len(names) and len(set(found.values())) == 1:
         return [next(iter(found.values()))]
     return [f"{name}: {sentence}" for name, sentence in found.items()]
 
 
 def misspelt(silent: Sequence[str], listed: Collection[str], shown: Collection[str]) -> tuple[str | None, str | None]:
-    """Return what is wrong with names of which nothing came, and what may be. Pure.
+    """Return what is wrong with names that brought no update, and what may be wrong with them. Pure.
 
     `listed` are the USDⓈ-M symbols that `ticker.price` knows, empty where it was not asked or gave no answer; `shown`
     what the all-market stream has shown, which proves less: it is a sample.
     """
-    wrong, doubtful, quiet = [], [], []
+    wrong, uncertain, quiet = [], [], []
     shows_coin_m = any(market_of(symbol) is Market.COIN_M for symbol in shown)
     for symbol in silent:
         is_coin_m = market_of(symbol) is Market.COIN_M
-        if symbol in listed or symbol in shown:
-            quiet.append(symbol)
-        elif listed and not is_coin_m:
+        is_known = symbol in listed or symbol in shown
+        if listed and not is_coin_m and not is_known:
             wrong.append(f"{symbol} is not listed.{_meant(symbol, {*listed, *shown})}")
-        elif shows_coin_m and is_coin_m:
-            doubtful.append(f"The all-market stream has not shown {symbol}.{_meant(symbol, shown)}")
+        elif shows_coin_m and is_coin_m and not is_known:
+            uncertain.append(f"The all-market stream has not shown {symbol}.{_meant(symbol, shown)}")
         else:
             quiet.append(symbol)
     if quiet:
-        doubtful.append(f"No book ticker of {first_of(quiet)} came; a quiet market looks the same as a wrong name.")
-    option = "`book_ticker_symbols`: "
+        uncertain.append(f"No book ticker of {first_of(quiet)} came; a quiet market looks the same as a wrong name.")
+    check_spelling = "Check the spelling: Binance accepts wrong names and stays silent."
     return (
-        option + " ".join([*wrong[:MOST_NAMED], "Correct or remove the names."]) if wrong else None,
-        option
-        + " ".join([*doubtful[-1 - MOST_NAMED :], "Check the spelling: Binance accepts wrong names and stays silent."])
-        if doubtful
-        else None,
+        _of_names(*wrong[:MOST_NAMED], "Correct or remove the names.") if wrong else None,
+        _of_names(*uncertain[-1 - MOST_NAMED :], check_spelling) if uncertain else None,
     )
+
+
+def _of_names(*sentences: str) -> str:
+    return f"`book_ticker_symbols`: {' '.join(sentences)}"
 
 
 def _meant(symbol: str, known: Collection[str]) -> str:
@@ -147,10 +138,10 @@ def _meant(symbol: str, known: Collection[str]) -> str:
     return f" Did you mean {near[0]}?" if near else ""
 
 
-def _probe_venue(probe: Probe, name: str, logger: logging.Logger, listen_until: Deadline) -> None:
+def _probe_market_stream(probe: Probe, name: str, logger: logging.Logger, listen_until: Deadline) -> None:
     within = f"within {listen_until.remaining():.0f} seconds"
-    heard = probe.symbols_heard(listen_until)
-    if heard:
+    probe.listen(listen_until)
+    if probe.received:
         logger.info(f"{name}: connected, and the first book ticker came.")
     elif not probe.symbols:
         logger.warning(f"{name}: connected, but no book ticker came {within}. The market may be quiet.")
@@ -158,14 +149,10 @@ def _probe_venue(probe: Probe, name: str, logger: logging.Logger, listen_until: 
         logger.warning(f"{name}: connected, but no book ticker of the named contracts came {within}.")
 
 
-def _markets(venue: Venue) -> str:
-    return " and ".join(sorted(market.value for market in venue.markets))
-
-
 def _probe_websocket_api(
     config: Config, stop: Stop, logger: logging.Logger, budget: WeightBudget, deadline: Deadline, *, listed: set[str]
 ) -> None:
-    """Asks for the prices that are wanted; for all, where there are names of USDⓈ-M contracts to compare with them."""
+    """Ask for the prices that the sync needs; for all, where there are names of USDⓈ-M contracts to compare."""
     api = WebSocketApi(
         config.environment.websocket_api_url,
         config.route,
@@ -189,46 +176,44 @@ def _probe_websocket_api(
 class Probe:
     """Asks whether the streams of a venue really send: a data frame is the only proof.
 
-    Listens there until a book ticker of each named contract has come over its own stream.
-
-    `heard` are the symbols that came so, `shown` those that the all-market stream shows meanwhile. `symbols` are what
-    is waited for where the venue follows no contract.
+    `received` are the symbols of the updates over the contracts' own streams, or over the all-market stream where the
+    venue follows no contract; `shown` those that the all-market stream shows meanwhile. `symbols` are awaited.
     """
 
     def __init__(self, venue: Venue, route: Route, stop: Stop, symbols: tuple[str, ...] = ()) -> None:
         self.symbols = venue.symbols or symbols
-        self.heard: set[str] = set()
-        self._bases = venue.bases
-        self._follows = bool(venue.symbols)
-        self._stop = stop
+        self.received: set[str] = set()
         self.shown: set[str] = set()
-        self._streams = [ALL_MARKET_STREAM, *map(own_stream, venue.symbols)]
+        self._venue = venue
+        self._stop = stop
         self._dialler: Dialler[None] = Dialler(route, stop.clock, MAX_MESSAGE_BYTES)
         self._open: list[Connection] = []
         self._failure: Exception | None = None
 
-    def symbols_heard(self, deadline: Deadline) -> frozenset[str]:
-        """The symbols of the first book tickers that come until `deadline`; it ends as early as it can.
+    def listen(self, deadline: Deadline) -> None:
+        """Listen until each awaited symbol has brought a book ticker, or until the deadline.
 
         Raises a `ConnectFailed`, `RateLimited` or `ConnectionLost` where no address can be reached.
         """
-        heard = self.heard
-        bases = list(self._bases)
+        bases = list(self._venue.bases)
         self._dial(bases.pop(0))
         next_base = deadline.clock.deadline(NEXT_BASE_AFTER)
         try:
             while not (deadline.expired or self._stop.requested):
-                self._meet(0)
+                self._take_outcomes(0)
                 for connection in list(self._open):
                     self._read(connection)
-                if heard and heard.issuperset(self.symbols):
-                    break
-                if bases and not heard and (next_base.expired or self._failure is not None):
+                if self.received and self.received.issuperset(self.symbols):
+                    return
+                if bases and not self.received and (next_base.expired or self._failure is not None):
                     self._dial(bases.pop(0))
                 if self._failure is not None and not (self._open or self._dialler.under_way):
                     raise self._failure
-                self._wait(min(deadline.remaining(), LOOK_EVERY))
-            return frozenset(heard)
+                within = min(deadline.remaining(), LOOK_EVERY)
+                if self._open:
+                    wait_for_any(self._open, within)
+                else:
+                    self._take_outcomes(within)
         finally:
             self._dialler.close()
             for connection in self._open:
@@ -236,9 +221,10 @@ class Probe:
 
     def _dial(self, base: str) -> None:
         self._failure = None
-        self._dialler.dial(stream_address(base, self._streams)[0], CONNECT_WITHIN, None)
+        streams = [ALL_MARKET_STREAM, *map(own_stream, self._venue.symbols)]
+        self._dialler.dial(stream_address(base, streams)[0], CONNECT_WITHIN, None)
 
-    def _meet(self, seconds: float) -> None:
+    def _take_outcomes(self, seconds: float) -> None:
         """Take the outcomes of attempts that have ended, waiting at most so many seconds for the first."""
         while (outcome := self._dialler.outcome(seconds)) is not None:
             _, ended = outcome
@@ -255,16 +241,9 @@ class Probe:
                 is_sample = stream == ALL_MARKET_STREAM
                 if is_sample and len(self.shown) < MOST_CONTRACTS:
                     self.shown.add(book_ticker["s"])
-                if not (is_sample and self._follows):
-                    self.heard.add(book_ticker["s"])
+                if not (is_sample and self._venue.symbols):
+                    self.received.add(book_ticker["s"])
         if connection.loss is not None:
             self._failure = connection.loss
             self._open.remove(connection)
             connection.close()
-
-    def _wait(self, seconds: float) -> None:
-        """For data over any connection, or for a connection."""
-        if self._open:
-            wait_for_any(self._open, seconds)
-        else:
-            self._meet(seconds)
