@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,17 +15,23 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.terminal_theme import DIMMED_MONOKAI
 
-from .coverage import show_coverage
-from .exchange import ExchangeDidNotStart, local_exchange
-from .picture import PICTURE_WIDTH, save
-from .progress import step
-from .report import Rows, show_latest_prices, show_rows, show_top_of_book
+from .report import Rows, show_coverage, show_latest_prices, show_rows, show_top_of_book
 from .warehouse import LoadingFailed, Warehouse
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path("build")
 CONNECTOR_ENVIRONMENT = ROOT / ".venv" / "bin"
+START_TIMEOUT = 20.0
+STOP_TIMEOUT = 5.0
+CONFIGURATION = "Configuration:"
+"""The line of the local exchange that tells how to reach it."""
+SECONDS_BETWEEN_SIGNS = {True: 0.5, False: 2.5}
+"""In a terminal one line is drawn again and again; in a file or a CI log every sign is a line of its own."""
+PICTURE_WIDTH = 80  # columns, as a terminal has them
+MONOSPACE = "ui-monospace, Menlo, Consolas, monospace"
+LEFT_OUT = re.compile(r"@font-face \{.*?\}|<!--.*?-->|font-variant-east-asian: full-width;", re.DOTALL)
 
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "local": {"listen_seconds": 5},
@@ -42,7 +52,7 @@ def main() -> int:
         demonstrate(console, environment)
         if picture:
             save(console, picture, f"make demo, {environment}")
-    except (ExchangeDidNotStart, LoadingFailed) as error:
+    except LoadingFailed as error:
         console.print(str(error), markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
@@ -65,9 +75,9 @@ def demonstrate(console: Console, environment: str) -> None:
         syncs, times_us = [], [_now_us()]
         for number in (1, 2):
             with step(console, f"Sync {number}: symbol_prices"):
-                warehouse.load_symbol_prices()
+                warehouse.load("symbol_prices")
             with step(console, f"Sync {number}: book_tickers, listening for {seconds} s"):
-                warehouse.load_book_tickers()
+                warehouse.load("book_tickers")
             syncs.append(Rows.of(warehouse))
             times_us.append(_now_us())
     console.print()
@@ -97,16 +107,81 @@ def _fresh_files(environment: str) -> tuple[Path, Path]:
 
 
 @contextmanager
+def step(console: Console, text: str) -> Iterator[None]:
+    """Show `text` and the seconds that it takes, then whether it succeeded. What an error says is the caller's."""
+    ended = threading.Event()
+    start = time.monotonic()
+
+    def sign() -> str:
+        return f"{text}: {time.monotonic() - start:.0f} s"
+
+    def give_signs() -> None:
+        while not ended.wait(SECONDS_BETWEEN_SIGNS[console.is_terminal]):
+            if console.is_terminal:
+                status.update(sign())
+            elif not console.record:  # a picture shows what came of it
+                console.print(f"  … {sign()}")
+
+    status = console.status(text)
+    if console.is_terminal:
+        status.start()
+    signs = threading.Thread(target=give_signs)
+    signs.start()
+    outcome = "[red]✗[/red]"
+    try:
+        yield
+        outcome = "[green]✓[/green]"
+    finally:
+        ended.set()
+        signs.join()
+        status.stop()
+        console.print(f"{outcome} {text} [dim]({time.monotonic() - start:.1f} s)[/dim]")
+
+
+@contextmanager
 def _exchange(console: Console, environment: str, logs: Path) -> Iterator[dict[str, Any]]:
+    """The connector's configuration for Binance, or for the local exchange, which runs meanwhile on a free port."""
     config = ENVIRONMENTS[environment]
     if environment != "local":
         yield config
         return
+    log = logs / "exchange.log"
     with ExitStack() as stack:
         with step(console, "Starting a local exchange, a Binance look-alike"):
-            log = logs / "exchange.log"
-            addresses = stack.enter_context(local_exchange(CONNECTOR_ENVIRONMENT / "python", log))
+            command = [str(CONNECTOR_ENVIRONMENT / "python"), "-m", "local_exchange", "--port", "0", "--samples", "off"]
+            with log.open("w", encoding="utf-8") as output:
+                exchange = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+            stack.callback(_end, exchange)
+            addresses = _configuration(exchange, log)
         yield {**config, **addresses}
+
+
+def _end(exchange: subprocess.Popen[bytes]) -> None:
+    exchange.terminate()
+    try:
+        exchange.wait(STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        exchange.kill()
+        exchange.wait()
+
+
+def _configuration(exchange: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline and exchange.poll() is None:
+        for line in log.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.startswith(CONFIGURATION) and line.endswith("\n"):
+                configuration: dict[str, Any] = json.loads(line.removeprefix(CONFIGURATION))
+                return configuration
+        time.sleep(0.1)
+    raise LoadingFailed(f"The local exchange did not start; what it said is in {log}.")
+
+
+def save(console: Console, picture: Path, title: str) -> None:
+    """Writes it as SVG. Rich's own form fetches a font from the web; here it is one that the reader has."""
+    svg = console.export_svg(title=title, theme=DIMMED_MONOKAI, unique_id="demo")
+    svg = LEFT_OUT.sub("", svg).replace("Fira Code, monospace", MONOSPACE)
+    lines = [line.rstrip() for line in svg.splitlines()]
+    picture.write_text("\n".join(line for line in lines if line) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

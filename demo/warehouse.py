@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     import airbyte
 
 
+LOADS: dict[str, dict[str, Any]] = {
+    "symbol_prices": {"write_strategy": "replace", "force_full_refresh": True},
+    "book_tickers": {"write_strategy": "append"},
+}
+"""How each stream is read."""
+
+
 class LoadingFailed(Exception):
     """What went wrong, in the connector's own words where it had any."""
 
@@ -45,19 +52,9 @@ class Warehouse:
         with self._quietly():
             self._source.check()
 
-    def load_symbol_prices(self) -> None:
+    def load(self, stream: str) -> None:
         with self._quietly():
-            self._source.read(
-                self._cache,
-                streams=["symbol_prices"],
-                write_strategy="replace",
-                force_full_refresh=True,
-                skip_validation=True,
-            )
-
-    def load_book_tickers(self) -> None:
-        with self._quietly():
-            self._source.read(self._cache, streams=["book_tickers"], write_strategy="append", skip_validation=True)
+            self._source.read(self._cache, streams=[stream], skip_validation=True, **LOADS[stream])
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         with self._quietly():
@@ -77,17 +74,12 @@ class Warehouse:
                 with redirect_stdout(log), redirect_stderr(log):
                     yield
             except Exception as error:
-                if "airbyte" not in sys.modules or not _is_pyairbytes(error):
+                if "airbyte" not in sys.modules:
                     raise
-                raise LoadingFailed(_in_words(error, self._logs)) from error
+                from airbyte.exceptions import PyAirbyteError
 
-
-def _is_pyairbytes(error: Exception) -> bool:
-    from airbyte.exceptions import PyAirbyteError
-
-    return isinstance(error, PyAirbyteError)
-
-
-def _in_words(error: Any, logs: Path) -> str:
-    reason = (error.context or {}).get("failure_reason")
-    return str(reason) if reason else f"{error.get_message()} What the connector said is in {logs}."
+                if not isinstance(error, PyAirbyteError):
+                    raise
+                reason = (error.context or {}).get("failure_reason")
+                said_nothing = f"{error.get_message()} What the connector said is in {self._logs}."
+                raise LoadingFailed(str(reason) if reason else said_nothing) from error

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from demo.coverage import CELLS, SYMBOLS_SHOWN, Stretch, drawing, drawn, hole_at, in_words
+from demo.report import CELLS, SYMBOLS_SHOWN, drawing, drawn, hole_at, in_words
 
 S = 1_000_000
 
@@ -24,19 +24,19 @@ S = 1_000_000
     ],
 )
 def test_the_hole_between_the_syncs(stretches: list[tuple[float, float]], moment: float, seconds: float | None) -> None:
-    assert hole_at([Stretch(round(a * S), round(b * S)) for a, b in stretches], round(moment * S)) == seconds
+    assert hole_at([(round(a * S), round(b * S)) for a, b in stretches], round(moment * S)) == seconds
 
 
 def test_a_cell_is_covered_where_all_of_it_is() -> None:
-    assert drawn([Stretch(0, CELLS)], 0, CELLS) == "━" * CELLS
-    assert drawn([Stretch(1, 3), Stretch(4, 6)], 0, CELLS) == "·━━·━━".ljust(CELLS, "·")
-    assert drawn([Stretch(10, 25)], 0, 10 * CELLS) == "·━".ljust(CELLS, "·")
-    assert drawn([Stretch(7, 7)], 7, 7) == "·" * CELLS
+    assert drawn([(0, CELLS)], 0, CELLS) == "━" * CELLS
+    assert drawn([(1, 3), (4, 6)], 0, CELLS) == "·━━·━━".ljust(CELLS, "·")
+    assert drawn([(10, 25)], 0, 10 * CELLS) == "·━".ljust(CELLS, "·")
+    assert drawn([(7, 7)], 7, 7) == "·" * CELLS
 
 
 def test_it_fits_into_80_columns_and_shows_as_many_contracts_as_one_reads() -> None:
     symbols = [f"BTCUSD_{260600 + number}" for number in range(SYMBOLS_SHOWN + 5)]
-    of_symbol = {symbol: [Stretch(0, 6 * S), Stretch(20 * S, 90 * S)] for symbol in symbols}
+    of_symbol = {symbol: [(0, 6 * S), (20 * S, 90 * S)] for symbol in symbols}
     output = io.StringIO()
     Console(file=output, width=80).print(drawing(of_symbol, 10 * S))
     lines = output.getvalue().splitlines()

@@ -11,8 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from demo.report import LATEST_PRICES, TOP_OF_BOOK, Rows, show_latest_prices, show_rows, show_top_of_book
-from demo.tables import moment
+from demo.report import LATEST_PRICES, TOP_OF_BOOK, Rows, moment, show_latest_prices, show_rows, show_top_of_book
 from demo.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parent.parent
