@@ -132,7 +132,7 @@ def test_a_stored_secret_can_be_edited_again() -> None:
         jsonschema.validate({path: STORED_SECRET}, SPEC)
 
 
-@pytest.mark.parametrize("keyword", ["uniqueItems", "multipleOf", "anyOf", "allOf", "$ref", "format"])
+@pytest.mark.parametrize("keyword", ["uniqueItems", "multipleOf", "anyOf", "allOf", "$ref", "format", "minLength"])
 def test_keywords_that_the_form_ignores_or_the_server_answers_with_a_dump_are_not_used(keyword: str) -> None:
     assert not having(keyword)
 
