@@ -1,48 +1,77 @@
-"""What can go wrong: each is in the drawing, has an owner and says in sentences what happened."""
+"""What can go wrong: whose turn it is and which sentence says so; which failure an HTTP status is, and until when."""
 
 from __future__ import annotations
 
+import email.utils
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from source_binance_futures.binance import errors
-from source_binance_futures.binance.errors import BinanceError, Owner
+from source_binance_futures.binance.errors import (
+    DEFAULT_PAUSE,
+    AddressRefused,
+    AnsweredByPage,
+    BinanceError,
+    HandshakeRefused,
+    LocationRefused,
+    Owner,
+    RateLimited,
+    refusal,
+    retry_after,
+)
 
+USER, EXCHANGE, US = Owner.USER, Owner.EXCHANGE, Owner.US
+HOST = "dstream.binance.com"
 NOW = 1_790_000_000.0
-SAMPLES = [
-    errors.AddressNotFound("host"),
-    errors.AddressForbidden("host"),
-    errors.Unreachable("host", 443, "no answer in time"),
-    errors.NoThread("No connection to host was tried"),
-    errors.TlsUnusable("SSL_CERT_FILE names /nowhere, which cannot be used (it is a directory)"),
-    errors.TlsFailed("host", "its certificate was not accepted (expired)", "Check this machine's clock."),
-    errors.ProxyFailed("http://proxy:3128", "403 forbidden"),
-    errors.ProxyRefused("http://proxy:3128"),
-    errors.ProxyRefused("http://proxy:3128", ["NTLM"]),
-    errors.ProxyUnusable("`proxy_url`", "is not the address of a proxy"),
-    errors.HandshakeFailed("host", "no answer in time"),
-    errors.SymbolRefused("BTCSTUSDT", "Invalid symbol status", -1122),
-    errors.HandshakeRefused("host", 503),
-    errors.AnsweredByPage("host", 302, "login.example"),
-    errors.AnsweredByPage("host", 200),
-    errors.AddressRefused("host", 404),
-    errors.LocationRefused("host", 451),
-    errors.ClosedByExchange(1001, ""),
-    errors.ClosedByExchange(1008, "Too many requests"),
-    errors.ProtocolViolation(1002, "a masked frame"),
-    errors.RateLimited("host", 418, NOW, NOW),
-    errors.RateLimited("host", 429, NOW, NOW),
-    errors.ExchangeUnavailable("status 503, code -1008: Server is overloaded."),
-    errors.NoAnswer("host", 10.0),
-    errors.UnknownSymbols(["A", "B"]),
-    errors.RequestRefused(400, -1102, "Mandatory parameter was not sent"),
-    errors.UnreadableAnswer("not JSON: <html>"),
-    errors.NothingHeard(60, "host has not answered yet", connected=False),
-    errors.NothingHeard(60, "the exchange closed the connection with code 1001", connected=True),
-    errors.OnlyMalformedFrames("host", 7),
-    errors.Interrupted(),
-    errors.UnexpectedFailure(ValueError("secret")),
+WEEK = 7 * 86400
+SAMPLES: list[tuple[BinanceError, Owner, str]] = [
+    (errors.AddressNotFound("host"), EXCHANGE, "DNS"),
+    (errors.AddressForbidden("host"), USER, "your own Airbyte"),
+    (errors.Unreachable("host", 443, "no answer in time"), EXCHANGE, "`proxy_url`"),
+    (errors.NoThread("No connection to host was tried"), EXCHANGE, "Raise its limit of processes"),
+    (errors.TlsUnusable("SSL_CERT_FILE names /nowhere, which cannot be used (it is one)"), USER, "SSL_CERT_FILE"),
+    (
+        errors.TlsFailed("host", "its certificate was not accepted (expired)", "Check the clock."),
+        EXCHANGE,
+        "the clock.",
+    ),
+    (errors.ProxyFailed("http://proxy:3128", "403 forbidden"), EXCHANGE, "`proxy_url`"),
+    (errors.ProxyRefused("http://proxy:3128"), USER, "user and password"),
+    (errors.ProxyRefused("http://proxy:3128", ["NTLM"]), USER, "it takes NTLM only"),
+    (errors.ProxyUnusable("HTTPS_PROXY", "is no address"), USER, "HTTPS_PROXY is no address."),
+    (errors.HandshakeFailed("host", "no answer in time"), EXCHANGE, "Check the address"),
+    (errors.SymbolRefused("BTCSTUSDT", -1122, "Invalid symbol status."), USER, "BTCSTUSDT"),
+    (errors.HandshakeRefused("host", 503), EXCHANGE, "HTTP status 503"),
+    (errors.AnsweredByPage("host", 302, "login.example"), EXCHANGE, "a page of its own, at login.example."),
+    (errors.AnsweredByPage("host", 200), EXCHANGE, "a page of its own."),
+    (errors.AddressRefused("host", 404), USER, "HTTP status 404. Check the address"),
+    (errors.LocationRefused("host", 451), USER, "country"),
+    (errors.ClosedByExchange(1001, ""), EXCHANGE, "code 1001"),
+    (errors.ClosedByExchange(1008, "Too many requests"), EXCHANGE, "code 1008 (Too many requests)"),
+    (errors.ProtocolViolation(1009, "a frame of 9 bytes"), EXCHANGE, "code 1009"),
+    (errors.RateLimited("host", 429, NOW, NOW), EXCHANGE, "too many requests"),
+    (errors.RateLimited("host", 418, NOW, NOW), EXCHANGE, "banned this IP address"),
+    (errors.RateLimited("host", 418, 1790373637.789, NOW), EXCHANGE, "answers again after 2026-09-25 22:00:37 UTC."),
+    (errors.ExchangeUnavailable("status 503"), EXCHANGE, "Try again in a few minutes"),
+    (errors.NoAnswer("host", 10.0), EXCHANGE, "gave no answer to ticker.price within 10 seconds."),
+    (errors.NoAnswer("host", 5.89077), EXCHANGE, "within 6 seconds."),
+    (errors.NoAnswer("host", 0.2), EXCHANGE, "within 1 seconds."),
+    (errors.UnknownSymbols(["A", "B"]), USER, "A, B"),
+    (errors.RequestRefused(400, -1102, "Mandatory parameter"), US, "code -1102: Mandatory parameter"),
+    (errors.RequestRefused(400, None, ""), US, "status 400"),
+    (errors.UnreadableAnswer("not JSON: <html>"), US, "not JSON"),
+    (errors.NothingHeard(60, "host has not answered yet", connected=False), EXCHANGE, "60 seconds. Host has not"),
+    (
+        errors.NothingHeard(60, "the exchange closed it", connected=True),
+        EXCHANGE,
+        "60 seconds. The exchange closed it.",
+    ),
+    (errors.OnlyMalformedFrames("host", 7), EXCHANGE, "7 frames"),
+    (errors.Interrupted(), EXCHANGE, "Start it again"),
+    (errors.UnexpectedFailure(ValueError("Geheim")), US, "(ValueError). Please report it."),
 ]
 
 
@@ -52,26 +81,29 @@ def leaves_of(kind: type[BinanceError]) -> set[type[BinanceError]]:
 
 
 def test_there_is_a_sample_of_each() -> None:
-    assert leaves_of(BinanceError) <= {type(sample) for sample in SAMPLES}
+    assert leaves_of(BinanceError) <= {type(sample) for sample, _, _ in SAMPLES}
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: type(sample).__name__)
-def test_it_is_in_the_drawing_and_has_an_owner(sample: BinanceError) -> None:
+@pytest.mark.parametrize(("sample", "owner", "says"), SAMPLES, ids=lambda value: type(value).__name__)
+def test_it_is_in_the_drawing_and_says_in_sentences_whose_turn_it_is(
+    sample: BinanceError, owner: Owner, says: str
+) -> None:
     assert f"── {type(sample).__name__} " in str(errors.__doc__)
-    assert isinstance(sample.owner, Owner)
-
-
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: type(sample).__name__)
-def test_it_speaks_in_sentences_or_is_the_cause_in_one(sample: BinanceError) -> None:
-    told = str(sample)
-    if isinstance(sample, errors.ConnectionLost):
-        assert told[0].islower()
-        assert not told.endswith(".")
+    assert sample.owner is owner
+    sentence = str(sample)
+    assert says in sentence
+    if isinstance(sample, errors.ConnectionLost):  # the cause in a sentence
+        assert sentence[0].islower()
+        assert not sentence.endswith(".")
     else:
-        assert told[0].isupper() or told.startswith(("`", "host "))
-        assert told.endswith(".")
-    assert ".." not in told
-    assert "  " not in told
+        assert sentence[0].isupper() or sentence.startswith(("`", "host "))
+        assert sentence.endswith(".")
+    assert ".." not in sentence
+    assert "  " not in sentence
+
+
+def test_no_ban_is_told_for_longer_than_binance_bans() -> None:
+    assert RateLimited("host", 418, 1e15, NOW).retry_at < NOW + 8 * 86400
 
 
 def test_the_first_ten_of_many_symbols_are_named() -> None:
@@ -80,16 +112,6 @@ def test_the_first_ten_of_many_symbols_are_named() -> None:
     assert "does not list S0, S1, S2, S3, S4, S5, S6, S7, S8, S9 and 3 more among" in str(unknown)
     assert unknown.symbols == tuple(symbols)
     assert "S8, S9 among" in str(errors.UnknownSymbols(symbols[:10]))
-
-
-@pytest.mark.parametrize(("seconds", "said"), [(5.89077, "6 seconds"), (10.0, "10 seconds"), (0.2, "1 seconds")])
-def test_seconds_are_rounded(seconds: float, said: str) -> None:
-    assert f"gave no answer to ticker.price within {said}." in str(errors.NoAnswer("host", seconds))
-
-
-def test_the_moment_of_a_limit_is_told_to_the_second() -> None:
-    limited = errors.RateLimited("host", 429, 1795293300.789, 1795293000.0)
-    assert "answers again after 2026-11-21 20:35:00 UTC." in str(limited)
 
 
 def test_causes_are_told_with_their_places_and_only_ours_and_the_systems_are_quoted() -> None:
@@ -121,3 +143,110 @@ def test_no_cause_is_thrown_away() -> None:
     """`raise … from None` would leave `--debug` without it."""
     package = Path(__file__).resolve().parent.parent / "source_binance_futures"
     assert [path.name for path in package.rglob("*.py") if " from None" in path.read_text(encoding="utf-8")] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "owner"),
+    [
+        (451, LocationRefused, USER),
+        (418, RateLimited, EXCHANGE),
+        (429, RateLimited, EXCHANGE),
+        (400, AddressRefused, USER),
+        (404, AddressRefused, USER),
+        (499, AddressRefused, USER),
+        (403, HandshakeRefused, EXCHANGE),
+        (408, HandshakeRefused, EXCHANGE),
+        (200, AnsweredByPage, EXCHANGE),
+        (302, AnsweredByPage, EXCHANGE),
+        (399, AnsweredByPage, EXCHANGE),
+        (500, HandshakeRefused, EXCHANGE),
+        (511, AnsweredByPage, EXCHANGE),
+        (503, HandshakeRefused, EXCHANGE),
+    ],
+)
+def test_each_status(status: int, kind: type[Exception], owner: Owner) -> None:
+    found = refusal(HOST, status, {}, NOW)
+    assert type(found) is kind
+    assert found.owner is owner
+    assert HOST in str(found)
+    assert isinstance(found, RateLimited) or str(status) in str(found)
+
+
+def test_a_proxy_in_between_that_nobody_named_is_the_users_turn() -> None:
+    found = refusal(HOST, 407, {}, NOW)
+    assert found.owner is USER
+    assert f"The proxy in front of {HOST} did not let the connection through: it asks for a user and" in str(found)
+
+
+def test_a_limit_without_a_time_is_a_minute() -> None:
+    limited = refusal(HOST, 429, {"date": "Mon, 01 Jan 2026 00:00:00 GMT"}, NOW)
+    assert isinstance(limited, RateLimited)
+    assert limited.retry_at == NOW + 60
+
+
+def in_seconds(seconds: float) -> str:
+    return email.utils.formatdate(NOW + seconds, usegmt=True)
+
+
+GMT = email.utils.formatdate(NOW + 90, usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        (" 120 ", 120),
+        ("0", 0),
+        (GMT, 90),
+        (GMT.replace("GMT", "+0000"), 90),
+        (GMT.replace("GMT", "-0000"), 90),
+        (GMT.replace("GMT", "+0100"), 0),
+        (GMT.replace("GMT", "-0100"), 3690),
+        (email.utils.formatdate(NOW - 90, usegmt=True), 0),
+        ("Mon, 01 Jan 0001 00:00:00 GMT", 0),
+        ("Mon, 01 Jan 0001 00:00:00 -0000", 0),
+    ],
+)
+def test_retry_after_in_seconds_or_as_a_date(value: str, seconds: float) -> None:
+    assert retry_after(value, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "soon", "-5", "1.5", "1, 2", "Mon, 01 Jan", ",", "\x00", "Mon, 01 Jan 99999 00:00:00 GMT"),
+        *("Mon, 41 Jan 2026 00:00:00 GMT", "Mon, 01 Jan 2026 99:00:00 GMT"),
+        *("Mon, 01 Jan 2026 00:00:00 +99999999999999999999", "Mon, 01 Jan 2026 00:00:00 -99999999999999999999"),
+    ],
+)
+def test_a_retry_after_that_says_nothing_is_a_minute(value: str) -> None:
+    assert retry_after(value, NOW) == DEFAULT_PAUSE == 60
+
+
+@pytest.mark.parametrize("value", ["9" * 30, "9" * 5000, "٣٦٠٠٠٠٠٠٠٠", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_ban_lasts_for_ever(value: str) -> None:
+    limited = refusal(HOST, 418, {"retry-after": value}, NOW)
+    assert isinstance(limited, RateLimited)
+    assert NOW + WEEK - 60 < limited.retry_at <= NOW + WEEK
+    assert "has banned this IP address and answers again after 2" in str(limited)
+
+
+zones = st.one_of(st.just("GMT"), st.from_regex(r"[+-][0-9]{1,25}", fullmatch=True))
+dates = st.builds(
+    "{}, {} {} {} {}:{}:{} {}".format,
+    st.sampled_from(["Mon", "", "x"]),
+    st.integers(-1, 40),
+    st.sampled_from(["Jan", "Feb", "jan", "13", ""]),
+    st.one_of(st.integers(-10, 12000), st.integers(0, 10**30)),
+    st.integers(-1, 30),
+    st.integers(-1, 70),
+    st.one_of(st.integers(-1, 70), st.text(max_size=3)),
+    zones,
+)
+
+
+@given(st.one_of(st.text(), dates, st.from_regex(r"\s*[0-9]*\s*")))
+def test_any_retry_after_is_a_number_of_seconds(value: str) -> None:
+    limited = refusal(HOST, 429, {"retry-after": value}, NOW)
+    assert isinstance(limited, RateLimited)
+    assert NOW - 1 <= limited.retry_at <= NOW + WEEK

@@ -13,7 +13,7 @@ PACKAGE = "source_binance_futures"
 TESTS: Mapping[str, tuple[str, ...]] = {
     "config": ("test_config",),
     "binance/endpoints": ("test_endpoints",),
-    "binance/errors": ("test_refusals", "test_errors", "test_failures"),
+    "binance/errors": ("test_errors",),
     "binance/text": ("test_text",),
     "binance/transport/address": ("test_address",),
     "binance/transport/framing": ("test_framing",),
