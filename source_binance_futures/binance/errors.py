@@ -20,13 +20,12 @@
     │   ├── ClosedByExchange             a close frame, with its code
     │   └── ProtocolViolation            frames that RFC 6455 does not allow, or that are too large
     ├── RateLimited                  418 or 429, at the handshake or in an answer
-    ├── RequestFailed                the WebSocket API answered, but not with prices
-    │   ├── ExchangeUnavailable          overloaded or in maintenance: worth another try
-    │   ├── NoAnswer                     nothing within the deadline
-    │   ├── UnknownSymbols               not listed
-    │   ├── SymbolRefused                listed no more, or no name that Binance takes
-    │   ├── RequestRefused               any other 4xx: a wrong request
-    │   └── UnreadableAnswer             not JSON, or not of the documented form
+    ├── ExchangeUnavailable          overloaded or in maintenance: worth another try
+    ├── NoAnswer                     nothing within the deadline
+    ├── UnknownSymbols               not listed
+    ├── SymbolRefused                listed no more, or no name that Binance takes
+    ├── RequestRefused               any other 4xx: a wrong request
+    ├── UnreadableAnswer             not JSON, or not of the documented form
     ├── NothingHeard                 a whole window without a connection that lived
     ├── OnlyMalformedFrames          a whole window without one sound frame
     ├── UnexpectedFailure            an exception that nobody thought of
@@ -225,22 +224,18 @@ class RateLimited(BinanceError):
         super().__init__(host, what, utc(self.retry_at, "seconds"))
 
 
-class RequestFailed(BinanceError):
-    """`ticker.price` was asked and gave no prices."""
-
-
-class ExchangeUnavailable(RequestFailed):
+class ExchangeUnavailable(BinanceError):
     message = "Binance could not answer ticker.price just now ({}). Try again in a few minutes."
 
 
-class NoAnswer(RequestFailed):
+class NoAnswer(BinanceError):
     message = "{} gave no answer to ticker.price within {:.0f} seconds. Try again later."
 
     def __init__(self, host: str, seconds: float) -> None:
         super().__init__(host, max(seconds, 1))
 
 
-class UnknownSymbols(RequestFailed):
+class UnknownSymbols(BinanceError):
     """`symbols` are the ones, in upper case, that Binance does not list."""
 
     owner = Owner.USER
@@ -254,7 +249,7 @@ class UnknownSymbols(RequestFailed):
         super().__init__(first_of(symbols))
 
 
-class SymbolRefused(RequestFailed):
+class SymbolRefused(BinanceError):
     owner = Owner.USER
     message = (
         "`price_symbols`: Binance gives no price of {}: {} (code {}). Most likely it "
@@ -262,12 +257,12 @@ class SymbolRefused(RequestFailed):
     )
 
 
-class RequestRefused(RequestFailed):
+class RequestRefused(BinanceError):
     owner = Owner.US
     message = "Binance refused ticker.price with status {}, code {}: {}. Please report it."
 
 
-class UnreadableAnswer(RequestFailed):
+class UnreadableAnswer(BinanceError):
     owner = Owner.US
     message = "Binance answered ticker.price in a form that this connector does not know: {}. Please report it."
 

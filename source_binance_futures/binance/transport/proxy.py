@@ -240,35 +240,28 @@ class Route:
         host = str(parts.hostname)
         port = parts.port or WEBSOCKET_PORTS[parts.scheme]
         context = tls_context() if parts.scheme == "wss" else None  # first: what it lacks is this machine's fault
-        proxy = self._proxy_for(parts.scheme, host, port)
-        sock = self._through(proxy, host, port, deadline) if proxy else self._straight(host, port, deadline)
-        return encrypt(sock, context, host, deadline) if context else ByteStream(sock)
-
-    def _proxy_for(self, scheme: str, host: str, port: int) -> Proxy | None:
-        return (
-            Proxy.parse(self.proxy_url, "`proxy_url`") if self.proxy_url else proxy_of_environment(scheme, host, port)
-        )
-
-    def _straight(self, host: str, port: int, deadline: Deadline) -> socket.socket:
-        addresses = resolve(host, port, deadline, public_only=self.public_only)
+        own = self.proxy_url
+        proxy = Proxy.parse(own, "`proxy_url`") if own else proxy_of_environment(parts.scheme, host, port)
         try:
-            return dial(addresses, deadline)
+            if proxy:
+                sock = self._through(proxy, host, port, deadline)
+            else:
+                sock = dial(resolve(host, port, deadline, public_only=self.public_only), deadline)
         except OSError as error:
             raise Unreachable(host, port, reason(error)) from error
+        return encrypt(sock, context, host, deadline) if context else ByteStream(sock)
 
     def _through(self, proxy: Proxy, host: str, port: int, deadline: Deadline) -> socket.socket:
         if self.public_only:
             with contextlib.suppress(AddressNotFound):  # a name that only the proxy can look up
                 resolve(host, port, deadline.or_after(LOOK_UP_BEFORE_PROXY), public_only=True)
-        if proxy.scheme != "socks5":
-            return self._ask(proxy, host, port, deadline)
-        # The proxy may reach some of the addresses only: many have no IPv6.
-        addresses = resolve(host, port, deadline, public_only=self.public_only)
-        for position, (address, _) in enumerate(addresses[:-1]):
-            with contextlib.suppress(ProxyFailed):
-                share = deadline.remaining() / (len(addresses) - position)
-                return self._ask(proxy, address, port, deadline.or_after(share))
-        return self._ask(proxy, addresses[-1][0], port, deadline)
+        if proxy.scheme == "socks5":  # which may reach some of the addresses only: many proxies have no IPv6
+            *others, (host, _) = resolve(host, port, deadline, public_only=self.public_only)
+            for position, (address, _) in enumerate(others):
+                with contextlib.suppress(ProxyFailed):
+                    share = deadline.remaining() / (len(others) + 1 - position)
+                    return self._ask(proxy, address, port, deadline.or_after(share))
+        return self._ask(proxy, host, port, deadline)
 
     def _ask(self, proxy: Proxy, host: str, port: int, deadline: Deadline) -> socket.socket:
         must_be_public = self.public_only and self.proxy_url is not None

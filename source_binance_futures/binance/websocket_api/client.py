@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import tenacity
@@ -34,6 +35,7 @@ AT_LEAST = 30.0  # seconds for a call, however short the window
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0  # seconds between tries
 
 
+@dataclass
 class WebSocketApi:
     """Asks `ticker.price`. Every call opens a connection of its own and leaves it.
 
@@ -41,29 +43,20 @@ class WebSocketApi:
     twice. A call takes no longer than `window`, or 30 seconds where that is more. `budget` is that of the process.
     """
 
-    def __init__(
-        self,
-        url: str,
-        route: Route,
-        stop: Stop,
-        *,
-        window: float,
-        logger: logging.Logger,
-        budget: WeightBudget,
-        attempts: int = ATTEMPTS,
-        timeout: float = ANSWER_TIMEOUT,
-    ) -> None:
-        self._url = url
-        self._host = host_of(url)
-        self._route = route
-        self._stop = stop
-        self._clock = stop.clock
-        self._window = window
-        self._wait_until = self._end = stop.clock.deadline(window)
-        self._logger = logger
-        self._attempts = attempts
-        self._timeout = timeout
-        self._budget = budget
+    url: str
+    route: Route
+    stop: Stop
+    _: KW_ONLY
+    window: float
+    logger: logging.Logger
+    budget: WeightBudget
+    attempts: int = ATTEMPTS
+    timeout: float = ANSWER_TIMEOUT
+
+    def __post_init__(self) -> None:
+        self._host = host_of(self.url)
+        self._clock = self.stop.clock
+        self._wait_until = self._end = self._clock.deadline(self.window)
         self._connection: Connection | None = None
 
     def latest_prices(self, symbol: str | None) -> tuple[Any, ...]:
@@ -71,10 +64,10 @@ class WebSocketApi:
 
         Raises a `BinanceError` whose owner says who must act; temporary failures only after the tries are used up.
         """
-        self._wait_until = self._clock.deadline(self._window)
-        self._end = self._clock.deadline(max(self._window, AT_LEAST))
+        self._wait_until = self._clock.deadline(self.window)
+        self._end = self._clock.deadline(max(self.window, AT_LEAST))
         retrying = tenacity.Retrying(
-            stop=lambda state: state.attempt_number >= self._attempts or self._end.expired,
+            stop=lambda state: state.attempt_number >= self.attempts or self._end.expired,
             wait=self._pause,
             retry=tenacity.retry_if_exception(self._is_worth_another_try),
             sleep=self._sleep,
@@ -89,7 +82,7 @@ class WebSocketApi:
     def _ask(self, symbol: str | None) -> tuple[Any, ...]:
         cost = cost_of(symbol, connected=self._connection is not None)
         self._mind_the_weight(cost)
-        self._budget.spent(cost, self._clock.epoch())
+        self.budget.spent(cost, self._clock.epoch())
         if self._connection is None:
             self._connection = self._open()
         try:
@@ -98,8 +91,8 @@ class WebSocketApi:
             self._leave()
             raise
         if answer.weight is not None:
-            self._budget.told(answer.weight, self._clock.epoch())
-            self._logger.info(
+            self.budget.told(answer.weight, self._clock.epoch())
+            self.logger.info(
                 f"Request weight used by this IP address this minute: {answer.weight.count} of {answer.weight.limit}."
             )
         if answer.error is not None:
@@ -108,25 +101,25 @@ class WebSocketApi:
 
     def _exchange(self, connection: Connection, symbol: str | None) -> Answer:
         request_id = uuid.uuid4().hex
-        deadline = self._end.or_after(self._timeout)
+        deadline = self._end.or_after(self.timeout)
         connection.send_text(request(request_id, symbol))
         while True:
             for payload in connection.receive().payloads:
                 answer = parse_answer(payload, request_id, symbol, self._host, self._clock.epoch())
                 if answer is not None:
                     return answer
-                self._logger.debug("A frame that answers another request was ignored.")
+                self.logger.debug("A frame that answers another request was ignored.")
             if connection.loss is not None:
                 raise connection.loss
-            if self._stop.requested:
+            if self.stop.requested:
                 raise Interrupted
             if deadline.expired:
-                raise NoAnswer(self._host, self._timeout)
+                raise NoAnswer(self._host, self.timeout)
             connection.wait(min(deadline.remaining(), LOOK_EVERY))
 
     def _open(self) -> Connection:
-        within = min(CONNECT_TIMEOUT, self._timeout, self._end.remaining())
-        return connect(self._url, self._route, self._stop, within, MAX_MESSAGE_BYTES)
+        within = min(CONNECT_TIMEOUT, self.timeout, self._end.remaining())
+        return connect(self.url, self.route, self.stop, within, MAX_MESSAGE_BYTES)
 
     def _leave(self) -> None:
         if self._connection is not None:
@@ -136,10 +129,10 @@ class WebSocketApi:
     def _mind_the_weight(self, cost: int) -> None:
         """Waits for the next minute of the UTC clock where this request would bring the IP address near its limit."""
         now = self._clock.epoch()
-        used, wait = self._budget.used(now), self._budget.seconds_to_wait(cost, now)
+        used, wait = self.budget.used(now), self.budget.seconds_to_wait(cost, now)
         if used is None or not 0 < wait <= self._may_wait():
             return
-        self._logger.warning(
+        self.logger.warning(
             f"This IP address has used {used.count} of {used.limit} request weight in this minute. "
             f"Waiting {wait:.0f} seconds for the next one."
         )
@@ -166,10 +159,10 @@ class WebSocketApi:
 
     def _tell(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        self._logger.warning(f"Asking for prices failed (try {state.attempt_number} of {self._attempts}): {error}")
+        self.logger.warning(f"Asking for prices failed (try {state.attempt_number} of {self.attempts}): {error}")
         if error is not None:
-            self._logger.debug(causes_of(error))
+            self.logger.debug(causes_of(error))
 
     def _sleep(self, seconds: float) -> None:
-        if not self._stop.sleep_until(self._clock.monotonic() + seconds):
+        if not self.stop.sleep_until(self._clock.monotonic() + seconds):
             raise Interrupted

@@ -222,7 +222,7 @@ class WeightBudget:
 
     def used(self, now: float) -> WeightUsed | None:
         """What is known of the present minute; another minute's weight says nothing."""
-        return self._used if _minute(self._told_at) == _minute(now) else None
+        return self._used if self._told_at // MINUTE == now // MINUTE else None
 
     def seconds_to_wait(self, cost: int, now: float) -> float:
         """Until the next minute, where a request of this cost would bring the address near its limit; else 0."""
@@ -230,7 +230,3 @@ class WeightBudget:
         if used is None or used.count + cost <= CAREFUL_ABOVE * used.limit:
             return 0.0
         return MINUTE - now % MINUTE
-
-
-def _minute(moment: float) -> int:
-    return int(moment // MINUTE)
