@@ -17,7 +17,6 @@ REAL_TIME = (
     # Their subject is a clock, so `make test` leaves them to `make test-all`. Those that wait longest begin first.
     "test_pyairbyte_loop",
     "test_watchdog",
-    "test_late_output",
 )
 
 

@@ -46,26 +46,20 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
         "prices::after_a_stop_nothing_is_asked": [("if self._stop.requested:", "if False:")],
     },
     "streams/capture.py": {
-        "late_output::what_was_received_is_written_once_the_destination_reads": [
-            ("yield from self._take_the_rest()", "pass")
-        ],
-        "late_output::what_it_is_too_late_to_write_is_counted_and_told[long_after_a_stop]": [
+        SIMULATION: [
+            ("yield from self._take_the_rest()", "pass"),
             ("self._stop.requested_at + WRITE_AFTER_STOP", "until"),
             ("if self._tally.not_written:", "if False:"),
-        ],
-        "late_output::what_it_is_too_late_to_write_is_counted_and_told[long_after_the_window]": [
-            ("self._stop.window_ends + WRITE_AFTER_WINDOW", "1e12")
+            ("self._stop.window_ends + WRITE_AFTER_WINDOW", "1e12"),
+            ("if silent and not self._selection.has_enough:", "if silent:"),
+            ("if self._cursor.symbols_refused:", "if False:"),
         ],
         "endings::a_stop_among_malformed_frames_is_a_good_end": [
             ("_malformed and not self._stop.requested:", "_malformed:")
         ],
-        "told::where_enough_came_no_symbol_was_silent": [
-            ("if silent and not self._selection.has_enough:", "if silent:")
-        ],
-        "told::updates_of_ever_more_symbols_are_left_out_and_told": [("if self._cursor.symbols_refused:", "if False:")],
     },
     "streams/book_tickers.py": {
-        "told::a_sync_of_which_nothing_comes_gives_a_sign_of_life": [
+        SIMULATION: [
             ("(CHECKPOINT_EVERY if fresh else SIGN_OF_LIFE_EVERY)", "CHECKPOINT_EVERY and fresh"),
             ("SIGN_OF_LIFE_EVERY = 900.0", "SIGN_OF_LIFE_EVERY = 901.0"),
         ],
@@ -73,11 +67,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("except Exception:\n            yield self._checkpoint()", "except Exception:")
         ],
     },
-    "streams/selection.py": {
-        "told::a_sync_that_continues_says_since_when_nothing_was_listened_to": [
-            ("if self._cursor.listened_until is not None:\n", "if False:\n")
-        ]
-    },
+    "streams/selection.py": {SIMULATION: [("if self._cursor.listened_until is not None:\n", "if False:\n")]},
     "binance/transport/connection.py": {
         "prices::a_stop_while_prices_connect_is_heard": [
             ("while not (stop.requested or patience.expired):", "while not patience.expired:")
@@ -165,10 +155,8 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
         ]
     },
     "binance/market_stream/reader.py": {
-        "told::the_gap_before_an_error_is_told_and_then_the_state": [
-            ("failures = [self._end_feed(feed) for feed in self.feeds]", "failures = []")
-        ],
         SIMULATION: [
+            ("failures = [self._end_feed(feed) for feed in self.feeds]", "failures = []"),
             ("feed.mind_the_outbox(full=is_full, now=now)", "pass"),
             ("feed.meet_new_connections(now)", "pass"),
             ("            self._open_feeds()\n\n    def _tell", "            pass\n\n    def _tell"),

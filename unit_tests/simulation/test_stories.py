@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from local_exchange.contracts import coin_m_contracts, made_up_coin_m
+from source_binance_futures.failures import ReportedFailure
+from source_binance_futures.streams import cursor
 
 from ..virtual_time import BEGAN
 from .exchange import LONGEST_LATENCY
@@ -215,6 +217,22 @@ def test_a_slow_reader_that_is_cut_tells_the_gap() -> None:
     story = tell(Fault(20, "stall", 30.0), outbox=(5_000, 2_000), rate=60.0, unsent_limit=20_000)
     assert len(story.gaps) == 1
     assert story.lost()
+
+
+@pytest.mark.parametrize(("stop", "reads_again"), [([Fault(30, "stop")], 35), ([], 80)], ids=["stop", "window"])
+def test_a_destination_that_reads_again_soon_after_the_end_gets_all(stop: list[Fault], reads_again: float) -> None:
+    story = tell(Fault(20, "stall", reads_again - 20.0), *stop)
+    assert not story.logged("they are lost")
+    last = story.rows[-1]["received_at_us"] / 1e6 - story.sync.clock.epoch_offset - BEGAN
+    assert last == pytest.approx(reads_again, abs=1)
+
+
+@pytest.mark.parametrize(("stop", "reads_again"), [([Fault(30, "stop")], 40), ([], 110)], ids=["stop", "window"])
+def test_what_it_is_too_late_to_write_is_counted_and_told(stop: list[Fault], reads_again: float) -> None:
+    story = tell(Fault(20, "stall", reads_again - 20.0), *stop, breaks=True)
+    (line,) = story.logged("received frames could be written; they are lost")
+    assert int(line.split()[4]) >= len(story.exchange.pushed) - len(story.rows) > 0
+    assert story.sync.states[-1][2] == len(story.rows)
 
 
 # --- clocks ---
@@ -464,6 +482,37 @@ def test_a_chain_goes_on_where_it_ended_and_repeats_nothing() -> None:
     keys = [(row["symbol"], row["u"]) for sync in story.syncs for row in sync.rows]
     assert len(keys) == len(set(keys))
     assert all(set(sync.states[-1][1]["u"]) == set(COIN_M[:3]) for sync in story.syncs)
+
+
+def test_a_sync_says_since_when_nothing_was_listened_to() -> None:
+    story = tell(state=known(BTC) | {"newest_transaction_time": 1789999000123}, options={"book_ticker_symbols": [BTC]})
+    assert story.logged("The state ends with an update of 2026-09-21 13:56:40.123 UTC: a hole of 1000 seconds until ")
+    assert story.logged("What Binance pushed since then, while nothing listened, cannot be had any more.")
+    assert not tell(state=known(BTC)).logged("The state ends with")
+
+
+def test_updates_of_ever_more_symbols_are_left_out_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cursor, "MAX_SYMBOLS", 2)
+    story = tell(state={}, options={"book_ticker_symbols": [BTC, ETH, ADA]}, breaks=True)
+    assert len({row["symbol"] for row in story.rows}) == 2
+    (line,) = story.logged(" updates of ever more symbols were left out; no exchange lists so many.")
+    assert int(line.split()[0]) > 0
+
+
+def test_where_enough_came_no_symbol_was_silent() -> None:
+    named = {"book_ticker_symbols": [BTC, "NOSUCHUSD_PERP"]}
+    assert not tell(options=named | {"max_book_tickers": 20}).logged("Check the spelling")
+    assert "no update came for NOSUCHUSD_PERP" in tell(options=named).logged("Check the spelling")[0]
+
+
+def test_the_gap_before_an_error_is_told_and_then_the_state() -> None:
+    story = tell((20, lambda chain: chain.exchange.refuse(451, times=None)), Fault(20.1, "rst"), breaks=True)
+    (gap,) = story.gaps
+    assert "connection reset by peer" in gap.text
+    assert isinstance(story.sync.failure, ReportedFailure)
+    assert story.sync.ended - BEGAN < 60
+    assert story.sync.states[-1][2] == len(story.rows)
+    assert "Gaps: 1, " in story.summary
 
 
 def test_a_read_that_is_cut_short_is_covered_by_nothing() -> None:
