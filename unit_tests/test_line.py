@@ -41,7 +41,7 @@ def test_the_defaults_are_what_binance_asks_for() -> None:
     assert timing.rotate_after == 23 * 3600, "Binance cuts at 24 hours, and an hour is for the way over"
     assert (timing.connect, timing.ping_after, timing.pong_within) == (10, 20, 10)
     assert (timing.first_patience, timing.patience, timing.longest_patience) == (30, 30, 900)
-    assert (timing.overlap, timing.takeover_after, timing.backlog) == (2, 2, 30)
+    assert (timing.overlap, timing.takeover_after, timing.backlog) == (7, 2, 30)
     assert timing.backlog_bytes == 32 * 1024 * 1024
 
 

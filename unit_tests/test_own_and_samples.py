@@ -6,16 +6,20 @@ import itertools
 
 import pytest
 
-from source_binance_futures.binance.market_stream.samples import Dead, Samples
+from source_binance_futures.binance.market_stream.samples import Alarm, Lost, Samples
 
 SECOND = 1_000_000
 BEGAN = 1_000 * SECOND
 BTC = "BTCUSD_PERP"
 
 
+LACKS = f"the own stream of {BTC} has not brought what the all-market stream shows"
+UNPROVEN = "the connection that took over may have missed early updates of it"
+
+
 def sample(samples: Samples, update_id: int, at: float, *, feed: int = 0, line: int = 0, symbol: str = BTC) -> bool:
-    """One that came so many seconds after the beginning."""
-    return samples.sample(symbol, update_id, moment(at), feed=feed, line=line)
+    """One that came so many seconds after the beginning, and shows what was newest then."""
+    return samples.sample(symbol, update_id, moment(at), moment(at), feed=feed, line=line)
 
 
 def own(samples: Samples, update_id: int, at: float, symbol: str = BTC, *, earliest: float | None = None) -> bool:
@@ -27,11 +31,13 @@ def moment(seconds: float) -> int:
     return BEGAN + round(seconds * SECOND)
 
 
-def dead(samples: Samples, at: float, *, ahead: float = 0.0, at_end: bool = False) -> list[Dead]:
+def overdue(samples: Samples, at: float, *, ahead: float = 0.0, at_end: bool = False) -> list[Alarm | Lost]:
     """What is overdue at this moment, where the exchange's clock is so many seconds ahead of ours."""
-    if at_end:
-        return samples.dead(moment(at), moment(at + ahead), at_end=True)
-    return samples.dead(moment(at), moment(at + ahead))
+    return samples.overdue(moment(at), moment(at + ahead), at_end=at_end)
+
+
+def lost(since: float, until: float, cause: str = LACKS) -> Lost:
+    return Lost(BTC, moment(since), moment(until), cause)
 
 
 def counts(samples: Samples) -> tuple[int, int]:
@@ -68,7 +74,7 @@ def test_a_sample_of_what_the_own_stream_brought_confirms_it() -> None:
     own(samples, 110, 7)
     sample(samples, 107, 8)
     assert counts(samples) == (2, 1), "107 was passed over"
-    assert dead(samples, 100) == []
+    assert overdue(samples, 100) == []
 
 
 def test_what_is_older_than_all_that_is_remembered_is_not_judged() -> None:
@@ -104,7 +110,7 @@ def test_a_sample_that_runs_ahead_waits_for_the_own_stream(comes: int, expected:
     assert counts(samples) == (0, 0)
     own(samples, comes, 4.2)
     assert counts(samples) == expected
-    assert dead(samples, 100) == []
+    assert overdue(samples, 100) == []
 
 
 def test_the_first_sample_that_runs_ahead_is_the_one_that_is_waited_for() -> None:
@@ -113,37 +119,39 @@ def test_the_first_sample_that_runs_ahead_is_the_one_that_is_waited_for() -> Non
     sample(samples, 110, 5)
     own(samples, 105, 5.5)
     assert counts(samples) == (1, 1)
-    assert dead(samples, 100) == []
+    assert overdue(samples, 100) == []
 
 
-def test_an_own_stream_that_is_overdue_is_dead() -> None:
+def test_an_own_stream_that_is_overdue_raises_an_alarm() -> None:
     samples = settled()
     sample(samples, 105, 4, feed=3)
-    assert dead(samples, 5.999999) == []
-    assert dead(samples, 6) == [Dead(BTC, 3, 0, moment(0), moment(6))]
+    assert overdue(samples, 5.999999) == []
+    assert overdue(samples, 6) == [Alarm(BTC, 3, 0)]
+    assert Alarm(BTC, 3, 0).reason == LACKS
     assert counts(samples) == (1, 0)
-    assert dead(samples, 7) == [], "told once"
+    assert overdue(samples, 7) == [], "once"
 
 
-def test_one_that_never_spoke_is_dead_since_the_samples_began() -> None:
+def test_one_that_never_spoke_may_lack_what_was_pushed_since_the_samples_began() -> None:
     samples = Samples()
     sample(samples, 90, 1)
     sample(samples, 100, 4)
     sample(samples, 101, 5)
-    assert dead(samples, 7) == [Dead(BTC, 0, 0, moment(1), moment(7))]
+    assert overdue(samples, 7, at_end=True) == [Alarm(BTC, 0, 0), lost(1, 7)]
 
 
-def test_one_that_is_dead_is_told_again_after_ever_longer_rests() -> None:
+def test_one_that_stays_dead_is_reported_with_each_further_alarm_after_ever_longer_rests() -> None:
     samples = settled()
-    told = []
-    at = 4.0
+    found = []
     for number in range(2000):
-        sample(samples, 105 + number, at)
-        told += dead(samples, at + 2)
-        at += 2
-    since = [each.until_us / SECOND for each in told]
-    rests = [later - earlier for earlier, later in itertools.pairwise(since)]
-    assert rests[:7] == [30, 60, 120, 240, 480, 900, 900]
+        sample(samples, 105 + number, 4 + 2 * number)
+        found += overdue(samples, 6 + 2 * number)
+    gaps = [each for each in found if isinstance(each, Lost)]
+    assert [isinstance(each, Alarm) for each in found] == [True] + [True, False] * len(gaps)
+    assert (gaps[0].since_us, gaps[0].until_us) == (moment(0), moment(36))
+    assert all(later.since_us == gap.until_us for gap, later in itertools.pairwise(gaps)), "each moment once"
+    lengths = [(gap.until_us - gap.since_us) // SECOND for gap in gaps]
+    assert lengths[1:7] == [60, 120, 240, 480, 900, 900]
     assert samples.compared == 2000, "counted each time"
 
 
@@ -153,7 +161,7 @@ def test_the_first_rest_is_half_a_minute_and_the_longest_a_quarter_of_an_hour() 
 
     def alarm(at: float) -> bool:
         sample(samples, next(ids), at - 2)
-        return bool(dead(samples, at))
+        return bool(overdue(samples, at))
 
     moments = (6, 36 - 1e-6, 36, 96, 216, 456, 936, 1836 - 1e-6, 1836)
     assert [alarm(at) for at in moments] == [True, False, True, True, True, True, True, False, True]
@@ -171,20 +179,20 @@ def test_the_first_line_is_a_fresh_one_too(line: int) -> None:
     own(samples, 100, 0)
     sample(samples, 101, 1, line=line)
     sample(samples, 102, 2, line=line)
-    assert dead(samples, 100) == []
+    assert overdue(samples, 100) == []
 
 
 def test_one_that_comes_back_has_its_rests_from_the_first_again() -> None:
     samples = settled()
     for number in range(40):
         sample(samples, 105 + number, 4 + 2 * number)
-        dead(samples, 6 + 2 * number)
+        overdue(samples, 6 + 2 * number)
     sample(samples, 150, 200)
     own(samples, 150, 201)
     moments = []
     for number in range(200):
         sample(samples, 160 + number, 210 + 2 * number)
-        moments += [each.until_us // SECOND - 1000 for each in dead(samples, 212 + 2 * number) if each.is_news]
+        moments += [212 + 2 * number] * any(isinstance(each, Alarm) for each in overdue(samples, 212 + 2 * number))
     assert moments[:3] == [212, 242, 302]
 
 
@@ -192,7 +200,9 @@ def test_a_duplicate_of_the_own_stream_is_no_news() -> None:
     samples = settled()
     sample(samples, 105, 4)
     own(samples, 100, 5)
-    assert dead(samples, 6) == [Dead(BTC, 0, 0, moment(0), moment(6))], "since the newest that was new"
+    overdue(samples, 6)
+    assert not own(samples, 100, 7)
+    assert overdue(samples, 8, at_end=True) == [lost(0, 6)], "since the newest that was new"
 
 
 def test_what_a_fresh_line_shows_at_first_may_be_old() -> None:
@@ -201,11 +211,11 @@ def test_what_a_fresh_line_shows_at_first_may_be_old() -> None:
     own(samples, 200, 10)
     sample(samples, 201, 20, line=1)
     sample(samples, 202, 22.999999, line=1)
-    assert dead(samples, 100) == []
+    assert overdue(samples, 100) == []
     sample(samples, 203, 23, line=1)
-    assert dead(samples, 100) == []
+    assert overdue(samples, 100) == []
     sample(samples, 204, 24, line=1)
-    assert dead(samples, 26) == [Dead(BTC, 0, 1, moment(10), moment(26))]
+    assert overdue(samples, 26) == [Alarm(BTC, 0, 1)]
     assert counts(samples) == (1, 0)
 
 
@@ -226,68 +236,138 @@ def test_of_several_only_the_overdue_are_dead() -> None:
         sample(samples, 100, 3, symbol=symbol)
     for symbol, at in (("A", 5), ("B", 4), ("C", 4)):
         sample(samples, 105, at, symbol=symbol)
-    assert [each.symbol for each in dead(samples, 6.5)] == ["B", "C"]
-    assert [each.symbol for each in dead(samples, 7)] == ["A"]
+    assert [each.symbol for each in overdue(samples, 6.5)] == ["B", "C"]
+    assert [each.symbol for each in overdue(samples, 7)] == ["A"]
 
 
-def resting() -> Samples:
-    """An own stream that was dead until second 7, told at 6, and is dead again at 16, within its rest."""
+def alarmed() -> Samples:
+    """An own stream whose newest update, 100, was pushed at 0; 105 was shown at 4, and an alarm raised at 6."""
     samples = settled()
     sample(samples, 105, 4)
-    assert [each.is_news for each in dead(samples, 6)] == [True]
-    assert own(samples, 110, 7), "it passed over 105"
-    assert dead(samples, 8) == [Dead(BTC, 0, 0, moment(6), moment(7), is_news=False)], "what was told goes on until 7"
-    assert not own(samples, 120, 10)
-    sample(samples, 125, 12)
-    sample(samples, 130, 14)
-    assert dead(samples, 16) == []
+    assert overdue(samples, 6) == [Alarm(BTC, 0, 0)]
     return samples
 
 
-def test_what_an_own_stream_lacks_in_its_rest_is_told_once_it_speaks_again() -> None:
-    samples = resting()
+def test_what_an_own_stream_has_passed_over_is_lost_between_the_updates_around_it() -> None:
+    samples = alarmed()
+    assert own(samples, 110, 7), "it passed over 105"
+    assert overdue(samples, 8) == [lost(0, 7)]
+    assert not own(samples, 120, 10)
+    assert overdue(samples, 100, at_end=True) == []
+
+
+@pytest.mark.parametrize("first", [101, 105])
+def test_one_that_was_only_late_has_lost_nothing(first: int) -> None:
+    samples = alarmed()
+    assert not own(samples, first, 18)
+    assert not own(samples, 140, 20)
+    assert overdue(samples, 100, at_end=True) == []
+
+
+def test_in_a_rest_the_next_update_tells_too() -> None:
+    samples = alarmed()
+    assert own(samples, 110, 7)
+    assert not own(samples, 120, 10)
+    overdue(samples, 11)
+    sample(samples, 125, 12)
+    sample(samples, 130, 14)
+    assert overdue(samples, 16) == [], "it rests"
     assert own(samples, 126, 18)
-    assert dead(samples, 19) == [Dead(BTC, 0, 0, moment(10), moment(18), is_news=False)]
-    assert not own(samples, 140, 20)
-    assert dead(samples, 100) == []
+    assert overdue(samples, 19) == [lost(10, 18)]
 
 
-def test_one_that_only_came_late_in_its_rest_lacks_nothing() -> None:
-    samples = resting()
-    assert not own(samples, 125, 18)
-    assert not own(samples, 140, 20)
-    assert dead(samples, 100) == []
+def test_what_it_lacks_at_the_end_is_reported_then_once() -> None:
+    samples = alarmed()
+    assert overdue(samples, 19, at_end=True) == [lost(0, 6)]
+    assert overdue(samples, 19, at_end=True) == []
 
 
-def test_what_it_lacks_at_the_end_is_told_then() -> None:
-    samples = resting()
-    assert dead(samples, 19, at_end=True) == [Dead(BTC, 0, 0, moment(10), moment(16), is_news=False)]
-    assert dead(samples, 19, at_end=True) == []
+def test_one_that_speaks_again_after_it_was_reported_is_covered_from_there_on() -> None:
+    samples = alarmed()
+    sample(samples, 106, 34)
+    assert overdue(samples, 36) == [Alarm(BTC, 0, 0), lost(0, 36)]
+    assert own(samples, 105, 37), "late, but reported as missing already"
+    assert not own(samples, 106, 38)
+    samples = alarmed()
+    sample(samples, 106, 34)
+    overdue(samples, 36)
+    assert own(samples, 110, 37)
+    assert overdue(samples, 38) == [lost(36, 37)], "what was reported goes on until it speaks"
 
 
-def test_what_is_told_already_or_has_no_length_is_no_lack() -> None:
+@pytest.mark.parametrize(("at", "until"), [(0.0001, 0.002), (0.003, 0.003)])
+def test_a_gap_is_as_long_as_a_sentence_can_show(at: float, until: float) -> None:
+    samples = alarmed()
+    assert own(samples, 110, at)
+    assert overdue(samples, 11) == [lost(0, until)]
+
+
+# --- another connection goes on ---
+
+
+def taken_over(covers_from: float = 5) -> Samples:
+    """100 was pushed at 0, and what goes on at 7 has heard everything since `covers_from`."""
     samples = settled()
-    sample(samples, 105, 4)
-    assert len(dead(samples, 10)) == 1
-    assert dead(samples, 11, at_end=True) == []
-    samples = settled()
-    sample(samples, 105, 4)
-    assert len(dead(samples, 10)) == 1
-    assert own(samples, 110, 10)
-    assert dead(samples, 11) == []
+    samples.recheck([BTC, "UNHEARD_OF"], moment(covers_from), moment(7))
+    return samples
 
 
-def test_what_it_lacks_for_less_than_a_sentence_can_show_is_told_as_two_milliseconds() -> None:
+def test_one_that_brings_the_newest_update_too_has_missed_nothing() -> None:
+    samples = taken_over()
+    assert not own(samples, 99, 7)
+    assert not own(samples, 100, 7)
+    assert not own(samples, 110, 8)
+    assert overdue(samples, 9, at_end=True) == []
+
+
+def test_one_that_goes_on_with_another_may_have_missed_what_lies_between() -> None:
+    samples = taken_over()
+    assert own(samples, 101, 8)
+    assert not own(samples, 102, 9)
+    assert overdue(samples, 10, at_end=True) == [lost(0, 8, UNPROVEN)]
+
+
+def test_a_sample_that_shows_no_newer_update_proves_it_too_once_the_line_is_no_fresh_one() -> None:
+    samples = taken_over()
+    sample(samples, 100, 8, line=1)
+    sample(samples, 100, 11, line=1)
+    assert not own(samples, 110, 12)
+    samples = taken_over()
+    sample(samples, 100, 8, line=1)
+    sample(samples, 100, 10.999999, line=1)
+    assert own(samples, 110, 12)
+
+
+@pytest.mark.parametrize(("covers_from", "is_missing"), [(3, False), (3.000001, True)])
+def test_what_was_current_when_it_began_to_listen_needs_no_proof(covers_from: float, is_missing: bool) -> None:
+    """A sample at 3 has shown that 100 is the newest."""
+    assert own(taken_over(covers_from), 110, 8) is is_missing
+
+
+@pytest.mark.parametrize(("covers_from", "is_missing"), [(4, False), (4.000001, True)])
+def test_an_update_that_both_have_heard_needs_no_proof(covers_from: float, is_missing: bool) -> None:
     samples = settled()
-    sample(samples, 105, 4)
-    assert len(dead(samples, 10)) == 1
-    assert own(samples, 110, 10.0001)
-    assert dead(samples, 11) == [Dead(BTC, 0, 0, moment(10), moment(10.002), is_news=False)]
-    samples = settled()
-    sample(samples, 105, 4)
-    assert len(dead(samples, 10)) == 1
-    assert own(samples, 110, 10.003)
-    assert dead(samples, 11) == [Dead(BTC, 0, 0, moment(10), moment(10.003), is_news=False)]
+    own(samples, 105, 6, earliest=4)
+    samples.recheck([BTC], moment(covers_from), moment(7))
+    assert own(samples, 110, 8) is is_missing
+
+
+def test_what_was_late_over_the_connection_before_will_not_come_any_more() -> None:
+    samples = alarmed()
+    samples.recheck([BTC], moment(5), moment(7))
+    assert own(samples, 104, 8), "older than what a sample has shown, but not the newest that was brought"
+    assert overdue(samples, 9) == [lost(0, 8)]
+
+
+def test_what_only_may_be_missing_is_not_reported_at_the_end() -> None:
+    assert overdue(taken_over(), 9, at_end=True) == []
+    samples = taken_over()
+    sample(samples, 101, 8, line=1)
+    sample(samples, 101, 11, line=1)
+    assert overdue(samples, 12, at_end=True) == [lost(0, 7, UNPROVEN)], "a sample says that it is"
+    samples = alarmed()
+    samples.recheck([BTC], moment(5), moment(7))
+    assert overdue(samples, 9, at_end=True) == [lost(0, 6)], "one had said so before"
 
 
 @pytest.mark.parametrize("line", [0, 1])
@@ -297,59 +377,38 @@ def test_where_a_connection_is_lost_its_samples_begin_anew(line: int) -> None:
     for at, update_id in [(0, 90), (3, 100), (4, 105)]:
         sample(samples, update_id, at, line=line)
     samples.forget([BTC, "UNHEARD_OF"])
-    assert dead(samples, 10) == []
+    assert overdue(samples, 10) == []
     sample(samples, 110, 11, line=line)
     sample(samples, 111, 13, line=line)
-    assert dead(samples, 20) == [], "what a fresh line shows at first may be old"
+    assert overdue(samples, 20) == [], "what a fresh line shows at first may be old"
 
 
 def test_what_no_sample_shows_is_not_missing() -> None:
     """A sample comes every five seconds: an hour without another is an hour without a change."""
-    samples = settled()
-    sample(samples, 105, 4)
-    dead(samples, 6)
+    samples = alarmed()
     assert own(samples, 110, 3600)
-    assert dead(samples, 3601) == [Dead(BTC, 0, 0, moment(6), moment(16), is_news=False)]
+    assert overdue(samples, 3601) == [lost(0, 16)]
 
 
-def test_what_was_told_is_not_told_again_and_a_backlog_reaches_back_before_it() -> None:
-    samples = settled()
-    told = []
-    for number in range(100):
-        sample(samples, 105 + number, 4 + 2 * number)
-        told += dead(samples, 6 + 2 * number)
-    assert [later.since_us for later in told[1:]] == [each.until_us for each in told[:-1]]
-    samples = settled()
-    sample(samples, 105, 4)
-    dead(samples, 6)
-    assert own(samples, 110, 5.5)
-    assert dead(samples, 7) == []
-
-
-def test_what_is_missing_is_told_by_the_exchanges_clock_from_the_push_of_the_newest_on() -> None:
+def test_what_is_missing_is_reported_by_the_exchanges_clock_from_the_push_of_the_newest_on() -> None:
     """A busy machine receives an update long after its push, and those that follow may have been pushed before that."""
     samples = settled()
     own(samples, 104, 64, earliest=63.2)
     sample(samples, 105, 5)
-    assert dead(samples, 7, ahead=60) == [Dead(BTC, 0, 0, moment(63.2), moment(67))]
+    assert overdue(samples, 7, ahead=60) == [Alarm(BTC, 0, 0)]
     own(samples, 110, 68, earliest=67.5)
-    assert dead(samples, 8.5, ahead=60) == [Dead(BTC, 0, 0, moment(67), moment(68), is_news=False)]
+    assert overdue(samples, 8.5, ahead=60) == [lost(63.2, 68)]
     sample(samples, 111, 10)
     sample(samples, 112, 11)
-    assert dead(samples, 12, ahead=60) == []
-    assert dead(samples, 15, ahead=61, at_end=True) == [Dead(BTC, 0, 0, moment(67.5), moment(72), is_news=False)]
-
-
-def test_an_own_stream_that_never_spoke_lacks_everything_since_the_first_sample() -> None:
-    samples = Samples()
-    for update_id, at in ((1, 1), (2, 4), (3, 5)):
-        sample(samples, update_id, at)
-    assert dead(samples, 7, ahead=-60) == [Dead(BTC, 0, 0, moment(-59), moment(-53))]
+    assert overdue(samples, 12, ahead=60) == []
+    assert overdue(samples, 15, ahead=61, at_end=True) == [lost(67.5, 72)]
 
 
 def test_a_gap_has_a_length_whatever_the_clocks_say() -> None:
     samples = settled()
     sample(samples, 105, 5)
-    assert dead(samples, 7, ahead=-60) == [Dead(BTC, 0, 0, moment(0), moment(0.002))]
-    assert own(samples, 106, 0.5)
-    assert dead(samples, 8) == [Dead(BTC, 0, 0, moment(0.002), moment(0.5), is_news=False)]
+    assert overdue(samples, 7, ahead=-60) == [Alarm(BTC, 0, 0)]
+    sample(samples, 106, 35)
+    assert overdue(samples, 37, ahead=-60) == [Alarm(BTC, 0, 0), lost(0, 0.002)]
+    assert own(samples, 107, 0.5)
+    assert overdue(samples, 38) == [lost(0.002, 0.5)]

@@ -10,7 +10,9 @@ import pytest
 
 from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.contracts import Wishes
-from source_binance_futures.binance.market_stream.items import Batch, Gap, Silence
+from source_binance_futures.binance.market_stream.items import Batch, Gap, Silence, Takeover
+from source_binance_futures.binance.market_stream.samples import Alarm
+from source_binance_futures.binance.text import utc
 from source_binance_futures.streams.cursor import Cursor
 from source_binance_futures.streams.selection import Selection
 
@@ -135,19 +137,29 @@ def test_samples_confirm_own_streams_where_contracts_are_discovered() -> None:
         assert (made.samples.compared, made.samples.confirmed) == (compared, compared)
 
 
-def test_a_dead_own_stream_is_told_with_its_line() -> None:
+def overdue(made: Selection, seconds: float, *, at_end: bool = False) -> list[Alarm | str]:
+    return list(made.overdue(round(seconds * 1e6), at_end=at_end))
+
+
+def between(since: float, until: float) -> str:
+    """What a gap of the contract says of its moments."""
+    return f"updates pushed from {utc(since)} to {utc(until)} may be missing. Cause: {BTC} only: "
+
+
+def test_an_own_stream_that_is_overdue_raises_an_alarm_with_its_line() -> None:
     second = 1_000_000
     made = selection()
     taken(made, frame(1), at=1, feed=2, line=5)
     for update_id, at in ((1, 1), (2, 4), (3, 5)):
         taken(made, frame(update_id, stream=SAMPLE), at=at * second, feed=2, line=5)
-    assert made.dead_streams(6 * second) == []
-    ((dead, why),) = made.dead_streams(7 * second)
-    assert (dead.symbol, dead.feed, dead.line, dead.since_us, dead.until_us) == (BTC, 2, 5, 1, 7 * second)
-    assert why == f"the own stream of {BTC} has not brought what the all-market stream shows"
+    assert overdue(made, 6) == []
+    assert overdue(made, 7) == [Alarm(BTC, 2, 5)]
+    (said,) = overdue(made, 7, at_end=True)
+    assert str(said).startswith("Gap of 7.0 seconds: " + between(0, 7))
+    assert made.tally.gaps == [pytest.approx(7.0)]
 
 
-def test_what_a_dead_own_stream_lacks_is_told_by_the_exchanges_clock() -> None:
+def test_what_an_own_stream_lacks_is_reported_by_the_exchanges_clock() -> None:
     """Which is a minute ahead of ours; and from the push of its newest update on, though it was received later."""
     second = 1_000_000
     made = selection()
@@ -155,8 +167,8 @@ def test_what_a_dead_own_stream_lacks_is_told_by_the_exchanges_clock() -> None:
         read = batch(frame(update_id, stream=stream), at=at * second)
         read = read._replace(pushed_by=60.0 + at, pushed_from=60.25 if stream == OWN else None)
         list(made.take(read, BOTH))
-    ((dead, _),) = made.dead_streams(7 * second)
-    assert (dead.since_us, dead.until_us) == (60_250_000, 67 * second)
+    _, said = overdue(made, 7, at_end=True)
+    assert between(60.25, 67) in str(said)
 
 
 def test_a_feed_that_knows_no_clock_shortens_no_gap_of_another() -> None:
@@ -166,26 +178,47 @@ def test_a_feed_that_knows_no_clock_shortens_no_gap_of_another() -> None:
     for update_id, stream, at in ((1, OWN, 1), (1, SAMPLE, 1), (2, SAMPLE, 4), (3, SAMPLE, 5), (4, SAMPLE, 7)):
         read = batch(frame(update_id, stream=stream), at=at * second, feed=1 if stream == OWN else 2)
         list(made.take(read._replace(pushed_by=60.0 + at if stream == OWN else None), BOTH))
-    ((dead, _),) = made.dead_streams(7 * second)
-    assert (dead.since_us, dead.until_us) == (61 * second, 67 * second)
+    _, said = overdue(made, 7, at_end=True)
+    assert between(61, 67) in str(said)
 
 
-def test_an_own_stream_that_is_dead_again_in_its_rest_has_its_promise_begin_anew() -> None:
+def test_what_an_own_stream_has_passed_over_ends_its_covered_interval_and_begins_one() -> None:
     second = 1_000_000
     made = selection()
     taken(made, frame(1), at=1)
     for update_id, at in ((1, 1), (2, 4), (3, 5)):
         taken(made, frame(update_id, stream=SAMPLE), at=at * second)
-    assert len(made.dead_streams(7 * second)) == 1
-    assert taken(made, frame(4), at=8 * second) == [(4, 8 * second)]
-    assert len(made.dead_streams(8 * second)) == 1
-    taken(made, frame(5, stream=SAMPLE), at=10 * second)
-    assert made.dead_streams(13 * second) == []
-    assert taken(made, frame(6), frame(7), at=14 * second) == [(6, 14 * second), (7, 14 * second)]
-    ((dead, why),) = made.dead_streams(14 * second)
-    made.miss_contract(BTC, dead.since_us / 1e6, dead.until_us / 1e6, why, speaks_again=not dead.is_news)
-    assert made.tally.gaps == [pytest.approx(6.0)]
-    assert taken(made, frame(8), at=15 * second) == [(8, 14 * second)]
+    assert overdue(made, 7) == [Alarm(BTC, 0, 0)]
+    assert taken(made, frame(4), frame(5), at=8 * second) == [(4, 8 * second), (5, 8 * second)]
+    (said,) = overdue(made, 8)
+    assert between(0, 8) in str(said)
+    assert made.tally.gaps == [pytest.approx(8.0)]
+    assert taken(made, frame(6), at=9 * second) == [(6, 8 * second)]
+
+
+def test_where_another_connection_goes_on_each_contract_has_to_join() -> None:
+    second = 1_000_000
+    made = selection()
+    taken(made, frame(1), frame(1, ETH), at=second)
+    made.take_over(Takeover(0, covers_from=0.5, late=()))
+    assert taken(made, frame(2), frame(2, ETH), at=2 * second) == [(2, second), (2, second)]
+    made.take_over(Takeover(1, covers_from=2.5, late=()))
+    made.take_over(Takeover(0, covers_from=2.5, late=()))
+    assert taken(made, frame(2), frame(3), frame(3, ETH), at=4 * second) == [(3, second), (3, 4 * second)]
+    (said,) = overdue(made, 4)
+    assert f"{ETH} only: the connection that took over may have missed early updates of it" in str(said)
+    made.take_over(Takeover(0, covers_from=0.5, late=(BTC,)))
+    assert taken(made, frame(4), frame(4, ETH), at=5 * second) == [(4, 5 * second), (4, 4 * second)]
+
+
+@pytest.mark.parametrize(("is_complete", "expected"), [(True, 1), (False, 5_000_000)])
+def test_a_sample_of_a_late_read_proves_nothing(is_complete: bool, expected: int) -> None:
+    second = 1_000_000
+    made = selection()
+    taken(made, frame(1), at=1)
+    list(made.take(batch(frame(1, stream=SAMPLE), at=4 * second)._replace(is_complete=is_complete), BOTH))
+    made.take_over(Takeover(0, covers_from=3.0, late=()))
+    assert taken(made, frame(2), at=5 * second) == [(2, expected)]
 
 
 def test_contracts_whose_connection_is_lost_are_not_told_one_by_one() -> None:
@@ -201,7 +234,7 @@ def test_contracts_whose_connection_is_lost_are_not_told_one_by_one() -> None:
         for at in range(first, last):
             update_id = next(ids)
             taken(made, *(frame(update_id, symbol, stream=SAMPLE) for symbol in (BTC, ETH)), at=at * second)
-            told += [each.symbol for each, _ in made.dead_streams(at * second)]
+            told += [each.symbol for each in overdue(made, at) if isinstance(each, Alarm)]
         return told
 
     assert dead(1, 5) == []
@@ -306,17 +339,6 @@ def test_a_gap_of_a_feed_ends_the_promises_of_its_contracts() -> None:
     assert taken(made, frame(2), at=2000, feed=0) == [(2, 2000)]
     assert taken(made, frame(2, ETH), at=2000, feed=1) == [(2, 1000)]
     assert (made.tally.gaps, made.tally.silences) == ([2.0], [40.0])
-
-
-def test_a_gap_of_a_contract_ends_its_promise_only() -> None:
-    made = selection()
-    taken(made, frame(1), frame(1, ETH))
-    said = made.miss_contract(BTC, 10.0, 12.0, "its stream is dead")
-    assert said.endswith(f"Cause: {BTC} only: its stream is dead.")
-    assert taken(made, frame(2), frame(2, ETH), at=2000) == [(2, 2000), (2, 1000)]
-    made.doubt([ETH])
-    assert taken(made, frame(3), frame(3, ETH), at=3000) == [(3, 2000), (3, 3000)]
-    assert made.tally.gaps == [2.0]
 
 
 def test_a_counter_that_has_restarted_between_two_syncs_is_told_once() -> None:

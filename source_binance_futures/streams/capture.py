@@ -11,7 +11,7 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 
 from ..binance.clock import LOOK_EVERY, Stop
 from ..binance.errors import OnlyMalformedFrames
-from ..binance.market_stream.items import Batch, ConnectivityChanged, CoverageReset, Failed, Gap, Item, LogLine
+from ..binance.market_stream.items import Batch, ConnectivityChanged, Failed, Gap, Item, LogLine, Takeover
 from ..binance.market_stream.reader import MarketStream
 from ..binance.text import first_of
 from ..binance.transport.address import host_of
@@ -174,29 +174,24 @@ class Capture:
                 yield Block(self._stream_name, found, emitted_at)
         for note in self._selection.take_notes():
             self._logger.info(note)
-        self._mind_dead_streams(item.received_at_us)
+        self._check_own_streams(item.received_at_us)
 
-    def _mind_dead_streams(self, now_us: int, *, at_end: bool = False) -> None:
-        """Tells what contracts' own streams lack, and asks for fresh connections."""
-        for dead, why in self._selection.dead_streams(now_us, at_end=at_end):
-            if dead.is_news:
-                self._market.doubt(dead.symbol, dead.feed, dead.line, why)
-            since, until = dead.since_us / 1e6, dead.until_us / 1e6
-            self._logger.warning(
-                self._selection.miss_contract(dead.symbol, since, until, why, speaks_again=not dead.is_news)
-            )
+    def _check_own_streams(self, now_us: int, *, at_end: bool = False) -> None:
+        """Reports what contracts' own streams lack, and asks for fresh connections."""
+        for found in self._selection.overdue(now_us, at_end=at_end):
+            if isinstance(found, str):
+                self._logger.warning(found)
+            else:
+                self._market.request_reconnect(found.symbol, found.feed, found.line, found.reason)
 
-    def _handle(self, item: LogLine | Gap | CoverageReset | ConnectivityChanged | Failed) -> None:
+    def _handle(self, item: LogLine | Gap | Takeover | ConnectivityChanged | Failed) -> None:
         """Logs and counts what the market stream reports. Raises the error that ended it."""
         if isinstance(item, Failed):
             raise item.error
         if isinstance(item, Gap):
             self._logger.warning(self._selection.miss(item))
-        elif isinstance(item, CoverageReset):
-            self._selection.doubt(item.symbols)
-            self._logger.info(
-                f"The standby may have missed early updates of {first_of(item.symbols)}; their coverage starts again."
-            )
+        elif isinstance(item, Takeover):
+            self._selection.take_over(item)
         elif isinstance(item, ConnectivityChanged):
             self._progress.reach(item)
             self._selection.reach(item.feed, is_lost=item.lost_at is not None)
@@ -205,7 +200,7 @@ class Capture:
 
     def tell_summary(self) -> None:
         """The last words of a sync: what came, what was left out, what is missing."""
-        self._mind_dead_streams(self._tally.heard_at_us or 0, at_end=True)
+        self._check_own_streams(self._tally.heard_at_us or 0, at_end=True)
         self._compare_clocks()
         for note in self._selection.take_notes(self._clock.epoch()):
             self._logger.info(note)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Any, TypeAlias
 
 from ..binance.endpoints import ALL_MARKET_STREAM, Market
 from ..binance.market_stream.contracts import Wishes
 from ..binance.market_stream.coverage import Coverage
-from ..binance.market_stream.items import Batch, Gap
+from ..binance.market_stream.items import Batch, Gap, Takeover
+from ..binance.market_stream.line import BEHIND_AFTER
 from ..binance.market_stream.messages import NoBookTicker, book_ticker_record, market_of_book_ticker, parse_frame
-from ..binance.market_stream.samples import Dead, Samples
+from ..binance.market_stream.samples import Alarm, Samples
 from .cursor import Cursor, Restart
 from .summary import SchemaDrift, Tally, hole_before
 
 NO_FEED = -1  # of a gap of one contract
+BEHIND_AFTER_US = round(BEHIND_AFTER * 1e6)
 
 Records: TypeAlias = "list[dict[str, Any]]"
 
@@ -34,6 +37,7 @@ class Selection:
         self._drift = SchemaDrift(schema)
         self.coverage = Coverage(cursor.newest_received_at_us or 0)
         self._exchange_ahead_us: dict[int, int] = {}  # feeds: the exchange's clock minus ours, by the last read
+        self._pushed_until_us: dict[int, int] = {}  # feeds: what the exchange's clock showed at the last read
         self._restarts_told = 0
         self._unreached: dict[int, frozenset[str]] = {}  # the contracts of feeds without a connection
         self._heard_feeds: set[int] = set()
@@ -82,7 +86,9 @@ class Selection:
         begin = coverage.begin if is_complete else coverage.interrupt
         since = coverage.since if is_complete and not coverage.is_older(feed, received_at_us) else {}
         earliest, latest = batch.pushed_within_us
+        sample, shown_us = self.samples.sample, latest - BEHIND_AFTER_US if batch.is_complete else 0
         self._exchange_ahead_us[feed] = latest - received_at_us
+        self._pushed_until_us[feed] = latest
         self._cursor.begin_read(received_at_us, latest)
         follows, compares = self._wishes.every_change, self._wishes.discovers
         drift_is_due = self._drift.is_due(received_at_us)
@@ -101,7 +107,7 @@ class Selection:
             if is_own:
                 if compares and self.samples.own(symbol, update_id, earliest, latest):
                     coverage.reset((symbol,))
-            elif follows and not self.samples.sample(symbol, update_id, received_at_us, feed=feed, line=batch.line):
+            elif follows and not sample(symbol, update_id, received_at_us, shown_us, feed=feed, line=batch.line):
                 continue
             if is_first and (is_own or not follows):
                 is_first = False
@@ -166,9 +172,11 @@ class Selection:
         self.coverage.reset_feed(gap.feed)
         return str(gap)
 
-    def doubt(self, symbols: Iterable[str]) -> None:
-        """Updates of some contracts may be missing."""
-        self.coverage.reset(symbols)
+    def take_over(self, takeover: Takeover) -> None:
+        """Another connection of a feed goes on, and may have missed early updates of some contracts."""
+        followed, pushed_us = self.coverage.followed_over(takeover.feed), self._pushed_until_us.get(takeover.feed, 0)
+        self.samples.recheck(followed, takeover.covers_from * 1e6, pushed_us)
+        self.samples.recheck(takeover.late, inf, pushed_us)
 
     def reach(self, feed: int, *, is_lost: bool) -> None:
         """A feed was left without a connection, or has one again: its gap is told as one, not by each contract."""
@@ -177,25 +185,25 @@ class Selection:
             self._unreached[feed] = symbols
         self.samples.forget(symbols)
 
-    def dead_streams(self, now_us: int, *, at_end: bool = False) -> list[tuple[Dead, str]]:
-        """Own streams that lack what a sample has shown, with the reason for a fresh connection."""
+    def overdue(self, now_us: int, *, at_end: bool = False) -> Iterator[Alarm | str]:
+        """The own streams for which a fresh connection may help, and sentences about what they have lost."""
         for symbols in self._unreached.values():
             self.samples.forget(symbols)
         pushed_us = now_us + max(self._exchange_ahead_us.values(), default=0)  # the feed that is fastest knows it best
-        return [
-            (dead, f"the own stream of {dead.symbol} has not brought what the all-market stream shows")
-            for dead in self.samples.dead(now_us, pushed_us, at_end=at_end)
-        ]
+        for found in self.samples.overdue(now_us, pushed_us, at_end=at_end):
+            if isinstance(found, Alarm):
+                yield found
+            else:
+                yield self._report_contract(found.symbol, found.since_us / 1e6, found.until_us / 1e6, found.cause)
 
-    def miss_contract(self, symbol: str, since: float, until: float, cause: str, *, speaks_again: bool = False) -> str:
-        """Updates of one contract, pushed between two moments (epoch seconds), may be missing; the sentence.
+    def _miss_contract(self, symbol: str, since: float, until: float, cause: str) -> str:
+        """Updates of one contract, pushed between two moments (epoch seconds), may be missing; the sentence."""
+        self.coverage.reset([symbol])
+        return self._report_contract(symbol, since, until, cause)
 
-        Where it `speaks_again`, its promise has begun anew already.
-        """
+    def _report_contract(self, symbol: str, since: float, until: float, cause: str) -> str:
         gap = Gap(NO_FEED, since, until, f"{symbol} only: {cause}")
         self.tally.missed(gap)
-        if not speaks_again:
-            self.coverage.reset([symbol])
         return str(gap)
 
     def _finished(self, batch: Batch, records: Records) -> Records:
@@ -219,11 +227,11 @@ class Selection:
             )
             if restart.since is not None and restart.until is not None:
                 cause = "it took so long to be sure of the restart"
-                yield self.miss_contract(restart.symbol, restart.since / 1000, restart.until / 1000, cause)
+                yield self._miss_contract(restart.symbol, restart.since / 1000, restart.until / 1000, cause)
         yield from self.lapses()
 
     def lapses(self, *, at_end: bool = False) -> Iterator[str]:
         """Sentences about updates that were left out: their ids were lower, and no restart came of it."""
         for symbol, (since, until) in self._cursor.take_lapses(at_end=at_end).items():
             cause = "newer updates had lower ids than older ones, too shortly to be sure of a restart"
-            yield self.miss_contract(symbol, since / 1000, (until + 1) / 1000, cause)
+            yield self._miss_contract(symbol, since / 1000, (until + 1) / 1000, cause)

@@ -147,7 +147,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("message = wire.subscriptions.message(now)", "message = None"),
             ("self._subscription_failed(number, fault, now)", "pass"),
             ("self._do(self.machine.lost(number, read.lost, now), now)", "pass"),
-            ("self._reset_unproven(action.line, now)", "pass"),
+            ("self._around.outbox.put(Takeover(self.number, action.covers_from, _symbols(streams)))", "pass"),
             ("is_dumb = primary is not None and not primary.has_data", "is_dumb = False"),
             ("selector.unregister(wire.descriptor)\n        else:", "pass\n        else:"),
             ("wire.connection.close()", "pass"),

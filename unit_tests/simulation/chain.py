@@ -63,6 +63,7 @@ class Chain:
         self._time.wall_ahead += self._rng.uniform(-3, 3)
         self._running: Running | None = None
         self._clock_was_set = False
+        self._late: set[ExchangeConnection] = set()
         self._unseen_until: dict[ExchangeConnection, float] = {}
         self.exchange = SimulatedExchange(
             self._time,
@@ -137,7 +138,7 @@ class Chain:
         sign = 1 if fault.times % 2 else -1
         if fault.kind == "our clock":
             self._time.wall_ahead += sign * fault.seconds
-        elif fault.kind == "exchange's clock":
+        elif fault.kind == "exchange's clock" and self._late.isdisjoint(self.exchange.market.open_connections):
             self._clock_was_set = True
             self.exchange.clock.ahead += sign * fault.seconds
         elif fault.kind == "one leap":
@@ -158,6 +159,8 @@ class Chain:
             return  # lateness from the very first update on, or when a clock is set, looks like another clock
         if self._time.now < self._unseen_until.get(connection, 0.0):
             return  # what is under way of late contracts cannot be known before the first of it has come
+        if kind in LATENESS:
+            self._late.add(connection)
         if kind == "late contracts":
             self._unseen_until[connection] = self._time.now + fault.seconds + UNSEEN
         if kind in ("rst", "cut") and self._rng.random() < 0.5:

@@ -139,13 +139,14 @@ def _nothing_lost_unreported(
             market = row["symbol_type"]
             last[market] = max(at, last.get(market, 0.0))
     stopped = schedule.has("stop")
+    until = min(sync.ended, sync.window_ends)  # a slow consumer ends later, and what comes then is of no window
     for push in exchange.pushed:
         symbol, update_id = push.update.symbol, push.update.update_id
         if symbol not in first or (symbol, update_id) in held or push.at < first[symbol]:
             continue
-        silent_end = 0.0 if stopped else sync.ended - QUIET_END - ACROSS_SYMBOLS - BEHIND_AFTER - schedule.own_lag
+        silent_end = 0.0 if stopped else until - QUIET_END - ACROSS_SYMBOLS - BEHIND_AFTER - schedule.own_lag
         under_way = BEHIND_AFTER if schedule.has(*LATENESS) else 0.0  # over a connection that does not count as late
-        if push.at >= min(max(last[push.update.market] - ACROSS_SYMBOLS - under_way, silent_end), sync.ended):
+        if push.at >= min(max(last[push.update.market] - ACROSS_SYMBOLS - under_way, silent_end), until):
             continue
         event_time = _event_time(push)
         if not any(gap.since - ACROSS_SYMBOLS <= event_time <= gap.until + ACROSS_SYMBOLS for gap in gaps):

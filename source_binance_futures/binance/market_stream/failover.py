@@ -82,9 +82,14 @@ class Resume:
 
 @dataclass(frozen=True)
 class TookOver:
-    """This line is the primary from here on, and no update was lost; what it heard alone follows."""
+    """This line is the primary from here on, and no update was lost; what it heard alone follows.
+
+    It has heard everything pushed since `covers_from` (epoch seconds of the exchange's clock). A contract of which the
+    line before had brought nothing since then may have been dead or late there.
+    """
 
     line: int
+    covers_from: float
 
 
 @dataclass(frozen=True)
@@ -468,8 +473,8 @@ class Failover:
     def _take_over(self, primary: Line, standby: Line, cause: str) -> None:
         """The standby replaces the primary: without a gap where it has everything that was not emitted."""
         self._leave(primary)
-        if self.state is State.COVERED:
-            self._do(TookOver(standby.number))
+        if self.state is State.COVERED and standby.covers_from is not None:
+            self._do(TookOver(standby.number, standby.covers_from + self._clock.uncertainty))
             self._log("info", f"Another connection took over: {cause}.")
         else:
             self._may_miss(Missing.OUTAGE, cause)

@@ -17,7 +17,7 @@ from ..transport.proxy import Route
 from .contracts import FeedPlan
 from .dialling import Dialling, Opened
 from .failover import Action, Close, Dial, Failover, GiveUp, Pause, Ping, Resume, TookOver
-from .items import CoverageReset, LogLine, Outbox
+from .items import LogLine, Outbox, Takeover
 from .line import Timing
 from .subscriptions import Subscriptions
 from .wire import Wire
@@ -171,7 +171,8 @@ class Feed:
             if isinstance(action, Dial):
                 self._dial()
             elif isinstance(action, TookOver):
-                self._reset_unproven(action.line, now)
+                streams = self._wires[action.line].subscriptions.unconfirmed(now, self._around.timing.backlog)
+                self._around.outbox.put(Takeover(self.number, action.covers_from, _symbols(streams)))
             elif isinstance(action, GiveUp):
                 self.failure = action.error
             elif isinstance(action, (Close, Ping, Pause, Resume)):
@@ -245,12 +246,6 @@ class Feed:
             self._do(self.machine.request_reconnect(number, why, now), now)
         else:
             self._do(self.machine.lost(number, why, now), now)
-
-    def _reset_unproven(self, number: int, now: float) -> None:
-        """Of a line that took over, some contracts may have been subscribed too late to have missed nothing."""
-        streams = self._wires[number].subscriptions.unconfirmed(now, self._around.timing.backlog)
-        if streams:
-            self._around.outbox.put(CoverageReset(_symbols(streams)))
 
 
 def _symbols(streams: list[str]) -> tuple[str, ...]:

@@ -97,10 +97,16 @@ class Silence(Gap):
 
 
 @dataclass(frozen=True)
-class CoverageReset:
-    """Another connection took over, and may have missed early updates of these contracts."""
+class Takeover:
+    """Another connection of a feed goes on, without a gap.
 
-    symbols: tuple[str, ...]
+    It has heard everything pushed since `covers_from` (epoch seconds of the exchange's clock), but for contracts that
+    were subscribed later (`late`).
+    """
+
+    feed: int
+    covers_from: float
+    late: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ class Failed:
     error: Exception
 
 
-Item: TypeAlias = "Batch | LogLine | Gap | CoverageReset | ConnectivityChanged | Failed"
+Item: TypeAlias = "Batch | LogLine | Gap | Takeover | ConnectivityChanged | Failed"
 
 
 class Outbox:

@@ -29,7 +29,7 @@ class Timing:
     patience: float = 30.0  # without data later, before a fresh connection is asked whether there is any; 5 are normal
     longest_patience: float = 900.0  # where the fresh connection was silent too, again and again
     rotate_after: float = 23 * 3600.0  # Binance cuts at 24 h
-    overlap: float = 2.0  # both are read for so long when one replaces the other
+    overlap: float = 7.0  # both are read for so long when one replaces the other: each contract has a sample in it
     takeover_after: float = 2.0  # of silence, or lateness, of one connection while the other brings data
     backlog: float = 30.0  # of what the primary has brought already
     backlog_bytes: int = 32 * 1024 * 1024

@@ -71,7 +71,7 @@ class EventLoop:
         self._ceiling = Ceiling()
         self._was_full = self._pause_was_told = self._is_over = False
         self._failures_told: set[int] = set()
-        self._doubts: queue.SimpleQueue[tuple[str, int, int, str]] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[tuple[str, int, int, str]] = queue.SimpleQueue()
         self._appeared: list[str] = []
         self._next_tick = self._next_telling = 0.0
 
@@ -115,9 +115,9 @@ class EventLoop:
             return error
         return None
 
-    def doubt(self, symbol: str, feed: int, line: int, why: str) -> None:
-        """Ask for a fresh connection at the next turn; may be called from another thread. See `MarketStream.doubt`."""
-        self._doubts.put((symbol, feed, line, why))
+    def request_reconnect(self, symbol: str, feed: int, line: int, why: str) -> None:
+        """Ask for a fresh connection at the next turn; may be called from another thread."""
+        self._requests.put((symbol, feed, line, why))
         self._around.wake()
 
     def markets_of(self, feed: int) -> frozenset[Market]:
@@ -134,8 +134,8 @@ class EventLoop:
             if samples:
                 self._discover(feed, samples)
         now = self._clock.monotonic()
-        while not self._doubts.empty():
-            symbol, number, line, why = self._doubts.get()
+        while not self._requests.empty():
+            symbol, number, line, why = self._requests.get()
             feed = next((feed for feed in self.feeds if feed.follows(symbol)), self.feeds[number])
             feed.request_reconnect(line if feed.number == number else None, why, now)
         for feed in self.feeds:
@@ -280,12 +280,12 @@ class MarketStream:
         """Return the next item, in order; None if none comes within so many seconds."""
         return self._outbox.take(seconds)
 
-    def doubt(self, symbol: str, feed: int, line: int, why: str) -> None:
+    def request_reconnect(self, symbol: str, feed: int, line: int, why: str) -> None:
         """Ask for a fresh connection in place of the one that does not bring a contract as it should.
 
         What tells it, a sample, came over `line` of `feed`; the contract may be followed over another feed.
         """
-        self._loop.doubt(symbol, feed, line, why)
+        self._loop.request_reconnect(symbol, feed, line, why)
 
     def stop(self) -> None:
         """Stop reading and leave the connections; what has arrived can still be taken. Returns within a second."""
