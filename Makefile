@@ -119,7 +119,7 @@ warehouse: $(VENV)/.ready ## Time each file of docs/sql over 5 million rows
 
 .PHONY: profile
 profile: $(VENV)/.ready ## Draw where the time goes, as flame graphs
-	@$(BIN)/python -m benchmarks.profile
+	@$(BIN)/python -m benchmarks --profile
 
 .PHONY: picture
 picture: environments ## Draw docs/images/demo.svg from a run of the demo

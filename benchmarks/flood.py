@@ -9,40 +9,48 @@ writes one TLS record for each frame, as a server does that writes each message 
 from __future__ import annotations
 
 import argparse
-import base64
 import contextlib
-import hashlib
 import itertools
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import trustme
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+
+from local_exchange.streams import own_stream, stream_frame
 
 SYMBOLS = tuple(f"{base}USD_PERP" for base in ("BTC", "ETH", "SOL", "BNB", "XRP", "ADA", "DOT", "LTC", "LINK", "DOGE"))
 FIRST_UPDATE_ID = 11_660_000_000_000
 BLOCK = 1000  # updates in one write
-ACCEPT_KEY = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 READ_BYTES = 1 << 16
+ROOT = Path(__file__).resolve().parent.parent
 
 
-def payload(symbol: str, *, wrapped: bool) -> bytes:
+Encryption = Literal["none", "records of 16 KiB", "a record for each frame"]
+
+
+def payload(symbol: str) -> bytes:
     """An update with the first id."""
-    bare = (
+    return (
         f'{{"e":"bookTicker","u":{FIRST_UPDATE_ID},"s":"{symbol}","ps":"{symbol[:-5]}","b":"83732.4","B":"680",'
         '"a":"83732.5","A":"2458","T":1790373637547,"E":1790373637547,"st":2}'
-    )
-    return (f'{{"stream":"{symbol.lower()}@bookTicker","data":{bare}}}' if wrapped else bare).encode()
-
-
-def frame(message: bytes) -> bytes:
-    """An unmasked text frame of 126 to 65,535 bytes, RFC 6455 section 5.2."""
-    return b"\x81\x7e" + len(message).to_bytes(2, "big") + message
+    ).encode()
 
 
 def blocks(count: int, *, wrapped: bool) -> Iterator[list[bytes]]:
     """The frames of `count` updates, a thousand to a block, made from one pattern: all ids are as long."""
-    heads = [frame(payload(symbol, wrapped=wrapped)) for symbol in SYMBOLS] * (BLOCK // len(SYMBOLS))
+    each = [stream_frame(own_stream(symbol), payload(symbol), wrapped=wrapped) for symbol in SYMBOLS]
+    heads = each * (BLOCK // len(SYMBOLS))
     pattern = b"".join(heads).replace(b"%", b"%%").replace(str(FIRST_UPDATE_ID).encode(), b"%d")
     stops = list(itertools.accumulate(map(len, heads)))
     for first in range(FIRST_UPDATE_ID, FIRST_UPDATE_ID + count, BLOCK):
@@ -66,18 +74,14 @@ class Client:
                 self._tls.do_handshake()
                 break
             self._take_more()
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += self.receive()
-        key = next(line[18:].strip() for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
-        accept = base64.b64encode(hashlib.sha1(key + ACCEPT_KEY, usedforsecurity=False).digest())
-        self.send(
-            [
-                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-            ]
-        )
-        return head.split(b" ")[1].decode()
+        protocol = ServerProtocol()
+        while not (requests := protocol.events_received()):
+            protocol.receive_data(self.receive())
+        (request,) = requests
+        assert isinstance(request, Request)
+        protocol.send_response(protocol.accept(request))
+        self.send(protocol.data_to_send())
+        return request.path
 
     def receive(self) -> bytes:
         """What comes next; empty at the end."""
@@ -118,6 +122,44 @@ def serve(client: Client, count: int, rate: float) -> None:
                 time.sleep(max(began + sent / rate - time.monotonic(), 0))
         while client.receive():
             pass
+
+
+@dataclass(frozen=True)
+class Flood:
+    """Where updates come from, and the environment variables with which its certificate is trusted."""
+
+    url: str
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def streams_url(self) -> str:
+        """All ten contracts by their own streams."""
+        return f"{self.url}/stream?streams={'/'.join(map(own_stream, SYMBOLS))}"
+
+
+@contextmanager
+def flood(count: int, folder: Path, encryption: Encryption = "none") -> Iterator[Flood]:
+    """A flooding market stream in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.flood", str(count)]
+    variables = {}
+    if encryption != "none":
+        authority = trustme.CA()
+        trusted, certificate = folder / "authority.pem", folder / "certificate.pem"
+        authority.cert_pem.write_to_path(str(trusted))
+        authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+        variables["SSL_CERT_FILE"] = str(trusted)
+        command += ["--certificate", str(certificate)]
+    if encryption == "a record for each frame":
+        command.append("--record-per-frame")
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    assert server.stdout is not None
+    try:
+        port = int(server.stdout.readline())
+        yield Flood(f"ws://127.0.0.1:{port}" if encryption == "none" else f"wss://localhost:{port}", variables)
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+        server.stdout.close()
 
 
 def main() -> None:

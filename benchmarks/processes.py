@@ -7,21 +7,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import psutil
-import trustme
 
-from .flood import SYMBOLS
+from .flood import ROOT, SYMBOLS
 
 READ_BYTES = 1 << 20
 RECORD_MARK = b'"type":"RECORD"'
 LONGEST_RUN = 600.0  # seconds
-ROOT = Path(__file__).resolve().parent.parent
 CATALOG = {
     "streams": [
         {
@@ -37,8 +34,6 @@ CATALOG = {
     ]
 }
 
-Encryption = Literal["none", "records of 16 KiB", "a record for each frame"]
-
 
 @dataclass(frozen=True)
 class Run:
@@ -48,19 +43,6 @@ class Run:
     records_per_second: float
     cpu_seconds: float
     peak_megabytes: float
-
-
-@dataclass(frozen=True)
-class Flood:
-    """Where updates come from, and the environment variables with which its certificate is trusted."""
-
-    url: str
-    variables: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def streams_url(self) -> str:
-        """All ten contracts by their own streams."""
-        return f"{self.url}/stream?streams={'/'.join(f'{symbol.lower()}@bookTicker' for symbol in SYMBOLS)}"
 
 
 def read_arguments(url: str, folder: Path, most: int) -> list[str]:
@@ -117,28 +99,3 @@ def run(
         raise RuntimeError(f"exit code {process.returncode} after {records} records: {' '.join(command)}")
     rate = (records - in_first_read) / (last_at - first_at) if last_at > first_at else 0.0
     return Run(records, rate, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
-
-@contextmanager
-def flood(count: int, folder: Path, encryption: Encryption = "none") -> Iterator[Flood]:
-    """A flooding market stream in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.flood", str(count)]
-    variables = {}
-    if encryption != "none":
-        authority = trustme.CA()
-        trusted, certificate = folder / "authority.pem", folder / "certificate.pem"
-        authority.cert_pem.write_to_path(str(trusted))
-        authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(certificate))
-        variables["SSL_CERT_FILE"] = str(trusted)
-        command += ["--certificate", str(certificate)]
-    if encryption == "a record for each frame":
-        command.append("--record-per-frame")
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-    assert server.stdout is not None
-    try:
-        port = int(server.stdout.readline())
-        yield Flood(f"ws://127.0.0.1:{port}" if encryption == "none" else f"wss://localhost:{port}", variables)
-    finally:
-        server.terminate()
-        server.wait(timeout=10)
-        server.stdout.close()

@@ -65,7 +65,7 @@ class Naive(Rival):
 
 class CdkAlone(Rival):
     def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
-        updates = [json.loads(payload(symbol, wrapped=False)) for symbol in SYMBOLS]
+        updates = [json.loads(payload(symbol)) for symbol in SYMBOLS]
         for position in range(self._count):
             update = updates[position % len(updates)]
             update["u"] = FIRST_UPDATE_ID + position

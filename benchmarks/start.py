@@ -16,8 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from local_exchange import LocalExchange
-from local_exchange.websocket_api import Delayed
+from local_exchange import Delayed, LocalExchange
 
 from .processes import CATALOG
 
@@ -30,6 +29,7 @@ BOTH = {
         {"stream": PRICES, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"},
     ]
 }
+ONE_PRICE = {"status": 200, "result": [{"symbol": "BTCUSDT", "price": "86136.0", "time": 1790373637547}]}
 CONNECTOR = (sys.executable, "-m", "source_binance_futures", "read")
 
 
@@ -55,7 +55,7 @@ def windows(
         state: list[Path | str] = []
         for _ in range(count):
             if price_delay:
-                exchange.script_answer(Delayed(one_price, price_delay))
+                exchange.script_answer(Delayed(ONE_PRICE, price_delay))
             before, began = len(exchange.every_connection), time.monotonic()
             with output.open("wb") as file:
                 process = subprocess.Popen([*CONNECTOR, "--config", config, "--catalog", catalog, *state], stdout=file)
@@ -71,12 +71,6 @@ def windows(
             (Path(folder) / "state.json").write_text(json.dumps(states[-1:]))
             state = ["--state", Path(folder) / "state.json"]
     return starts, holes, ends
-
-
-def one_price(request: dict[str, Any]) -> str:
-    """Return an answer to `ticker.price`."""
-    row = {"symbol": "BTCUSDT", "price": "86136.0", "time": 1790373637547}
-    return json.dumps({"id": request["id"], "status": 200, "result": [row]})
 
 
 def rows_and_states(output: Path) -> tuple[list[int], list[Any]]:
