@@ -73,43 +73,34 @@ def lost(recipe: Recipe, seed: int) -> tuple[float, int]:
     return seconds, holes
 
 
-def rows_more(recipe: Recipe) -> float:
-    """Return how many rows come twice, as a share of all that a first source alone brings."""
-    return (recipe.second or 0) / recipe.first
-
-
-def late(recipe: Recipe) -> tuple[float, float] | None:
-    """Return by how many seconds the first may start later than the second, then the second than the first.
-
-    None where one source is alone.
-    """
-    if recipe.second is None:
-        return None
-    first_ends, second_starts = float(recipe.first), float(recipe.phase)
-    second_ends = second_starts + recipe.second
-    return second_ends - recipe.period, first_ends - second_starts
-
-
 def table() -> str:
-    """Return the table in Markdown."""
+    """Return the table in Markdown.
+
+    How many rows come twice is a share of all that a first source alone brings. How late each source may start is
+    counted from the other: the first until the second ends, the second until the first does.
+    """
     lines = [
         "| period | windows, seconds | second starts | rows more | late may be: first, second | lost a year | holes |",
         "|---|---|---|---|---|---|---|",
     ]
     for recipe in RECIPES:
+        period, first, second, phase = recipe
         years = [lost(recipe, seed) for seed in SEEDS]
-        minutes, holes = (sum(each) / len(years) for each in zip(*years, strict=True))
-        minutes /= 60
-        period = "an hour" if recipe.period == HOUR else "a day"
-        spare = late(recipe)
-        both = "" if recipe.second is None else f" + {recipe.second:,}"
-        starts = "" if recipe.second is None else f"{recipe.phase // 60:,} min later"
-        may_be = "" if spare is None else f"{spare[0] / 60:.0f} min, {spare[1] / 60:.0f} min"
+        seconds, holes = (sum(each) / len(years) for each in zip(*years, strict=True))
+        both, starts, late = f"{first:,}", "", ""
+        if second is not None:
+            both += f" + {second:,}"
+            starts = f"{phase // 60:,} min later"
+            late = f"{(phase + second - period) / 60:.0f} min, {(first - phase) / 60:.0f} min"
         lines.append(
-            f"| {period} | {recipe.first:,}{both} | {starts} | {rows_more(recipe):.1%} | {may_be} "
-            f"| {minutes:,.{0 if minutes > 10 else 1}f} min | {holes:,.{0 if holes > 10 else 1}f} |"
+            f"| {'an hour' if period == HOUR else 'a day'} | {both} | {starts} | {(second or 0) / first:.1%} | {late} "
+            f"| {_rounded(seconds / 60)} min | {_rounded(holes)} |"
         )
     return "\n".join(lines)
+
+
+def _rounded(number: float) -> str:
+    return f"{number:,.{0 if number > 10 else 1}f}"
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 WIDTH, HEIGHT = 820, 354
@@ -45,69 +44,41 @@ STYLE = """
 """
 
 
-class Words(NamedTuple):
-    """What the picture says; `even` and `odd` are the two sources."""
-
-    title: str
-    description: str
-    pushed: str
-    even: str
-    odd: str
-    both: str
-    by: str
-    covered: str
-    hole: str
-    lost: str
-    whole: str
-    newest: str
-
-
 WORDS = {
-    "windows.svg": Words(
-        "Windows, holes and overlap",
+    "title": ("Windows, holes and overlap", "窗口、空缺与重叠"),
+    "description": (
         "A source that listens hour by hour misses what is pushed between two windows. A second source, half a window "
         "later, has it. Both together miss nothing.",
-        "Binance pushes",
-        "a source, on the hour",
-        "another, half past",
-        "both together",
-        "by (symbol, u)",
-        "nothing is missing",
-        "hole",
-        "connection lost",
-        "no hole",
-        "newest",
-    ),
-    "windows.zh-CN.svg": Words(
-        "窗口、空缺与重叠",
         "每小时监听一次的数据源，会缺失两个窗口之间推送的更新。错开半个窗口的另一个数据源恰好收到了它们。两者合并，一条不缺。",
-        "币安推送",
-        "数据源一，整点开始",
-        "数据源二，半点开始",
-        "两者合并",
-        "按 (symbol, u)",
-        "一条更新也不缺",
-        "空缺",
-        "连接中断",
-        "没有空缺",
-        "最新的",
     ),
+    "pushed": ("Binance pushes", "币安推送"),
+    "even": ("a source, on the hour", "数据源一，整点开始"),
+    "odd": ("another, half past", "数据源二，半点开始"),
+    "both": ("both together", "两者合并"),
+    "by": ("by (symbol, u)", "按 (symbol, u)"),
+    "covered": ("nothing is missing", "一条更新也不缺"),
+    "hole": ("hole", "空缺"),
+    "lost": ("connection lost", "连接中断"),
+    "whole": ("no hole", "没有空缺"),
+    "newest": ("newest", "最新的"),
 }
+"""What the picture says, in English and in Chinese; `even` and `odd` are the two sources."""
 
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
-    for name, words in WORDS.items():
-        (folder / name).write_text(drawing(words), encoding="utf-8")
+    for language, name in enumerate(("windows.svg", "windows.zh-CN.svg")):
+        drawn = drawing({what: words[language] for what, words in WORDS.items()})
+        (folder / name).write_text(drawn, encoding="utf-8")
 
 
-def drawing(words: Words) -> str:
+def drawing(words: dict[str, str]) -> str:
     """The picture as SVG."""
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="t d">',
-            f'<title id="t">{words.title}</title>',
-            f'<desc id="d">{words.description}</desc>',
+            f'<title id="t">{words["title"]}</title>',
+            f'<desc id="d">{words["description"]}</desc>',
             f"<style>{STYLE}</style>",
             f'<rect class="card" x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="8"/>',
             *_holes(words),
@@ -134,7 +105,7 @@ def _bar(begin: float, end: float, y: float, kind: str = "covered") -> str:
     return f'<rect class="{kind}" x="{_x(begin)}" y="{y}" width="{_x(end) - _x(begin):.1f}" height="{BAR}" rx="3"/>'
 
 
-def _holes(words: Words) -> list[str]:
+def _holes(words: dict[str, str]) -> list[str]:
     """What the first source misses, as bands through all rows."""
     drawn = []
     for hour in range(1, HOURS):
@@ -143,13 +114,13 @@ def _holes(words: Words) -> list[str]:
         drawn.append(
             f'<rect class="band" x="{x}" y="{PUSHED - 12}" width="{width:.1f}" height="{BOTH - PUSHED + 12}"/>'
         )
-        drawn.append(_text(x + width / 2, EVEN + BAR + 18, words.hole, "hole", "middle"))
+        drawn.append(_text(x + width / 2, EVEN + BAR + 18, words["hole"], "hole", "middle"))
     return drawn
 
 
-def _pushed(words: Words) -> list[str]:
+def _pushed(words: dict[str, str]) -> list[str]:
     """A stroke for each update, red where the first source misses it."""
-    drawn = [_text(16, PUSHED + 10, words.pushed)]
+    drawn = [_text(16, PUSHED + 10, words["pushed"])]
     chance = random.Random(3)
     moment = 0.01
     while moment < HOURS:
@@ -160,41 +131,39 @@ def _pushed(words: Words) -> list[str]:
     return drawn
 
 
-def _even(words: Words) -> list[str]:
-    y = EVEN
-    drawn = [_text(16, y + 13, words.even), _text(16, y + 29, "0 0 * * * ?", "code")]
-    drawn += [_bar(hour + BEGINS_AFTER, hour + 1 - ENDS_BEFORE, y) for hour in range(HOURS)]
-    drawn.append(_text(_x(0.525), y + 18, words.covered, "inside", "middle"))
+def _label(y: float, words: str, code: str) -> list[str]:
+    return [_text(16, y + 13, words), _text(16, y + 29, code, "code")]
+
+
+def _even(words: dict[str, str]) -> list[str]:
     # The two fields whose promise this is, at the ends of the second window.
-    begin, end, low = _x(1 + BEGINS_AFTER), _x(2 - ENDS_BEFORE), y + BAR
-    drawn.append(f'<path class="line" d="M{begin + 0.6} {low}v40M{end - 0.6} {low}v58"/>')
-    drawn.append(_text(begin + 6, low + 38, "covered_since_us", "code"))
-    drawn.append(_text(end - 6, low + 56, f"{words.newest} received_at_us", "code", "end"))
-    return drawn
-
-
-def _odd(words: Words) -> list[str]:
-    y = ODD
-    drawn = [_text(16, y + 13, words.odd), _text(16, y + 29, "0 30 * * * ?", "code")]
-    lost_at, back_at = LOST
-    for begin, end in (
-        (0.5 + BEGINS_AFTER, lost_at),
-        (back_at, 1.5 - ENDS_BEFORE),
-        (1.5 + BEGINS_AFTER, 2.5 - ENDS_BEFORE),
-    ):
-        drawn.append(_bar(begin, end, y))
-    drawn.append(_bar(2.5 + BEGINS_AFTER, HOURS, y))
-    drawn.append(_text(_x(sum(LOST) / 2), y + BAR + 17, words.lost, "hole", "middle"))
-    return drawn
-
-
-def _both(words: Words) -> list[str]:
-    y = BOTH
+    begin, end, low = _x(1 + BEGINS_AFTER), _x(2 - ENDS_BEFORE), EVEN + BAR
     return [
-        _text(16, y + 13, words.both),
-        _text(16, y + 29, words.by, "code"),
-        _bar(BEGINS_AFTER, HOURS, y, "all"),
-        _text(_x((BEGINS_AFTER + HOURS) / 2), y + 18, words.whole, "inside", "middle"),
+        *_label(EVEN, words["even"], "0 0 * * * ?"),
+        *(_bar(hour + BEGINS_AFTER, hour + 1 - ENDS_BEFORE, EVEN) for hour in range(HOURS)),
+        _text(_x(0.525), EVEN + 18, words["covered"], "inside", "middle"),
+        f'<path class="line" d="M{begin + 0.6} {low}v40M{end - 0.6} {low}v58"/>',
+        _text(begin + 6, low + 38, "covered_since_us", "code"),
+        _text(end - 6, low + 56, f"{words['newest']} received_at_us", "code", "end"),
+    ]
+
+
+def _odd(words: dict[str, str]) -> list[str]:
+    lost_at, back_at = LOST
+    begins, ends = [half + BEGINS_AFTER for half in (0.5, 1.5, 2.5)], [half - ENDS_BEFORE for half in (1.5, 2.5)]
+    windows = zip((begins[0], back_at, *begins[1:]), (lost_at, *ends, HOURS), strict=True)
+    return [
+        *_label(ODD, words["odd"], "0 30 * * * ?"),
+        *(_bar(begin, end, ODD) for begin, end in windows),
+        _text(_x(sum(LOST) / 2), ODD + BAR + 17, words["lost"], "hole", "middle"),
+    ]
+
+
+def _both(words: dict[str, str]) -> list[str]:
+    return [
+        *_label(BOTH, words["both"], words["by"]),
+        _bar(BEGINS_AFTER, HOURS, BOTH, "all"),
+        _text(_x((BEGINS_AFTER + HOURS) / 2), BOTH + 18, words["whole"], "inside", "middle"),
     ]
 
 

@@ -15,36 +15,16 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 import venv
-from collections import deque
-from collections.abc import Iterable
 from pathlib import Path
 
 SECONDS_BETWEEN_LINES = 5.0
 LINES_SHOWN_ON_FAILURE = 30
 
 
-class Progress:
-    """What the command has said so far."""
-
-    def __init__(self, phase: str) -> None:
-        self.fetched = 0
-        self.phase = phase
-        self.last_lines: deque[str] = deque(maxlen=LINES_SHOWN_ON_FAILURE)
-
-    def read(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.last_lines.append(line.rstrip())
-            if line.startswith("Collecting "):
-                self.fetched += 1
-                self.phase = f"{self.fetched} packages fetched"
-            elif line.startswith("Installing collected packages"):
-                self.phase = f"unpacking {self.fetched} packages"
-
-
-def ended(process: subprocess.Popen[str]) -> bool:
+def ended(process: subprocess.Popen[bytes]) -> bool:
     try:
         process.wait(SECONDS_BETWEEN_LINES)
     except subprocess.TimeoutExpired:
@@ -56,24 +36,26 @@ def run(folder: str, phase: str, arguments: list[str]) -> bool:
     """Run the environment's Python, with a line every few seconds; its own lines only if it fails."""
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PYTHONUNBUFFERED": "1"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    with subprocess.Popen(
-        [str(Path(folder, "bin", "python")), *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stdout is not None
-        progress = Progress(phase)
-        reader = threading.Thread(target=progress.read, args=(process.stdout,))
-        reader.start()
-        while not ended(process):
-            print(f"{folder}: {progress.phase}", flush=True)
-        reader.join()
-    if process.returncode:
-        print("\n".join(progress.last_lines), file=sys.stderr)
+    command = [str(Path(folder, "bin", "python")), *arguments]
+    with tempfile.TemporaryDirectory() as temporary:
+        said = Path(temporary, "said")
+        with (
+            said.open("wb") as output,
+            subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT) as process,
+        ):
+            while not ended(process):
+                print(f"{folder}: {progress(said.read_text(errors='replace').splitlines()) or phase}", flush=True)
+        if process.returncode:
+            print(*said.read_text(errors="replace").splitlines()[-LINES_SHOWN_ON_FAILURE:], sep="\n", file=sys.stderr)
     return process.returncode == 0
+
+
+def progress(lines: list[str]) -> str:
+    """How far pip is, by what it has said so far; empty before that."""
+    fetched = sum(line.startswith("Collecting ") for line in lines)
+    if any(line.startswith("Installing collected packages") for line in lines):
+        return f"unpacking {fetched} packages"
+    return f"{fetched} packages fetched" if fetched else ""
 
 
 def pins(requirements: Path) -> list[str]:
