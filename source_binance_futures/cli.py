@@ -1,6 +1,6 @@
-"""The console script: it obeys signals from the first moment on, sees to stdout, then starts the connector.
+"""The console script: handles stop signals from the first moment on, opens stdout, then starts the connector.
 
-What takes time is imported after that, so nothing of the CDK stands at the top.
+Slow imports come after that, so nothing of the CDK stands at the top.
 """
 
 from __future__ import annotations
@@ -12,27 +12,29 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from .binance.clock import Clock, Stop
-from .output import STDERR, STDOUT, Output, tell, watch
-
-if TYPE_CHECKING:
-    from .binance.market_stream.reader import MarketStream
+from .output import STDERR, STDOUT, Output, report, watch
 
 NAME = "source-binance-futures"
+
+
+class Command(NamedTuple):
+    """A command of the Airbyte protocol: the line of help, and the options with a file that it takes."""
+
+    what_for: str
+    needed: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+
 COMMANDS = {
-    "spec": "what a configuration may say",
-    "check": "tries a configuration, and whether Binance can be reached",
-    "discover": "the streams and their fields",
-    "read": "one sync; Ctrl-C ends it early and in good order",
+    "spec": Command("what a configuration may say"),
+    "check": Command("tries a configuration, and whether Binance can be reached", ("--config",)),
+    "discover": Command("the streams and their fields", ("--config",)),
+    "read": Command("one sync; Ctrl-C ends it early and in good order", ("--config", "--catalog"), ("--state",)),
 }
-NEEDED = {"spec": (), "check": ("--config",), "discover": ("--config",), "read": ("--config", "--catalog")}
-OPTIONAL = {"read": ("--state",)}
-OF_THE_CDK = (
-    "--manifest-path",
-    "--components-path",
-)  # it takes them from every source, and does nothing with them here
+OF_THE_CDK = ("--manifest-path", "--components-path")  # taken of every source, and without effect here
 WHAT_IT_IS = f"""\
 {NAME}: Binance Futures for Airbyte, or for a shell.
 book_tickers: best bid and ask as they are pushed. symbol_prices: latest prices.
@@ -77,16 +79,24 @@ def run(args: Sequence[str] | None = None) -> None:
     if text is not None:
         print(text, end="", flush=True)
         return
-    wrong = fault_of(args)
-    if wrong is not None and wrong.certain:
-        _refuse(refusal(args, wrong))
+    files = files_of(args)
+    if isinstance(files, WrongUsage) and files.certain:
+        _refuse(args, files)
 
-    listening = _listen_first(args, clock) if reads and wrong is None else None
+    listening = None
+    if reads and isinstance(files, dict):
+        # Before the CDK is imported, which takes one to three seconds: Binance never sends an update again.
+        from .streams.listening import listen_first  # noqa: PLC0415
+
+        listening = listen_first(files["--config"], files["--catalog"], files.get("--state"), clock)
     from .entrypoint import launch, understands  # noqa: PLC0415
 
-    _collect_garbage_less()
-    if wrong is not None and not understands(args):
-        _refuse(refusal(args, wrong))
+    # Leave what the imports made out of garbage collection, and collect less often: 7 % of a read. Records hold no
+    # cycles, so counting references frees them.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    if isinstance(files, WrongUsage) and not understands(args):
+        _refuse(args, files)
     if reads:
         watch(stop, output)
     else:
@@ -98,17 +108,9 @@ def run(args: Sequence[str] | None = None) -> None:
     finally:
         if listening is not None:
             listening.stop()
-    sys.stdout.flush()  # what fails here is told; what fails when Python ends is a stack trace
+    sys.stdout.flush()  # a failure here is reported in a sentence; one at the end of Python is a stack trace
     if code or output.failed:
         sys.exit(code or 1)
-
-
-def _listen_first(args: Sequence[str], clock: Clock) -> MarketStream | None:
-    """Begins to listen before the CDK is imported, which takes one to three seconds: Binance never sends them again."""
-    from .streams.listening import listen_first  # noqa: PLC0415
-
-    files = files_of(args)
-    return listen_first(files["--config"], files["--catalog"], files.get("--state"), clock)
 
 
 class StopSignals:
@@ -163,7 +165,7 @@ def _open_output(clock: Clock) -> Output:
     to be opened would get its number, and whatever is written to stderr.
     """
     if sys.__stdout__ is None:
-        tell("There is no stdout to write to. Ending here.")
+        report("There is no stdout to write to. Ending here.")
         sys.exit(1)
     if sys.__stderr__ is None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)
@@ -173,96 +175,71 @@ def _open_output(clock: Clock) -> Output:
     return output
 
 
-def _refuse(text: str) -> NoReturn:
-    if sys.stderr is not None:
-        sys.stderr.write(text)
-    sys.exit(2)
-
-
-def _collect_garbage_less() -> None:
-    """Leaves what the imports made out of garbage collection, and collects less often: 7 % of a read.
-
-    Records hold no cycles, so counting references frees them.
-    """
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-
-
-# --- help, and refusals of what was typed ---
+# --- help, and refusals of a wrong call ---
 
 
 class WrongUsage(NamedTuple):
-    """What is wrong, as a sentence. Where it is not `certain`, a newer CDK may know the option all the same."""
+    """What is wrong with a call, as a sentence. If not `certain`, a newer CDK may still know the option."""
 
     sentence: str
     certain: bool = True
 
 
 def help_asked_for(args: Sequence[str]) -> str | None:
-    """The text that answers a call for help or for the version, or a call of nothing; None for any other call."""
+    """Return the text that answers `--help`, `--version` or an empty call; None for any other call."""
     if "--version" in args[:1]:
         return f"{NAME} {_version()}\n"
     if args and not {"-h", "--help"}.intersection(args):
         return None
-    command = next((arg for arg in args if not arg.startswith("-")), "")
-    if command in COMMANDS:
-        return f"{usage(command)}\n\n{command}: {COMMANDS[command]}.\nMore: {NAME} --help\n"
+    asked = next((arg for arg in args if not arg.startswith("-")), "")
+    if asked in COMMANDS:
+        return f"{usage(asked)}\n\n{asked}: {COMMANDS[asked].what_for}.\nMore: {NAME} --help\n"
     usages = "".join(f"  {usage(each)}\n" for each in COMMANDS)
-    commands = "".join(f"  {each:<10} {what_for}\n" for each, what_for in COMMANDS.items())
+    commands = "".join(f"  {name:<10} {command.what_for}\n" for name, command in COMMANDS.items())
     return f"{WHAT_IT_IS}\nUsage:\n{usages}\nCommands:\n{commands}\n{MORE}"
 
 
-def fault_of(args: Sequence[str]) -> WrongUsage | None:
-    """What is wrong with a call of a command; None where nothing is."""
-    command = args[0]
-    if command not in COMMANDS:
-        what = f"{command} comes before the command" if command.startswith("-") else f"there is no command {command}"
-        return WrongUsage(f"{what}{_meant(command, COMMANDS)}; write one of {', '.join(COMMANDS)} first")
-    with_file = (*NEEDED[command], *OPTIONAL.get(command, ()))
-    given: set[str] = set()
-    rest = iter(args[1:])
-    for arg in rest:
-        option, has_value, _ = arg.partition("=")
-        if option in with_file or option in OF_THE_CDK:
-            given.add(option)
-            if not has_value and next(rest, "-").startswith("-"):
-                return WrongUsage(f"{option} needs the name of a file after it")
-        elif not arg.startswith("-"):
-            return WrongUsage(f"{command} has no use for {arg}")
-        elif arg != "--debug":
-            known = (*with_file, "--debug")
-            return WrongUsage(f"{command} has no option {arg}{_meant(option, known)}", certain=not arg.startswith("--"))
-    missing = [option for option in NEEDED[command] if option not in given]
-    return WrongUsage(f"{command} needs {' and '.join(missing)}") if missing else None
-
-
-def files_of(args: Sequence[str]) -> dict[str, str]:
-    """The file of each option, the last one that is named, of a call in which nothing is wrong."""
+def files_of(args: Sequence[str]) -> dict[str, str] | WrongUsage:
+    """Return the file of each option, the last one that is named, or what is wrong with the call."""
+    name = args[0]
+    if name not in COMMANDS:
+        what = f"{name} comes before the command" if name.startswith("-") else f"there is no command {name}"
+        return WrongUsage(f"{what}{_meant(name, COMMANDS)}; write one of {', '.join(COMMANDS)} first")
+    command = COMMANDS[name]
+    with_file = (*command.needed, *command.optional)
     files: dict[str, str] = {}
     rest = iter(args[1:])
     for arg in rest:
         option, has_value, file = arg.partition("=")
-        if option != "--debug":
-            files[option] = file if has_value else next(rest)
-    return files
+        if option in with_file or option in OF_THE_CDK:
+            files[option] = file if has_value else next(rest, "-")
+            if not has_value and files[option].startswith("-"):
+                return WrongUsage(f"{option} needs the name of a file after it")
+        elif not arg.startswith("-"):
+            return WrongUsage(f"{name} has no use for {arg}")
+        elif arg != "--debug":
+            meant = _meant(option, (*with_file, "--debug"))
+            return WrongUsage(f"{name} has no option {arg}{meant}", certain=not arg.startswith("--"))
+    missing = [option for option in command.needed if option not in files]
+    return WrongUsage(f"{name} needs {' and '.join(missing)}") if missing else files
 
 
-def usage(command: str) -> str:
-    """How a command is written."""
-    needed = "".join(f" {option} FILE" for option in NEEDED.get(command, ()))
-    optional = "".join(f" [{option} FILE]" for option in OPTIONAL.get(command, ()))
-    return f"{NAME} {command}{needed}{optional}"
+def usage(name: str) -> str:
+    """Return how a command is written."""
+    needed = "".join(f" {option} FILE" for option in COMMANDS[name].needed)
+    optional = "".join(f" [{option} FILE]" for option in COMMANDS[name].optional)
+    return f"{NAME} {name}{needed}{optional}"
 
 
-def refusal(args: Sequence[str], wrong: WrongUsage) -> str:
-    """What is told on stderr of a call that is none."""
-    command = args[0]
-    how = f"Write it like: {usage(command)}\n" if command in COMMANDS else ""
-    return f"{NAME}: {wrong.sentence}.\n{how}Help: {NAME} --help\n"
+def _refuse(args: Sequence[str], wrong: WrongUsage) -> NoReturn:
+    how = f"Write it like: {usage(args[0])}\n" if args[0] in COMMANDS else ""
+    if sys.stderr is not None:
+        sys.stderr.write(f"{NAME}: {wrong.sentence}.\n{how}Help: {NAME} --help\n")
+    sys.exit(2)
 
 
 def _meant(typed: str, known: Iterable[str]) -> str:
-    import difflib  # noqa: PLC0415  # only a person who mistypes waits for it
+    import difflib  # noqa: PLC0415  # needed after a typing mistake only
 
     near = difflib.get_close_matches(typed, list(known), n=1)
     return f" (did you mean {near[0]}?)" if near else ""

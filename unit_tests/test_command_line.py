@@ -1,10 +1,10 @@
-"""Help, and what is said of a call that is none; what is right is told from what is not."""
+"""Help, and what is said of a wrong call."""
 
 from __future__ import annotations
 
 import pytest
 
-from source_binance_futures.cli import COMMANDS, fault_of, help_asked_for, refusal, usage
+from source_binance_futures.cli import COMMANDS, WrongUsage, files_of, help_asked_for, usage
 
 READ = ["read", "--config", "a", "--catalog", "b"]
 
@@ -25,7 +25,7 @@ def test_help_of_a_command(command: str) -> None:
     text = help_asked_for([command, "--config", "a", "--help"])
     assert text is not None
     assert text.startswith(f"{usage(command)}\n")
-    assert COMMANDS[command] in text
+    assert COMMANDS[command].what_for in text
 
 
 def test_the_version() -> None:
@@ -36,20 +36,24 @@ def test_the_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "args",
+    ("args", "files"),
     [
-        ["spec"],
-        ["spec", "--debug"],
-        ["check", "--config", "a"],
-        ["check", "--debug", "--config=a"],
-        ["discover", "--config", "a", "--manifest-path", "b", "--components-path=c"],
-        READ,
-        [*READ, "--state", "c", "--debug"],
+        (["spec"], {}),
+        (["spec", "--debug"], {}),
+        (["check", "--config", "a"], {"--config": "a"}),
+        (["check", "--debug", "--config=a"], {"--config": "a"}),
+        (["check", "--config", "a", "--config=b=c"], {"--config": "b=c"}),
+        (
+            ["discover", "--config", "a", "--manifest-path", "b", "--components-path=c"],
+            {"--config": "a", "--manifest-path": "b", "--components-path": "c"},
+        ),
+        (READ, {"--config": "a", "--catalog": "b"}),
+        ([*READ, "--state", "c", "--debug"], {"--config": "a", "--catalog": "b", "--state": "c"}),
     ],
 )
-def test_what_airbyte_calls_goes_on(args: list[str]) -> None:
+def test_what_airbyte_calls_goes_on(args: list[str], files: dict[str, str]) -> None:
     assert help_asked_for(args) is None
-    assert fault_of(args) is None
+    assert files_of(args) == files
 
 
 @pytest.mark.parametrize(
@@ -76,10 +80,7 @@ def test_what_airbyte_calls_goes_on(args: list[str]) -> None:
     ],
 )
 def test_what_is_wrong_is_named(args: list[str], sentence: str, certain: bool) -> None:
-    wrong = fault_of(args)
-    assert wrong is not None
+    wrong = files_of(args)
+    assert isinstance(wrong, WrongUsage)
     assert wrong.sentence.startswith(sentence)
     assert wrong.certain is certain
-    told = refusal(args, wrong)
-    assert told.startswith(f"source-binance-futures: {sentence}")
-    assert ("Write it like: " in told) is (args[0] in COMMANDS)
