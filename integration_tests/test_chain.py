@@ -1,4 +1,4 @@
-"""`python -m source_binance_futures.chain`: ten windows lose nothing, a stop ends it, a state is never lost."""
+"""`python -m source_binance_futures.chain`: its windows lose nothing, a stop ends it, a state is never lost."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ import pytest
 
 from local_exchange import LocalExchange, NoAnswer
 
+from .harness.accounts import EVERY_COIN_M
 from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, catalog
-from .harness.driving import LISTED
 from .harness.patience import patient
-from .harness.warm import warm_command
+from .harness.warm import CONNECTOR, warm_command
 
 DEADLINE = patient(240.0)
-WINDOWS = 10
+WINDOWS = 4
 OWN_ROW = b'"stream":"book_tickers","data"'
 OWN_STATE = b'"stream_state":{"version"'
 OLD_STATE = {
@@ -33,6 +33,7 @@ OLD_STATE = {
     "u": {"BTCUSD_PERP": 7},
     "newest_transaction_time": 1790373637547,
 }
+OFTEN = f"from source_binance_futures.streams import book_tickers as it; it.CHECKPOINT_EVERY = 1.0; {CONNECTOR}"
 RUN = "import sys; from source_binance_futures import chain; sys.exit(chain.main(sys.argv[2:], sys.argv[1].split('@')))"
 
 pytestmark = pytest.mark.timeout(patient(300))
@@ -40,11 +41,11 @@ pytestmark = pytest.mark.timeout(patient(300))
 
 @contextmanager
 def chained(folder: Path, config: dict[str, Any], *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A chain in `folder`, whose windows start warm."""
+    """A chain in `folder`, whose windows start warm and write a STATE each second."""
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "catalog.json").write_text(json.dumps(catalog(INCREMENTAL, FULL_REFRESH)))
     files = ("--config", "config.json", "--catalog", "catalog.json", "--state", "state.json")
-    command = [sys.executable, "-c", RUN, "@".join(warm_command()), *files, *options]
+    command = [sys.executable, "-c", RUN, "@".join(warm_command(OFTEN)), *files, *options]
     with (folder / "log").open("wb") as log:
         variables = {"PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(command, cwd=folder, stderr=log, env=variables, start_new_session=True)
@@ -88,13 +89,13 @@ def goes_on(state: dict[str, Any], folder: Path) -> bool:
     return all(after[symbol] >= u for symbol, u in state["u"].items())
 
 
-def test_ten_windows_lose_nothing(tmp_path: Path) -> None:
+def test_windows_lose_nothing(tmp_path: Path) -> None:
     """The next one may start from the first seconds of a window on, so that no machine is too slow to be in time."""
     with LocalExchange(rate=200.0, mix_usds_margined=False, sample_every=None) as exchange:
         config = {
             "environment": exchange.environment(),
             "listen_seconds": 600,
-            "book_ticker_symbols": list(LISTED),
+            "book_ticker_symbols": EVERY_COIN_M,
         }
         options = ("--early", "599", "--overlap", "1", "--windows", str(WINDOWS))
         with chained(tmp_path, config, *options) as chain:
@@ -140,7 +141,7 @@ def test_ctrl_c_before_the_prices_have_come_is_no_failure(tmp_path: Path) -> Non
     """A terminal sends it to all processes that it has started; the chain asks its windows to stop, each once."""
     with LocalExchange(rate=200.0, mix_usds_margined=False, sample_every=None) as exchange:
         exchange.script_answer(NoAnswer)
-        config = {"environment": exchange.environment(), "listen_seconds": 600, "book_ticker_symbols": list(LISTED)}
+        config = {"environment": exchange.environment(), "listen_seconds": 600, "book_ticker_symbols": EVERY_COIN_M}
         with chained(tmp_path, config) as chain:
             wait_for(lambda: exchange.requests and exchange.pushed and exchange.connections, tmp_path)
             os.killpg(chain.pid, signal.SIGINT)

@@ -54,7 +54,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("if silent and not self._selection.has_enough:", "if silent:"),
             ("if self._cursor.symbols_refused:", "if False:"),
         ],
-        "endings::a_stop_among_malformed_frames_is_a_good_end": [
+        "capture::a_window_of_malformed_frames_that_was_cut_short_may_have_gone_well": [
             ("_malformed and not self._stop.requested:", "_malformed:")
         ],
     },

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from local_exchange.contracts import coin_m_contracts, made_up_coin_m
+from local_exchange.streams import Update
 from source_binance_futures.failures import ReportedFailure
 from source_binance_futures.streams import cursor
 
@@ -513,6 +514,14 @@ def test_the_gap_before_an_error_is_told_and_then_the_state() -> None:
     assert story.sync.ended - BEGAN < 60
     assert story.sync.states[-1][2] == len(story.rows)
     assert "Gaps: 1, " in story.summary
+
+
+def test_a_window_of_nothing_but_malformed_frames_fails_with_a_state() -> None:
+    malformed = Update(BTC, 1, b"no JSON", 2)
+    named = {"book_ticker_symbols": [BTC]}
+    story = tell((5, lambda chain: chain.exchange.market.push([malformed])), rate=0.0, options=named, breaks=True)
+    assert "sent 1 frames and not one of them was a sound book ticker" in str(story.sync.failure)
+    assert len(story.sync.states) == 1
 
 
 def test_a_read_that_is_cut_short_is_covered_by_nothing() -> None:
