@@ -27,12 +27,11 @@ from airbyte_cdk.models import (
     Type,
 )
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .binance.clock import Stop
 from .binance.market_stream.reader import MarketStream
-from .failures import PlainLog, ReportedFailure, reported
-from .files import UnusableFile, require_temporary_folder
+from .failures import PlainLog, ReportedFailure, failure_type_of, reporting
+from .files import require_temporary_folder
 from .output import Output
 from .source import SourceBinanceFutures
 from .streams.capture import Block
@@ -50,13 +49,11 @@ class Entrypoint(AirbyteEntrypoint):
         self._output = output
 
     def launch(self, args: Sequence[str]) -> None:
-        """Runs the command to its end, as the CDK's function of this name does for its own entry point."""
+        """Run the command to its end, as the CDK's function of this name does for its own entry point."""
         parsed = self.parse_args(list(args))
         if parsed.command != "spec":
-            try:
+            with reporting():
                 require_temporary_folder()
-            except UnusableFile as error:
-                raise reported(error) from error
         # The CDK lets stderr run into stdout, where a warning of Python would be a line that is no JSON.
         with PRINT_BUFFER, contextlib.redirect_stderr(sys.__stderr__):
             for line in self.run(parsed):
@@ -65,7 +62,7 @@ class Entrypoint(AirbyteEntrypoint):
     def read(
         self, source_spec: ConnectorSpecification, config: Any, catalog: ConfiguredAirbyteCatalog, state: list[Any]
     ) -> Iterator[AirbyteMessage]:
-        """The messages of a sync but for its blocks, which it writes itself: what came before them is printed by then.
+        """Yield the messages of a sync, except its blocks: it writes them itself, after the messages before them.
 
         The CDK turns each message into text by a function that a subclass cannot replace.
         """
@@ -84,14 +81,14 @@ class Entrypoint(AirbyteEntrypoint):
     def handle_record_counts(
         message: AirbyteMessage, stream_message_count: defaultdict[HashableStreamDescriptor, float]
     ) -> AirbyteMessage:
-        """Counts a block as its records, so that the next STATE vouches for all of them."""
+        """Count a block as its records, all of which the next STATE covers."""
         if isinstance(message, Block):  # the CDK counts the message itself
             stream_message_count[HashableStreamDescriptor(message.stream)] += len(message.records) - 1.0
         return AirbyteEntrypoint.handle_record_counts(message, stream_message_count)
 
 
 def understands(args: Sequence[str]) -> bool:
-    """Whether the CDK's own parser takes the arguments, abbreviated and unknown to us as they may be."""
+    """Return whether the CDK's own parser takes the arguments, which may be abbreviated or new."""
     with contextlib.redirect_stderr(io.StringIO()):
         try:
             AirbyteEntrypoint.parse_args(list(args))
@@ -101,39 +98,32 @@ def understands(args: Sequence[str]) -> bool:
 
 
 def launch(args: Sequence[str], stop: Stop, output: Output, listening: MarketStream | None = None) -> int:
-    """Runs one command. Returns its exit code; a failure has been reported.
+    """Run one command. Return its exit code; a failure has been reported.
 
-    `listening` is the market stream that it has already started, if any.
+    `listening` is the market stream that has already been started for it, if any.
     """
     for handler in logging.getLogger().handlers:
         handler.addFilter(PlainLog())
     try:
         Entrypoint(SourceBinanceFutures(stop, blocks=True, listening=listening), output).launch(args)
-    except AirbyteTracedException as failure:
-        if failure.failure_type is FailureType.system_error:
-            return _tell(failure)
-        if args[0] == "check":
-            _print_failed_check(str(failure))
-            return 0
-        return _tell(ReportedFailure(str(failure), failure.failure_type))
     except Exception as error:
-        return _tell(error)
+        kind = failure_type_of(error)
+        if kind is FailureType.system_error:
+            failure = error
+        elif args[0] == "check":
+            status = AirbyteConnectionStatus(status=Status.FAILED, message=str(error))
+            message = AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=status)
+            print(AirbyteEntrypoint.airbyte_message_to_string(message), flush=True)
+            return 0
+        else:
+            failure = ReportedFailure(str(error), kind)
+        sys.excepthook(type(failure), failure, failure.__traceback__)  # the CDK's: a log line, and a TRACE for Airbyte
+        return 1
     return 0
 
 
-def _tell(error: Exception) -> int:
-    sys.excepthook(type(error), error, error.__traceback__)  # the CDK's: a log line, and a TRACE for Airbyte
-    return 1
-
-
-def _print_failed_check(sentence: str) -> None:
-    status = AirbyteConnectionStatus(status=Status.FAILED, message=sentence)
-    message = AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=status)
-    print(AirbyteEntrypoint.airbyte_message_to_string(message), flush=True)
-
-
 def lines_of(block: Block) -> Iterator[bytes]:
-    """The lines that the CDK would print for the records of a block, each with its line break, some dozens at a time.
+    """Yield the lines that the CDK would print for the records of a block, up to a hundred at a time.
 
         {"type":"RECORD","record":{"stream":"book_tickers","data":{"u":11660059839759,...},"emitted_at":1790373637547}}
 

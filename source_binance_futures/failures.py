@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterator
 
 from airbyte_cdk.models import AirbyteMessage, FailureType, StreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -16,11 +18,11 @@ FAILURE_TYPES = {
     Owner.EXCHANGE: FailureType.transient_error,
     Owner.US: FailureType.system_error,
 }
-MOST_TO_BE_HEARD = (FailureType.system_error, FailureType.transient_error, FailureType.config_error)
+MOST_URGENT_FIRST = (FailureType.system_error, FailureType.transient_error, FailureType.config_error)
 
 
 class ReportedFailure(AirbyteTracedException):
-    """A failure that is fully told by its sentence: what a user or the exchange did needs no stack trace."""
+    """A failure that its sentence explains: what a user or the exchange did needs no stack trace."""
 
     def __init__(self, message: str, failure_type: FailureType) -> None:
         message = writable(message)
@@ -37,7 +39,7 @@ class ReportedFailure(AirbyteTracedException):
 
 
 def reported(error: BinanceError | ConfigurationError) -> ReportedFailure:
-    """What Airbyte is told of an error: the user's turn, another try, or ours."""
+    """Return what Airbyte shows of an error, and whose turn it is: the user's, the exchange's or ours."""
     if isinstance(error, ConfigurationError):
         return ReportedFailure(str(error), FailureType.config_error)
     text = str(error)
@@ -46,16 +48,24 @@ def reported(error: BinanceError | ConfigurationError) -> ReportedFailure:
     return ReportedFailure(text, FAILURE_TYPES[error.owner])
 
 
+@contextlib.contextmanager
+def reporting() -> Iterator[None]:
+    """Raise a `ReportedFailure` in place of an error that a setting or the exchange has caused."""
+    try:
+        yield
+    except (BinanceError, ConfigurationError) as error:
+        raise reported(error) from error
+
+
 def failure_type_of(error: Exception) -> FailureType:
-    """Whose turn it is after any exception; one that nobody foresaw is a bug."""
+    """Return whose turn it is after any exception; an unforeseen one is a bug."""
     return error.failure_type if isinstance(error, AirbyteTracedException) else FailureType.system_error
 
 
 class PlainLog(logging.Filter):
-    """Makes log lines what a person can read and JSON can hold.
+    """Replaces the stack trace of a reported failure by its sentence, with `--debug` also by its causes.
 
-    The stack trace goes from a line about a reported failure, and its sentence comes in its place; with `--debug` also
-    what caused it.
+    Half characters are spelled out, which JSON cannot hold.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

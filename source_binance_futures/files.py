@@ -1,6 +1,6 @@
-"""The files that a person hands to the commands: configuration, catalog, state, as JSON. Imports nothing of the CDK.
+"""Reads the files that a user names: configuration, catalog, state, as JSON. Imports nothing of the CDK.
 
-`read` looks at them before it imports the CDK, and the CDK's entry point asks for them again through the source.
+`read` needs them before it imports the CDK, and the CDK's entry point reads them again through the source.
 """
 
 from __future__ import annotations
@@ -15,30 +15,33 @@ from .config import ConfigurationError
 
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # of a surrogate pair; JSON may hold it, UTF-8 cannot
 TOO_DEEP = "it is nested too deeply"
-MOST_DEEP = 50  # lists and objects inside each other; what the CDK makes of more ends in a RecursionError
+MOST_DEEP = 50  # lists and objects inside each other; more end in a RecursionError of the CDK
 
 
 class UnusableFile(ConfigurationError):
-    """A file that the user must change; `str()` names it and says what is wrong with it."""
+    """A file that the user must change."""
+
+    def __init__(self, what: str, path: str | None, why: str) -> None:
+        super().__init__(f"The {what} file {path} cannot be used: {why}.")
 
 
 def read_config(path: str) -> dict[str, Any]:
-    """Return the configuration, not yet judged. Raises `UnusableFile`."""
+    """Return the configuration, not yet validated. Raises `ConfigurationError`."""
     content = _read_json("configuration", path)
     if not isinstance(content, dict):
-        raise unusable("configuration", path, 'it is not an object; write {} or {"listen_seconds": 60}')
+        raise UnusableFile("configuration", path, 'it is not an object; write {} or {"listen_seconds": 60}')
     return content
 
 
 def read_catalog(path: str) -> dict[str, Any]:
-    """Return the configured catalog, of whose streams no more is known than that they are objects with a "stream".
+    """Return the configured catalog, whose streams are objects with a "stream"; nothing else has been validated.
 
-    Raises `UnusableFile`, also for the catalog that `discover` prints.
+    Raises `ConfigurationError`, also for the catalog that `discover` prints.
     """
     content = _read_json("catalog", path)
     streams = content.get("streams") if isinstance(content, dict) else None
     if not isinstance(streams, list) or any(not isinstance(item, dict) or "stream" not in item for item in streams):
-        raise unusable(
+        raise UnusableFile(
             "catalog",
             path,
             'it is not a configured catalog; each of its "streams" is {"stream": ..., "sync_mode": ..., '
@@ -51,20 +54,22 @@ def read_catalog(path: str) -> dict[str, Any]:
 def read_state(path: str | None) -> list[dict[str, Any]]:
     """Return the states of the streams: a list, as Airbyte writes it; one state or one STATE message will do as well.
 
-    Raises `UnusableFile`.
+    Raises `ConfigurationError`.
     """
     content = _read_json("state", path) if path else []
     states = content if isinstance(content, list) else [content] if content else []
     states = [item.get("state", item) if isinstance(item, dict) else item for item in states]
     if any(isinstance(item, dict) and (item.get("global") or item.get("type") == "GLOBAL") for item in states):
-        raise unusable("state", path, "it is of all streams together (GLOBAL); this connector keeps one of each stream")
+        raise UnusableFile(
+            "state", path, "it is of all streams together (GLOBAL); this connector keeps one of each stream"
+        )
     if any(not isinstance(item, dict) or not item.get("stream") for item in states):
-        raise unusable("state", path, 'it is not a list of states as in [{"type": "STREAM", "stream": {...}}]')
+        raise UnusableFile("state", path, 'it is not a list of states as in [{"type": "STREAM", "stream": {...}}]')
     return [{"type": "STREAM", **item} for item in states]
 
 
 def require_temporary_folder() -> None:
-    """Raises `UnusableFile` where the CDK could not make the temporary folder that each of its commands needs."""
+    """Raise `ConfigurationError` if the CDK cannot make the temporary folder that each of its commands needs."""
     try:
         with tempfile.TemporaryDirectory():
             return
@@ -72,7 +77,7 @@ def require_temporary_folder() -> None:
         named = os.environ.get("TMPDIR")
         tried = f"TMPDIR names {named}" if named else "TMPDIR is not set"
         why = (error.strerror or str(error)).lower().rstrip(".")
-        raise UnusableFile(
+        raise ConfigurationError(
             f"No temporary folder can be made: {why} ({tried}). Set TMPDIR to a folder that this user may write to; "
             "for a container with a read-only file system add --tmpfs /tmp."
         ) from error
@@ -86,7 +91,7 @@ def _read_json(what: str, path: str) -> Any:
         if why is None:
             return content
     except FileNotFoundError as error:
-        raise UnusableFile(f"There is no {what} file {path}.") from error
+        raise ConfigurationError(f"There is no {what} file {path}.") from error
     except json.JSONDecodeError as error:
         why = f"it is not JSON (line {error.lineno}, column {error.colno}: {error.msg})"
     except UnicodeDecodeError:
@@ -99,13 +104,13 @@ def _read_json(what: str, path: str) -> Any:
         why = "it is a directory"
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-    raise unusable(what, path, why)
+    raise UnusableFile(what, path, why)
 
 
 def _fault_of(content: Any) -> str | None:
-    """What stands in the way of using a JSON document, read without recursion; None if nothing does.
+    """Return why a JSON document cannot be used, found without recursion; None if it can.
 
-    The document may hold a password, so nothing of it is quoted but what is wrong.
+    Quotes nothing else of the document, which may hold a password.
     """
     level = [content]
     for _ in range(MOST_DEEP):
@@ -122,8 +127,3 @@ def _fault_of(content: Any) -> str | None:
         if not level:
             return None
     return TOO_DEEP
-
-
-def unusable(what: str, path: str | None, why: str) -> UnusableFile:
-    """Return the error that says why a file cannot be used."""
-    return UnusableFile(f"The {what} file {path} cannot be used: {why}.")

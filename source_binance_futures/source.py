@@ -1,11 +1,12 @@
-"""The source: what it is configured with, what it offers, what is read first."""
+"""The source: its configuration, its streams, and which is read first."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, cast
 
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
@@ -31,19 +32,13 @@ from .binance.market_stream.reader import MarketStream
 from .binance.text import first_of, writable
 from .binance.websocket_api.prices import WeightBudget
 from .check import answer_by, failures_of
-from .config import Config, ConfigurationError, unknown_options
-from .failures import MOST_TO_BE_HEARD, ReportedFailure, failure_type_of, reported
+from .config import Config, unknown_options
+from .failures import MOST_URGENT_FIRST, ReportedFailure, failure_type_of, reporting
 from .streams.book_tickers import BookTickers
 from .streams.capture import Block
 from .streams.symbol_prices import SymbolPrices
 
-if TYPE_CHECKING:
-    LoggerAdapter = logging.LoggerAdapter[logging.Logger]
-else:
-    LoggerAdapter = logging.LoggerAdapter  # Python 3.10 has no brackets for it
-
 STATE_SET = re.compile(r"(Setting state of .+? stream to )\{.+\}", re.DOTALL)
-Read = TypeVar("Read")
 RECORDS_READ = re.compile(r"Read (\d+) records from (.+) stream")
 
 
@@ -77,8 +72,8 @@ class SourceBinanceFutures(AbstractSource):
         return None  # nothing is queued beside the records, and the CDK would ask for it after each of them
 
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
-        """The user's configuration, cleaned; refused in a sentence where the CDK would quote its JSON schema."""
-        cleaned = _known(config).as_mapping()
+        """Return the user's configuration, cleaned. Its faults are sentences, where the CDK would quote its schema."""
+        cleaned = _parsed(config).as_mapping()
         unknown = unknown_options(config)
         if unknown:
             logging.getLogger("airbyte").warning(
@@ -88,19 +83,19 @@ class SourceBinanceFutures(AbstractSource):
         return cleaned
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
-        failures = failures_of(_known(config), self._stop, logger, self._budget, answer_by(self._stop))
+        failures = failures_of(_parsed(config), self._stop, logger, self._budget, answer_by(self._stop))
         return not failures, " ".join(failures) or None
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Always a status: the CDK shows the text in quotes, and gives none where the failure is transient."""
+        """Return a status in any case: the CDK quotes the text, and has no status for a transient failure."""
         succeeded, failure = self.check_connection(logger, config)
         return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=failure)
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
-        known = _known(config)
+        parsed = _parsed(config)
         return [
-            SymbolPrices(known, self._stop, self._budget),
-            BookTickers(known, self._stop, blocks=self._blocks, listening=self._listening),
+            SymbolPrices(parsed, self._stop, self._budget),
+            BookTickers(parsed, self._stop, blocks=self._blocks, listening=self._listening),
         ]
 
     def read(
@@ -110,21 +105,21 @@ class SourceBinanceFutures(AbstractSource):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterator[AirbyteMessage]:
-        """Reads `book_tickers` last, whatever the catalog's order: prices should not wait for the listening window.
+        """Read `book_tickers` last, whatever the catalog's order: prices should not wait for the listening window.
 
-        The CDK ends a sync of failed streams with a `config_error`, whatever they failed of; here it ends with the type
-        that is most to be heard: a bug, then what Airbyte should try again, then what the user must change.
+        The CDK ends a sync with failed streams as `config_error`, whatever the cause; here it ends with the most urgent
+        type: a bug, then what Airbyte should try again, then what the user must change.
         """
         catalog.streams.sort(key=lambda configured: configured.stream.name == "book_tickers")
         if catalog.streams and catalog.streams[-1].stream.name == "book_tickers":
-            self._stop.listening_to_come = _known(config).listen_seconds
+            self._stop.listening_to_come = _parsed(config).listen_seconds
         self._failures = []
         try:
             yield from super().read(logger, config, catalog, state)
         except AirbyteTracedException as closing:
             if not self._failures:
                 raise
-            first = next(kind for kind in MOST_TO_BE_HEARD if kind in self._failures)
+            first = next(kind for kind in MOST_URGENT_FIRST if kind in self._failures)
             raise ReportedFailure(str(closing), first) from closing
 
     def _read_stream(
@@ -148,61 +143,60 @@ class SourceBinanceFutures(AbstractSource):
             self._failures.append(failure_type_of(error))
             raise
 
-    # --- files that a person wrote ---
+    # --- the user's files ---
 
     @staticmethod
     def read_config(config_path: str) -> MutableMapping[str, Any]:
-        return _of_file(lambda: files.read_config(config_path))
+        with reporting():
+            return files.read_config(config_path)
 
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
-        content = _of_file(lambda: files.read_catalog(catalog_path))
-        catalog = _load("catalog", catalog_path, ConfiguredAirbyteCatalogSerializer.load, content)
-        for configured in catalog.streams:
-            # The serializer looks no further than at the object, and the CDK then takes its fields for granted.
-            if not isinstance(configured.stream.json_schema.get("properties", {}), dict):
-                why = 'the "properties" of a "json_schema" are no object'
-                raise reported(files.unusable("catalog", catalog_path, why))
-        return catalog
+        with reporting():
+            content = files.read_catalog(catalog_path)
+            with _refusing("catalog", catalog_path):
+                catalog = ConfiguredAirbyteCatalogSerializer.load(content)
+            for configured in catalog.streams:
+                # The serializer looks no further than at the object, and the CDK then takes its fields for granted.
+                if not isinstance(configured.stream.json_schema.get("properties", {}), dict):
+                    why = 'the "properties" of a "json_schema" are no object'
+                    raise files.UnusableFile("catalog", catalog_path, why)
+            return catalog
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
-        states = _of_file(lambda: files.read_state(state_path))
-        return [_load("state", state_path, AirbyteStateMessageSerializer.load, state) for state in states]
+        with reporting():
+            states = files.read_state(state_path)
+            with _refusing("state", state_path):
+                return [AirbyteStateMessageSerializer.load(state) for state in states]
 
 
-def _of_file(read: Callable[[], Read]) -> Read:
+@contextlib.contextmanager
+def _refusing(what: str, path: str) -> Iterator[None]:
+    """Refuse a user's file that the CDK's serializer cannot load, whatever it raises."""
     try:
-        return read()
-    except files.UnusableFile as error:
-        raise reported(error) from error
+        yield
+    except Exception as error:
+        raise files.UnusableFile(what, path, " ".join(str(error).split())[:300]) from error
 
 
-def _load(what: str, path: str, load: Callable[[Any], Read], content: Any) -> Read:
-    try:
-        return load(content)
-    except Exception as error:  # whatever the CDK's serializer says of a file that a person wrote
-        raise reported(files.unusable(what, path, " ".join(str(error).split())[:300])) from error
-
-
-def _known(config: Mapping[str, Any]) -> Config:
-    try:
+def _parsed(config: Mapping[str, Any]) -> Config:
+    with reporting():
         return Config.from_mapping(config)
-    except ConfigurationError as error:
-        raise reported(error) from error
 
 
-class ReadLog(LoggerAdapter):
-    """Puts right what the CDK says while it reads a stream: the number of records, and no state of 25 kB.
+class ReadLog(logging.LoggerAdapter):  # type: ignore[type-arg]  # Python 3.10 has no brackets for it
+    """Corrects what the CDK logs while it reads a stream: the number of records, and no state of 25 kB.
 
-    `not_counted` are the records of blocks but for the first of each."""
+    `not_counted` are the records of blocks after the first of each.
+    """
 
     def __init__(self, logger: logging.Logger) -> None:
         super().__init__(logger, {})
         self.not_counted = 0
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        """The line as it should read."""
+        """Return the line as it should read."""
         if state_set := STATE_SET.fullmatch(msg):
             msg = f"{state_set[1]}the one of the last sync"
         elif records_read := RECORDS_READ.fullmatch(msg):

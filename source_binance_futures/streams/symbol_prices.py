@@ -1,4 +1,4 @@
-"""`symbol_prices`: the latest price of each USDⓈ-M futures symbol, asked once a sync, full refresh."""
+"""`symbol_prices`: the latest price of each USDⓈ-M futures symbol, requested once a sync, full refresh."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.streams.core import StreamData
 
 from ..binance.clock import Stop
-from ..binance.errors import BinanceError, Interrupted
+from ..binance.errors import Interrupted
 from ..binance.websocket_api.client import WebSocketApi
 from ..binance.websocket_api.prices import WeightBudget, chosen_rows, price_record
 from ..config import Config
-from ..failures import reported
+from ..failures import reporting
 from .summary import SchemaDrift
 
 
@@ -35,7 +35,7 @@ class SymbolPrices(Stream):
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """The rows that were asked for, all or none: an unlisted name fails before the first record."""
+        """Yield the requested rows, all or none: an unlisted name fails before the first record."""
         api = WebSocketApi(
             self._config.environment.websocket_api_url,
             self._config.route,
@@ -44,14 +44,12 @@ class SymbolPrices(Stream):
             logger=self.logger,
             budget=self._budget,
         )
-        try:
+        symbols = self._config.price_symbols
+        with reporting():
             if self._stop.requested:
                 raise Interrupted
-            symbols = self._config.price_symbols
             rows, left_out = chosen_rows(requested_prices(api, symbols), symbols)
-        except BinanceError as error:
-            raise reported(error) from error
-        # From here on nothing is waited for but the writing of the rows, and the listening that may follow.
+        # From here on only the writing of the rows takes time, and the listening that may follow.
         self._stop.window_ends = self._stop.clock.monotonic() + self._stop.listening_to_come
         if left_out:
             self.logger.warning(left_out)
@@ -62,7 +60,7 @@ class SymbolPrices(Stream):
 
 
 def requested_prices(api: WebSocketApi, symbols: Sequence[str]) -> tuple[Any, ...]:
-    """The rows to choose from: by the cheapest request that answers the question. Raises what `latest_prices` raises.
+    """Return the rows to choose from, by the cheapest request. Raises what `latest_prices` raises.
 
     One symbol: weight 1. None or several: one request for all, weight 2; never one request each.
     """
