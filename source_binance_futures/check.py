@@ -15,9 +15,9 @@ from collections.abc import Collection, Sequence
 from .binance.clock import LOOK_EVERY, Deadline, Stop, start_thread
 from .binance.endpoints import ALL_MARKET_STREAM, Market, market_of, own_stream, stream_address
 from .binance.errors import BinanceError, NoThread, causes_of
-from .binance.market_stream.contracts import MOST_CONTRACTS, Venue, venues_of
 from .binance.market_stream.dialling import MAX_MESSAGE_BYTES
 from .binance.market_stream.messages import NoBookTicker, parse_frame
+from .binance.market_stream.subscriptions import MOST_CONTRACTS, EndpointGroup, endpoint_groups
 from .binance.text import first_of
 from .binance.transport.connection import Connection, Dialler, wait_for_any
 from .binance.transport.proxy import Route
@@ -50,12 +50,12 @@ def failures_of(
 ) -> list[str]:
     """Return a sentence for each thing that does not work by the deadline; empty where both endpoints work."""
     listen_until = Deadline(stop.clock, deadline.moment - LAST_WORDS).or_after(FIRST_UPDATE_WITHIN)
-    venues = venues_of(config.wishes, config.environment, (), stop.clock.today())
+    groups = endpoint_groups(config.contract_filter, config.environment, (), stop.clock.today())
     probes: dict[str, Probe] = {}
-    for venue in venues:
-        markets = " and ".join(sorted(market.value for market in venue.markets))
-        name = "book_tickers" if len(venues) == 1 else f"book_tickers ({markets})"
-        probes[name] = Probe(venue, config.route, stop, config.book_ticker_symbols)
+    for group in groups:
+        markets = " and ".join(sorted(market.value for market in group.markets))
+        name = "book_tickers" if len(groups) == 1 else f"book_tickers ({markets})"
+        probes[name] = Probe(group, config.route, stop, config.book_ticker_symbols)
     listed: set[str] = set()
     outcomes: dict[str, str | None] = {}
 
@@ -174,17 +174,17 @@ def _probe_websocket_api(
 
 
 class Probe:
-    """Asks whether the streams of a venue really send: a data frame is the only proof.
+    """Asks whether the streams of a group really send: a data frame is the only proof.
 
     `received` are the symbols of the updates over the contracts' own streams, or over the all-market stream where the
-    venue follows no contract; `shown` those that the all-market stream shows meanwhile. `symbols` are awaited.
+    group follows no contract; `shown` those that the all-market stream shows meanwhile. `symbols` are awaited.
     """
 
-    def __init__(self, venue: Venue, route: Route, stop: Stop, symbols: tuple[str, ...] = ()) -> None:
-        self.symbols = venue.symbols or symbols
+    def __init__(self, group: EndpointGroup, route: Route, stop: Stop, symbols: tuple[str, ...] = ()) -> None:
+        self.symbols = group.symbols or symbols
         self.received: set[str] = set()
         self.shown: set[str] = set()
-        self._venue = venue
+        self._group = group
         self._stop = stop
         self._dialler: Dialler[None] = Dialler(route, stop.clock, MAX_MESSAGE_BYTES)
         self._open: list[Connection] = []
@@ -195,7 +195,7 @@ class Probe:
 
         Raises a `ConnectFailed`, `RateLimited` or `ConnectionLost` where no address can be reached.
         """
-        bases = list(self._venue.bases)
+        bases = list(self._group.bases)
         self._dial(bases.pop(0))
         next_base = deadline.clock.deadline(NEXT_BASE_AFTER)
         try:
@@ -221,7 +221,7 @@ class Probe:
 
     def _dial(self, base: str) -> None:
         self._failure = None
-        streams = [ALL_MARKET_STREAM, *map(own_stream, self._venue.symbols)]
+        streams = [ALL_MARKET_STREAM, *map(own_stream, self._group.symbols)]
         self._dialler.dial(stream_address(base, streams)[0], CONNECT_WITHIN, None)
 
     def _take_outcomes(self, seconds: float) -> None:
@@ -241,7 +241,7 @@ class Probe:
                 is_sample = stream == ALL_MARKET_STREAM
                 if is_sample and len(self.shown) < MOST_CONTRACTS:
                     self.shown.add(book_ticker["s"])
-                if not (is_sample and self._venue.symbols):
+                if not (is_sample and self._group.symbols):
                     self.received.add(book_ticker["s"])
         if connection.loss is not None:
             self._failure = connection.loss

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .binance.endpoints import PRODUCTION, TESTNET, Environment
-from .binance.market_stream.contracts import Wishes
+from .binance.market_stream.subscriptions import ContractFilter
 from .binance.transport.address import fault_of_address, normalized_address
 from .binance.transport.proxy import Route, fault_of_proxy
 
@@ -45,9 +45,11 @@ class Config:
         return Route(self.proxy_url, public_only=os.environ.get("DEPLOYMENT_MODE", "").lower() == "cloud")
 
     @property
-    def wishes(self) -> Wishes:
+    def contract_filter(self) -> ContractFilter:
         """What is wanted of the market stream."""
-        return Wishes(self.book_ticker_symbols, self.include_usds_margined, self.book_ticker_pace == EVERY_CHANGE)
+        return ContractFilter(
+            self.book_ticker_symbols, self.include_usds_margined, self.book_ticker_pace == EVERY_CHANGE
+        )
 
     def as_mapping(self) -> dict[str, Any]:
         """The configuration as a user could have written it, cleaned of spaces, duplicates and unknown options."""

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from source_binance_futures.binance.endpoints import PRODUCTION, TESTNET
-from source_binance_futures.binance.market_stream.contracts import Wishes
+from source_binance_futures.binance.market_stream.subscriptions import ContractFilter
 from source_binance_futures.config import Config, ConfigurationError, unknown_options
 from source_binance_futures.source import SourceBinanceFutures
 
@@ -121,13 +121,13 @@ def test_a_custom_environment_of_two_hosts(more: dict[str, Any], usds_margined: 
 
 
 def test_what_is_wanted_of_the_market_stream() -> None:
-    assert Config().wishes == Wishes((), include_usds_margined=False, every_change=True)
+    assert Config().contract_filter == ContractFilter((), include_usds_margined=False, every_change=True)
     mapping = {
         "book_ticker_symbols": ["btcusd_perp"],
         "include_usds_margined": True,
         "book_ticker_pace": "sampled",
     }
-    assert Config.from_mapping(mapping).wishes == Wishes(
+    assert Config.from_mapping(mapping).contract_filter == ContractFilter(
         ("BTCUSD_PERP",), include_usds_margined=True, every_change=False
     )
 

@@ -25,8 +25,8 @@ from source_binance_futures.binance.errors import (
     ProtocolViolation,
     UnexpectedFailure,
 )
-from source_binance_futures.binance.market_stream.contracts import venues_of
 from source_binance_futures.binance.market_stream.reader import MarketStream
+from source_binance_futures.binance.market_stream.subscriptions import endpoint_groups
 from source_binance_futures.binance.transport.connection import (
     Connection,
     Dialler,
@@ -307,8 +307,8 @@ def test_an_attempt_without_a_thread_is_a_failure_of_its_own() -> None:
 @pytest.mark.usefixtures("no_threads")
 def test_a_market_stream_without_a_thread_is_told_and_leaves_nothing_open() -> None:
     clock = Clock()
-    venues = venues_of(Config().wishes, PRODUCTION, (), clock.today())
-    market = MarketStream(venues, Route(), clock, standby=False, window_ends=clock.monotonic() + 60)
+    groups = endpoint_groups(Config().contract_filter, PRODUCTION, (), clock.today())
+    market = MarketStream(groups, Route(), clock, standby=False, window_ends=clock.monotonic() + 60)
     with pytest.raises(NoThread, match="The market stream cannot be read: this machine starts no more threads"):
         market.start()
     market.stop()

@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from source_binance_futures.binance.endpoints import Market
-from source_binance_futures.binance.market_stream.contracts import Wishes
+from source_binance_futures.binance.market_stream.coverage import Alarm
 from source_binance_futures.binance.market_stream.items import Batch, Gap, Silence, Takeover
-from source_binance_futures.binance.market_stream.samples import Alarm
+from source_binance_futures.binance.market_stream.subscriptions import ContractFilter
 from source_binance_futures.binance.text import utc
 from source_binance_futures.streams.cursor import Cursor
 from source_binance_futures.streams.selection import Selection
@@ -46,8 +46,8 @@ def batch(
     return Batch(list(payloads), size, at, pushed_by=pushed_by, feed=feed, line=line, is_complete=not behind)
 
 
-def selection(wishes: Wishes | None = None, most: int | None = None, **known: int) -> Selection:
-    return Selection(Cursor("test", known, MS), wishes or Wishes(), most, SCHEMA)
+def selection(contract_filter: ContractFilter | None = None, most: int | None = None, **known: int) -> Selection:
+    return Selection(Cursor("test", known, MS), contract_filter or ContractFilter(), most, SCHEMA)
 
 
 def taken(made: Selection, *payloads: bytes, markets: frozenset[Market] = BOTH, **options: Any) -> list[Any]:
@@ -90,8 +90,8 @@ def test_the_first_and_the_last_event_time_are_remembered() -> None:
 @pytest.mark.parametrize("stream", [SAMPLE, RAW])
 def test_only_an_own_stream_vouches_for_the_contract(stream: str | None) -> None:
     """Frames without a wrapper come over an own stream, and may be of any contract."""
-    wishes = Wishes(include_usds_margined=True)
-    made = selection(wishes)
+    contract_filter = ContractFilter(include_usds_margined=True)
+    made = selection(contract_filter)
     assert taken(made, frame(1, stream=stream), markets=COIN_M) == [(1, None if stream == SAMPLE else 1000)]
     assert taken(made, frame(2, "BTCUSDT", stream, st=1), markets=COIN_M) == []
     assert made.tally.other_market == 1
@@ -99,13 +99,13 @@ def test_only_an_own_stream_vouches_for_the_contract(stream: str | None) -> None
 
 
 def test_an_own_stream_needs_no_other_reason_to_be_wanted() -> None:
-    made = selection(Wishes(("BTCUSDT",)))
+    made = selection(ContractFilter(("BTCUSDT",)))
     assert ids(made, frame(1, "BTCUSDT", st=1), markets=COIN_M) == [1]
     assert made.tally.other_market == 0
 
 
 def test_samples_of_contracts_that_were_not_asked_for_are_left_out() -> None:
-    made = selection(Wishes((BTC,), every_change=False))
+    made = selection(ContractFilter((BTC,), every_change=False))
     assert ids(made, frame(1, stream=SAMPLE), frame(1, ETH, SAMPLE), frame(2, stream=SAMPLE)) == [1, 2]
     assert made.tally.other_market == 1
 
@@ -121,15 +121,15 @@ def test_samples_count_until_the_own_stream_has_spoken() -> None:
 
 
 def test_at_the_sampled_pace_each_sample_counts_and_nothing_is_covered() -> None:
-    made = selection(Wishes(every_change=False))
+    made = selection(ContractFilter(every_change=False))
     assert taken(made, frame(1), frame(2, stream=SAMPLE), frame(1, stream=RAW)) == [(1, None), (2, None)]
     assert made.tally.known == 1
 
 
 def test_samples_confirm_own_streams_where_contracts_are_discovered() -> None:
     second = 1_000_000
-    for wishes, compared in ((Wishes(), 1), (Wishes((BTC,)), 0)):
-        made = selection(wishes)
+    for contract_filter, compared in ((ContractFilter(), 1), (ContractFilter((BTC,)), 0)):
+        made = selection(contract_filter)
         taken(made, frame(1, stream=SAMPLE), at=1)
         taken(made, frame(2, stream=SAMPLE), at=4 * second)
         taken(made, frame(3), at=5 * second)
@@ -450,7 +450,7 @@ def test_no_interval_touches_one_of_the_sync_before_where_its_clock_was_ahead() 
     assert taken(made, frame(1), at=20 * second) == [(1, 20 * second)]
     state = made._cursor.state()
     assert state["newest_received_at_us"] == 20 * second
-    following = Selection(Cursor.from_state(state, "test", date(2026, 6, 1)), Wishes(), None, SCHEMA)
+    following = Selection(Cursor.from_state(state, "test", date(2026, 6, 1)), ContractFilter(), None, SCHEMA)
     assert [taken(following, frame(at), at=at * second)[0] for at in (14, 20, 21, 22)] == [
         (14, None),
         (20, None),
@@ -485,7 +485,7 @@ def test_the_hole_before_a_sync_ends_with_the_first_update_of_each_feed() -> Non
 
 
 def test_a_sample_ends_the_hole_where_nothing_else_is_followed() -> None:
-    (hole,) = holes(selection(Wishes(every_change=False)), frame(1, stream=SAMPLE), at=(MS + 3000) * 1000)
+    (hole,) = holes(selection(ContractFilter(every_change=False)), frame(1, stream=SAMPLE), at=(MS + 3000) * 1000)
     assert "a hole of 3.0 seconds until the first update of this sync. " in hole
 
 
@@ -494,7 +494,7 @@ def test_where_nothing_came_the_hole_lasts_until_the_end() -> None:
     assert made.take_notes() == []
     (hole,) = made.take_notes(MS / 1000 + 60)
     assert "a hole of 60 seconds until the end of this sync, in which no update came. " in hole
-    assert Selection(Cursor("test"), Wishes(), None, SCHEMA).take_notes(MS / 1000) == []
+    assert Selection(Cursor("test"), ContractFilter(), None, SCHEMA).take_notes(MS / 1000) == []
 
 
 def test_what_a_standby_had_read_before_an_interval_began_is_not_covered() -> None:

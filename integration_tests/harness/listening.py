@@ -15,11 +15,11 @@ import orjson
 from local_exchange import LocalExchange
 from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.endpoints import Market
-from source_binance_futures.binance.market_stream.contracts import Venue
 from source_binance_futures.binance.market_stream.failover import State
 from source_binance_futures.binance.market_stream.items import Batch, Failed, Gap, Item, LogLine, Outbox, Silence
 from source_binance_futures.binance.market_stream.line import Timing
 from source_binance_futures.binance.market_stream.reader import MarketStream
+from source_binance_futures.binance.market_stream.subscriptions import EndpointGroup
 from source_binance_futures.binance.transport.proxy import Route
 
 from .accounts import EVERY_COIN_M, Account
@@ -59,7 +59,7 @@ class Listener:
         self.payloads = 0
         self.failure_of_window: Exception | None = None
         self.market = MarketStream(
-            [Venue((url,), frozenset(Market), symbols)],
+            [EndpointGroup((url,), frozenset(Market), symbols)],
             route or Route(),
             CLOCK,
             standby=standby,

@@ -8,9 +8,9 @@ from enum import Enum
 from typing import Any
 
 from ..binance.endpoints import TESTNET, Market
+from ..binance.market_stream.coverage import LATE_AFTER_US
 from ..binance.market_stream.exchange_clock import UNCERTAINTY_BY_EVENT_TIME
 from ..binance.market_stream.line import BEHIND_AFTER, Timing
-from ..binance.market_stream.samples import LATE_AFTER_US
 from ..binance.market_stream.subscriptions import ANSWER_WITHIN
 from ..binance.websocket_api.prices import ALL_SYMBOLS_WEIGHT, HANDSHAKE_WEIGHT, INVALID_SYMBOL, ONE_SYMBOL_WEIGHT
 from .stats import AddressStats, MessageStats, Stats

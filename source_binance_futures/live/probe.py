@@ -13,9 +13,8 @@ from orjson import JSONDecodeError, dumps, loads
 from ..binance.clock import Clock, Stop
 from ..binance.endpoints import ALL_MARKET_STREAM, Environment, Market, market_of, own_stream, stream_address
 from ..binance.errors import BinanceError, HandshakeRefused, NoAnswer, RateLimited
-from ..binance.market_stream.contracts import MOST_STREAMS
 from ..binance.market_stream.reader import WakingSelector
-from ..binance.market_stream.subscriptions import Subscriptions, control_answer
+from ..binance.market_stream.subscriptions import MOST_STREAMS, Subscriptions, control_answer
 from ..binance.transport.address import host_of
 from ..binance.transport.connection import Connection, Dialler, Opening, open_in_background
 from ..binance.transport.proxy import Route

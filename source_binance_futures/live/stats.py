@@ -17,6 +17,7 @@ from typing import Any
 from orjson import loads
 
 from ..binance.endpoints import ALL_MARKET_STREAM, Market, market_of, own_stream
+from ..binance.market_stream.coverage import SETTLED_AFTER_US
 from ..binance.market_stream.messages import (
     COIN_M_SYMBOL_TYPE,
     WIRE_KEYS,
@@ -25,7 +26,6 @@ from ..binance.market_stream.messages import (
     market_of_book_ticker,
     parse_frame,
 )
-from ..binance.market_stream.samples import SETTLED_AFTER_US
 from ..binance.transport.framing import PING, PONG, ControlFrame
 
 CONTRACT_INFO_STREAM = "!contractInfo"

@@ -94,7 +94,7 @@ class Capture:
         self._clock = stop.clock
         self._logger = logger
         self._stream_name = stream_name
-        self._selection = Selection(cursor, config.wishes, config.max_book_tickers, schema)
+        self._selection = Selection(cursor, config.contract_filter, config.max_book_tickers, schema)
         self._tally = self._selection.tally
         self._began = market.began
         self._window_ends = market.window_ends

@@ -11,8 +11,8 @@ from typing import Any
 
 from .. import files
 from ..binance.clock import Clock
-from ..binance.market_stream.contracts import venues_of
 from ..binance.market_stream.reader import MarketStream
+from ..binance.market_stream.subscriptions import endpoint_groups
 from ..config import Config
 from .cursor import Cursor
 
@@ -24,7 +24,7 @@ def market_for(
 ) -> MarketStream:
     """Return the market stream of a sync, whose window begins now; it does not listen yet."""
     return listen(
-        venues_of(config.wishes, config.environment, cursor.known_symbols, clock.today()),
+        endpoint_groups(config.contract_filter, config.environment, cursor.known_symbols, clock.today()),
         config.route,
         clock,
         standby=config.standby_connection,

@@ -7,12 +7,11 @@ from math import inf
 from typing import Any, TypeAlias
 
 from ..binance.endpoints import ALL_MARKET_STREAM, Market
-from ..binance.market_stream.contracts import Wishes
-from ..binance.market_stream.coverage import Coverage
+from ..binance.market_stream.coverage import Alarm, Coverage, Samples
 from ..binance.market_stream.items import Batch, Gap, Takeover
 from ..binance.market_stream.line import BEHIND_AFTER
 from ..binance.market_stream.messages import NoBookTicker, book_ticker_record, market_of_book_ticker, parse_frame
-from ..binance.market_stream.samples import Alarm, Samples
+from ..binance.market_stream.subscriptions import ContractFilter
 from .cursor import Cursor, Restart
 from .summary import SchemaDrift, Tally, hole_before
 
@@ -28,11 +27,13 @@ class Selection:
     `most` is how many records are wanted in all, None for no limit. `schema` is what records are held to.
     """
 
-    def __init__(self, cursor: Cursor, wishes: Wishes, most: int | None, schema: Mapping[str, Any]) -> None:
+    def __init__(
+        self, cursor: Cursor, contract_filter: ContractFilter, most: int | None, schema: Mapping[str, Any]
+    ) -> None:
         self.tally = Tally()
         self.samples = Samples()
         self._cursor = cursor
-        self._wishes = wishes
+        self._filter = contract_filter
         self._most = most
         self._drift = SchemaDrift(schema)
         self.coverage = Coverage(cursor.newest_received_at_us or 0)
@@ -90,7 +91,7 @@ class Selection:
         self._exchange_ahead_us[feed] = latest - received_at_us
         self._pushed_until_us[feed] = latest
         self._cursor.begin_read(received_at_us, latest)
-        follows, compares = self._wishes.every_change, self._wishes.discovers
+        follows, compares = self._filter.every_change, self._filter.discovers
         drift_is_due = self._drift.is_due(received_at_us)
         is_first = feed not in self._heard_feeds
         for payload in batch.payloads:
@@ -129,7 +130,7 @@ class Selection:
     def _is_wanted(self, book_ticker: Mapping[str, Any], markets: frozenset[Market]) -> bool:
         """Whether a frame that no stream of its own vouches for is of a contract that was asked for."""
         market = market_of_book_ticker(book_ticker)
-        return market in markets and self._wishes.wants(book_ticker["s"], market)
+        return market in markets and self._filter.wants(book_ticker["s"], market)
 
     def _leave_out(self, payload: bytes, why: NoBookTicker, batch: Batch, records: Records) -> Iterator[Records | str]:
         """The sentence about a frame that was left out, after the records that came before it."""

@@ -20,14 +20,12 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "binance/transport/handshake": ("test_handshake",),
     "binance/websocket_api/prices": ("test_prices", "test_weight"),
     "binance/market_stream/backoff": ("test_backoff",),
-    "binance/market_stream/contracts": ("test_contracts",),
     "binance/market_stream/coverage": ("test_coverage",),
     "binance/market_stream/exchange_clock": ("test_exchange_clock",),
     "binance/market_stream/failover": ("test_failover",),
     "binance/market_stream/items": ("test_items",),
     "binance/market_stream/line": ("test_line",),
     "binance/market_stream/messages": ("test_messages", "test_scan"),
-    "binance/market_stream/samples": ("test_own_and_samples",),
     "binance/market_stream/subscriptions": ("test_subscriptions", "test_scan"),
     "live/expectations": ("live/test_expectations",),
     "live/report": ("live/test_report",),
@@ -62,7 +60,7 @@ EXCUSED: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "binance/market_stream/items": (
         ("if seconds > 0 else", "seconds > 0", "seconds >= 0", "waiting for no time is not waiting"),
     ),
-    "binance/market_stream/samples": (
+    "binance/market_stream/coverage": (
         ("self.newest = -1", "1", "2", "0", "update ids are positive"),
         ("self.line = -1", "1", "2", "no line has either number"),
         ("contract.line, contract.waits_for = -1", "1", "2", "no line has either number"),

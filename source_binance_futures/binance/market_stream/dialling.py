@@ -11,7 +11,7 @@ from ..errors import AddressRefused, BinanceError, Owner, RateLimited
 from ..transport.connection import Connection, Dialler, Opening, open_in_background
 from ..transport.proxy import Route
 from .backoff import Refusal
-from .contracts import FeedPlan
+from .subscriptions import FeedPlan
 
 MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
 

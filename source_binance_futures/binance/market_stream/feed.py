@@ -14,12 +14,11 @@ from ..text import first_of
 from ..transport.address import host_of
 from ..transport.connection import Opening
 from ..transport.proxy import Route
-from .contracts import FeedPlan
 from .dialling import Dialling, Opened
 from .failover import Action, Close, Dial, Failover, GiveUp, Pause, Ping, Resume, TookOver
 from .items import LogLine, Outbox, Takeover
 from .line import Timing
-from .subscriptions import Subscriptions
+from .subscriptions import FeedPlan, Subscriptions
 from .wire import Wire
 
 RECONNECT_EVERY = 30.0  # seconds between two replacements because of a subscription

@@ -23,13 +23,13 @@ from ..transport.address import host_of
 from ..transport.connection import Opening, open_in_background
 from ..transport.proxy import Route
 from .backoff import Backoff, Ceiling
-from .contracts import Contracts, FeedPlan, Venue
 from .exchange_clock import ExchangeClock
 from .failover import Failover
 from .feed import Feed, Surroundings
 from .items import Failed, Item, LogLine, Outbox
 from .line import Timing
 from .messages import contracts_in, market_of_book_ticker
+from .subscriptions import Contracts, EndpointGroup, FeedPlan
 
 TICK = 0.25  # seconds between looks at the clocks
 FIRST_PATIENCE = 10.0  # seconds without data, where another address is worth a try
@@ -37,7 +37,7 @@ TELL_EVERY = 6.0  # seconds; a round of samples takes five
 
 
 class EventLoop:
-    """Reads everything that `venues` ask for and puts it into `outbox`. It belongs to whoever calls `turn`.
+    """Reads everything that `groups` ask for and puts it into `outbox`. It belongs to whoever calls `turn`.
 
     `window_ends` is a moment of the steady clock; it only serves to judge whether waiting for the exchange makes sense.
     The clock, the selector, the opening of connections and chance (in [0, 1)) are what virtual time brings along.
@@ -45,7 +45,7 @@ class EventLoop:
 
     def __init__(
         self,
-        venues: Sequence[Venue],
+        groups: Sequence[EndpointGroup],
         route: Route,
         clock: Clock,
         outbox: Outbox,
@@ -66,7 +66,7 @@ class EventLoop:
         self._chance = chance
         self._timing = timing or Timing()
         self._around = Surroundings(route, clock, outbox, selector, selector.wake, opening, self._timing)
-        self._contracts = [Contracts(venue, clock.today()) for venue in venues]
+        self._contracts = [Contracts(group, clock.today()) for group in groups]
         self._contracts_of: dict[int, Contracts] = {}  # by the number of the feed
         self._ceiling = Ceiling()
         self._was_full = self._pause_was_told = self._is_over = False
@@ -225,7 +225,7 @@ class EventLoop:
 
 
 class MarketStream:
-    """A capture of everything that `venues` ask for, read by a thread of its own.
+    """A capture of everything that `groups` ask for, read by a thread of its own.
 
     `start`, once or more often, then `take` until the window ends, then `stop`. `began` and `window_ends` are moments
     of the steady clock.
@@ -233,7 +233,7 @@ class MarketStream:
 
     def __init__(
         self,
-        venues: Sequence[Venue],
+        groups: Sequence[EndpointGroup],
         route: Route,
         clock: Clock,
         *,
@@ -251,7 +251,7 @@ class MarketStream:
         self._outbox = outbox or Outbox()
         self._selector = selector or WakingSelector()
         self._loop = EventLoop(
-            venues,
+            groups,
             route,
             clock,
             self._outbox,

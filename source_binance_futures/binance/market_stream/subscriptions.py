@@ -1,6 +1,9 @@
-"""What one connection listens to: the streams of its address, and those that are asked for by messages. Pure.
+"""Which contracts there are, which of them are followed, over which feed, and what one connection listens to. Pure.
 
-SUBSCRIBE and its answer [binance-facts 1, 2.5]; Binance takes 10 control messages a second, and these are few:
+A feed is one address with at most 200 streams, kept alive by connections of its own. An endpoint group is all that is
+followed at one host: the feeds that its contracts fill, the first of them with the all-market stream, which shows what
+there is. A connection has the streams of its address, and asks for those that appear later by control messages
+[binance-facts 1, 2.5]; Binance takes 10 of them a second, and these are few:
 
     {"method":"SUBSCRIBE","params":["btcusd_perp@bookTicker","ethusd_perp@bookTicker"],"id":1}
     {"result":null,"id":1}
@@ -8,16 +11,141 @@ SUBSCRIBE and its answer [binance-facts 1, 2.5]; Binance takes 10 control messag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from typing import NamedTuple
 
 import orjson
 
+from ..endpoints import ALL_MARKET_STREAM, Environment, Market, is_expired, market_of, own_stream
 from ..text import told
 
+MOST_STREAMS = 200  # of one connection, by the older and smaller of Binance's two figures [binance-facts 1]
+MOST_CONTRACTS = 2000  # of one group; Binance lists about 800, and a server that invents names must not fill the memory
 MESSAGE_EVERY = 0.3  # seconds
 NAMES_A_MESSAGE = 100
 ANSWER_WITHIN = 5.0  # seconds
+
+
+@dataclass(frozen=True)
+class EndpointGroup:
+    """What is listened to at one host.
+
+    `bases` are where it may be found, `symbols` the contracts that are followed from the first moment. With
+    `all_market` the first feed brings the all-market stream too. With `discovers` contracts of `markets` that appear in
+    it are followed as well; without, it is taken as it comes where no symbols are given.
+    """
+
+    bases: tuple[str, ...]
+    markets: frozenset[Market]
+    symbols: tuple[str, ...] = ()
+    all_market: bool = False
+    discovers: bool = False
+
+
+@dataclass(frozen=True)
+class ContractFilter:
+    """What a user wants of the market stream."""
+
+    symbols: tuple[str, ...] = ()  # empty: all
+    include_usds_margined: bool = False
+    every_change: bool = True
+
+    @property
+    def discovers(self) -> bool:
+        """Whether contracts are followed as they appear in the all-market stream."""
+        return self.every_change and not self.symbols
+
+    def wants(self, symbol: str, market: Market) -> bool:
+        """Whether a contract that appears in the all-market stream is asked for."""
+        if self.symbols:
+            return symbol in self.symbols
+        return self.include_usds_margined or market is Market.COIN_M
+
+
+def endpoint_groups(
+    contract_filter: ContractFilter, environment: Environment, known: Iterable[str], today: date
+) -> list[EndpointGroup]:
+    """The groups that fulfil `contract_filter`; `known` are the contracts of the state."""
+    if not contract_filter.every_change:
+        return [EndpointGroup(environment.coin_m_bases, frozenset(Market), all_market=True)]
+    if contract_filter.symbols:
+        return _of_named(contract_filter.symbols, environment)
+    markets = [Market.COIN_M, Market.USDS_M] if contract_filter.include_usds_margined else [Market.COIN_M]
+    together: dict[tuple[str, ...], list[Market]] = {}
+    for market in markets:
+        together.setdefault(environment.bases(market), []).append(market)
+    listed = [symbol for symbol in known if not is_expired(symbol, today)]
+    return [
+        EndpointGroup(
+            bases,
+            frozenset(found),
+            tuple(symbol for symbol in listed if market_of(symbol) in found)[:MOST_CONTRACTS],
+            all_market=True,
+            discovers=True,
+        )
+        for bases, found in together.items()
+    ]
+
+
+def _of_named(symbols: Iterable[str], environment: Environment) -> list[EndpointGroup]:
+    together: dict[tuple[str, ...], list[str]] = {}
+    for symbol in symbols:
+        together.setdefault(environment.bases(market_of(symbol)), []).append(symbol)
+    return [EndpointGroup(bases, frozenset(map(market_of, found)), tuple(found)) for bases, found in together.items()]
+
+
+@dataclass
+class FeedPlan:
+    """The streams of one feed, in the order in which they are asked for. It only grows."""
+
+    bases: tuple[str, ...]
+    streams: list[str] = field(default_factory=list)
+
+    @property
+    def follows_contracts(self) -> bool:
+        return self.streams != [ALL_MARKET_STREAM]
+
+
+class Contracts:
+    """The contracts of one group, spread over as many feeds as they take."""
+
+    def __init__(self, group: EndpointGroup, today: date) -> None:
+        self.feeds: list[FeedPlan] = []
+        self._group = group
+        self._today = today
+        self._followed: set[str] = set()
+        if group.all_market:
+            self.feeds.append(FeedPlan(group.bases, [ALL_MARKET_STREAM]))
+        for symbol in group.symbols:
+            self._follow(symbol)
+
+    @property
+    def markets(self) -> frozenset[Market]:
+        return self._group.markets
+
+    @property
+    def follows(self) -> bool:
+        """Whether contracts are followed by their own streams, now or once they appear."""
+        return self._group.discovers or bool(self._group.symbols)
+
+    def appeared(self, symbol: str, market: Market) -> bool:
+        """A contract was seen in the all-market stream; True if it is followed from here on and was not before."""
+        if not self._group.discovers or market not in self._group.markets or symbol in self._followed:
+            return False
+        if len(self._followed) >= MOST_CONTRACTS or is_expired(symbol, self._today):
+            return False
+        self._follow(symbol)
+        return True
+
+    def _follow(self, symbol: str) -> None:
+        if symbol in self._followed:
+            return
+        self._followed.add(symbol)
+        if not self.feeds or len(self.feeds[-1].streams) >= MOST_STREAMS:
+            self.feeds.append(FeedPlan(self._group.bases))
+        self.feeds[-1].streams.append(own_stream(symbol))
 
 
 class ControlAnswer(NamedTuple):
