@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from .binance.clock import LOOK_EVERY, Deadline, Stop, start_thread
 from .binance.endpoints import ALL_MARKET_STREAM, Market, market_of, own_stream, stream_address
 from .binance.errors import BinanceError, NoThread, causes_of
-from .binance.market_stream.dialling import MAX_MESSAGE_BYTES
+from .binance.market_stream.feed import MAX_MESSAGE_BYTES
 from .binance.market_stream.messages import NoBookTicker, parse_frame
 from .binance.market_stream.subscriptions import MOST_CONTRACTS, EndpointGroup, endpoint_groups
 from .binance.text import first_of

@@ -485,3 +485,20 @@ def test_a_gap_has_a_length_whatever_the_clocks_say() -> None:
     assert overdue(samples, 37, ahead=-60) == [Alarm(BTC, 0, 0), lost(0, 0.002)]
     assert own(samples, 107, 0.5)
     assert overdue(samples, 38) == [lost(0.002, 0.5)]
+
+
+def test_what_a_connection_that_took_over_has_still_to_show_waits_for_no_sample_of_before() -> None:
+    samples = settled()
+    sample(samples, 105, 4)
+    samples.recheck(["UNHEARD_OF", BTC], moment(5), moment(5.5))
+    assert overdue(samples, 6) == [], "its own samples tell, once they are no older than it"
+    assert own(samples, 110, 8)
+
+
+def test_one_that_rests_hides_no_other() -> None:
+    samples = alarmed()
+    for update_id, at in ((1, 1), (2, 4)):
+        samples.sample("B", update_id, moment(at), moment(at), feed=0, line=0)
+    sample(samples, 110, 7)
+    samples.sample("B", 3, moment(7), moment(7), feed=0, line=0)
+    assert overdue(samples, 9) == [Alarm("B", 0, 0)]

@@ -144,13 +144,13 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
     },
     "binance/market_stream/feed.py": {
         SIMULATION: [
-            ("message = wire.subscriptions.message(now)", "message = None"),
+            ("message = connection.subscriptions.message(now)", "message = None"),
             ("self._subscription_failed(number, fault, now)", "pass"),
             ("self._do(self.machine.lost(number, read.lost, now), now)", "pass"),
             ("self._around.outbox.put(Takeover(self.number, action.covers_from, _symbols(streams)))", "pass"),
-            ("is_dumb = primary is not None and not primary.has_data", "is_dumb = False"),
-            ("selector.unregister(wire.descriptor)\n        else:", "pass\n        else:"),
-            ("wire.connection.close()", "pass"),
+            ("if primary is not None and not primary.has_data:", "if False:"),
+            ("selector.unregister(connection.descriptor)\n        else:", "pass\n        else:"),
+            ("connection.websocket.close()", "pass"),
             ("return own_stream(symbol) in self.plan.streams", "return self.number == 0"),
         ]
     },

@@ -8,19 +8,20 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from ..clock import Clock
-from ..endpoints import own_stream
-from ..errors import BinanceError, causes_of
+from ..endpoints import own_stream, stream_address
+from ..errors import AddressRefused, BinanceError, Owner, RateLimited, causes_of
 from ..text import first_of
 from ..transport.address import host_of
-from ..transport.connection import Opening
+from ..transport.connection import Connection, Dialler, Opening
 from ..transport.proxy import Route
-from .dialling import Dialling, Opened
+from .backoff import Refusal
 from .failover import Action, Close, Dial, Failover, GiveUp, Pause, Ping, Resume, TookOver
 from .items import LogLine, Outbox, Takeover
 from .line import Timing
-from .subscriptions import FeedPlan, Subscriptions
-from .wire import Wire
+from .messages import Read, is_shutdown_notice, scan
+from .subscriptions import FeedPlan, Subscriptions, control_answer
 
+MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
 RECONNECT_EVERY = 30.0  # seconds between two replacements because of a subscription
 
 
@@ -36,6 +37,57 @@ class Surroundings(NamedTuple):
     timing: Timing
 
 
+class FeedConnection:
+    """An open connection to the base with the position `base` in the list of bases, and what it listens to.
+
+    With `own_streams` contracts are followed by their own streams.
+    """
+
+    def __init__(
+        self, websocket: Connection, subscriptions: Subscriptions, clock: Clock, *, base: int, own_streams: bool
+    ) -> None:
+        self.websocket = websocket
+        self.descriptor = websocket.fileno()  # a connection that is over has none any more
+        self.subscriptions = subscriptions
+        self.base = base
+        self._clock = clock
+        self._own_streams = own_streams
+
+    def read(self, now: float) -> Read:
+        """What has arrived. Answers to our own messages and notices of shutdown are handled here, not forwarded."""
+        # The time before the read: rows cover what was pushed until then, so the connection must have lived then.
+        received_at_us = self._clock.to_us(now)
+        received = self.websocket.receive()
+        ended = bool(received.payloads) and received.drained and self.websocket.has_ended()
+        read = scan(received.payloads, own_streams=self._own_streams)
+        payloads, refused = read.payloads, None
+        if read.retiring:
+            payloads = [payload for payload in payloads if not is_shutdown_notice(payload)]
+        if self.subscriptions.expects_answer:
+            payloads, refused = self._take_answers(payloads, now)
+        loss = self.websocket.loss
+        return read._replace(
+            payloads=payloads,
+            received_at_us=received_at_us,
+            heard=received.heard,
+            drained=received.drained,
+            ended=ended,
+            refused=refused,
+            lost=None if loss is None else str(loss),
+        )
+
+    def _take_answers(self, payloads: list[bytes], now: float) -> tuple[list[bytes], str | None]:
+        """The payloads that answer no control message, and why the server refused a subscription."""
+        others, refused = [], None
+        for payload in payloads:
+            answer = control_answer(payload) if b'"s"' not in payload else None
+            if answer is None:
+                others.append(payload)
+            else:
+                refused = self.subscriptions.answered(answer, now) or refused
+        return others, refused
+
+
 class Feed:
     """Drives `machine` for the streams of `plan`; `number` tells feeds apart."""
 
@@ -49,59 +101,62 @@ class Feed:
         self.plan = plan
         self._around = around
         self._own_streams = own_streams
-        self._wires: dict[int, Wire] = {}
+        self.refused: BinanceError | None = None  # why the newest failed attempt failed
+        self._connections: dict[int, FeedConnection] = {}
         self._lines = 0
         self._lost: str | None = None  # why the newest loss happened
-        self._dialling = Dialling(
-            plan,
-            around.route,
-            around.clock,
-            connect_within=around.timing.connect,
-            wake=around.wake,
-            opening=around.opening,
-        )
         self._next_reconnect_at = 0.0
+        self._dialler: Dialler[tuple[int, int]] = Dialler(
+            around.route, around.clock, MAX_MESSAGE_BYTES, wake=around.wake, opening=around.opening
+        )
+        self._base = 0  # the next attempt's
+        self._base_in_use = 0  # the one that is thought to be right
+        self._bases_refused = 0  # in a row
 
     # --- what happens ---
 
     def tick(self, now: float) -> None:
         """Time has passed: clocks are looked at, and what appeared is subscribed."""
-        for number, wire in list(self._wires.items()):
-            message = wire.subscriptions.message(now)
+        for number, connection in list(self._connections.items()):
+            message = connection.subscriptions.message(now)
             if message is not None:
-                wire.connection.send_text(message)
-            fault = wire.subscriptions.fault(now)
+                connection.websocket.send_text(message)
+            fault = connection.subscriptions.fault(now)
             if fault is not None:
                 self._subscription_failed(number, fault, now)
         self._do(self.machine.tick(now), now)
 
     def meet_new_connections(self, now: float) -> None:
         """Takes the outcomes of attempts that have ended."""
-        while (outcome := self._dialling.outcome(now)) is not None:
-            if isinstance(outcome, Opened):
-                self._open(outcome, now)
-            else:
-                causes = causes_of(outcome.error)
-                if causes:
-                    self._log("debug", f"{outcome.error} {causes}")
-                self._do(self.machine.refused(outcome, now), now)
+        while (outcome := self._dialler.outcome()) is not None:
+            (base, named), ended = outcome
+            if isinstance(ended, Connection):
+                self._bases_refused = 0
+                self._open(ended, base, named, now)
+                continue
+            self.refused = ended
+            causes = causes_of(ended)
+            if causes:
+                self._log("debug", f"{ended} {causes}")
+            self._do(self.machine.refused(self._refusal(ended, base, now), now), now)
 
     def read(self, number: int, now: float) -> Sequence[bytes]:
         """Reads what has arrived over one line; the samples among it."""
-        wire = self._wires.get(number)
-        if wire is None:
+        connection = self._connections.get(number)
+        if connection is None:
             return []
-        read = wire.read(now)
+        read = connection.read(now)
         samples = [*read.samples]
         if read.ended and self.machine.primary is self.machine.line(number):
-            for other in [line for line in self._wires if line != number]:  # it may have ended too: who has the rest?
+            # It may have ended too: who has the rest?
+            for other in [line for line in self._connections if line != number]:
                 samples += self.read(other, now)
         if read.refused is not None:
             self._subscription_failed(number, read.refused, now)
         self._do(self.machine.received(number, read, now), now)
         if read.has_data:
             self.brought_data = True
-            self._note_base(wire, number)
+            self._note_base(connection, number)
         if read.lost is not None:
             self._lost = read.lost
             self._do(self.machine.lost(number, read.lost, now), now)
@@ -123,28 +178,23 @@ class Feed:
 
     def end(self, now: float) -> None:
         """Leaves every connection, also one that is still being opened."""
-        self._dialling.close()
+        self._dialler.close()
         self._do(self.machine.window_ended(now), now)
 
     @property
     def is_busy(self) -> bool:
         """Whether it has a connection, or tries to get one."""
-        return bool(self._wires) or self._dialling.is_under_way
+        return bool(self._connections) or self._dialler.under_way > 0
 
     @property
     def trouble(self) -> str | None:
         """What went wrong last, where no connection came about or one was lost."""
-        return self._lost or (str(self._dialling.trouble) if self._dialling.trouble is not None else None)
-
-    @property
-    def refused(self) -> BinanceError | None:
-        """Why the newest failed attempt failed."""
-        return self._dialling.trouble
+        return self._lost or (str(self.refused) if self.refused is not None else None)
 
     @property
     def unanswered(self) -> str | None:
         """What the attempt that is still under way waits for; None where there is none."""
-        if not self._dialling.is_under_way:
+        if self._dialler.under_way == 0:
             return None
         return f"{host_of(self.plan.bases[0])} did not answer before the window ended"
 
@@ -159,8 +209,8 @@ class Feed:
         registered = self._around.selector.get_map()
         return [
             number
-            for number, wire in self._wires.items()
-            if wire.connection.has_decrypted_bytes() and wire.descriptor in registered
+            for number, connection in self._connections.items()
+            if connection.websocket.has_decrypted_bytes() and connection.descriptor in registered
         ]
 
     # --- what the machine asks for ---
@@ -170,7 +220,7 @@ class Feed:
             if isinstance(action, Dial):
                 self._dial()
             elif isinstance(action, TookOver):
-                streams = self._wires[action.line].subscriptions.unconfirmed(now, self._around.timing.backlog)
+                streams = self._connections[action.line].subscriptions.unconfirmed(now, self._around.timing.backlog)
                 self._around.outbox.put(Takeover(self.number, action.covers_from, _symbols(streams)))
             elif isinstance(action, GiveUp):
                 self.failure = action.error
@@ -180,56 +230,69 @@ class Feed:
                 self._around.outbox.put(action)
 
     def _do_to_line(self, action: Close | Ping | Pause | Resume) -> None:
-        wire = self._wires[action.line]
+        connection = self._connections[action.line]
         selector = self._around.selector
         if isinstance(action, Ping):
-            wire.connection.ping()
+            connection.websocket.ping()
         elif isinstance(action, Resume):
-            selector.register(wire.descriptor, selectors.EVENT_READ, (self, action.line))
+            selector.register(connection.descriptor, selectors.EVENT_READ, (self, action.line))
         elif isinstance(action, Pause):
-            selector.unregister(wire.descriptor)
+            selector.unregister(connection.descriptor)
         else:
-            del self._wires[action.line]
+            del self._connections[action.line]
             with contextlib.suppress(KeyError):  # it was left unread
-                selector.unregister(wire.descriptor)
-            wire.connection.close()
+                selector.unregister(connection.descriptor)
+            connection.websocket.close()
 
     def _log(self, level: Literal["debug", "info", "warning"], text: str) -> None:
         self._around.outbox.put(LogLine(level, self.machine.named(text)))
 
-    def _note_base(self, wire: Wire, number: int) -> None:
+    def _note_base(self, connection: FeedConnection, number: int) -> None:
         """The line in use decides, since a standby may be at another address, which brings data too."""
         primary = self.machine.primary
-        if primary is not None and primary.number == number:
-            news = self._dialling.brings_data(wire.base)
-            if news is not None:
-                self._log("info", news)
+        if primary is None or primary.number != number:
+            return
+        self._base = connection.base
+        if self._base != self._base_in_use:
+            self._base_in_use = self._base
+            self._log("info", f"{self.plan.bases[self._base]} brings data, and is used from now on.")
 
-    def _open(self, opened: Opened, now: float) -> None:
+    def _refusal(self, error: BinanceError, base: int, now: float) -> Refusal:
+        """What a failed attempt means; the base that brought data is kept, where one is refused the next is tried."""
+        if isinstance(error, AddressRefused):
+            self._bases_refused += 1
+            self._base = (base + 1) % len(self.plan.bases)
+            return Refusal(error, for_good=self._bases_refused >= len(self.plan.bases))
+        if isinstance(error, RateLimited):
+            return Refusal(error, listens_again_at=now + error.retry_at - self._around.clock.epoch())
+        return Refusal(error, for_good=error.owner is not Owner.EXCHANGE)
+
+    def _open(self, opened: Connection, base: int, named: int, now: float) -> None:
+        """Takes a connection to a base whose address names the first `named` streams."""
         number = self._lines
         self._lines += 1
-        connection = opened.connection
-        wire = Wire(
-            connection,
-            Subscriptions(self.plan.streams, opened.named),
+        connection = self._connections[number] = FeedConnection(
+            opened,
+            Subscriptions(self.plan.streams, named),
             self._around.clock,
-            base=opened.base,
+            base=base,
             own_streams=self._own_streams,
         )
-        self._wires[number] = wire
-        self._around.selector.register(wire.descriptor, selectors.EVENT_READ, (self, number))
+        self._around.selector.register(connection.descriptor, selectors.EVENT_READ, (self, number))
         if self.machine.primary is None:
             # The name without its host, which follows.
             name, _, _ = self.machine.name.partition(" (")
-            text = f"Connected to {host_of(self.plan.bases[opened.base])}."
+            text = f"Connected to {host_of(self.plan.bases[base])}."
             self._around.outbox.put(LogLine("info", f"{name}: {text}" if name else text))
         self._do(self.machine.opened(number, now), now)
 
     def _dial(self) -> None:
         """At another address where the line in use has never brought anything."""
-        primary = self.machine.primary
-        is_dumb = primary is not None and not primary.has_data
-        self._dialling.dial(other_than=self._wires[primary.number].base if primary is not None and is_dumb else None)
+        base, primary = self._base, self.machine.primary
+        if primary is not None and not primary.has_data:
+            base = (self._connections[primary.number].base + 1) % len(self.plan.bases)
+        address, named = stream_address(self.plan.bases[base], self.plan.streams)
+        self._dialler.dial(address, self._around.timing.connect, (base, named))
 
     # --- what does not bring all that it should ---
 
@@ -237,7 +300,7 @@ class Feed:
         """A fresh connection has the streams in its address. Where that does not help, it is reported."""
         primary = self.machine.primary
         if now < self._next_reconnect_at:
-            symbols = first_of(_symbols(self._wires[number].subscriptions.failed))
+            symbols = first_of(_symbols(self._connections[number].subscriptions.failed))
             self._log("warning", f"These contracts are not followed: {symbols}. Cause: {why}.")
             return
         self._next_reconnect_at = now + RECONNECT_EVERY

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from source_binance_futures.binance.clock import Clock
+from source_binance_futures.binance.market_stream.feed import FeedConnection
 from source_binance_futures.binance.market_stream.messages import Read
 from source_binance_futures.binance.market_stream.subscriptions import Subscriptions
-from source_binance_futures.binance.market_stream.wire import Wire
 from source_binance_futures.binance.transport.connection import Connection, Received
 from source_binance_futures.binance.transport.sockets import ByteStream
 
@@ -24,9 +24,9 @@ CLOSE_FRAME = b"\x88\x02\x03\xe8"
 FRAME = b"\x81" + bytes([len(PAYLOAD)]) + PAYLOAD
 
 
-def read(wire: Wire) -> Read:
-    assert wire.connection.wait(PATIENCE)
-    return wire.read(time.monotonic())
+def read(connection: FeedConnection) -> Read:
+    assert connection.websocket.wait(PATIENCE)
+    return connection.read(time.monotonic())
 
 
 class Ending(Connection):
@@ -50,11 +50,11 @@ def test_rows_cover_nothing_after_the_read_in_which_they_came() -> None:
     """A close frame that waits behind it looks like any other byte, so the end is not seen yet."""
     time_of_test = VirtualTime()
     with plain_stream() as (stream, server):
-        connection = Ending(stream, server, time_of_test.pass_by)
-        wire = Wire(connection, Subscriptions([], 0), time_of_test.clock(), base=0, own_streams=True)
+        websocket = Ending(stream, server, time_of_test.pass_by)
+        connection = FeedConnection(websocket, Subscriptions([], 0), time_of_test.clock(), base=0, own_streams=True)
         server.sendall(FRAME)
-        assert connection.wait(PATIENCE)
-        found = wire.read(time_of_test.now)
+        assert websocket.wait(PATIENCE)
+        found = connection.read(time_of_test.now)
         assert (found.payloads, found.ended) == ([PAYLOAD], False)
         assert found.received_at_us == round(EPOCH * 1e6), "the connection lived then"
 
@@ -62,17 +62,17 @@ def test_rows_cover_nothing_after_the_read_in_which_they_came() -> None:
 @pytest.mark.parametrize("over", [False, True])
 def test_a_read_knows_whether_the_connection_is_over_right_after_it(over: bool) -> None:
     with plain_stream() as (stream, server):
-        connection = Connection(stream, 1 << 20, Clock())
-        wire = Wire(connection, Subscriptions([], 0), Clock(), base=0, own_streams=True)
+        websocket = Connection(stream, 1 << 20, Clock())
+        connection = FeedConnection(websocket, Subscriptions([], 0), Clock(), base=0, own_streams=True)
         server.sendall(FRAME)
         if over:
             server.shutdown(socket.SHUT_WR)
             poller = select.poll()
             poller.register(stream.fileno(), select.POLLRDHUP)
             assert poller.poll(PATIENCE * 1000)
-        found = read(wire)
+        found = read(connection)
         assert (found.payloads, found.ended, found.lost) == ([PAYLOAD], over, None)
         if over:
-            after = read(wire)
+            after = read(connection)
             assert after.lost is not None
             assert (after.payloads, after.ended) == ([], False)
