@@ -52,9 +52,7 @@ def fork_for_each(listener: socket.socket, owner: int, folder: Path) -> str:
             request: dict[str, Any] = json.loads(message)
             child = os.fork()
             if not child:
-                for number, file in enumerate(files, 1):
-                    os.dup2(file, number)
-                    os.close(file)
+                take_outputs(dict(zip(request["outputs"], files, strict=True)))
                 for other in (listener, client, *clients.values()):
                     other.close()
                 os.environ.clear()
@@ -74,6 +72,18 @@ def fork_for_each(listener: socket.socket, owner: int, folder: Path) -> str:
                 with contextlib.suppress(OSError):  # it was killed
                     client.send(b"%d" % os.waitstatus_to_exitcode(status))
                 clients.pop(child).close()
+
+
+def take_outputs(files: dict[int, int]) -> None:
+    """Makes these files the outputs of the process, as Python does at its start; what is closed stays closed."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if number in files:
+            os.dup2(files[number], number)
+            os.close(files[number])
+        else:
+            os.close(number)
+            setattr(sys, name, None)
+            setattr(sys, f"__{name}__", None)
 
 
 def exists(process: int) -> bool:

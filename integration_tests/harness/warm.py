@@ -34,13 +34,17 @@ FOLDER, OWNER = "TESTS_WARM_FOLDER", "TESTS_WARM_OWNER"
 """The environment variables that tell workers where those that fork are, and the process with which they end."""
 IMPORTS = "import source_binance_futures.cli, source_binance_futures.entrypoint"
 CLIENT = """
-import json, os, signal, socket, sys
+import fcntl, json, os, signal, socket, sys
 gate = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+if gate.fileno() < 3:  # which a shell has closed
+    gate = socket.socket(fileno=fcntl.fcntl(closed := gate.detach(), fcntl.F_DUPFD, 3))
+    os.close(closed)
+outputs = [number for number, stream in ((1, sys.__stdout__), (2, sys.__stderr__)) if stream is not None]
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 gate.connect(sys.argv[1])
 request = dict(script=sys.argv[2], arguments=sys.argv[3:], environment=dict(os.environ), folder=os.getcwd())
-socket.send_fds(gate, [json.dumps(request).encode()], [1, 2])
+socket.send_fds(gate, [json.dumps(request | dict(outputs=outputs)).encode()], outputs)
 child = int(gate.recv(100))
 for number in SIGNALS:
     signal.signal(number, lambda number, frame: os.kill(child, number))
