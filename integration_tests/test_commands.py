@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import orjson
-import pytest
 import yaml
 
 from local_exchange import LocalExchange
 
-from .harness.connector import (
-    COMMAND,
-    FULL_REFRESH,
-    INCREMENTAL,
-    ROOT,
-    Connector,
-    Output,
-    catalog,
-    discovered,
-    side_by_side,
-)
-from .harness.forked import run_all
+from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, Connector, catalog, discovered
+from .harness.warm import warm_command
+
+DEAD = "http://127.0.0.1:9"
 
 
 def test_spec(connector: Connector) -> None:
@@ -58,15 +45,17 @@ def test_what_discover_declares() -> None:
 
 
 def test_both_streams_prices_first(connector: Connector) -> None:
-    """Whatever the order in the catalog, and with --debug, which shows no secret."""
+    """Whatever the order in the catalog, and with --debug."""
     with LocalExchange(rate=500, sample_every=None) as exchange:
-        config = {"environment": exchange.environment(), "listen_seconds": 2, "unheard_of": 1, "proxy_url": ""}
+        options = {"listen_seconds": 60, "max_book_tickers": 100, "unheard_of": 1, "proxy_url": ""}
+        config = {"environment": exchange.environment(), **options}
         output = connector.read(config, book_tickers=INCREMENTAL, symbol_prices=FULL_REFRESH, debug=True)
     assert output.exit_code == 0
     order = [record["stream"] for record in output.of_type("RECORD")]
     assert order == sorted(order, reverse=True)
-    assert len(output.records("symbol_prices")) == len(exchange.prices)
-    assert len(output.updates) > 100
+    prices = output.records("symbol_prices")
+    assert {row["symbol"]: (row["price"], row["time"]) for row in prices} == dict(exchange.prices)
+    assert len(output.updates) == 100
     assert output.statuses("book_tickers") == output.statuses("symbol_prices") == ["STARTED", "RUNNING", "COMPLETE"]
     (warning,) = output.logs("WARN")
     assert "unheard_of" in warning
@@ -77,131 +66,60 @@ def test_debug_shows_no_secret(connector: Connector) -> None:
     output = connector.read(config, book_tickers=INCREMENTAL, debug=True)
     assert output.exit_code == 1
     assert '"DEBUG"' in output.stdout
-    assert "The proxy http://127.0.0.1:9 did not let the connection through" in output.errors[0]["message"]
+    assert f"The proxy {DEAD} did not let the connection through" in output.errors[0]["message"]
     assert "hunter2" not in output.stdout + output.stderr
 
 
-def test_without_a_network_production_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_without_a_network_production_is_told_in_a_sentence(connector: Connector) -> None:
     """`{}` means production. A proxy that is not there stands for a machine without a network."""
-    none = {"HTTPS_PROXY": "http://127.0.0.1:9"}
-    jobs: dict[str, Callable[[Connector], Output]] = {
-        "check": lambda connector: connector.run("check", {}, variables=none),
-        "prices": lambda connector: connector.read({}, symbol_prices=FULL_REFRESH, variables=none),
-        "listen": lambda connector: connector.read({"listen_seconds": 1}, book_tickers=INCREMENTAL, variables=none),
-    }
-    with side_by_side(tmp_path, jobs) as outputs:
-        check, prices, listen = (outputs[name].result(120) for name in jobs)
+    none = {"HTTPS_PROXY": DEAD}
+    check = connector.run("check", {}, variables=none)
+    read = connector.read({"listen_seconds": 1}, book_tickers=INCREMENTAL, variables=none)
+    told = f"The proxy {DEAD} did not let the connection through: it could not be reached"
     status, sentence = check.status
     assert (status, check.exit_code) == ("FAILED", 0)
-    told = "The proxy http://127.0.0.1:9 did not let the connection through: it could not be reached"
     assert sentence.startswith(told)
-    assert prices.errors[0]["message"].startswith(told)
-    assert listen.errors[0]["message"].startswith(
-        "No connection came about, in the whole listening window of 1 seconds"
-    )
-    assert told in listen.errors[0]["message"]
-    for output in (prices, listen):
-        assert output.exit_code == 1
-        assert output.errors[0]["failure_type"] == "transient_error"
-        assert output.is_plain
+    told_of_window = "No connection came about, in the whole listening window of 1 seconds"
+    assert read.errors[0]["message"].startswith(told_of_window)
+    assert told in read.errors[0]["message"]
+    assert read.exit_code == 1
+    assert {error["failure_type"] for error in read.errors} == {"transient_error"}
     assert check.is_plain
+    assert read.is_plain
 
 
-MISSING = Path("no-such-file.json")
-FILES: dict[str, tuple[dict[str, Any], str]] = {
-    "no configuration": ({"config": MISSING, "catalog": {}}, "There is no configuration file no-such-file.json."),
-    "no state": ({"config": {}, "state": MISSING}, "There is no state file no-such-file.json."),
-    "a configuration that is no JSON": ({"config": b"{", "catalog": {}}, "The configuration file"),
-    "a catalog without streams": ({"config": {}, "catalog": {"a": 1}}, "The catalog file"),
-    "a stream that is not there": (
-        {
-            "config": {},
-            "catalog": {
-                "streams": [
-                    {
-                        "stream": {
-                            "name": "trades",
-                            "json_schema": {"type": "object"},
-                            "supported_sync_modes": ["full_refresh"],
-                        },
-                        "sync_mode": "full_refresh",
-                        "destination_sync_mode": "append",
-                    }
-                ]
-            },
-        },
-        "trades",
-    ),
-}
-
-
-def read_files(name: str, connector: Connector) -> Output:
-    return connector.run("read", **{"catalog": catalog(INCREMENTAL), **FILES[name][0]})
-
-
-@pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Output]]]:
-    jobs = {name: functools.partial(read_files, name) for name in FILES}
-    with side_by_side(tmp_path_factory.mktemp("files"), jobs) as futures:
-        yield futures
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_files_that_a_person_wrote(name: str, outputs: dict[str, Future[Output]]) -> None:
-    output = outputs[name].result(120)
+def test_a_stream_that_is_not_there(connector: Connector) -> None:
+    one = catalog(symbol_prices=FULL_REFRESH)
+    one["streams"][0]["stream"] = {**one["streams"][0]["stream"], "name": "trades"}
+    output = connector.run("read", {}, catalog=one)
     assert output.exit_code == 1
-    assert FILES[name][1] in output.errors[0]["message"] + " ".join(output.logs("ERROR"))
+    assert "trades" in output.errors[0]["message"] + " ".join(output.logs("ERROR"))
     assert output.errors[0]["failure_type"] == "config_error"
-    # The CDK hangs a stack trace of its own on a stream that is not there.
-    assert output.is_plain or name == "a stream that is not there"
-    assert not output.of_type("RECORD")
-
-
-def test_nobody_reads_any_more(tmp_path: Path) -> None:
-    """`read | head -1` ends soon, with a sentence."""
-    with LocalExchange(rate=3000, sample_every=None) as exchange:
-        for name, content in (
-            ("config", {"environment": exchange.environment(), "listen_seconds": 60}),
-            ("catalog", catalog(INCREMENTAL)),
-        ):
-            (tmp_path / name).write_bytes(orjson.dumps(content))
-        arguments = [*COMMAND, "read", "--config", str(tmp_path / "config"), "--catalog", str(tmp_path / "catalog")]
-        process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert process.stdout
-        assert process.stdout.readline().startswith(b"{")
-        process.stdout.close()
-        try:
-            _, stderr = process.communicate(timeout=40)
-        finally:
-            process.kill()
-    assert process.returncode == 1
-    assert stderr == b"source-binance-futures: The output cannot be written: nobody reads it any more. Ending here.\n"
 
 
 def test_help_and_wrong_usage(tmp_path: Path) -> None:
     """In the words of a command line; an option that only the CDK knows, or knows by its beginning, is taken."""
     config = tmp_path / "config"
     config.write_bytes(b"{}")
-    helped, wrong, abbreviated, of_the_cdk = run_all(
-        tmp_path / "runs",
-        [
-            ["--help"],
-            ["discover", "--cofig", str(config)],
-            ["discover", "--conf", str(config)],
-            ["discover", "--config", str(config), "--manifest-path", "no-such-file"],
-        ],
-        messages=False,
-    )
-    assert helped.exit_code == 0
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*warm_command(), *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    helped = run("--help")
+    assert helped.returncode == 0
     assert helped.stdout.startswith("source-binance-futures: Binance Futures for Airbyte")
-    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    wrong = run("discover", "--cofig", str(config))
+    assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr == (
         "source-binance-futures: discover has no option --cofig (did you mean --config?).\n"
         "Write it like: source-binance-futures discover --config FILE\n"
         "Help: source-binance-futures --help\n"
     )
+    abbreviated = run("discover", "--conf", str(config))
+    of_the_cdk = run("discover", "--config", str(config), "--manifest-path", "no-such-file")
     for output in (abbreviated, of_the_cdk):
-        assert output.exit_code == 0
+        assert output.returncode == 0
         assert '"CATALOG"' in output.stdout
 
 

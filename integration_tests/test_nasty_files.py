@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from .harness.connector import INCREMENTAL, Connector, Output, catalog, state_message
-from .harness.forked import run_all
+from .harness.connector import INCREMENTAL, Connector, Output, catalog, side_by_side, state_message
+from .harness.warm import CONNECTOR
 
+COMMANDS = ("check", "read", "discover")
 DEPTH = 100_000
 PASSWORD = "hunter2"
 NOWHERE = {
@@ -43,9 +46,7 @@ CONFIGS: dict[str, tuple[bytes, str]] = {
     "deep, in an unknown option": (b'{"unheard_of":' + deep_objects() + b"}", IS_DEEP),
     "somewhat deep": (b'{"price_symbols":' + deep(500) + b"}", IS_DEEP),
     "half a character in a symbol": (b'{"book_ticker_symbols":["BTC' + HALF + b'"]}', IS_HALF),
-    "half a character in a price symbol": (b'{"price_symbols":["' + HALF + b'"]}', IS_HALF),
     "half a character in an option's name": (b'{"listen' + HALF + b'":1}', IS_HALF),
-    "half a character in environment.name": (b'{"environment":{"name":"' + HALF + b'"}}', IS_HALF),
     "half a character in an address": (
         b'{"environment":{"name":"custom","market_stream_url":"wss://a' + HALF + b'","websocket_api_url":"wss://b"}}',
         IS_HALF,
@@ -66,6 +67,14 @@ CONFIGS: dict[str, tuple[bytes, str]] = {
     "a pace that is an object": (b'{"book_ticker_pace":{}}', "`book_ticker_pace` is {}"),
     "a control character in a symbol": (rb'{"price_symbols":["BTC\u0007"]}', r"contains 'BTC\x07'; each entry is one"),
     "a long symbol": (b'{"price_symbols":["' + b"X" * 99_999 + b' "," "]}', "`price_symbols` contains ' '"),
+    "a number of too many digits": (
+        b'{"listen_seconds": 1' + b"0" * 4400 + b"}",
+        "it contains a number of too many digits",
+    ),
+    "another kind of proxy": (
+        b'{"proxy_url": "ftp://user:' + PASSWORD.encode() + b'@proxy:3128"}',
+        "write it like http://host:3128, socks5://host:1080 or socks5h://host:1080",
+    ),
     "a proxy that is an object": (b'{"proxy_url":{"password":"hunter2"}}', "`proxy_url` must be text"),
 }
 CATALOGS: dict[str, tuple[bytes, str]] = {
@@ -117,6 +126,12 @@ STATES: dict[str, tuple[bytes, str]] = {
     "numbers": (b"[1, 2]", "it is not a list of states"),
     "without a name": (b'[{"type":"STREAM","stream":{"stream_state":{}}}]', "cannot be used"),
     "a type that is none": (orjson.dumps([{**state_message({}), "type": "SOMETIMES"}]), "cannot be used"),
+    "of another connector": (orjson.dumps([state_message({"offset": 5})]), "was not written by this connector"),
+    "with a text for an id": (
+        orjson.dumps([state_message({"environment": "production", "u": {"BTCUSD_PERP": "11"}})]),
+        "the update id of BTCUSD_PERP is not a whole number",
+    ),
+    "not JSON": (b"{", "cannot be used: it is not JSON"),
     "of another type": (
         b'[{"stream":{"stream_descriptor":{"name":"book_tickers"},"stream_state":[1]}}]',
         "cannot be used",
@@ -136,36 +151,38 @@ STATES: dict[str, tuple[bytes, str]] = {
         "`newest_transaction_time` is not a time in milliseconds",
     ),
 }
-CASES: dict[str, tuple[str, Mapping[str, bytes], str]] = {
+MISSING = Path("no-such-file.json")
+CASES: dict[str, tuple[str, Mapping[str, Any], str]] = {
     # what is tried -> command, its files, what the answer says
     **{
         f"{command}, config {name}": (command, {"config": content}, said)
-        for name, (content, said) in CONFIGS.items()
-        for command in ("check", "read", "discover")
+        for (name, (content, said)), by_turns in zip(CONFIGS.items(), cycle(COMMANDS), strict=False)
+        for command in (COMMANDS if name in ("deep", "another kind of proxy") else (by_turns,))
     },
     **{f"catalog {name}": ("read", {"catalog": content}, said) for name, (content, said) in CATALOGS.items()},
     **{f"state {name}": ("read", {"state": content}, said) for name, (content, said) in STATES.items()},
+    "no configuration": ("read", {"config": MISSING}, "There is no configuration file no-such-file.json."),
+    "no state": ("read", {"state": MISSING}, "There is no state file no-such-file.json."),
+    "bytes that are no text": ("check", {"config": Path("no-\udcff")}, r"There is no configuration file no-\udcff."),
+    "a folder": ("discover", {"config": Path("/")}, "cannot be used: it is a directory"),
 }
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Output]:
-    folder = tmp_path_factory.mktemp("nasty")
-    usual = {"config": orjson.dumps(NOWHERE), "catalog": orjson.dumps(catalog(INCREMENTAL))}
-    jobs = []
-    for number, (command, files, _) in enumerate(CASES.values()):
-        arguments = [command]
-        for option, content in {**(usual if command == "read" else {}), **files}.items():
-            path = folder / f"{number}.{option}"
-            path.write_bytes(content)
-            arguments += [f"--{option}", str(path)]
-        jobs.append(arguments)
-    return dict(zip(CASES, run_all(folder / "runs", jobs), strict=True))
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Output]]]:
+    def job(name: str, connector: Connector) -> Output:
+        command, files, _ = CASES[name]
+        usual = {"config": NOWHERE, "catalog": catalog(INCREMENTAL)} if command == "read" else {}
+        return connector.run(command, debug="proxy" in name, **{**usual, **files})
+
+    jobs = {name: functools.partial(job, name) for name in CASES}
+    with side_by_side(tmp_path_factory.mktemp("nasty"), jobs) as futures:
+        yield futures
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_sentence_and_nothing_else(name: str, outputs: dict[str, Output]) -> None:
-    output = outputs[name]
+def test_a_sentence_and_nothing_else(name: str, outputs: dict[str, Future[Output]]) -> None:
+    output = outputs[name].result()
     command, _, said = CASES[name]
     if command == "check":
         status, sentence = output.status
@@ -179,78 +196,48 @@ def test_a_sentence_and_nothing_else(name: str, outputs: dict[str, Output]) -> N
     assert PASSWORD not in output.stdout
     assert output.is_plain
     assert output.stderr == ""
-    assert not output.of_type("RECORD")
+    assert not output.of_type("RECORD") + output.of_type("CATALOG")
+    # What could not be read is not replaced by something empty.
+    assert not [state for state in output.states if not state["stream"]["stream_state"].get("u")]
 
 
-def test_names_on_the_command_line(tmp_path: Path) -> None:
-    """A path may hold bytes that are no text, and a folder is no file."""
-    (no_text, folder) = run_all(
-        tmp_path / "runs", [["check", "--config", b"no-such-\xff"], ["discover", "--config", str(tmp_path)]]
-    )
-    assert no_text.status == ("FAILED", r"There is no configuration file no-such-\udcff.")
-    assert "cannot be used: it is a directory" in folder.errors[0]["message"]
-    assert no_text.is_plain
-    assert folder.is_plain
-
-
-def test_what_is_long_is_told_shortly(tmp_path: Path) -> None:
-    many: dict[str, Any] = {f"unheard_of_{number}": 1 for number in range(5000)}
-    (tmp_path / "many").write_bytes(orjson.dumps(many))
-    (tmp_path / "second").write_bytes(orjson.dumps({**NOWHERE, "listen_seconds": 1}))
-    (tmp_path / "long").write_bytes(orjson.dumps({"unheard_of" + "f" * 100_000: 1}))
-    state = {"environment": "e" * 100_000, "u": {}}
-    (tmp_path / "state").write_bytes(orjson.dumps([state_message(state)]))
-    (tmp_path / "tickers").write_bytes(orjson.dumps(catalog(INCREMENTAL)))
-    (tmp_path / "upper").write_bytes(orjson.dumps(NOWHERE).replace(b"ws://", b"WS://"))
-    options, long, other, upper = run_all(
-        tmp_path / "runs",
-        [
-            ["discover", "--config", str(tmp_path / "many")],
-            ["discover", "--config", str(tmp_path / "long")],
-            [
-                *("read", "--config", str(tmp_path / "second"), "--catalog", str(tmp_path / "tickers")),
-                *("--state", str(tmp_path / "state")),
-            ],
-            ["discover", "--config", str(tmp_path / "upper")],
-        ],
-    )
-    (warning,) = options.logs("WARN")
+def test_what_is_long_is_told_shortly(connector: Connector) -> None:
+    many = {f"unheard_of_{number}": 1 for number in range(5000)}
+    (warning,) = connector.run("discover", many).logs("WARN")
     assert "unheard_of_0, " in warning
     assert "and 4990 more" in warning
-    (warning,) = long.logs("WARN")
+    (warning,) = connector.run("discover", {"unheard_of" + "f" * 100_000: 1}).logs("WARN")
     assert "unheard_offff" in warning
     assert len(warning) < 300
-    belongs = next(line for line in other.logs("WARN") if line.startswith("The state belongs to environment 'eee"))
+    state = [state_message({"environment": "e" * 100_000, "u": {}})]
+    lines = connector.read(NOWHERE, book_tickers=INCREMENTAL, state=state).logs("WARN")
+    belongs = next(line for line in lines if line.startswith("The state belongs to environment 'eee"))
     assert len(belongs) < 400
-    assert options.exit_code == upper.exit_code == 0
-    assert upper.of_type("CATALOG")
+
+
+def test_a_scheme_in_capitals_is_understood(connector: Connector) -> None:
+    assert connector.run("discover", orjson.dumps(NOWHERE).replace(b"ws://", b"WS://")).of_type("CATALOG")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_files_as_windows_writes_them(tmp_path: Path, encoding: str) -> None:
+def test_files_as_windows_writes_them(connector: Connector, encoding: str) -> None:
     """With a byte order mark or without one; PowerShell's `>` writes UTF-16."""
     contents = {"config": NOWHERE, "catalog": catalog(INCREMENTAL), "state": [state_message({"u": {}})]}
-    arguments = ["read"]
-    for option, content in contents.items():
-        (tmp_path / option).write_bytes(orjson.dumps(content).decode().encode(encoding))
-        arguments += [f"--{option}", str(tmp_path / option)]
-    read, check = run_all(tmp_path / "runs", [arguments, ["check", *arguments[1:3]]])
-    assert "cannot be used" not in read.stdout + check.stdout
-    assert read.statuses("book_tickers")[0] == "STARTED"
-    assert check.of_type("CONNECTION_STATUS")
+    written: dict[str, Any] = {
+        name: orjson.dumps(content).decode().encode(encoding) for name, content in contents.items()
+    }
+    output = connector.run("read", **written)
+    assert "cannot be used" not in output.stdout
+    assert output.statuses("book_tickers")[0] == "STARTED"
 
 
-@pytest.mark.parametrize("command", ["check", "discover", "read"])
-def test_no_temporary_folder(connector: Connector, command: str) -> None:
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_temporary_folder(tmp_path: Path, command: str) -> None:
     """A container with a read-only file system; here no folder for such files can be made within TMPDIR."""
-    code = "import tempfile; tempfile.tempdir = '/proc/none'; from source_binance_futures.cli import run; run()"
-    with Connector(connector.folder / command, (sys.executable, "-c", code)) as without:
-        output = without.run(
-            command,
-            NOWHERE,
-            catalog=catalog(INCREMENTAL) if command == "read" else None,
-            variables={"TMPDIR": "/proc/none"},
-        )
+    script = f"import tempfile; tempfile.tempdir = '/proc/none'; {CONNECTOR}"
+    files: dict[str, Any] = {"catalog": catalog(INCREMENTAL)} if command == "read" else {}
+    with Connector(tmp_path, script) as connector:
+        output = connector.run(command, NOWHERE, variables={"TMPDIR": "/proc/none"}, **files)
     if command == "check":
         assert output.exit_code == 0
         status, sentence = output.status
