@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     probe = Probe(config.environment, config.route, stop, options.minutes * 60, report=_report)
     stats = probe.run()
     if not probe.reached:
-        in_vain = f"Binance cannot be reached: no connection came about within {stats.seconds:.0f} seconds."
+        listened = min(stats["seconds"], options.minutes * 60)
+        in_vain = f"Binance cannot be reached: no connection came about within {listened:.0f} seconds."
         too_early = "It was stopped before there was anything to report."
         print(refusal(probe.errors) or (too_early if stop.requested else in_vain), file=sys.stderr)
         return 1

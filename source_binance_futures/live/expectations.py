@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..binance.endpoints import TESTNET, Market
+from ..binance.endpoints import TESTNET
 from ..binance.market_stream.coverage import LATE_AFTER_US
 from ..binance.market_stream.exchange_clock import UNCERTAINTY_BY_EVENT_TIME
 from ..binance.market_stream.line import BEHIND_AFTER, Timing
 from ..binance.market_stream.subscriptions import ANSWER_WITHIN
 from ..binance.websocket_api.prices import ALL_SYMBOLS_WEIGHT, HANDSHAKE_WEIGHT, INVALID_SYMBOL, ONE_SYMBOL_WEIGHT
-from .stats import AddressStats, MessageStats, Stats
+from .stats import Address, Stats
 
 BOTH_MARKETS = 2
 DEFAULT_MINUTES, LONG = 3, 10
@@ -26,6 +27,7 @@ AS_MANY = 1.2  # own updates for each change that samples show: then the own str
 PING_INTERVAL = (120.0, 240.0)  # seconds; "about every 3 minutes"
 MOST_A_SECOND = 10_000  # frames, what a sync takes with room to spare: docs/decisions.md, Measured
 AS_DOCUMENTED = "as documented"
+ONE = re.compile(r"\b1 (\w{3,})s\b")  # of a thing
 LATE_AFTER, PATIENCE = LATE_AFTER_US // 1_000_000, Timing().patience
 
 
@@ -35,16 +37,14 @@ class Verdict(Enum):
     UNSEEN = "could not be seen"
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """`seen` says in a few words what was seen, or why nothing was."""
 
     verdict: Verdict
     seen: str
 
 
-@dataclass(frozen=True)
-class Expectation:
+class Expectation(NamedTuple):
     """`promise` is what this connector could not keep if it were wrong; None where the connector works either way.
 
     `minutes` is how long a run must be to see it.
@@ -57,25 +57,23 @@ class Expectation:
     minutes: int = DEFAULT_MINUTES
 
 
-@dataclass(frozen=True)
-class Judged:
-    expectation: Expectation
-    finding: Finding
+class Judged(NamedTuple):
+    """An expectation with its finding. It matters where it differs, and a promise depends on it."""
 
-    @property
-    def matters(self) -> bool:
-        """Whether it differs, and a promise depends on it."""
-        return self.finding.verdict is Verdict.DIFFERS and self.expectation.promise is not None
+    expectation: Expectation
+    verdict: Verdict
+    seen: str
+    matters: bool
 
 
 def judge(stats: Stats) -> list[Judged]:
     """Judge each expectation; one that needs a longer run says so where it could not be seen."""
     judged = []
     for each in EXPECTATIONS:
-        finding = each.judge(stats)
-        if finding.verdict is Verdict.UNSEEN and stats.seconds < each.minutes * 60 and each.minutes > DEFAULT_MINUTES:
-            finding = unseen(f"{finding.seen} (it takes MINUTES={each.minutes})")
-        judged.append(Judged(each, finding))
+        verdict, seen = each.judge(stats)
+        if verdict is Verdict.UNSEEN and stats["seconds"] < each.minutes * 60 and each.minutes > DEFAULT_MINUTES:
+            seen += f" (it takes MINUTES={each.minutes})"
+        judged.append(Judged(each, verdict, seen, verdict is Verdict.DIFFERS and each.promise is not None))
     return judged
 
 
@@ -93,23 +91,45 @@ def counted(number: int, things: str) -> str:
     return f"{number:,} {words.removesuffix('s') if number == 1 else words}"
 
 
+def first_three(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
 # --- the kinds of rows ---
 
 
 def none_of(
-    name: str, says: str, promise: str | None = None, *, count: str, of: str, enough: int = 1, minutes: int = 3
+    name: str,
+    says: str,
+    promise: str | None = None,
+    *,
+    count: str,
+    of: str,
+    enough: float = 1,
+    seen: str | None = None,
+    minutes: int = DEFAULT_MINUTES,
 ) -> Expectation:
-    """Expect that none of the counters in `count` (names with spaces between) has counted anything."""
+    """Expect that none of the counters in `count` (names with spaces between) has counted anything.
+
+    `seen` is a template of what is shown, in place of the counters.
+    """
 
     def judged(stats: Stats) -> Finding:
-        total = counted(getattr(stats, of), of)
-        found = {each: getattr(stats, each) for each in count.split()}
-        odd = [f"{_kinds(value) or value} {each.replace('_', ' ')}" for each, value in found.items() if value]
-        if odd:
-            return holds_if(False, f"{', '.join(odd)}; {total} in all")
-        return unseen(f"{total}: too few") if getattr(stats, of) < enough else holds_if(True, f"none in {total}")
+        total = counted(stats[of], of)
+        odd = [f"{_kinds(stats[each])} {each.replace('_', ' ')}" for each in count.split() if stats[each]]
+        verdict = Verdict.DIFFERS if odd else Verdict.UNSEEN if stats[of] < enough else Verdict.HOLDS
+        if seen is not None:
+            return Finding(verdict, ONE.sub(r"1 \1", seen.format_map(stats)))
+        shown = {Verdict.DIFFERS: f"{', '.join(odd)}; {total} in all", Verdict.UNSEEN: f"{total}: too few"}
+        return Finding(verdict, shown.get(verdict, f"none in {total}"))
 
     return Expectation(name, says, judged, promise, minutes)
+
+
+def _kinds(found: Any) -> str:
+    if not isinstance(found, Counter):
+        return f"{found:,}"
+    return first_three([f"{kind} ({count:,})" for kind, count in found.most_common()]) + " among"
 
 
 def within(
@@ -119,74 +139,45 @@ def within(
     low: float,
     high: float,
     *,
-    of: str | None = None,
+    of: str,
     enough: int = 1,
-    seen: str | None = None,
+    seen: str,
     promise: str | None = None,
-    minutes: int = 3,
 ) -> Expectation:
     """Expect a value between two bounds, which count as inside; `seen` is a template of what is shown."""
 
     def judged(stats: Stats) -> Finding:
-        found = getattr(stats, value)
-        if found is None or (of is not None and getattr(stats, of) < enough):
-            return unseen(f"{counted(getattr(stats, of), of)}: too few" if of else "not learned")
-        return holds_if(low <= found <= high, (seen or f"{{{value}:,}}").format(**vars(stats)))
+        if stats[of] < enough or stats.get(value) is None:
+            return unseen(f"{counted(stats[of], of)}: too few")
+        return holds_if(low <= stats[value] <= high, seen.format_map(stats))
 
-    return Expectation(name, says, judged, promise, minutes)
+    return Expectation(name, says, judged, promise)
 
 
 def equals(name: str, says: str, promise: str | None = None, *, value: str, expected: Any) -> Expectation:
     """Expect an answer of the WebSocket API."""
 
     def judged(stats: Stats) -> Finding:
-        found = getattr(stats, value)
+        found = stats.get(value)
         if found is None:
-            return unseen("not learned" if stats.price_failure is None else f"the API: {stats.price_failure}")
-        shown = (
-            " and ".join(map(str, found))
-            if isinstance(found, tuple)
-            else f"{found:,}"
-            if found != str(found)
-            else found
-        )
-        return holds_if(found == expected, shown)
+            return unseen(f"the API: {stats['price_failure']}" if stats["price_failure"] else "not learned")
+        each = found if isinstance(found, tuple) else (found,)
+        return holds_if(found == expected, " and ".join(f"{one:,}" if isinstance(one, int) else one for one in each))
 
     return Expectation(name, says, judged, promise)
 
 
-def _kinds(found: object) -> str:
-    if not isinstance(found, Mapping):
-        return f"{found:,}"
-    named = sorted(found.items(), key=lambda item: -item[1])
-    listed = ", ".join(f"{kind} ({count:,})" for kind, count in named[:3])
-    return listed + (f" and {len(named) - 3} more" if len(named) > 3 else "") + " among"
-
-
-# --- where no kind of row fits ---
-
-
-def brings(
-    market: Market | None, position: int = 0, *, route: str | None = None, silent: bool = False
-) -> Callable[[Stats], Finding]:
-    """Judge whether an address brings data: the connector's `position`-th of a market, or the one of a route."""
+def brings(name: str, says: str, promise: str | None = None, *, is_silent: bool = False) -> Expectation:
+    """Expect that the address of this role brings data, or that it is silent."""
 
     def judged(stats: Stats) -> Finding:
-        found = [
-            each
-            for each in stats.addresses
-            if (each.route == route if route else each.is_ours and market is not None and market.value in each.markets)
-        ]
-        return (
-            _brings(found[position], silent)
-            if len(found) > position
-            else unseen("this environment has no such address")
-        )
+        found = [address for address in stats["addresses"] or () if name in address.roles]
+        return _brings(found[0], is_silent) if found else unseen("this environment has no such address")
 
-    return judged
+    return Expectation(name, says, judged, promise)
 
 
-def _brings(address: AddressStats, silent: bool = False) -> Finding:
+def _brings(address: Address, is_silent: bool = False) -> Finding:
     frames = address.samples + address.own_updates
     seen = f"{address.label}: {counted(address.samples, 'samples')}, {counted(address.own_updates, 'own_updates')} "
     seen += f"in {address.seconds:.0f} s"
@@ -196,78 +187,54 @@ def _brings(address: AddressStats, silent: bool = False) -> Finding:
         return holds_if(False, f"{address.label}: HTTP status {address.status}")
     if not frames and address.seconds < SILENT_FROM:
         return unseen(seen)
-    return holds_if(bool(frames) is not silent, seen)
+    return holds_if(bool(frames) is not is_silent, seen)
+
+
+# --- where no kind of row fits ---
 
 
 def both_routes(stats: Stats) -> Finding:
-    if stats.environment != TESTNET.name:
+    if stats["environment"] != TESTNET.name:
         return unseen("this is not the testnet")
-    findings = [_brings(each) for each in stats.addresses if Market.USDS_M.value in each.markets and each.is_ours]
-    verdicts = {each.verdict for each in findings}
+    roles = {"usds_m_address", "plain_path"}
+    findings = [_brings(address) for address in stats["addresses"] if roles & set(address.roles)]
+    verdicts = [each.verdict for each in findings]
     verdict = next((each for each in (Verdict.DIFFERS, Verdict.UNSEEN) if each in verdicts), Verdict.HOLDS)
-    return Finding(verdict, "; ".join(each.seen for each in findings)) if findings else unseen("not asked")
-
-
-def _asked(stats: Stats, *kinds: str, answered: bool = True) -> list[MessageStats]:
-    """Return the messages of these kinds that were answered, or whose time to be answered was over."""
-    return [
-        each
-        for each in stats.messages
-        if each.kind in kinds and (not answered or each.answered_after is not None or each.listened >= ANSWER_WITHIN)
-    ]
-
-
-def cross_host(stats: Stats) -> Finding:
-    asked = _asked(stats, "cross", answered=False)
-    frames, listened = sum(each.frames for each in asked), max((each.listened for each in asked), default=0.0)
-    seen = f"{counted(frames, 'frames')} in {listened:.0f} s"
-    return holds_if(not frames, seen) if frames or listened >= SILENT_FROM else unseen(seen)
+    return Finding(verdict, "; ".join(each.seen for each in findings))
 
 
 def acknowledged(stats: Stats) -> Finding:
-    asked = _asked(stats, "contracts")
-    times = [each.answered_after for each in asked if each.answered_after is not None and not each.error]
-    seen = f"{len(times)} of {counted(len(asked), 'messages')} acknowledged"
-    seen += f", the slowest in {max(times):.2f} s" if times else ""
+    found, slowest = stats["contracts_acknowledged"], stats["contracts_slowest"]
+    asked = found + stats["contracts_refused"] + stats["contracts_unanswered"]
     if not asked:
         return unseen("no contract had to be subscribed by a message")
-    return holds_if(len(times) == len(asked) and max(times) <= ANSWER_WITHIN, seen)
-
-
-def unknown_name(stats: Stats) -> Finding:
-    asked = _asked(stats, "unknown", "uppercase")
-    frames, refused = sum(each.frames for each in asked), sum(each.error for each in asked)
-    unanswered = sum(each.answered_after is None for each in asked)
-    listened = min((each.listened for each in asked), default=0.0)
-    seen = f"{refused} refused, {unanswered} unanswered, {counted(frames, 'frames')} in {listened:.0f} s"
-    odd = frames or refused or unanswered
-    return holds_if(not odd, seen) if odd or listened >= SILENT_FROM else unseen(seen)
+    seen = f"{found} of {counted(asked, 'messages')} acknowledged"
+    seen += f", the slowest in {slowest:.2f} s" if found else ""
+    return holds_if(found == asked and slowest <= ANSWER_WITHIN, seen)
 
 
 def merged(stats: Stats) -> Finding:
     """One market alone says something once every contract must have been sampled, on a connection not silent."""
-    hosts = stats.markets
-    lone = [host for host, markets in hosts.items() if len(markets) < BOTH_MARKETS]
+    hosts = sorted((stats["markets"] or {}).items())
+    lone = [host for host, markets in hosts if len(markets) < BOTH_MARKETS]
     seen = "; ".join(
         f"{host} host: " + ", ".join(f"{count:,} of {market}" for market, count in sorted(markets.items()))
-        for host, markets in sorted(hosts.items())
+        for host, markets in hosts
     )
-    if not hosts or (lone and not any(stats.sampled_for.get(host, 0.0) >= ALL_SAMPLED_WITHIN for host in lone)):
+    if not hosts or (lone and max(stats["sampled_for"].get(host, 0.0) for host in lone) < ALL_SAMPLED_WITHIN):
         return unseen(f"too few samples{': ' if seen else ''}{seen}")
     return holds_if(not lone, seen)
 
 
 def own_pace(stats: Stats) -> Finding:
-    if stats.silent_own:
-        named = ", ".join(stats.silent_own[:3])
-        more = f" and {len(stats.silent_own) - 3} more" if len(stats.silent_own) > 3 else ""
-        return holds_if(False, f"samples changed and the own stream brought nothing: {named}{more}")
-    own, changes, fastest = stats.own_updates, stats.changes_sampled, stats.fastest_own_distance
+    own, changes, fastest = stats["own_updates"], stats["changes_sampled"], stats.get("fastest_own_distance")
+    if stats["silent_own"]:
+        named = first_three(stats["silent_own"])
+        return holds_if(False, f"samples changed and the own stream brought nothing: {named}")
     if fastest is None or own < ENOUGH:
         return unseen(f"{counted(own, 'own_updates')}: too few")
-    seen = (
-        f"{counted(own, 'own_updates')}, {changes:,} changes shown by samples; fastest contract every {fastest:.2f} s"
-    )
+    seen = f"{counted(own, 'own_updates')}, {changes:,} changes shown by samples; "
+    seen += f"fastest contract every {fastest:.2f} s"
     is_sampled = changes >= ENOUGH and own <= AS_MANY * changes and fastest >= SAMPLED[0]
     if fastest <= REAL_TIME or is_sampled:
         return holds_if(fastest <= REAL_TIME, seen)
@@ -275,19 +242,17 @@ def own_pace(stats: Stats) -> Finding:
 
 
 def ping_interval(stats: Stats) -> Finding:
-    low, high = PING_INTERVAL
-    if stats.median_ping_interval is None:
-        seen = f"no two pings over one connection, the longest open for {stats.longest_listened:,.0f} s"
-        return holds_if(False, seen) if stats.longest_listened > 2 * high else unseen(seen)
-    seen = f"median {stats.median_ping_interval:,.1f} s in {counted(stats.ping_intervals, 'intervals')}"
-    return holds_if(low <= stats.median_ping_interval <= high, seen)
+    (low, high), median = PING_INTERVAL, stats.get("median_ping_interval")
+    if median is None:
+        seen = f"no two pings over one connection, the longest open for {stats['longest_listened']:,.0f} s"
+        return holds_if(False, seen) if stats["longest_listened"] > 2 * high else unseen(seen)
+    return holds_if(low <= median <= high, f"median {median:,.1f} s in {counted(stats['ping_intervals'], 'intervals')}")
 
 
 def longest_silence(stats: Stats) -> Finding:
-    seen = f"{stats.longest_silence:.1f} s in {stats.longest_listened:,.0f} s"
-    if max(stats.longest_silence, stats.longest_listened) < PATIENCE:
-        return unseen(seen)
-    return holds_if(stats.longest_silence < PATIENCE, seen)
+    silence, listened = stats["longest_silence"], stats["longest_listened"]
+    seen = f"{silence:.1f} s in {listened:,.0f} s"
+    return holds_if(silence < PATIENCE, seen) if max(silence, listened) >= PATIENCE else unseen(seen)
 
 
 ONCE = "An update leaves once, and none is taken for an old one."
@@ -297,16 +262,17 @@ WEIGHT = "A sync waits before it would break Binance's limit."
 # fmt: off
 EXPECTATIONS = (
     # which address brings which contracts
-    Expectation("coin_m_address", "COIN-M's streams come at dstream, with a plain path", brings(Market.COIN_M),
+    brings("coin_m_address", "COIN-M's streams come at dstream, with a plain path",
         "A sync hears of every contract from its first seconds; at a silent address it loses 30 seconds first."),
-    Expectation("coin_m_public", "dstream brings the same at /public", brings(Market.COIN_M, 1)),
-    Expectation("usds_m_address", "USDⓈ-M's streams come at fstream/public", brings(Market.USDS_M),
+    brings("coin_m_public", "dstream brings the same at /public"),
+    brings("usds_m_address", "USDⓈ-M's streams come at fstream/public",
         "Contracts of USDⓈ-M are followed by their own streams."),
-    Expectation("plain_path", "fstream without /public still brings book tickers", brings(None, route="plain")),
-    Expectation("wrong_path", "fstream/market, the path of other streams, shakes hands and stays silent",
-        brings(None, route="market", silent=True)),
+    brings("plain_path", "fstream without /public still brings book tickers"),
+    brings("wrong_path", "fstream/market, the path of other streams, shakes hands and stays silent",
+        is_silent=True),
     Expectation("both_routes", "The testnet's fstream brings data at /public and without", both_routes),
-    Expectation("cross_host", "A USDⓈ-M contract's own stream stays silent on COIN-M's host", cross_host),
+    none_of("cross_host", "A USDⓈ-M contract's own stream stays silent on COIN-M's host", count="cross_frames",
+        of="cross_listened", enough=SILENT_FROM, seen="{cross_frames:,} frames in {cross_listened:.0f} s"),
     Expectation("merged", "The all-market stream carries both markets, on either host", merged),
     # how often, and in which order
     within("sample_pace", "The all-market stream is a sample of each contract about every 5 seconds",
@@ -359,7 +325,10 @@ EXPECTATIONS = (
         "A quiet connection is told from a dead one by it.", count="unanswered_pings", of="pings_sent"),
     Expectation("acknowledged", f"SUBSCRIBE is acknowledged within {ANSWER_WITHIN:.0f} seconds", acknowledged,
         "Contracts that appear later are followed over the open connection."),
-    Expectation("unknown_name", "An unknown or uppercase name is acknowledged and stays silent", unknown_name),
+    none_of("unknown_name", "An unknown or uppercase name is acknowledged and stays silent",
+        count="unknown_refused unknown_unanswered unknown_frames", of="unknown_listened", enough=SILENT_FROM,
+        seen="{unknown_refused} refused, {unknown_unanswered} unanswered, {unknown_frames:,} frames in "
+        "{unknown_listened:.0f} s"),
     Expectation("longest_silence", f"A connection is never silent for {PATIENCE:.0f} seconds", longest_silence,
         "No connection is replaced, and no row loses its coverage, for want of news."),
     none_of("connections_last", "A connection lasts until it is left", count="lost", of="connections_used"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -31,18 +30,18 @@ def table(judged: Sequence[Judged]) -> str:
     lines = []
     for verdict, word in WORDS.items():
         for each in judged:
-            if each.finding.verdict is verdict:
+            if each.verdict is verdict:
                 first = f"{MARK if each.matters else ' '} {word:<8}"
                 lines += textwrap.wrap(each.expectation.says, COLUMNS, initial_indent=first, subsequent_indent=INDENT)
                 lines += textwrap.wrap(
-                    each.finding.seen, COLUMNS, initial_indent=f"{INDENT}  ", subsequent_indent=f"{INDENT}  "
+                    each.seen, COLUMNS, initial_indent=f"{INDENT}  ", subsequent_indent=f"{INDENT}  "
                 )
     return "\n".join(lines)
 
 
 def summary(judged: Sequence[Judged]) -> str:
     """Say how many hold, and what the differences that matter put at risk."""
-    count = {verdict: sum(each.finding.verdict is verdict for each in judged) for verdict in Verdict}
+    count = {verdict: sum(each.verdict is verdict for each in judged) for verdict in Verdict}
     lines = [
         f"Of {len(judged)} expectations {count[Verdict.HOLDS]} hold, {count[Verdict.DIFFERS]} differ, and "
         f"{count[Verdict.UNSEEN]} could not be seen."
@@ -56,8 +55,8 @@ def markdown(stats: Stats, judged: Sequence[Judged], version: str) -> str:
     lines = [
         "# The exchange itself, asked",
         "",
-        f"Environment `{stats.environment}`, {utc(stats.started_ms / 1000, 'seconds')}, listened for "
-        f"{stats.seconds:.0f} seconds{', stopped early' if stats.stopped_early else ''}, {stats.connections} "
+        f"Environment `{stats['environment']}`, {utc(stats['started_ms'] / 1000, 'seconds')}, listened for "
+        f"{stats['seconds']:.0f} seconds{', stopped early' if stats['stopped_early'] else ''}, {stats['connections']} "
         f"connections, connector {version}. Binance's documentation: {PAGES}.",
         "",
         *(f"- {line}" if line.startswith(MARK) else f"{line}\n" for line in summary(judged).split("\n")),
@@ -66,9 +65,9 @@ def markdown(stats: Stats, judged: Sequence[Judged], version: str) -> str:
         "|---|---|---|---|",
     ]
     for each in judged:
-        verdict = each.finding.verdict.value
-        bold = f"**{verdict}**" if each.finding.verdict is Verdict.DIFFERS else verdict
-        cells = (f"**{MARK}**" if each.matters else "", each.expectation.says, each.finding.seen, bold)
+        verdict = each.verdict.value
+        bold = f"**{verdict}**" if each.verdict is Verdict.DIFFERS else verdict
+        cells = (f"**{MARK}**" if each.matters else "", each.expectation.says, each.seen, bold)
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -77,18 +76,18 @@ def document(stats: Stats, judged: Sequence[Judged], version: str) -> dict[str, 
     """Return all of it for a program: the verdicts, and the counters that they rest on."""
     return {
         "connector": version,
-        "started": utc(stats.started_ms / 1000, "seconds"),
+        "started": utc(stats["started_ms"] / 1000, "seconds"),
         "expectations": [
             {
                 "name": each.expectation.name,
                 "expectation": each.expectation.says,
-                "seen": each.finding.seen,
-                "verdict": each.finding.verdict.value,
+                "seen": each.seen,
+                "verdict": each.verdict.value,
                 "matters": each.matters,
                 "promise": each.expectation.promise,
                 "minutes": each.expectation.minutes,
             }
             for each in judged
         ],
-        "stats": {field.name: getattr(stats, field.name) for field in dataclasses.fields(stats)},
+        "stats": stats,
     }

@@ -1,4 +1,4 @@
-"""What a run has seen: flat counters, and the recorders that fill them from the frames of each connection. Pure.
+"""What a run has seen: a recorder for each connection, and the flat counters that are made of them at the end. Pure.
 
 Nothing here says anything of the user: no address of theirs, no text of an error, no request weight that other programs
 used. Moments are seconds since 1970 UTC.
@@ -7,16 +7,16 @@ used. Moments are seconds since 1970 UTC.
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from statistics import median
-from typing import Any
+from itertools import accumulate, pairwise
+from statistics import median, median_high
+from typing import Any, NamedTuple
 
 from orjson import loads
 
-from ..binance.endpoints import ALL_MARKET_STREAM, Market, market_of, own_stream
+from ..binance.endpoints import ALL_MARKET_STREAM, market_of, own_stream
 from ..binance.market_stream.coverage import SETTLED_AFTER_US
 from ..binance.market_stream.messages import (
     COIN_M_SYMBOL_TYPE,
@@ -26,16 +26,22 @@ from ..binance.market_stream.messages import (
     market_of_book_ticker,
     parse_frame,
 )
-from ..binance.transport.framing import PING, PONG, ControlFrame
+from ..binance.market_stream.subscriptions import ANSWER_WITHIN, MOST_CONTRACTS, ControlAnswer, control_answer
+from ..binance.transport.framing import PING, PONG, TEXT, ControlFrame
 
-CONTRACT_INFO_STREAM = "!contractInfo"
 LISTED = "BTCUSDT"  # the contract that the WebSocket API is asked for
-SETTLED_AFTER = SETTLED_AFTER_US / 1e6  # seconds after an own stream's first frame
-OVERDUE_AFTER = 10.0  # seconds after which a sample's update that has not come at the end will not come any more
-REMEMBERED = 8192  # updates of each contract
-KEPT, MOST_LAGS, MOST_KEYS = 200, 50_000, 300_000  # distances of a contract, lags and updates of a connection
-MOST_CONTRACTS = 5000  # Binance lists about 800; a server that invents names must not fill the memory
+# Streams of no contract at COIN-M's host that are asked for all the same, and the counters of what comes of them.
+PROBED = {
+    "nosuchusd_perp@bookTicker": "unknown",
+    "BTCUSD_PERP@bookTicker": "unknown",
+    own_stream(LISTED): "cross",
+    "!contractInfo": "info",
+}
+MOST_UPDATES = 300_000  # of a connection, the newest: their order and pace are judged at its end
 MOST_KINDS = 30  # of odd things that are counted apart
+MOST_BYTES = 4096  # from which on sizes are one
+SETTLED_AFTER = SETTLED_AFTER_US / 1e6  # seconds after which samples are held to an own stream
+OVERDUE_AFTER = 10.0  # seconds after which a sample's update that has not come at the end will not come any more
 BUSY_FROM = 0.5  # own updates a second
 ENOUGH_DISTANCES = 10  # of one contract, to take their median
 MARGIN_MS = 1000  # at both ends of an overlap; event times of different contracts go back by less
@@ -48,446 +54,351 @@ CONTRACT_INFO_TYPES = {"s": str, "ot": int, "dt": int, "cs": str}  # symbol, onb
 DECIMAL = re.compile(r"\d+(?:\.\d+)?\Z")
 JSON_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
-Key = tuple[str, int, int]  # symbol, update id, event time (ms)
+
+class Stats(dict[str, Any]):
+    """A whole run: flat counters by name, sums over its connections. What was not learned is not there.
+
+    Where a name has no other unit it is seconds. Odd things are counted by their kind, as in `wrong_types`.
+    """
+
+    def __missing__(self, key: str) -> int:
+        return 0
+
+    def count(self, things: str, kind: str) -> None:
+        """Count one more of a kind; of those there may be a few."""
+        kinds, kind = self.setdefault(things, Counter()), kind[:60]
+        if kind in kinds or len(kinds) < MOST_KINDS:
+            kinds[kind] += 1
+
+    def raise_to(self, key: str, value: float) -> None:
+        self[key] = max(self[key], value)
 
 
 @dataclass
-class AddressStats:
-    """One address that was asked. `failure` is the kind of error where no connection came about.
+class Address:
+    """One address that was asked. `roles` are the expectations that it stands for.
 
-    `route` is "plain" or "market" for fstream without /public, and for the path of the other kinds of streams.
+    `failure` is the kind of error where no connection came about, `status` that of HTTP where that was the answer.
     """
 
     label: str
     markets: tuple[str, ...]
-    route: str = ""
-    is_ours: bool = True  # the connector uses it
+    roles: list[str] = field(default_factory=list)
     opened: bool = False
     failure: str | None = None
-    status: int | None = None  # of HTTP, where that was the answer
+    status: int | None = None
     seconds: float = 0.0  # listened to
     samples: int = 0  # frames of the all-market stream
     own_updates: int = 0  # frames of contracts' own streams
 
 
-@dataclass
-class MessageStats:
-    """One control message: `kind` is contracts, unknown, uppercase, cross or info."""
+class Update(NamedTuple):
+    """A book ticker. `event_time` and `transaction_time` (ms) are -1 where they are no integers."""
 
-    kind: str
-    answered_after: float | None = None  # seconds
-    error: bool = False
-    listened: float = 0.0  # seconds from the message to the end
-    frames: int = 0  # of the streams that it names
-
-
-@dataclass
-class Stats:
-    """A whole run; counters are sums over its connections. A value that is None was not learned."""
-
-    environment: str = ""
-    started_ms: int = 0
-    seconds: float = 0.0
-    connections: int = 0  # attempts, of the market streams and the API
-    stopped_early: bool = False
-    addresses: list[AddressStats] = field(default_factory=list)
-    messages: list[MessageStats] = field(default_factory=list)
-    # connections
-    connections_used: int = 0  # that brought data or were lost
-    lost: Counter[str] = field(default_factory=Counter)  # by the kind of loss
-    longest_listened: float = 0.0  # seconds, over one connection that brought data
-    longest_silence: float = 0.0
-    frames_a_second: float = 0.0  # over the busiest connection
-    kilobytes_a_second: float = 0.0
-    busiest_second: int = 0  # frames
-    pings: int = 0
-    odd_pings: int = 0  # no time in milliseconds, or one far from our clock
-    farthest_ping_ms: float = 0.0
-    ping_intervals: int = 0
-    median_ping_interval: float | None = None
-    pings_sent: int = 0  # but for those that were still to be answered at the end
-    unanswered_pings: int = 0
-    slowest_pong: float = 0.0
-    lags_ms: tuple[float, ...] = ()  # receipt minus E of own updates, worst connection: least, median, 99th percentile
-    median_lag_ms: float | None = None
-    overlap_seconds: float | None = None  # of two connections with the same streams
-    over_both: int = 0
-    only_over_first: int = 0
-    only_over_second: int = 0
-    # what the frames hold
-    frames: int = 0  # book tickers
-    unreadable_frames: int = 0
-    wrong_types: Counter[str] = field(default_factory=Counter)  # by key, with what was found: `b: number`
-    unknown_keys: Counter[str] = field(default_factory=Counter)
-    other_frames: Counter[str] = field(default_factory=Counter)  # by event, or by the keys of what has none
-    other_streams: Counter[str] = field(default_factory=Counter)  # that book tickers say they came over
-    frames_without_st: int = 0
-    contradicting_st: int = 0  # another market than the shape of the symbol says
-    frames_without_ps: int = 0
-    odd_books: int = 0  # crossed, or with an empty or zero price or quantity
-    sizes: Counter[int] = field(default_factory=Counter)  # of payloads without the wrapper, in bytes
-    median_bytes: int | None = None
-    largest_bytes: int = 0
-    contract_infos: int = 0
-    contract_info_faults: Counter[str] = field(default_factory=Counter)
-    markets: dict[str, Counter[str]] = field(default_factory=dict)  # of samples, by the host that brought them
-    sampled_for: dict[str, float] = field(default_factory=dict)  # by host, seconds of a connection that was not silent
-    # order and pace
-    own_updates: int = 0
-    steps_back: int = 0  # of a contract's update id over its own stream
-    repeats: int = 0
-    samples: int = 0
-    sample_steps_back: int = 0
-    event_times_back: int = 0  # of one contract
-    transaction_times_back: int = 0
-    neighbours: int = 0  # own updates after one of another contract
-    neighbours_back: int = 0  # of them, with a smaller id
-    farthest_back_ms: int = 0  # of an event time, behind the latest of any contract
-    sample_distances: int = 0  # between two samples of a busy contract
-    median_sample_distance: float | None = None
-    median_own_distance: float | None = None
-    fastest_own_distance: float | None = None  # the smallest of the contracts' medians
-    changes_sampled: int = 0  # samples with another id than the one before
-    silent_own: list[str] = field(default_factory=list)  # changed by their samples, the own stream brought nothing
-    samples_compared: int = 0
-    samples_missing: int = 0  # the own stream went past them
-    samples_overdue: int = 0
-    furthest_ahead_ms: int | None = None  # by which a sample came before its own stream brought the update
-    median_ahead_ms: int = 0
-    # the WebSocket API
-    price_failure: str | None = None  # the kind of the error that ended the asking, or the status of HTTP
-    one_answer: str | None = None  # what is wrong with an answer, or "as documented"
-    all_answer: str | None = None
-    unknown_answer: str | None = None
-    rows: int = 0
-    coin_m_rows: int = 0
-    price_weights: tuple[int, int] | None = None  # of one symbol, of all
-    handshake_weight: int | None = None
-    weight_limit: int | None = None
-    books: list[int] = field(default_factory=list)  # `lastUpdateId`
-    book_faults: Counter[str] = field(default_factory=Counter)
-    books_compared: int = 0
-    books_missing: int = 0  # the own stream brought ids before and after, not this one
-
-
-class _Series:
-    """The frames of one contract over one kind of stream."""
-
-    __slots__ = ("at", "distances", "event_time", "frames", "transaction_time", "update_id")
-
-    def __init__(self) -> None:
-        self.update_id = self.event_time = self.transaction_time = -1
-        self.frames = 0
-        self.at: float | None = None
-        self.distances: list[float] = []
-
-    def count(self, update_id: int, at: float) -> None:
-        self.frames += 1
-        self.update_id = update_id
-        if self.at is not None and len(self.distances) < KEPT:
-            self.distances.append(at - self.at)
-        self.at = at
-
-
-class _Seen:
-    """One contract over one connection. The connector compares its samples too, see `market_stream/samples.py`."""
-
-    __slots__ = ("brought", "changes", "followed_at", "newest", "own", "own_since", "sampled", "settled", "waiting")
-
-    def __init__(self) -> None:
-        self.own, self.sampled = _Series(), _Series()
-        self.settled = _Series()  # samples that came well after the own stream was asked for
-        self.followed_at: float | None = None
-        self.own_since: float | None = None
-        self.newest = -1
-        self.changes = 0
-        self.brought: dict[int, float] = {}  # own updates
-        self.waiting: dict[int, float] = {}  # samples whose update has not come yet
+    symbol: str
+    update_id: int
+    event_time: int
+    transaction_time: int
+    at: float
 
 
 class Recorder:
-    """Counts what one connection to a host (named by its market) brings."""
+    """The observer of one connection to `address`, in whose URL `streams` are named. `now` is the present."""
 
-    def __init__(self, stats: Stats, host: str, opened_at: float) -> None:
-        self.stats = stats
-        self.opened_at, self.seconds = opened_at, 0.0
-        self.first_own_at: float | None = None
-        self.own_updates = self.samples = self.data = 0
-        self.streams: Counter[str] = Counter()  # book tickers by the stream that brought them
-        self.newcomers: list[tuple[str, Market]] = []  # contracts new in the all-market stream, to be taken out
-        self.keys: list[Key] | None = None  # own updates, kept while two connections are compared
-        self._host = host
-        self._bytes = 0
-        self._last_at = opened_at
-        self._silence = 0.0
-        self._second, self._in_second = 0, 0
-        self._lags: deque[float] = deque(maxlen=MOST_LAGS)
-        self._ahead: deque[float] = deque(maxlen=MOST_LAGS)
-        self._last: tuple[str, int] | None = None
-        self._latest_event_time = -1
-        self._contracts: dict[str, _Seen] = {}
-        self._book_ids: set[int] = set()
-        self._pings: list[float] = []
-        self._pongs: list[float] = []
+    def __init__(self, stats: Stats, address: Address, streams: Iterable[str], now: Callable[[], float]) -> None:
+        self.stats, self.address = stats, address
+        self.opened_at = self._last_at = now()
+        self.ended_at: float | None = None
+        self.listening = dict.fromkeys(streams, self.opened_at)  # since when
+        self.own: deque[Update] = deque(maxlen=MOST_UPDATES)
+        self.samples: deque[Update] = deque(maxlen=MOST_UPDATES)
+        self.pings: list[float] = []
+        self.by_second: Counter[int] = Counter()  # data frames
+        self._now = now
+        self._bytes, self._silence = 0, 0.0
+        self._names: dict[str, str] = {}  # symbols, each once in memory
+        self._streams: Counter[str] = Counter()  # book tickers by the stream that brought them
         self._pinged: list[float] = []
+        self._pongs: list[float] = []
+        self._asked: dict[int, tuple[Sequence[str], float]] = {}  # control messages: their streams, sent when
+        self._answered: set[int] = set()
 
-    def follow(self, symbol: str, at: float) -> None:
-        """Note that a contract's own stream is listened to from now on."""
-        seen = self._seen(symbol)
-        if seen is not None and seen.followed_at is None:
-            seen.followed_at = at
+    def sent(self, opcode: int, payload: bytes) -> None:
+        """Note a ping or a control message of ours."""
+        if opcode == PING:
+            self._pinged.append(self._now())
+        elif opcode == TEXT:
+            request = loads(payload)
+            self._asked[request["id"]] = request["params"], self._now()
 
-    def pinged(self, at: float) -> None:
-        """Note a ping of ours."""
-        self._pinged.append(at)
-
-    def controls(self, controls: Iterable[ControlFrame], at: float) -> None:
-        """Count pings of the server and its answers to ours."""
+    def received(self, payloads: Sequence[bytes], controls: Sequence[ControlFrame]) -> None:
+        """Count what one read has brought."""
+        at = self._now()
         for opcode, payload in controls:
             if opcode == PONG:
                 self._pongs.append(at)
             elif opcode == PING:
-                self.stats.pings += 1
-                self._pings.append(at)
-                offset = at * 1000 - int(payload) if payload.isdigit() else float("inf")
-                if abs(offset) > PING_CLOCK_MS:
-                    self.stats.odd_pings += 1
-                else:
-                    self.stats.farthest_ping_ms = max(self.stats.farthest_ping_ms, round(abs(offset)))
-
-    def take(self, payloads: Iterable[bytes], at: float) -> None:
-        """Count the data frames of one read; answers to control messages are not among them."""
+                self.pings.append(at)
+                offset = abs(at * 1000 - int(payload)) if payload.isdigit() else float("inf")
+                self.stats["odd_pings"] += offset > PING_CLOCK_MS
+                self.stats.raise_to("farthest_ping_ms", round(offset) if offset <= PING_CLOCK_MS else 0)
         for payload in payloads:
-            self._count(len(payload), at)
-            try:
-                found, stream = parse_frame(payload)
-            except MalformedFrame:
-                self.stats.unreadable_frames += 1
-                continue
-            except OtherFrame:
-                self._other(loads(payload))
-                continue
-            stream = stream if isinstance(stream, str) else "no wrapper"
-            if stream in self.streams or len(self.streams) < MOST_CONTRACTS:
-                self.streams[stream] += 1
-            self._content(found, len(payload) - WRAPPER - len(stream.encode()))
-            seen = self._seen(found["s"])
-            if seen is None:
-                continue
-            if stream == ALL_MARKET_STREAM:
-                self._sample(seen, found, at)
-            elif stream == own_stream(found["s"]):
-                self._own(seen, found, at)
+            answer = control_answer(payload) if self._asked and b'"s"' not in payload else None
+            if answer is None:
+                self._data(payload, at)
             else:
-                _count(self.stats.other_streams, stream)
+                self._answer(answer, at)
 
-    def _seen(self, symbol: str) -> _Seen | None:
-        if symbol not in self._contracts and len(self._contracts) < MOST_CONTRACTS:
-            self._contracts[symbol] = _Seen()
-        return self._contracts.get(symbol)
+    def _answer(self, answer: ControlAnswer, at: float) -> None:
+        request = answer.request_id or max(self._asked)
+        if request not in self._asked or request in self._answered:
+            return
+        self._answered.add(request)
+        streams, sent_at = self._asked[request]
+        kind = kind_of(streams)
+        if answer.error is not None:
+            self.stats[f"{kind}_refused"] += 1
+            return
+        self.stats[f"{kind}_acknowledged"] += 1
+        self.stats.raise_to(f"{kind}_slowest", round(at - sent_at, 3))
+        if kind == "contracts":
+            self.listening |= dict.fromkeys(streams, at)
 
-    def _count(self, size: int, at: float) -> None:
-        self.data += 1
-        self._bytes += size
-        self._silence = max(self._silence, at - self._last_at)
-        self._last_at = at
-        if int(at) != self._second:
-            self._second, self._in_second = int(at), 0
-        self._in_second += 1
-        self.stats.busiest_second = max(self.stats.busiest_second, self._in_second)
+    def _data(self, payload: bytes, at: float) -> None:
+        self.by_second[int(at)] += 1
+        self._bytes += len(payload)
+        self._silence, self._last_at = max(self._silence, at - self._last_at), at
+        try:
+            found, stream = parse_frame(payload)
+        except MalformedFrame:
+            self.stats["unreadable_frames"] += 1
+            return
+        except OtherFrame:
+            self._other(loads(payload))
+            return
+        stream, symbol = stream if isinstance(stream, str) else "no wrapper", found["s"]
+        self._content(found, len(payload) - WRAPPER - len(stream.encode()))
+        if len(self._names) >= MOST_CONTRACTS and symbol not in self._names:
+            return
+        self._streams[stream] += 1
+        times = [found.get(key) for key in "ET"]
+        event_time, transaction_time = [each if type(each) is int else -1 for each in times]
+        update = Update(self._names.setdefault(symbol, symbol), found["u"], event_time, transaction_time, at)
+        if stream == ALL_MARKET_STREAM:
+            self.samples.append(update)
+            self.address.samples += 1
+            markets = self.stats.setdefault("markets", {}).setdefault(self.address.markets[0], Counter())
+            markets[market_of_book_ticker(found).value] += 1
+        elif stream == own_stream(symbol):
+            self.own.append(update)
+            self.address.own_updates += 1
+        else:
+            self.stats.count("other_streams", stream)
 
     def _other(self, frame: Any) -> None:
         frame = frame["data"] if isinstance(frame, dict) and "stream" in frame else frame
-        if isinstance(frame, dict) and frame.get("e") == "contractInfo":
-            self.stats.contract_infos += 1
-            for fault in faults_of(frame, CONTRACT_INFO_TYPES):
-                _count(self.stats.contract_info_faults, fault)
-            return
         event = frame.get("e") if isinstance(frame, dict) else None
+        if event == "contractInfo":
+            self.stats["contract_infos"] += 1
+            for fault in faults_of(frame, CONTRACT_INFO_TYPES):
+                self.stats.count("contract_info_faults", fault)
+            return
         keys = ", ".join(sorted(frame)) if isinstance(frame, dict) else type(frame).__name__
-        _count(self.stats.other_frames, f"keys {keys}" if event is None else str(event))
+        self.stats.count("other_frames", f"keys {keys}" if event is None else str(event))
 
     def _content(self, found: Mapping[str, Any], size: int) -> None:
         stats = self.stats
-        stats.frames += 1
-        stats.sizes[min(size, 4096)] += 1
-        stats.largest_bytes = max(stats.largest_bytes, size)
+        stats["frames"] += 1
+        stats.setdefault("sizes", Counter())[min(size, MOST_BYTES)] += 1
+        stats.raise_to("largest_bytes", size)
         faults = faults_of(found, TYPES, OPTIONAL)
-        faults += [f"{key}: no decimal" for key in BOOK if type(found.get(key)) is str and _is_no_decimal(found[key])]
+        faults += [
+            f"{key}: no decimal" for key in BOOK if type(found.get(key)) is str and not DECIMAL.match(found[key] or "0")
+        ]
         for fault in faults:
-            _count(stats.wrong_types, fault)
+            stats.count("wrong_types", fault)
         for key in found.keys() - WIRE_KEYS:
-            _count(stats.unknown_keys, key)
-        stats.frames_without_ps += "ps" not in found
-        stats.frames_without_st += "st" not in found
+            stats.count("unknown_keys", key)
+        stats["frames_without_ps"] += "ps" not in found
+        stats["frames_without_st"] += "st" not in found
         if "st" in found:
             known = found["st"] in (1, COIN_M_SYMBOL_TYPE)
-            stats.contradicting_st += not known or market_of_book_ticker(found) is not market_of(found["s"])
+            stats["contradicting_st"] += not known or market_of_book_ticker(found) is not market_of(found["s"])
         if not faults:
-            stats.odd_books += not all(found[key] and float(found[key]) for key in BOOK) or (
+            stats["odd_books"] += not all(found[key] and float(found[key]) for key in BOOK) or (
                 float(found["b"]) >= float(found["a"])
             )
 
-    def _sample(self, seen: _Seen, found: Mapping[str, Any], at: float) -> None:
-        stats, update_id, before = self.stats, found["u"], seen.sampled.update_id
-        self.samples += 1
-        stats.samples += 1
-        market = market_of_book_ticker(found)
-        stats.markets.setdefault(self._host, Counter())[market.value] += 1
-        if not seen.sampled.frames:
-            self.newcomers.append((found["s"], market))
-        stats.sample_steps_back += update_id < before
-        self._times(seen.sampled, found)
-        seen.sampled.count(update_id, at)
-        if seen.followed_at is not None and at - seen.followed_at >= SETTLED_AFTER:
-            seen.changes += 0 <= seen.settled.update_id < update_id
-            seen.settled.count(update_id, at)
-        if seen.own_since is None or at - seen.own_since < SETTLED_AFTER or not 0 <= before < update_id:
-            return
-        if update_id > seen.newest:
-            if len(seen.waiting) < REMEMBERED:
-                seen.waiting[update_id] = at
-        elif update_id in seen.brought:
-            self._ahead.append(seen.brought[update_id] - at)
-            stats.samples_compared += 1
-        elif update_id > next(iter(seen.brought)):
-            self._lacks()
+    # --- the end ---
 
-    def _own(self, seen: _Seen, found: Mapping[str, Any], at: float) -> None:
-        stats, symbol, update_id = self.stats, found["s"], found["u"]
-        self.own_updates += 1
-        self.first_own_at = self.first_own_at or at
-        stats.own_updates += 1
-        stats.steps_back += update_id < seen.own.update_id
-        stats.repeats += update_id == seen.own.update_id
-        self._times(seen.own, found)
-        event_time = found.get("E")
-        if type(event_time) is int:
-            self._latest_event_time = max(self._latest_event_time, event_time)
-            stats.farthest_back_ms = max(stats.farthest_back_ms, self._latest_event_time - event_time)
-            self._lags.append(at * 1000 - event_time)
-            if self.keys is not None and len(self.keys) < MOST_KEYS:
-                self.keys.append((symbol, update_id, event_time))
-        if self._last is not None and self._last[0] != symbol:
-            stats.neighbours += 1
-            stats.neighbours_back += update_id < self._last[1]
-        self._last = symbol, update_id
-        if symbol == LISTED and len(self._book_ids) < MOST_KEYS:
-            self._book_ids.add(update_id)
-        seen.own.count(update_id, at)
-        seen.own_since = at if seen.own_since is None else seen.own_since
-        if update_id > seen.newest:
-            self._bring(seen, update_id, at)
-
-    def _bring(self, seen: _Seen, update_id: int, at: float) -> None:
-        seen.newest = update_id
-        seen.brought[update_id] = at
-        if len(seen.brought) > REMEMBERED:
-            del seen.brought[next(iter(seen.brought))]
-        for waiting in [each for each in seen.waiting if each <= update_id]:
-            sampled_at = seen.waiting.pop(waiting)
-            if waiting == update_id:
-                self._ahead.append(at - sampled_at)
-                self.stats.samples_compared += 1
-            else:
-                self._lacks()
-
-    def _lacks(self) -> None:
-        self.stats.samples_compared += 1
-        self.stats.samples_missing += 1
-
-    def _times(self, series: _Series, found: Mapping[str, Any]) -> None:
-        event_time, transaction_time = found.get("E"), found.get("T")
-        if type(event_time) is int:
-            self.stats.event_times_back += event_time < series.event_time
-            series.event_time = event_time
-        if type(transaction_time) is int:
-            self.stats.transaction_times_back += transaction_time < series.transaction_time
-            series.transaction_time = transaction_time
-
-    def end(self, now: float, lost: str | None = None) -> None:
-        """Add what can be counted only once the connection has ended; `lost` is the kind of loss, if it was one."""
-        stats, seconds = self.stats, now - self.opened_at
-        self.seconds = seconds
-        silence = max(self._silence, now - self._last_at)
-        stats.connections_used += bool(self.data or lost)
+    def end(self, lost: str | None = None) -> None:
+        """Count the connection itself, once it has ended; `lost` is the kind of loss, if it was one."""
+        stats, address, self.ended_at = self.stats, self.address, self._now()
+        seconds = self.ended_at - self.opened_at
+        address.seconds = max(address.seconds, round(seconds, 1))
         if lost is not None:
-            stats.lost[lost] += 1
-        if self.data:
-            stats.longest_listened = max(stats.longest_listened, seconds)
-            stats.longest_silence = max(stats.longest_silence, silence)
-            if self.data / max(seconds, 1) > stats.frames_a_second:
-                stats.frames_a_second = self.data / max(seconds, 1)
-                stats.kilobytes_a_second = self._bytes / max(seconds, 1) / 1000
+            stats.setdefault("lost", Counter())[lost] += 1
+        frames, silence = self.by_second.total(), max(self._silence, self.ended_at - self._last_at)
+        stats["connections_used"] += bool(frames or lost)
+        if frames:
+            stats.raise_to("longest_listened", seconds)
+            stats.raise_to("longest_silence", silence)
+            stats.raise_to("busiest_second", max(self.by_second.values()))
+            if frames / max(seconds, 1) > stats["frames_a_second"]:
+                stats["frames_a_second"] = frames / max(seconds, 1)
+                stats["kilobytes_a_second"] = self._bytes / max(seconds, 1) / 1000
         if self.samples:
-            stats.sampled_for[self._host] = max(stats.sampled_for.get(self._host, 0.0), seconds - silence)
-        lags = sorted(self._lags)
+            hosts = stats.setdefault("sampled_for", Stats())
+            hosts.raise_to(address.markets[0], seconds - silence)
+        stats["pings"] += len(self.pings)
+        for asked in self._pinged:
+            took = next((pong - asked for pong in self._pongs if pong >= asked), float("inf"))
+            if took < float("inf") or self.ended_at - asked >= PONG_WITHIN:
+                stats["pings_sent"] += 1
+                stats["unanswered_pings"] += took > PONG_WITHIN
+                stats.raise_to("slowest_pong", round(took, 3) if took <= PONG_WITHIN else 0.0)
+        for request, (streams, sent_at) in self._asked.items():
+            kind, listened = kind_of(streams), self.ended_at - sent_at
+            stats[f"{kind}_frames"] += sum(self._streams[stream] for stream in streams)
+            stats[f"{kind}_unanswered"] += request not in self._answered and listened >= ANSWER_WITHIN
+            stats.raise_to(f"{kind}_listened", round(listened, 1))
+        self._order()
+        self._compare_samples()
+
+    def _order(self) -> None:
+        """Count what goes back, within a contract and across them, and how late updates are."""
+        stats = self.stats
+        stats["own_updates"] += len(self.own)
+        stats["samples"] += len(self.samples)
+        for updates, steps_back in ((self.own, "steps_back"), (self.samples, "sample_steps_back")):
+            for earlier, later in steps(updates):
+                stats[steps_back] += later.update_id < earlier.update_id
+                stats["event_times_back"] += -1 < later.event_time < earlier.event_time
+                stats["transaction_times_back"] += -1 < later.transaction_time < earlier.transaction_time
+        stats["repeats"] += sum(earlier.update_id == later.update_id for earlier, later in steps(self.own))
+        neighbours = [(one, other) for one, other in pairwise(self.own) if one.symbol != other.symbol]
+        stats["neighbours"] += len(neighbours)
+        stats["neighbours_back"] += sum(other.update_id < one.update_id for one, other in neighbours)
+        timed = [update for update in self.own if update.event_time >= 0]
+        latest = accumulate((update.event_time for update in timed), max)
+        behind = [newest - update.event_time for newest, update in zip(latest, timed, strict=True)]
+        stats.raise_to("farthest_back_ms", max(behind, default=0))
+        lags = sorted(update.at * 1000 - update.event_time for update in timed)
         if lags:
             found = tuple(round(lags[int(share * (len(lags) - 1))]) for share in (0, 0.5, 0.99))
-            if stats.median_lag_ms is None or abs(found[1]) > abs(stats.median_lag_ms):
-                stats.lags_ms, stats.median_lag_ms = found, found[1]
-        overdue = sum(now - at >= OVERDUE_AFTER for seen in self._contracts.values() for at in seen.waiting.values())
-        stats.samples_overdue += overdue
-        stats.samples_compared += overdue
-        for asked in self._pinged:
-            answer = next((pong - asked for pong in self._pongs if pong >= asked), None)
-            if answer is not None or now - asked >= PONG_WITHIN:
-                is_late = answer is None or answer > PONG_WITHIN
-                stats.pings_sent += 1
-                stats.unanswered_pings += is_late
-                stats.slowest_pong = max(stats.slowest_pong, 0.0 if answer is None or is_late else round(answer, 3))
+            if abs(found[1]) >= abs(stats.get("median_lag_ms", 0)):
+                stats["lags_ms"], stats["median_lag_ms"] = found, found[1]
+
+    def settled(self) -> list[tuple[Update, Update]]:
+        """Return each sample with the one before, both well after the contract's own stream was listened to."""
+        found = []
+        for earlier, later in steps(self.samples):
+            since = self.listening.get(own_stream(later.symbol))
+            if since is not None and earlier.at - since >= SETTLED_AFTER:
+                found.append((earlier, later))
+        return found
+
+    def _compare_samples(self) -> None:
+        """Look for what samples changed to among the updates of the contract's own stream."""
+        stats = self.stats
+        own: dict[str, dict[int, float]] = defaultdict(dict)
+        for update in self.own:
+            own[update.symbol].setdefault(update.update_id, update.at)
+        for earlier, sample in self.settled():
+            brought = own.get(sample.symbol)
+            if brought is None or not max(earlier.update_id, min(brought) - 1) < sample.update_id:
+                continue  # no change, or one that nobody listened to
+            if sample.update_id in brought:
+                stats.setdefault("ahead", []).append(brought[sample.update_id] - sample.at)
+            elif sample.update_id < max(brought):
+                stats["samples_missing"] += 1
+            elif (self.ended_at or 0.0) - sample.at >= OVERDUE_AFTER:
+                stats["samples_overdue"] += 1
 
 
 def conclude(stats: Stats, recorders: Sequence[Recorder]) -> None:
     """Add the medians, and what only all connections together tell; every recorder has ended."""
-    seen = [(each, recorder) for recorder in recorders for each in recorder._contracts.values()]
-    followed = [(each, recorder) for each, recorder in seen if each.followed_at is not None]
-    busy = [each for each, recorder in followed if each.own.frames >= BUSY_FROM * recorder.seconds] or [
-        each for each, _ in followed
-    ]
-    sampled = [distance for each in busy for distance in each.settled.distances]
-    own = [distance for each, _ in followed for distance in each.own.distances]
-    fast = [median(each.own.distances) for each, _ in followed if len(each.own.distances) >= ENOUGH_DISTANCES]
-    ahead = [lead for recorder in recorders for lead in recorder._ahead]
-    intervals = [later - earlier for recorder in recorders for earlier, later in pairwise(recorder._pings)]
-    stats.sample_distances, stats.ping_intervals = len(sampled), len(intervals)
-    stats.median_sample_distance = round(median(sampled), 2) if sampled else None
-    stats.median_own_distance = round(median(own), 3) if own else None
-    stats.fastest_own_distance = round(min(fast), 3) if fast else None
-    stats.median_ping_interval = round(median(intervals), 1) if intervals else None
-    stats.changes_sampled = sum(each.changes for each, _ in followed)
-    stats.silent_own = sorted(
+    sampled: dict[bool, list[float]] = defaultdict(list)  # by whether the contract is busy
+    own: list[float] = []
+    fast, intervals, silent = [], [], set[str]()
+    for each in recorders:
+        changes = Counter(sample.symbol for before, sample in each.settled() if sample.update_id > before.update_id)
+        stats["changes_sampled"] += changes.total()
+        own_distances, own_ids = _distances(steps(each.own)), {update.update_id for update in each.own}
+        silent |= {symbol for symbol, count in changes.items() if count > 1} - {update.symbol for update in each.own}
+        for symbol, distances in _distances(each.settled()).items():
+            is_busy = len(own_distances[symbol]) >= BUSY_FROM * ((each.ended_at or 0.0) - each.opened_at)
+            sampled[is_busy] += distances
+        own += [distance for distances in own_distances.values() for distance in distances]
+        fast += [median(found) for found in own_distances.values() if len(found) >= ENOUGH_DISTANCES]
+        intervals += [later - earlier for earlier, later in pairwise(each.pings)]
+        ids = [update.update_id for update in each.own if update.symbol == LISTED]
+        within = [book for book in stats["books"] or () if ids and min(ids) <= book <= max(ids)]
+        stats["books_compared"] += len(within)
+        stats["books_missing"] += sum(book not in own_ids for book in within)
+    of_busy, ahead = sampled[True] or sampled[False], [lead * 1000 for lead in stats.pop("ahead", [])]
+    sizes = [size for size, count in sorted(stats["sizes"].items()) for _ in range(count)] if stats["sizes"] else []
+    for key, values, digits, fold in (
+        ("median_sample_distance", of_busy, 2, median),
+        ("median_own_distance", own, 3, median),
+        ("fastest_own_distance", fast, 3, min),
+        ("median_ping_interval", intervals, 1, median),
+        ("furthest_ahead_ms", ahead, None, max),
+        ("median_ahead_ms", ahead, None, median),
+        ("median_bytes", sizes, None, median_high),
+    ):
+        if values:
+            stats[key] = round(fold(values), digits)
+    stats["sample_distances"], stats["ping_intervals"] = len(of_busy), len(intervals)
+    stats["samples_compared"] = len(ahead) + stats["samples_missing"] + stats["samples_overdue"]
+    stats["silent_own"] = sorted(silent)
+    for first, second in pairwise(sorted(recorders, key=lambda each: (each.address.label, each.opened_at))):
+        if first.address is second.address:
+            compare(stats, first, second)
+
+
+def compare(stats: Stats, first: Recorder, second: Recorder) -> None:
+    """Count what two connections to an address brought of what was pushed while both were open, by event times."""
+    both = {
+        stream for stream, since in first.listening.items() if since <= second.opened_at == second.listening.get(stream)
+    }
+    one, other = (
         {
-            symbol
-            for recorder in recorders
-            for symbol, each in recorder._contracts.items()
-            if each.changes > 1 and not each.own.frames
+            (update.symbol, update.update_id): update.event_time
+            for update in each.own
+            if update.at >= second.opened_at and own_stream(update.symbol) in both
         }
+        for each in (first, second)
     )
-    if ahead:
-        stats.furthest_ahead_ms, stats.median_ahead_ms = round(max(ahead) * 1000), round(median(ahead) * 1000)
-    stats.median_bytes = sorted(stats.sizes.elements())[stats.sizes.total() // 2] if stats.sizes else None
-    for recorder in recorders:
-        ids = recorder._book_ids
-        within = [book for book in stats.books if ids and min(ids) <= book <= max(ids)]
-        stats.books_compared += len(within)
-        stats.books_missing += sum(book not in ids for book in within)
+    if one and other:
+        begin = max(min(one.values()), min(other.values())) + MARGIN_MS
+        end = min(max(one.values()), max(other.values())) - MARGIN_MS
+        old, new = ({key for key, moment in keys.items() if begin <= moment <= end} for keys in (one, other))
+        stats["overlap_seconds"] += max(end - begin, 0) / 1000
+        stats["over_both"] += len(old & new)
+        stats["only_over_first"] += len(old - new)
+        stats["only_over_second"] += len(new - old)
 
 
-def compare(stats: Stats, first: Iterable[Key], second: Iterable[Key]) -> None:
-    """Count what two connections brought of what was pushed while both were open, by the event times of the frames."""
-    first, second = list(first), list(second)
-    stats.overlap_seconds = 0.0
-    if first and second:
-        begin = max(min(key[2] for key in first), min(key[2] for key in second)) + MARGIN_MS
-        end = min(max(key[2] for key in first), max(key[2] for key in second)) - MARGIN_MS
-        one, other = ({key[:2] for key in keys if begin <= key[2] <= end} for keys in (first, second))
-        stats.overlap_seconds = max(end - begin, 0) / 1000
-        stats.over_both, stats.only_over_first, stats.only_over_second = (
-            len(one & other),
-            len(one - other),
-            len(other - one),
-        )
+def steps(updates: Iterable[Update]) -> Iterator[tuple[Update, Update]]:
+    """Yield each update of a contract but the first, with the one before."""
+    before: dict[str, Update] = {}
+    for update in updates:
+        if update.symbol in before:
+            yield before[update.symbol], update
+        before[update.symbol] = update
+
+
+def kind_of(streams: Sequence[str]) -> str:
+    """Return what a control message asks for."""
+    return PROBED.get(streams[0], "contracts")
+
+
+def _distances(pairs: Iterable[tuple[Update, Update]]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for earlier, later in pairs:
+        found[later.symbol].append(later.at - earlier.at)
+    return found
 
 
 def faults_of(found: Mapping[str, Any], types: Mapping[str, type], optional: Sequence[str] = ()) -> list[str]:
@@ -501,13 +412,3 @@ def faults_of(found: Mapping[str, Any], types: Mapping[str, type], optional: Seq
         for key, kind in types.items()
         if type(found.get(key)) is not kind and (key in found or key not in optional)
     ]
-
-
-def _is_no_decimal(text: str) -> bool:
-    return bool(text) and not DECIMAL.match(text)
-
-
-def _count(counter: Counter[str], kind: str) -> None:
-    kind = kind[:60]
-    if kind in counter or len(counter) < MOST_KINDS:
-        counter[kind] += 1

@@ -36,7 +36,7 @@ class Asked:
 
     def seen(self, verdict: Verdict) -> dict[str, str]:
         """What was seen of the expectations with this verdict."""
-        return {each.expectation.name: each.finding.seen for each in self.judged if each.finding.verdict is verdict}
+        return {each.expectation.name: each.seen for each in self.judged if each.verdict is verdict}
 
 
 class Scene(SimulatedExchange):

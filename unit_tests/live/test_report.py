@@ -37,7 +37,7 @@ def test_the_summary_counts_and_names_the_promises() -> None:
 
 
 def test_the_page_is_one_table_whatever_the_exchange_sends() -> None:
-    page = markdown(changed(stopped_early=True, wrong_types=ODD.wrong_types), judge(ODD), "0.1.0")
+    page = markdown(changed(stopped_early=True, wrong_types=ODD["wrong_types"]), judge(ODD), "0.1.0")
     rows = [line for line in page.split("\n") if line.startswith("|")]
     assert len(rows) == len(EXPECTATIONS) + 2
     assert {row.replace("\\|", "").count("|") for row in rows} == {5}

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
 import pytest
 
-from source_binance_futures.binance.endpoints import Market
-from source_binance_futures.binance.transport.framing import PING, PONG, ControlFrame
+from source_binance_futures.binance.transport.framing import PING, PONG, TEXT, ControlFrame
 from source_binance_futures.live.stats import (
     MOST_KINDS,
     OVERDUE_AFTER,
-    REMEMBERED,
     SETTLED_AFTER,
-    Key,
+    Address,
     Recorder,
     Stats,
-    compare,
     conclude,
 )
 
@@ -27,28 +24,38 @@ from .frames import BOOK_TICKER, book_ticker, own, sample
 BEGIN = 1_790_373_630.0  # epoch seconds
 ETH: dict[str, Any] = {"s": "ETHUSD_PERP", "ps": "ETHUSD"}
 BTCUSDT: dict[str, Any] = {"s": "BTCUSDT", "ps": "BTCUSDT", "st": 1}
+Moment = tuple[float, bytes]  # seconds after the connection was opened, and what comes
 
 
-def counted(
-    *frames: tuple[float, bytes],
+def recorded(
+    stats: Stats,
+    *frames: Moment,
     until: float | None = None,
-    follow: str = "BTCUSD_PERP",
+    follow: Sequence[str] = ("btcusd_perp@bookTicker",),
     controls: Iterable[tuple[float, int, bytes]] = (),
-    pinged: Iterable[float] = (),
-    books: Iterable[int] = (),
-) -> Stats:
+    sent: Iterable[tuple[float, int, bytes]] = (),
+    address: Address | None = None,
+    opened: float = 0.0,
+) -> Recorder:
+    """The recorder of a connection that is over."""
+    now = BEGIN + opened
+    recorder = Recorder(stats, address or Address("d", ("COIN-M",)), follow, lambda: now)
+    passes: list[tuple[float, Callable[..., None], tuple[Any, ...]]]
+    passes = [(at, recorder.received, ([payload], [])) for at, payload in frames]
+    passes += [(at, recorder.received, ([], [ControlFrame(opcode, text)])) for at, opcode, text in controls]
+    passes += [(at, recorder.sent, (opcode, text)) for at, opcode, text in sent]
+    for at, happens, what in sorted(passes, key=lambda each: each[0]):
+        now = BEGIN + at
+        happens(*what)
+    now = now if until is None else BEGIN + until
+    recorder.end()
+    return recorder
+
+
+def counted(*frames: Moment, books: Iterable[int] = (), **options: Any) -> Stats:
     """What is counted of frames that came so many seconds after the connection was opened."""
     stats = Stats(books=list(books))
-    recorder = Recorder(stats, "COIN-M", BEGIN)
-    recorder.follow(follow, BEGIN)
-    for at, payload in frames:
-        recorder.take([payload], BEGIN + at)
-    for at, opcode, text in controls:
-        recorder.controls([ControlFrame(opcode, text)], BEGIN + at)
-    for at in pinged:
-        recorder.pinged(BEGIN + at)
-    recorder.end(BEGIN + (until if until is not None else frames[-1][0] if frames else 0.0))
-    conclude(stats, [recorder])
+    conclude(stats, [recorded(stats, *frames, **options)])
     return stats
 
 
@@ -59,9 +66,9 @@ def content(*payloads: bytes) -> Stats:
 def test_frames_bytes_and_the_busiest_second() -> None:
     frames = [own(u=number) for number in range(1, 7)]
     found = counted(*zip((1.0, 1.5, 2.0, 2.1, 2.9, 3.0), frames, strict=True), until=10.0)
-    assert (found.frames, found.busiest_second, found.longest_listened) == (6, 3, 10.0)
-    assert (found.frames_a_second, found.kilobytes_a_second) == (0.6, sum(map(len, frames)) / 10_000)
-    assert found.connections_used == 1
+    assert (found["frames"], found["busiest_second"], found["longest_listened"]) == (6, 3, 10.0)
+    assert (found["frames_a_second"], found["kilobytes_a_second"]) == (0.6, sum(map(len, frames)) / 10_000)
+    assert found["connections_used"] == 1
 
 
 @pytest.mark.parametrize(
@@ -72,17 +79,17 @@ def test_silence_counts_the_wait_for_the_first_frame_and_the_end(
     moments: tuple[float, ...], until: float, silence: float
 ) -> None:
     frames = [(at, own(u=number + 1)) for number, at in enumerate(moments)]
-    assert counted(*frames, until=until).longest_silence == silence
+    assert counted(*frames, until=until)["longest_silence"] == silence
 
 
 def test_sound_book_tickers_are_nothing_odd_and_the_wrapper_has_no_size() -> None:
     size = len(orjson.dumps(BOOK_TICKER))
     found = content(own(u=1), own(u=2), sample(), own(u=3, A="1" * 5000))
-    assert (found.frames, found.median_bytes) == (4, size)
-    assert found.largest_bytes == len(orjson.dumps(book_ticker(u=3, A="1" * 5000)))
-    kinds = found.wrong_types, found.unknown_keys, found.other_frames, found.other_streams
-    odd = found.odd_books, found.frames_without_ps, found.frames_without_st, found.contradicting_st
-    assert not any([*kinds, *odd])
+    assert (found["frames"], found["median_bytes"]) == (4, size)
+    assert found["largest_bytes"] == len(orjson.dumps(book_ticker(u=3, A="1" * 5000)))
+    kinds = ("wrong_types", "unknown_keys", "other_frames", "other_streams")
+    odd = ("odd_books", "frames_without_ps", "frames_without_st", "contradicting_st")
+    assert not any(found[each] for each in (*kinds, *odd))
 
 
 @pytest.mark.parametrize(
@@ -99,14 +106,14 @@ def test_sound_book_tickers_are_nothing_odd_and_the_wrapper_has_no_size() -> Non
     ],
 )
 def test_wrong_types_are_named(changes: dict[str, Any], says: str) -> None:
-    assert content(own(**changes), own()).wrong_types == {says: 1}
+    assert content(own(**changes), own())["wrong_types"] == {says: 1}
 
 
 def test_keys_that_are_unknown_and_keys_that_are_missing() -> None:
     found = content(own(x=1), own(x=2, y=3), own(without="ps"), own(without="st"), own())
-    assert found.unknown_keys == {"x": 2, "y": 1}
-    assert (found.frames_without_ps, found.frames_without_st, found.wrong_types) == (1, 1, {})
-    assert len(content(*[own("", **{f"key{number}": 1}) for number in range(100)]).unknown_keys) == MOST_KINDS
+    assert found["unknown_keys"] == {"x": 2, "y": 1}
+    assert (found["frames_without_ps"], found["frames_without_st"], found["wrong_types"]) == (1, 1, 0)
+    assert len(content(*[own("", **{f"key{number}": 1}) for number in range(100)])["unknown_keys"]) == MOST_KINDS
 
 
 @pytest.mark.parametrize(
@@ -120,12 +127,12 @@ def test_keys_that_are_unknown_and_keys_that_are_missing() -> None:
     ],
 )
 def test_a_symbol_type_that_the_shape_of_the_symbol_contradicts(changes: dict[str, Any], contradicts: bool) -> None:
-    assert content(own(**changes)).contradicting_st == contradicts
+    assert content(own(**changes))["contradicting_st"] == contradicts
 
 
 @pytest.mark.parametrize("changes", [{"b": "83732.5"}, {"b": "83733"}, {"b": "0"}, {"A": "0.000"}, {"a": ""}])
 def test_crossed_empty_and_zero_books(changes: dict[str, Any]) -> None:
-    assert content(own(**changes), own()).odd_books == 1
+    assert content(own(**changes), own())["odd_books"] == 1
 
 
 def test_frames_of_other_kinds_and_streams() -> None:
@@ -141,10 +148,10 @@ def test_frames_of_other_kinds_and_streams() -> None:
         orjson.dumps({"stream": "!contractInfo", "data": {**info, "dt": "2100"}}),
         own(),
     )
-    assert found.other_frames == {"serverShutdown": 1, "keys id, result": 1}
-    assert found.other_streams == {"no wrapper": 1, "BTCUSD_PERP@bookTicker": 1}
-    assert (found.unreadable_frames, found.frames) == (2, 3)
-    assert (found.contract_infos, found.contract_info_faults) == (2, {"dt: string": 1})
+    assert found["other_frames"] == {"serverShutdown": 1, "keys id, result": 1}
+    assert found["other_streams"] == {"no wrapper": 1, "BTCUSD_PERP@bookTicker": 1}
+    assert (found["unreadable_frames"], found["frames"]) == (2, 3)
+    assert (found["contract_infos"], found["contract_info_faults"]) == (2, {"dt: string": 1})
 
 
 def test_the_order_of_ids_and_times_within_and_across_contracts() -> None:
@@ -158,49 +165,46 @@ def test_the_order_of_ids_and_times_within_and_across_contracts() -> None:
         sample(u=9, E=100, T=100),
         sample(u=8, E=100, T=100),
     )
-    assert (found.own_updates, found.samples, found.steps_back, found.repeats) == (5, 3, 1, 1)
-    assert (found.event_times_back, found.transaction_times_back) == (1, 1)
-    assert (found.neighbours, found.neighbours_back, found.farthest_back_ms) == (2, 1, 80)
-    assert found.sample_steps_back == 1
+    assert (found["own_updates"], found["samples"], found["steps_back"], found["repeats"]) == (5, 3, 1, 1)
+    assert (found["event_times_back"], found["transaction_times_back"]) == (1, 1)
+    assert (found["neighbours"], found["neighbours_back"], found["farthest_back_ms"]) == (2, 1, 80)
+    assert found["sample_steps_back"] == 1
     same = content(own(u=10), own(u=11), own(u=11, **ETH))
-    assert (same.event_times_back, same.transaction_times_back, same.farthest_back_ms) == (0, 0, 0)
-    assert (same.neighbours, same.neighbours_back) == (1, 0)
+    assert (same["event_times_back"], same["transaction_times_back"], same["farthest_back_ms"]) == (0, 0, 0)
+    assert (same["neighbours"], same["neighbours_back"]) == (1, 0)
 
 
 def test_the_lag_is_receipt_minus_event_time_of_own_updates() -> None:
     pushed = int(BEGIN * 1000)
     frames = [(1.0, own(u=number, E=pushed + 1000 - number)) for number in range(1, 102)]
     found = counted(*frames, (1.0, sample(u=9, E=1)))
-    assert (found.lags_ms, found.median_lag_ms) == ((1, 51, 100), 51)
-    assert counted((1.0, sample(u=9))).median_lag_ms is None
+    assert (found["lags_ms"], found["median_lag_ms"]) == ((1, 51, 100), 51)
+    assert "median_lag_ms" not in counted((1.0, sample(u=9)))
 
 
 def test_samples_of_a_busy_contract_show_the_pace_and_those_of_a_quiet_one_do_not() -> None:
-    stats = Stats()
-    recorder = Recorder(stats, "COIN-M", BEGIN)
-    for symbol in ("BTCUSD_PERP", "ETHUSD_PERP"):
-        recorder.follow(symbol, BEGIN)
-    for number in range(1, 200):
-        at = BEGIN + number / 10
-        recorder.take([own(u=number)], at)
-        if number % 50 == 0:
-            recorder.take([sample(u=number)], at)
-        if number in (40, 159):
-            recorder.take([sample(u=number, **ETH), own(u=number, **ETH)], at)
-    recorder.end(BEGIN + 20)
-    conclude(stats, [recorder])
-    assert (stats.sample_distances, stats.median_sample_distance) == (2, 5.0)  # of 5, 10 and 15 seconds
-    assert stats.fastest_own_distance == pytest.approx(0.1)
-    assert (stats.own_updates, stats.changes_sampled, stats.silent_own) == (201, 3, [])
+    frames = [(number / 10, own(u=number)) for number in range(1, 200)]
+    frames += [(at, sample(u=int(at * 10))) for at in (5.0, 10.0, 15.0)]
+    frames += [(at, payload(u=int(at), **ETH)) for at in (4.0, 15.9) for payload in (own, sample)]
+    found = counted(*frames, until=20.0)
+    assert (found["sample_distances"], found["median_sample_distance"]) == (2, 5.0)
+    assert found["fastest_own_distance"] == 0.1
+    assert (found["own_updates"], found["changes_sampled"], found["silent_own"]) == (201, 2, [])
+    quiet = counted(*[(at, payload(u=int(at))) for at in (4.0, 15.9, 26.0) for payload in (own, sample)], until=30.0)
+    assert (quiet["sample_distances"], quiet["median_sample_distance"]) == (
+        2,
+        11.0,
+    )  # where none is busy, all are taken
+    assert "fastest_own_distance" not in quiet
 
 
 def test_an_own_stream_is_silent_where_samples_changed_more_than_once() -> None:
     changing = [(at, sample(u=int(at))) for at in (1.0, 5.0, 10.0, 15.0)]
-    assert counted(*changing).silent_own == ["BTCUSD_PERP"]
-    assert counted(*changing[:3]).silent_own == []  # once only: the first one came before it was settled
-    assert counted(*[(at, sample(u=7)) for at in (5.0, 10.0, 15.0, 20.0)]).silent_own == []
-    assert counted(*changing, (16.0, own(u=16))).silent_own == []
-    assert counted(*changing, follow="ETHUSD_PERP").silent_own == []
+    assert counted(*changing)["silent_own"] == ["BTCUSD_PERP"]
+    assert counted(*changing[:3])["silent_own"] == []  # once only: the first one came before it was settled
+    assert counted(*[(at, sample(u=7)) for at in (5.0, 10.0, 15.0, 20.0)])["silent_own"] == []
+    assert counted(*changing, (16.0, own(u=16)))["silent_own"] == []
+    assert counted(*changing, follow=["ethusd_perp@bookTicker"])["silent_own"] == []
 
 
 # --- samples, looked for among the updates of the contract's own stream ---
@@ -223,25 +227,8 @@ COMPARED: list[tuple[str, list[tuple[float, bytes]], tuple[int, int, int, int | 
 @pytest.mark.parametrize(("frames", "expected"), [row[1:] for row in COMPARED], ids=[row[0] for row in COMPARED])
 def test_samples_are_compared(frames: list[tuple[float, bytes]], expected: tuple[int, int, int, int | None]) -> None:
     found = counted(*FIRST, *frames, until=20.0 + OVERDUE_AFTER)
-    assert (found.samples_compared, found.samples_missing, found.samples_overdue, found.furthest_ahead_ms) == expected
-
-
-def test_updates_are_remembered_up_to_a_number() -> None:
-    updates = [(4.0, own(u=number * 2)) for number in range(2, REMEMBERED + 100)]
-    found = counted(*FIRST, *updates, (5.0, sample(u=5)))
-    assert found.samples_compared == 0  # long forgotten, so nothing can be said
-    found = counted(*FIRST, *updates, (5.0, sample(u=REMEMBERED * 2 + 1)))
-    assert (found.samples_compared, found.samples_missing) == (1, 1)
-
-
-def test_newcomers_are_reported_once_and_own_updates_kept_while_they_are_compared() -> None:
-    recorder = Recorder(Stats(), "COIN-M", BEGIN)
-    recorder.take([sample(u=1), sample(u=2), sample(u=1, **BTCUSDT), own(u=5)], BEGIN)
-    assert recorder.newcomers == [("BTCUSD_PERP", Market.COIN_M), ("BTCUSDT", Market.USDS_M)]
-    assert recorder.keys is None
-    recorder.keys = []
-    recorder.take([sample(u=3), own(u=6, E=77), own(u=7, E=None)], BEGIN)
-    assert recorder.keys == [("BTCUSD_PERP", 6, 77)]
+    kinds = ("samples_compared", "samples_missing", "samples_overdue")
+    assert (*(found[kind] for kind in kinds), found.get("furthest_ahead_ms")) == expected
 
 
 def test_pings_of_the_server_and_answers_to_ours() -> None:
@@ -250,30 +237,61 @@ def test_pings_of_the_server_and_answers_to_ours() -> None:
 
     pings = [stamped(1.0, 4999), stamped(181.0, -20), (361.0, PING, b"abc"), stamped(541.0, 5001)]
     pongs = [(10.4, PONG, b""), (35.0, PONG, b"")]
-    found = counted(controls=[*pings, *pongs], pinged=[10.0, 24.0, 590.0, 599.0], until=600.0)
-    assert (found.pings, found.odd_pings, found.farthest_ping_ms) == (4, 2, 4999)
-    assert (found.ping_intervals, found.median_ping_interval) == (3, 180.0)
-    assert (found.pings_sent, found.unanswered_pings, found.slowest_pong) == (3, 2, 0.4)  # the last was not due yet
+    sent = [(at, PING, b"") for at in (10.0, 24.0, 590.0, 599.0)]
+    found = counted(controls=[*pings, *pongs], sent=sent, until=600.0)
+    assert (found["pings"], found["odd_pings"], found["farthest_ping_ms"]) == (4, 2, 4999)
+    assert (found["ping_intervals"], found["median_ping_interval"]) == (3, 180.0)
+    assert (found["pings_sent"], found["unanswered_pings"]) == (3, 2)  # the last was not due yet
+    assert found["slowest_pong"] == 0.4
+
+
+def asked(number: int, *streams: str) -> bytes:
+    return orjson.dumps({"method": "SUBSCRIBE", "params": streams, "id": number})
+
+
+def test_control_messages_are_answered_refused_or_neither() -> None:
+    eth, unknown, cross = "ethusd_perp@bookTicker", "nosuchusd_perp@bookTicker", "btcusdt@bookTicker"
+    sent = [(1.0, asked(1, eth)), (2.0, asked(2, unknown)), (3.0, asked(3, "late")), (3.5, asked(4, cross))]
+    frames = [
+        (1.25, b'{"result":null,"id":1}'),
+        (2.5, b'{"error":{"code":4,"msg":"no"}}'),  # without an id it answers the newest
+        (2.6, b'{"result":null,"id":2}'),
+        (4.0, own(u=1, **BTCUSDT)),
+    ]
+    found = counted(*frames, sent=[(at, TEXT, text) for at, text in sent], until=8.0)
+    kinds = ("contracts_acknowledged", "contracts_slowest", "contracts_refused", "contracts_unanswered")
+    assert tuple(map(found.get, kinds)) == (1, 0.25, None, 1)
+    assert (found["unknown_refused"], found["unknown_unanswered"], found["unknown_listened"]) == (1, 0, 6.0)
+    assert (found["cross_frames"], found["cross_listened"], found["cross_unanswered"]) == (1, 4.5, 0)
 
 
 def test_ids_of_books_are_looked_for_among_those_of_the_own_stream() -> None:
     frames = [(1.0, own(u=number, **BTCUSDT)) for number in (10, 20, 30)]
     found = counted(*frames, books=[5, 10, 15, 30, 31])  # 5 and 31 were not listened to
-    assert (found.books_compared, found.books_missing) == (3, 1)
+    assert (found["books_compared"], found["books_missing"]) == (3, 1)
 
 
 # --- what two connections brought while both were open ---
 
 
+Key = tuple[str, int]  # symbol, and the number of an update, of which there is one in 100 ms
+
+
 def pushed(begin: int, end: int) -> list[Key]:
-    """One update in 100 ms, of contracts in turn."""
-    return [(f"C{number % 3}", number, number * 100) for number in range(begin, end)]
+    return [(f"C{number % 3}USDT", number) for number in range(begin, end)]
 
 
-def overlap(first: list[Key], second: list[Key]) -> tuple[float | None, int, int, int]:
-    stats = Stats()
-    compare(stats, first, second)
-    return stats.overlap_seconds, stats.over_both, stats.only_over_first, stats.only_over_second
+def overlap(
+    first: list[Key], second: list[Key], *, opened: float = 0.0, follow: Sequence[int] = (0, 1, 2)
+) -> tuple[float, int, int, int]:
+    """What is found of two connections to an address, the second of which was opened so late."""
+    stats, address, recorders = Stats(), Address("d", ("USDⓈ-M",)), []
+    for keys, since, numbers in ((first, 0.0, range(3)), (second, opened, follow)):
+        frames = [(number / 10, own(s=symbol, u=number + 1, E=number * 100)) for symbol, number in keys]
+        streams = [f"c{number}usdt@bookTicker" for number in numbers]
+        recorders.append(recorded(stats, *frames, address=address, follow=streams, opened=since))
+    conclude(stats, recorders)
+    return stats["overlap_seconds"], stats["over_both"], stats["only_over_first"], stats["only_over_second"]
 
 
 def test_two_connections_are_compared_over_what_both_were_open_for_by_event_time() -> None:
@@ -282,5 +300,7 @@ def test_two_connections_are_compared_over_what_both_were_open_for_by_event_time
     del first[50]
     del second[60:63]
     assert overlap(first, second) == (7.9, 76, 3, 1)
-    assert overlap(pushed(0, 100), sorted(pushed(0, 100), key=lambda key: key[1] % 7))[2:] == (0, 0)
-    assert overlap(pushed(0, 10), []) == overlap(pushed(0, 50), pushed(60, 99)) == (0.0, 0, 0, 0)
+    assert overlap(pushed(0, 100), pushed(0, 100), opened=5.0) == (2.9, 30, 0, 0)
+    assert overlap(pushed(0, 10), []) == overlap(pushed(0, 50), pushed(60, 99)) == (0, 0, 0, 0)
+    without = [key for key in pushed(0, 100) if key[0] != "C1USDT"]
+    assert overlap(pushed(0, 100), without, follow=(0, 2))[2:] == (0, 0)  # it was not asked for C1USDT

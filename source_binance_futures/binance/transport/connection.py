@@ -10,7 +10,7 @@ import queue
 import selectors
 import struct
 from collections.abc import Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from websocket import ABNF
 
@@ -32,6 +32,7 @@ from .sockets import ByteStream, EndOfStream, reason
 
 SEND_TIMEOUT = 5.0  # seconds; our frames are tiny, so only a dead peer makes them wait
 NORMAL_CLOSURE, NO_STATUS = 1000, 1005
+LEFT = "left by this side"
 
 Tag = TypeVar("Tag")
 
@@ -47,16 +48,23 @@ class Received(NamedTuple):
     drained: bool
 
 
+class Observer(Protocol):
+    """Sees what passes over a connection in both directions, before anything of it is answered or handed over."""
+
+    def received(self, payloads: Sequence[bytes], controls: Sequence[ControlFrame]) -> None: ...
+
+    def sent(self, opcode: int, payload: bytes) -> None: ...
+
+
 class Connection:
     """An open WebSocket connection that is read without waiting and answers pings by itself.
 
-    It belongs to one thread. `loss` says why it is over, and is None as long as it is not. `observer` is called with
-    the control frames of each read, before they are answered.
+    It belongs to one thread. `loss` says why it is over, and is None as long as it is not.
     """
 
     def __init__(self, stream: ByteStream, max_message_bytes: int, clock: Clock) -> None:
         self.loss: ConnectionLost | None = None
-        self.observer: Callable[[Sequence[ControlFrame]], None] | None = None
+        self.observer: Observer | None = None
         self._stream = stream
         self.clock = clock
         self._cutter = FrameCutter(max_message_bytes)
@@ -96,8 +104,8 @@ class Connection:
             return Received([], heard=False, drained=True)
         data, drained = self._take()
         payloads, controls = self._cutter.cut(data)
-        if self.observer is not None and controls:
-            self.observer(controls)
+        if self.observer is not None:
+            self.observer.received(payloads, controls)
         self._answer(controls)
         if self._cutter.violation is not None:
             self._leave(self._cutter.violation, self._cutter.violation.close_code)
@@ -117,7 +125,7 @@ class Connection:
 
     def close(self) -> None:
         """Says goodbye (RFC 6455 section 7.4) and leaves, without waiting for the answer."""
-        self._leave(ConnectionLost("left by this side"), NORMAL_CLOSURE)
+        self._leave(ConnectionLost(LEFT), NORMAL_CLOSURE)
 
     def _take(self) -> tuple[bytes, bool]:
         try:
@@ -146,6 +154,8 @@ class Connection:
     def _send(self, payload: bytes, opcode: int) -> None:
         if self.loss is not None:
             return
+        if self.observer is not None:
+            self.observer.sent(opcode, payload)
         try:
             self._stream.send(_frame(payload, opcode), self.clock.deadline(SEND_TIMEOUT))
         except OSError as error:

@@ -43,12 +43,12 @@ class Answer:
     weight: WeightUsed | None
 
 
-def request(request_id: str, symbol: str | None) -> str:
+def request(request_id: str, symbol: str | None, method: str = METHOD) -> str:
     """The text of a request: one symbol (weight 1), or all (weight 2) [binance-facts 3].
 
     {"id":"c0ffee","method":"ticker.price","params":{"symbol":"BTCUSDT"}}
     """
-    content: dict[str, Any] = {"id": request_id, "method": METHOD}
+    content: dict[str, Any] = {"id": request_id, "method": method}
     if symbol is not None:
         content["params"] = {"symbol": symbol}
     return orjson.dumps(content).decode()
@@ -78,7 +78,7 @@ def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str,
     anonymous_error = answer.get("id") is None and "error" in answer
     if answer.get("id") != request_id and not anonymous_error:
         return None
-    weight = _weight(answer.get("rateLimits"))
+    weight = weight_of(answer.get("rateLimits"))
     status, error = answer.get("status"), answer.get("error")
     if isinstance(error, dict) or status != 200:
         return Answer((), _failure(status, error if isinstance(error, dict) else {}, symbol, host, now), weight)
@@ -176,7 +176,7 @@ def _retry_at(error: Mapping[str, Any], now: float) -> float:
     return number / 1000 if number > EPOCH_MS_FROM else now + number
 
 
-def _weight(rate_limits: Any) -> WeightUsed | None:
+def weight_of(rate_limits: Any) -> WeightUsed | None:
     """From `[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":2400,"count":2}]`."""
     for limit in rate_limits if isinstance(rate_limits, list) else []:
         if isinstance(limit, dict) and limit.get("rateLimitType") == "REQUEST_WEIGHT":
