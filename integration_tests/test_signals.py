@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -30,10 +31,11 @@ from .harness.connector import (
     side_by_side,
 )
 from .harness.markdown import blocks_of
+from .harness.warm import warm_command
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc to see a handler in")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGINT, SIGTERM, SIGHUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 SCRIPT = (str(Path(sys.executable).with_name("source-binance-futures")),)
 NOWHERE = {
     "environment": {
@@ -52,126 +54,91 @@ def signals_of(running: Running, what: str) -> int:
     return int(found, 16)
 
 
-@pytest.fixture
-def connector(cold_connector: Connector) -> Connector:
-    return cold_connector
-
-
 def obeys(running: Running) -> bool:
     """Whether the process has handlers for SIGTERM and, unless that is ignored, SIGHUP, which Python itself has not."""
     handled = signals_of(running, "SigCgt") | signals_of(running, "SigIgn")
-    return all(handled & 1 << (number - 1) for number in (signal.SIGTERM, signal.SIGHUP))
+    return all(handled & 1 << (number - 1) for number in (SIGTERM, SIGHUP))
 
 
-def interrupt_early(running: Running, number: signal.Signals) -> None:
-    """Sends the signal as soon as it is obeyed, which is before the process has anything to say."""
-    running.wait_for(lambda: obeys(running))
-    assert not running.count("{"), "that was too late for a test of the first seconds"
-    running.process.send_signal(number)
+def early(
+    what: str, numbers: tuple[signal.Signals, ...], command: tuple[str, ...], connector: Connector
+) -> tuple[Output, int]:
+    """A cold start that gets signals as soon as it obeys them, before it says anything; and those that it ignores."""
+    with Connector(connector.folder, command) as cold:
+        if what in ("book_tickers", "symbol_prices"):
+            mode = {what: INCREMENTAL if what == "book_tickers" else FULL_REFRESH}
+            running = cold.start_read(NOWHERE, **mode)
+        else:
+            running = cold.start(what, None if what == "spec" else NOWHERE)
+        running.wait_for(lambda: obeys(running))
+        assert not running.count("{"), "that was too late for a test of the first seconds"
+        ignored = signals_of(running, "SigIgn")
+        for number in numbers:
+            running.process.send_signal(number)
+        return running.finish(), ignored
 
 
-def read(number: signal.Signals, connector: Connector) -> Output:
-    running = connector.start_read(NOWHERE, book_tickers=INCREMENTAL)
-    interrupt_early(running, number)
-    return running.finish()
-
-
-def read_prices(number: signal.Signals, connector: Connector) -> Output:
-    running = connector.start_read(NOWHERE, symbol_prices=FULL_REFRESH)
-    interrupt_early(running, number)
-    return running.finish()
-
-
-def other(command: str, number: signal.Signals, connector: Connector) -> Output:
-    running = connector.start(command, None if command == "spec" else NOWHERE)
-    interrupt_early(running, number)
-    return running.finish()
-
-
-JOBS: dict[str, Callable[[Connector], Output]] = {
-    f"{what} {number.name}": functools.partial(job, number)
-    for number in SIGNALS
-    for what, job in (("read", read), ("prices", read_prices), ("spec", functools.partial(other, "spec")))
+STARTS: dict[str, tuple[str, tuple[signal.Signals, ...], tuple[str, ...]]] = {
+    "read": ("book_tickers", (SIGINT,), COMMAND),
+    # A wrapper and the process group send it within milliseconds, of one kind or of two.
+    "twice": ("book_tickers", (SIGTERM, SIGHUP), COMMAND),
+    "console script": ("book_tickers", (SIGTERM,), SCRIPT),
+    "nohup": ("book_tickers", (SIGTERM,), ("nohup", *COMMAND)),
+    "prices": ("symbol_prices", (SIGTERM,), COMMAND),
+    "spec": ("spec", (SIGINT,), COMMAND),
+    "check": ("check", (SIGTERM,), COMMAND),
+    "discover": ("discover", (SIGHUP,), COMMAND),
 }
-JOBS |= {f"{command} SIGTERM": functools.partial(other, command, signal.SIGTERM) for command in ("check", "discover")}
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Output]]]:
-    with side_by_side(tmp_path_factory.mktemp("signals"), JOBS, command=COMMAND) as futures:
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[tuple[Output, int]]]]:
+    jobs = {name: functools.partial(early, *start) for name, start in STARTS.items()}
+    with side_by_side(tmp_path_factory.mktemp("signals"), jobs) as futures:
         yield futures
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("name", ["read", "twice", "console script", "nohup"])
 def test_a_sync_that_has_not_begun_ends_in_good_order(
-    number: signal.Signals, outputs: dict[str, Future[Output]]
+    name: str, outputs: dict[str, Future[tuple[Output, int]]]
 ) -> None:
-    output = outputs[f"read {number.name}"].result(120)
+    output, ignored = outputs[name].result(120)
     assert (output.exit_code, output.stderr) == (0, "")
     assert output.is_plain
     assert output.statuses("book_tickers") == ["STARTED", "COMPLETE"]
     assert output.states
+    assert bool(ignored & 1 << (SIGHUP - 1)) is (name == "nohup"), "there a closed terminal is none"
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-def test_prices_that_were_not_asked_for_are_incomplete(
-    number: signal.Signals, outputs: dict[str, Future[Output]]
-) -> None:
+def test_prices_that_were_not_asked_for_are_incomplete(outputs: dict[str, Future[tuple[Output, int]]]) -> None:
     """A full table must not be replaced by an empty one."""
-    output = outputs[f"prices {number.name}"].result(120)
+    output, _ = outputs["prices"].result(120)
     assert (output.exit_code, output.stderr) == (1, "")
     assert output.is_plain
     assert output.statuses("symbol_prices") == ["STARTED", "INCOMPLETE"]
     assert "asked to stop" in output.errors[0]["message"]
 
 
-@pytest.mark.parametrize("what", [what for what in JOBS if what.split()[0] in ("spec", "check", "discover")])
-def test_a_command_without_an_answer_is_ended_by_the_signal(what: str, outputs: dict[str, Future[Output]]) -> None:
+@pytest.mark.parametrize(("command", "number"), [("spec", SIGINT), ("check", SIGTERM), ("discover", SIGHUP)])
+def test_a_command_without_an_answer_is_ended_by_the_signal(
+    command: str, number: signal.Signals, outputs: dict[str, Future[tuple[Output, int]]]
+) -> None:
     """As if nothing had caught it: PyAirbyte ends `discover` with SIGTERM, and takes 0 or -15 of it."""
-    output = outputs[what].result(120)
-    assert (output.exit_code, output.stdout, output.stderr) == (-signal.Signals[what.split()[1]], "", "")
+    output, _ = outputs[command].result(120)
+    assert (output.exit_code, output.stdout, output.stderr) == (-number, "", "")
 
 
-def test_the_console_script_obeys_as_early(tmp_path: Path) -> None:
-    with Connector(tmp_path, SCRIPT) as connector:
-        running = connector.start_read(NOWHERE, book_tickers=INCREMENTAL)
-        interrupt_early(running, signal.SIGTERM)
-        output = running.finish()
-    assert (output.exit_code, output.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("second", SIGNALS)
-def test_a_stop_that_comes_twice_at_once_is_one(connector: Connector, second: signal.Signals) -> None:
-    """A wrapper and the process group send it within milliseconds, of one kind or of two."""
-    running = connector.start_read(NOWHERE, book_tickers=INCREMENTAL)
-    interrupt_early(running, signal.SIGTERM)
-    running.process.send_signal(second)
-    output = running.finish()
-    assert (output.exit_code, output.stderr) == (0, "")
-    assert output.states
-
-
-def test_a_later_signal_ends_it_at_once(cold_connector: Connector) -> None:
+def test_a_later_signal_ends_it_at_once(connector: Connector) -> None:
     """Nobody reads its output, so the first one cannot have ended it."""
     with LocalExchange(rate=0) as exchange:
         exchange.prices.update({f"X{number}USDT": ("1.5", 1) for number in range(3000)})
         config = {"environment": exchange.environment()}
-        running = cold_connector.start_read(config, symbol_prices=FULL_REFRESH, blocked=True)
+        running = connector.start_read(config, symbol_prices=FULL_REFRESH, blocked=True)
         running.wait_for(running.is_blocked)
-        running.process.send_signal(signal.SIGINT)
+        running.process.send_signal(SIGINT)
         time.sleep(1.1)  # a second one counts from a second on
-        running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(60) == -signal.SIGTERM
-
-
-def test_under_nohup_a_closed_terminal_is_none(tmp_path: Path) -> None:
-    with Connector(tmp_path, ("nohup", *COMMAND)) as connector:
-        running = connector.start_read(NOWHERE, book_tickers=INCREMENTAL)
-        running.wait_for(lambda: obeys(running))
-        ignored = signals_of(running, "SigIgn")
-        interrupt_early(running, signal.SIGTERM)
-        assert running.finish().exit_code == 0
-    assert ignored & 1 << (signal.SIGHUP - 1)
+        running.process.send_signal(SIGTERM)
+        assert running.process.wait(60) == -SIGTERM
 
 
 def test_ctrl_c_reaches_a_whole_pipeline_and_the_state_is_written(tmp_path: Path) -> None:
@@ -179,7 +146,7 @@ def test_ctrl_c_reaches_a_whole_pipeline_and_the_state_is_written(tmp_path: Path
     (shown,) = [block for block in blocks_of(ROOT / "README.md") if "| tee " in block.code or "; tee " in block.code]
     script = tmp_path / "bin" / "source-binance-futures"
     script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(warm_command())} "$@"\n')
     script.chmod(0o755)
     with LocalExchange(rate=50) as exchange:
         config = {"environment": exchange.environment(), "listen_seconds": 3600}
@@ -193,7 +160,7 @@ def test_ctrl_c_reaches_a_whole_pipeline_and_the_state_is_written(tmp_path: Path
             )
         try:
             exchange.wait_for(lambda: sync.exists() and b'"RECORD"' in sync.read_bytes(), 60)
-            os.killpg(pipeline.pid, signal.SIGINT)
+            os.killpg(pipeline.pid, SIGINT)
             pipeline.wait(60)
             # A shell that was interrupted does not wait for the rest of its pipeline.
             exchange.wait_for(lambda: b"Captured " in (tmp_path / "shown").read_bytes(), 60)
@@ -201,50 +168,45 @@ def test_ctrl_c_reaches_a_whole_pipeline_and_the_state_is_written(tmp_path: Path
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pipeline.pid, signal.SIGKILL)
     messages = [orjson.loads(line) for line in sync.read_bytes().splitlines()]
-    newest = {
-        (message["record"]["data"]["symbol"]): message["record"]["data"]["u"]
-        for message in messages
-        if message["type"] == "RECORD"
-    }
+    rows = [message["record"]["data"] for message in messages if message["type"] == "RECORD"]
     states = [message["state"]["stream"]["stream_state"] for message in messages if message["type"] == "STATE"]
-    assert states[-1]["u"] == newest
+    assert states[-1]["u"] == {row["symbol"]: row["u"] for row in rows}
 
 
 def test_a_check_under_way_is_interrupted_without_a_trace(connector: Connector, tmp_path: Path) -> None:
     with LocalExchange(rate=0) as exchange:
         config = {"environment": exchange.environment()}
         running = connector.start("check", config, variables={"TMPDIR": str(tmp_path)})
-        exchange.wait_for(lambda: exchange.connections, 60)
-        time.sleep(0.3)
-        running.process.send_signal(signal.SIGINT)
+        exchange.wait_for(lambda: exchange.connections and exchange.requests, 60)
+        running.process.send_signal(SIGINT)
         output = running.finish()
-    assert (output.exit_code, output.stderr) == (-signal.SIGINT, "")
+    assert (output.exit_code, output.stderr) == (-SIGINT, "")
     assert output.is_plain
     assert not output.of_type("CONNECTION_STATUS")
     assert [path.name for path in tmp_path.iterdir()] == ["connector"], "the CDK's temporary folder was left behind"
 
 
 def test_nothing_heavy_is_imported_before_signals_are_obeyed() -> None:
-    code = "import source_binance_futures.cli, sys; print([name for name in sys.modules if name in sys.argv])"
-    heavy = ["airbyte_cdk", "orjson", "jsonschema", "websocket", "ssl", "asyncio", "requests"]
-    loaded = subprocess.run(
-        [sys.executable, "-c", code, *heavy], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
-    )
-    assert loaded.stdout == "[]\n"
-
-
-def test_nothing_heavy_is_imported_by_the_command_before_signals_are_obeyed() -> None:
     code = """
-import signal, sys
+import os, signal, sys
 from source_binance_futures.cli import run
-handle = signal.signal
+heavy, seen = sys.argv.pop().split(), []
 def watched(number, act):
-    print(number.name, "airbyte_cdk" in sys.modules, file=sys.stderr)
-    return handle(number, act)
+    seen.append(number)
+    if len(seen) == 3:
+        print([number.name for number in seen], [name for name in heavy if name in sys.modules], flush=True)
+        os._exit(0)
 signal.signal = watched
 run()
 """
-    for command in (["spec"], ["read", "--config", "none", "--catalog", "none"]):
-        arguments = [sys.executable, "-c", code, *command]
-        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-        assert done.stderr.splitlines()[:3] == ["SIGINT False", "SIGTERM False", "SIGHUP False"]
+    arguments = ["read", "--config", "none", "--catalog", "none"]
+    heavy = "airbyte_cdk orjson jsonschema websocket ssl asyncio requests"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, heavy],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "['SIGINT', 'SIGTERM', 'SIGHUP'] []\n"
