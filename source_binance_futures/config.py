@@ -1,9 +1,10 @@
-"""The user's configuration: read once, understood or answered in a sentence that names the option."""
+"""The user's configuration: parsed once, or refused in a sentence that names the option."""
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,17 +18,19 @@ DEFAULT_LISTEN_SECONDS = 60
 SHOWN = 100  # characters of a value in a sentence
 MAX_BOOK_TICKER_SYMBOLS = 1000  # more than both markets list
 EVERY_CHANGE, SAMPLED = "every_change", "sampled"
+ENVIRONMENTS = {each.name: each for each in (PRODUCTION, TESTNET)}
+CUSTOM = "custom"
 SYMBOL_EXAMPLES = {"book_ticker_symbols": "BTCUSD_PERP", "price_symbols": "BTCUSDT"}
-CUSTOM_ADDRESSES = ("market_stream_url", "websocket_api_url", "usds_margined_stream_url")
+CUSTOM_ADDRESSES = ("market_stream_url", "websocket_api_url", "usds_margined_stream_url")  # the last one is optional
 
 
 class ConfigurationError(ValueError):
-    """A setting that the user must change; `str()` names the option and the mend."""
+    """A setting that the user must change; `str()` names the option and the remedy."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """What a user asked for. Symbols are in upper case, each once."""
+    """The options of a user. Symbols are in upper case, each once."""
 
     listen_seconds: int = DEFAULT_LISTEN_SECONDS
     max_book_tickers: int | None = None
@@ -41,7 +44,7 @@ class Config:
 
     @property
     def route(self) -> Route:
-        """How addresses are reached; on Airbyte Cloud, a shared place, private ones are not."""
+        """The proxy, and whether private addresses may be reached: not on Airbyte Cloud, which is shared."""
         return Route(self.proxy_url, public_only=os.environ.get("DEPLOYMENT_MODE", "").lower() == "cloud")
 
     @property
@@ -52,97 +55,66 @@ class Config:
         )
 
     def as_mapping(self) -> dict[str, Any]:
-        """The configuration as a user could have written it, cleaned of spaces, duplicates and unknown options."""
+        """Return the configuration as a user could have written it, without spaces, duplicates and unknown options."""
         environment: dict[str, Any] = {"name": self.environment.name}
-        if self.environment.name == "custom":
+        if self.environment.name == CUSTOM:
             found = self.environment
             addresses = (found.coin_m_bases[0], found.websocket_api_url, found.usds_m_bases[0])
             environment |= dict(zip(CUSTOM_ADDRESSES, addresses, strict=True))
-        mapping = {
-            "listen_seconds": self.listen_seconds,
-            "max_book_tickers": self.max_book_tickers,
-            "book_ticker_symbols": list(self.book_ticker_symbols),
-            "include_usds_margined": self.include_usds_margined,
-            "book_ticker_pace": self.book_ticker_pace,
-            "price_symbols": list(self.price_symbols),
-            "standby_connection": self.standby_connection,
-            "environment": environment,
-            "proxy_url": self.proxy_url,
-        }
-        return {option: value for option, value in mapping.items() if value is not None}
+        options = {option: value for option, value in vars(self).items() if value is not None}
+        symbols = {option: list(options[option]) for option in SYMBOL_EXAMPLES}
+        return options | symbols | {"environment": environment}
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Config:
-        """Reads a user's configuration. Raises `ConfigurationError` for the first option that makes no sense.
+        """Parse a user's configuration. Raises `ConfigurationError` for the first option that makes no sense.
 
-        Unknown options are left out; `unknown_options` names them.
+        Unknown options are ignored; `unknown_options` names them.
         """
-        symbols = _symbols(mapping, "book_ticker_symbols")
-        if len(symbols) > MAX_BOOK_TICKER_SYMBOLS:
-            raise ConfigurationError(
-                f"`book_ticker_symbols` has {len(symbols)} symbols; it takes {MAX_BOOK_TICKER_SYMBOLS}. "
-                "Leave the list empty to capture all COIN-M contracts, or share the symbols among several sources."
-            )
-        return cls(
-            listen_seconds=_whole_number(mapping, "listen_seconds", DAY) or DEFAULT_LISTEN_SECONDS,
-            max_book_tickers=_whole_number(mapping, "max_book_tickers", None),
-            book_ticker_symbols=symbols,
-            include_usds_margined=_switch(mapping, "include_usds_margined"),
-            book_ticker_pace=_pace(mapping.get("book_ticker_pace")),
-            price_symbols=_symbols(mapping, "price_symbols"),
-            standby_connection=_switch(mapping, "standby_connection"),
-            environment=_environment(mapping.get("environment")),
-            proxy_url=_proxy_url(mapping.get("proxy_url")),
-        )
+        given = {option: mapping[option] for option in PARSERS if mapping.get(option) is not None}
+        return cls(**{option: PARSERS[option](option, value) for option, value in given.items()})
 
 
 def unknown_options(mapping: Mapping[str, Any]) -> list[str]:
-    """The options of a configuration that this connector does not have, as `name` or `environment.name`."""
-    known = Config.__dataclass_fields__
-    unknown = [option for option in mapping if option not in known and not option.startswith("__")]
+    """Return the options of a configuration that this connector does not have, as `name` or `environment.name`."""
+    unknown = [option for option in mapping if option not in PARSERS and not option.startswith("__")]
     environment = mapping.get("environment")
     if isinstance(environment, Mapping):
         unknown += [f"environment.{key}" for key in environment if key not in ("name", *CUSTOM_ADDRESSES)]
     return unknown
 
 
-def _whole_number(mapping: Mapping[str, Any], option: str, most: int | None) -> int | None:
-    value = mapping.get(option)
-    if value is None:
-        return None
+def _wrong(option: str, value: Any, remedy: str) -> ConfigurationError:
+    return ConfigurationError(f"`{option}` is {_shown(value)}; {remedy}.")
+
+
+def _whole_number(option: str, value: Any, most: int | None = None) -> int:
     bounds = f"a whole number from 1 to {most}" if most else "a whole number of 1 or more"
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole:
-        raise ConfigurationError(f"`{option}` is {_shown(value)}; write {bounds}{_unquoted(value)}.")
+        raise _wrong(option, value, f"write {bounds}{_unquoted(value)}")
     if value < 1 or (most is not None and value > most):
-        raise ConfigurationError(f"`{option}` is {_shown(value)}; it must be {bounds}.")
+        raise _wrong(option, value, f"it must be {bounds}")
     return int(value)
 
 
-def _switch(mapping: Mapping[str, Any], option: str) -> bool:
-    value = mapping.get(option)
-    if value is None:
-        return False
+def _switch(option: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ConfigurationError(f"`{option}` is {_shown(value)}; write true or false{_unquoted(value)}.")
+        raise _wrong(option, value, f"write true or false{_unquoted(value)}")
     return value
 
 
-def _pace(value: Any) -> str:
-    if value is None:
-        return EVERY_CHANGE
-    if value not in (EVERY_CHANGE, SAMPLED):
-        raise ConfigurationError(f"`book_ticker_pace` is {_shown(value)}; write {EVERY_CHANGE} or {SAMPLED}.")
+def _choice(option: str, value: Any, choices: Sequence[str]) -> str:
+    if value not in choices:
+        raise _wrong(option, value, f"write {', '.join(choices[:-1])} or {choices[-1]}")
     return str(value)
 
 
-def _symbols(mapping: Mapping[str, Any], option: str) -> tuple[str, ...]:
-    """The symbols of a list in upper case, in their order, each once."""
-    value, example = mapping.get(option), SYMBOL_EXAMPLES[option]
-    if value is None:
-        return ()
+def _symbols(option: str, value: Any, most: int | None = None) -> tuple[str, ...]:
+    """Return the symbols of a list in upper case, in their order, each once."""
+    example = SYMBOL_EXAMPLES[option]
     if not isinstance(value, (list, tuple)):
-        raise ConfigurationError(f'`{option}` is {_shown(value)}; write a list of symbols, such as ["{example}"].')
+        raise _wrong(option, value, f'write a list of symbols, such as ["{example}"]')
     symbols: dict[str, None] = {}
     for item in value:
         symbol = item.strip().upper() if isinstance(item, str) else ""
@@ -152,69 +124,59 @@ def _symbols(mapping: Mapping[str, Any], option: str) -> tuple[str, ...]:
                 f"`{option}` contains {_shown(item)}; each entry is one symbol, such as {example}."
             )
         symbols[symbol] = None
+    if most is not None and len(symbols) > most:
+        raise ConfigurationError(
+            f"`{option}` has {len(symbols)} symbols; it takes {most}. "
+            "Leave the list empty to capture all COIN-M contracts, or share the symbols among several sources."
+        )
     return tuple(symbols)
 
 
-def _environment(value: Any) -> Environment:
-    if value is None:
-        return PRODUCTION
+def _environment(option: str, value: Any) -> Environment:
     if not isinstance(value, Mapping):
-        raise ConfigurationError(
-            f'`environment` is {_shown(value)}; write an object, such as {{"name": "production"}}.'
-        )
-    name = value.get("name", PRODUCTION.name)
-    if name == PRODUCTION.name:
-        return PRODUCTION
-    if name == TESTNET.name:
-        return TESTNET
-    if name != "custom":
-        raise ConfigurationError(f"`environment.name` is {_shown(name)}; write production, testnet or custom.")
-    market_stream = _address(value, "market_stream_url", is_beginning=True)
-    api = _address(value, "websocket_api_url")
-    usds_margined = _address(value, "usds_margined_stream_url", is_beginning=True, needed=False)
+        raise _wrong(option, value, 'write an object, such as {"name": "production"}')
+    name = _choice("environment.name", value.get("name", PRODUCTION.name), (*ENVIRONMENTS, CUSTOM))
+    if name != CUSTOM:
+        return ENVIRONMENTS[name]
+    market_stream, api, usds_margined = (_address(name, value.get(name)) for name in CUSTOM_ADDRESSES)
     if market_stream is None or api is None:
         missing = "market_stream_url" if market_stream is None else "websocket_api_url"
         raise ConfigurationError(
             f"`environment.{missing}` is missing; a custom environment needs both `market_stream_url` and "
             "`websocket_api_url`."
         )
-    return Environment("custom", (market_stream,), (usds_margined or market_stream,), api)
+    return Environment(CUSTOM, (market_stream,), (usds_margined or market_stream,), api)
 
 
-def _address(
-    environment: Mapping[str, Any], option: str, *, is_beginning: bool = False, needed: bool = True
-) -> str | None:
-    """An address of a custom environment, None where there is none."""
-    value = environment.get(option)
+def _address(option: str, value: Any) -> str | None:
+    """Return an address of a custom environment, None where there is none."""
     if not isinstance(value, str) or not value.strip():
-        if value is None or value == "" or needed:
+        if value is None or value == "" or option != CUSTOM_ADDRESSES[-1]:
             return None
-        raise ConfigurationError(f"`environment.{option}` is {_shown(value)}; write wss://host, or leave it out.")
+        raise _wrong(f"environment.{option}", value, "write wss://host, or leave it out")
     address = normalized_address(value)
     fault = fault_of_address(address)
     if fault:
         raise ConfigurationError(f"`environment.{option}` {fault}.")
-    if is_beginning and "?" in address:
+    if option == "websocket_api_url":
+        return address
+    if "?" in address:
         raise ConfigurationError(
             f"`environment.{option}` has a ? part; write only its beginning, such as wss://host, "
             "since /stream?... is appended."
         )
-    return address.rstrip("/") if is_beginning else address
+    return address.rstrip("/")
 
 
-def _proxy_url(value: object) -> str | None:
-    """The value may hold a password, so no message shows it."""
-    if value is None:
-        return None
+def _proxy_url(option: str, value: Any) -> str | None:
+    """Return the proxy, None where there is none. No message shows the value, which may hold a password."""
     if not isinstance(value, str):
-        raise ConfigurationError("`proxy_url` must be text; write it like http://user:password@host:3128.")
+        raise ConfigurationError(f"`{option}` must be text; write it like http://user:password@host:3128.")
     value = value.strip()
-    if not value:
-        return None
-    fault = fault_of_proxy(value)
+    fault = fault_of_proxy(value) if value else None
     if fault:
-        raise ConfigurationError(f"`proxy_url` {fault}.")
-    return value
+        raise ConfigurationError(f"`{option}` {fault}.")
+    return value or None
 
 
 def _unquoted(value: Any) -> str:
@@ -222,7 +184,7 @@ def _unquoted(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """The value as it was written, as far as it belongs in a sentence: `user:password@` of an address does not."""
+    """Return the value as it was written, without the `user:password@` of an address, and cut short."""
     try:
         text = str(value).lower() if isinstance(value, bool) else repr(value)
     except ValueError:  # Python writes no integer of more than 4300 digits
@@ -231,3 +193,17 @@ def _shown(value: Any) -> str:
         return "nested too deeply"
     before, at, host = text.rpartition("@")
     return (f"…{at}{host}" if ":" in before else text)[:SHOWN]
+
+
+# In the order in which faults are reported.
+PARSERS: Mapping[str, Callable[[str, Any], Any]] = {
+    "book_ticker_symbols": functools.partial(_symbols, most=MAX_BOOK_TICKER_SYMBOLS),
+    "listen_seconds": functools.partial(_whole_number, most=DAY),
+    "max_book_tickers": _whole_number,
+    "include_usds_margined": _switch,
+    "book_ticker_pace": functools.partial(_choice, choices=(EVERY_CHANGE, SAMPLED)),
+    "price_symbols": _symbols,
+    "standby_connection": _switch,
+    "environment": _environment,
+    "proxy_url": _proxy_url,
+}
