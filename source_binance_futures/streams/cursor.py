@@ -20,7 +20,7 @@ EARLIEST_TIME = 1_546_300_800_000  # 2019-01-01 in ms, before Binance's futures;
 LATEST_TIME = 4_102_444_800_000  # 2100-01-01 in ms
 AHEAD_MS = 600_000  # a transaction time so much later than the exchange's clock is a mistake
 MAX_SYMBOLS = 20_000  # Binance lists about 800; a server that invents names must not fill the memory and the state
-VERSION = 1  # of the layout of the state; one without it is of the time before there was any
+VERSION = 1  # of the layout of the state; a state without it was written by 0.1.0
 VERSION_KEY, ENVIRONMENT, UPDATE_IDS = "version", "environment", "u"
 NEWEST_TRANSACTION_TIME, NEWEST_RECEIVED_AT = "newest_transaction_time", "newest_received_at_us"
 
@@ -31,10 +31,10 @@ class UnreadableState(ValueError):
 
 @dataclass(frozen=True)
 class Restart:
-    """A counter of the exchange that began anew for `symbol`: `after` came where `before` was the newest id.
+    """A counter of the exchange that began anew for `symbol`, at `after`, when `before` was the newest id.
 
-    What was pushed from `since` to `until` (ms since 1970, the exchange's clock) was left out, until the restart was
-    certain; None where nothing was.
+    Updates pushed from `since` to `until` (ms since 1970, the exchange's clock) were left out until the restart was
+    certain; None if there were none.
     """
 
     symbol: str
@@ -46,24 +46,29 @@ class Restart:
 
 @dataclass
 class _Lower:
-    """Updates of a contract whose ids are lower than its newest one: heard twice, or of a counter that began anew.
+    """Updates of a contract with lower ids than its newest one: duplicates, or of a counter that began anew.
 
-    `since` and `until` are of those that may be newer than all that was taken (ms, the exchange's clock), None without
-    any. `is_newer` where a transaction time says that they are.
+    `span` is from the first to the last that may be newer than everything taken (ms, the exchange's clock), None
+    without any. `is_newer` if a transaction time says that they are.
     """
 
     count: int = 0
-    since: int | None = None
-    until: int | None = None
+    span: tuple[int, int] | None = None
     is_newer: bool = False
 
 
-class Cursor:
-    """The newest update id of each symbol, the newest transaction time (ms since 1970 UTC) and the newest read.
+def _widened(span: tuple[int, int] | None, since: int, until: int) -> tuple[int, int]:
+    return (since, until) if span is None else (min(span[0], since), max(span[1], until))
 
-    An id decides what is new. A time only ever decides whether a *lower* id is of a counter that began anew, and only a
-    believable one: neither in another unit nor later than the exchange's clock. Where there is none, the time of
-    receipt stands in its place.
+
+class Cursor:
+    """Knows the newest update id of each symbol, the newest transaction time (ms since 1970 UTC) and the newest read.
+
+    An id decides what is new. A time only decides whether a *lower* id belongs to a counter that began anew, and only a
+    believable time: neither in another unit nor later than the exchange's clock. Without one, the time of receipt
+    decides.
+
+    `known_symbols` and `listened_until`, its newest transaction time, are of the state that this sync continues.
     """
 
     def __init__(
@@ -78,7 +83,8 @@ class Cursor:
         self.newest_received_at_us = newest_received_at_us
         self._environment = environment
         self._inherited = dict(inherited or {})
-        self._inherited_time = newest_transaction_time
+        self.known_symbols = list(self._inherited)
+        self.listened_until = newest_transaction_time
         self._inherited_received_at_us = newest_received_at_us
         self._newest_time = max(newest_transaction_time or 0, EARLIEST_TIME - 1)
         self._seen: dict[str, int] = {}
@@ -90,23 +96,23 @@ class Cursor:
         self._latest_time = LATEST_TIME
 
     def begin_read(self, received_at_us: int, exchange_us: int) -> None:
-        """Take note of when the updates to come were read: by our clock, and what the exchange's clock showed then."""
+        """Set when the next updates were read: by this machine's clock, and by the exchange's."""
         self._received_at_us = received_at_us
         self._now = exchange_us // 1000
         self._latest_time = min(self._now + AHEAD_MS, LATEST_TIME)
-        if self._newest_time > self._latest_time:  # a state's, which would hide every restart until then
+        if self._newest_time > self._latest_time:  # of a state; it would hide every restart until then
             self._newest_time = EARLIEST_TIME - 1
 
     def written(self, received_at_us: int) -> None:
-        """Rows of a read are handed over. No covered interval of a later sync may begin before it."""
+        """Record that rows of a read are written: no covered interval of a later sync may begin before it."""
         self.newest_received_at_us = max(received_at_us, self.newest_received_at_us or 0)
 
     def advance(self, symbol: str, update_id: int, transaction_time: Any) -> bool:
-        """Take the next update of a capture; return True if it is new, False if it was there before.
+        """Take the next update; return whether it is new.
 
-        An equal id was there before. A lower one is a duplicate, or the exchange's counter has restarted: where its
+        An equal id is a duplicate. A lower one is a duplicate too, unless the exchange's counter has restarted: its
         time is over a minute newer than the state's newest and the contract has brought nothing else in this sync, or
-        where for a minute nothing but lower ids has come.
+        only lower ids have come for a minute.
         """
         newest = self._seen.get(symbol)
         if newest is None:
@@ -143,7 +149,7 @@ class Cursor:
         if update_id == newest:
             self._only_lower.discard(symbol)
             if symbol in self._lower and not self._lower[symbol].is_newer:
-                del self._lower[symbol]  # the old counter goes on, so those were heard twice
+                del self._lower[symbol]  # the old counter goes on, so those were duplicates
             return False
         lower = self._lower.setdefault(symbol, _Lower())
         lower.count += 1
@@ -152,72 +158,61 @@ class Cursor:
         is_restart = symbol in self._only_lower and self._is_long_after_state(transaction_time, is_believable)
         if is_believable and self._newest_time >= EARLIEST_TIME:
             if transaction_time <= self._newest_time and not is_restart:
-                return False  # what is heard twice is never newer than all that was taken
+                return False  # a duplicate is never newer than everything taken
             moment, lower.is_newer = transaction_time, True
-        began, ended = lower.since, lower.until
-        lower.since = moment if began is None else min(began, moment)
-        lower.until = moment if ended is None else max(ended, moment)
-        if not is_restart and moment - lower.since <= RESTART_AFTER_MS:
+        left_out = lower.span
+        lower.span = since, until = _widened(left_out, moment, moment)
+        if not is_restart and moment - since <= RESTART_AFTER_MS:
             return False
-        self.restarts.append(Restart(symbol, newest, update_id, began, None if began is None else lower.until))
+        self.restarts.append(Restart(symbol, newest, update_id, *((left_out[0], until) if left_out else ())))
         self._seen[symbol] = update_id
         self._only_lower.discard(symbol)
         del self._lower[symbol]
         return True
 
     def _is_long_after_state(self, transaction_time: Any, is_believable: bool) -> bool:
-        """Return whether an update came over a minute after the state, by its own time or else by that of receipt."""
-        inherited, received = self._inherited_time, self._inherited_received_at_us
+        """Return whether an update is over a minute newer than the state, by its own time or else by its receipt."""
+        inherited, received = self.listened_until, self._inherited_received_at_us
         if is_believable and inherited is not None and EARLIEST_TIME <= inherited <= self._latest_time:
             return bool(transaction_time - inherited > RESTART_AFTER_MS)
         return received is not None and self._received_at_us - received > RESTART_AFTER_MS * 1000
 
     def _pass_over(self, symbol: str) -> None:
-        """A higher id came, so the lower ones were of no restart. Where they were newer, they had never been heard."""
+        """A higher id came, so the lower ones were of no restart. If they were newer, they have been left out."""
         self._only_lower.discard(symbol)
         lower = self._lower.pop(symbol)
-        if lower.is_newer:
-            self._lapse(symbol, lower)
-
-    def _lapse(self, symbol: str, lower: _Lower) -> None:
-        if lower.since is not None and lower.until is not None:
-            since, until = self._lapses.get(symbol, (lower.since, lower.until))
-            self._lapses[symbol] = min(since, lower.since), max(until, lower.until)
+        if lower.is_newer and lower.span:
+            self._lapses[symbol] = _widened(self._lapses.get(symbol), *lower.span)
 
     @property
     def lapsed(self) -> Collection[str]:
-        """The symbols of the lapses that were not taken yet."""
+        """The symbols of which `take_lapses` would return something."""
         return self._lapses.keys()
 
     def take_lapses(self, *, at_end: bool = False) -> dict[str, tuple[int, int]]:
-        """Return what was left out because its ids were lower: first and last moment (ms) by symbol, each once.
+        """Return when updates were left out because of lower ids: first and last moment (ms) by symbol, each once.
 
-        `at_end`: also where a minute has not passed yet, and nothing more will come.
+        `at_end`: also if a minute has not passed yet, since no more updates will come.
         """
         for symbol, lower in self._lower.items() if at_end else ():
-            if lower.is_newer or symbol in self._only_lower:
-                self._lapse(symbol, lower)
-                lower.since = lower.until = None
+            if lower.span and (lower.is_newer or symbol in self._only_lower):
+                self._lapses[symbol] = _widened(self._lapses.get(symbol), *lower.span)
+                lower.span = None
         lapses, self._lapses = self._lapses, {}
         return lapses
 
     @property
     def only_lower(self) -> dict[str, int]:
-        """How many updates were left out of contracts that brought nothing but lower ids than the state's."""
+        """How many updates were left out, by contract, of those that only brought lower ids than the state's."""
         return {symbol: self._lower[symbol].count for symbol in sorted(self._only_lower)}
 
     @property
-    def listened_until(self) -> int | None:
-        """The newest transaction time of the state that this cursor continues; None where there is none."""
-        return self._inherited_time
-
-    @property
     def symbols_seen(self) -> frozenset[str]:
-        """The symbols of which this sync had an update, new or not."""
+        """The symbols that brought an update in this sync, new or not."""
         return frozenset(self._seen)
 
     def state(self) -> dict[str, Any]:
-        """What the next sync needs: also the ids of symbols that were silent this time."""
+        """Return the state for the next sync, with the ids of symbols that were silent this time."""
         newest_time = self._newest_time if self._newest_time >= EARLIEST_TIME else None
         return {
             VERSION_KEY: VERSION,
@@ -227,14 +222,9 @@ class Cursor:
             NEWEST_RECEIVED_AT: self.newest_received_at_us,
         }
 
-    @property
-    def known_symbols(self) -> list[str]:
-        """The symbols of the state that this cursor continues."""
-        return list(self._inherited)
-
     @classmethod
     def from_state(cls, state: Mapping[str, Any], environment: str, today: date) -> Cursor:
-        """Return the cursor that a state describes; one that knows no ids where it is of another environment.
+        """Return the cursor that a state describes, without ids if the state is of another environment.
 
         Contracts that were delivered more than a week ago are forgotten.
 
@@ -273,5 +263,5 @@ def _time_in(state: Mapping[str, Any], key: str, latest: int, unit: str) -> int 
 
 
 def is_of_other_environment(state: Mapping[str, Any], environment: str) -> bool:
-    """Whether a readable state belongs to another exchange, whose update ids mean nothing here."""
+    """Return whether a readable state belongs to another exchange, whose update ids mean nothing here."""
     return bool(state) and state.get(ENVIRONMENT) != environment
