@@ -110,11 +110,11 @@ def test_each_line_that_is_easily_lost_is_there_once_and_its_test_too() -> None:
 
 
 def test_by_hand() -> None:
-    command = [sys.executable, "-m", "unit_tests.mutation", "--jobs", "2", "binance/market_stream/items"]
+    command = [sys.executable, "-m", "unit_tests.mutation", "--jobs", "2", "binance/transport/address"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     _, line = done.stdout.splitlines()
-    assert line.split()[0] == "binance/market_stream/items"
+    assert line.split()[0] == "binance/transport/address"
     assert line.split()[1] == line.split()[2], "each is noticed"
     command[-1] = "nothing"
     refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)

@@ -159,7 +159,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("failures = [self._end_feed(feed) for feed in self.feeds]", "failures = []"),
             ("feed.mind_the_outbox(full=is_full, now=now)", "pass"),
             ("feed.meet_new_connections(now)", "pass"),
-            ("            self._open_feeds()\n\n    def _tell", "            pass\n\n    def _tell"),
+            ("            self.open()\n\n    def _report_what", "            pass\n\n    def _report_what"),
         ],
     },
     "binance/market_stream/coverage.py": {

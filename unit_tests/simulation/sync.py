@@ -37,7 +37,7 @@ class VirtualMarketStream(MarketStream):
 
     def start(self) -> None:
         if not self._goes_on:
-            self._loop.open()
+            self.open()
             self._goes_on = True
 
     def take(self, seconds: float) -> Item | None:
@@ -50,7 +50,7 @@ class VirtualMarketStream(MarketStream):
         """Turn the event loop until a moment, or once; where it has ended, only the time goes on."""
         while self._clock.monotonic() < moment:
             self.selector.limit = moment
-            self._goes_on = self._goes_on and self._loop.turn()
+            self._goes_on = self._goes_on and self.turn()
             if not self._goes_on:
                 self._exchange.loop.run_until(moment)
             if once:
@@ -59,12 +59,7 @@ class VirtualMarketStream(MarketStream):
     def stop(self) -> None:
         if self._goes_on:
             self._goes_on = False
-            self._loop.end()
-
-    @property
-    def loop(self) -> Any:
-        """The connector's event loop, for who watches it."""
-        return self._loop
+            self.end()
 
 
 @dataclass
@@ -154,7 +149,7 @@ class Running:
         finally:
             self.stream.logger.removeHandler(log)
         sync.ended, sync.stopped_at = time.now, self.stop.requested_at
-        sync.feeds = len(self.market.loop.feeds) if self.market is not None else 0
+        sync.feeds = len(self.market.feeds) if self.market is not None else 0
         sync.streams = self._exchange.streams[first_stream:]
         return sync
 

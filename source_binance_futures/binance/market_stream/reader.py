@@ -33,14 +33,15 @@ from .subscriptions import Contracts, EndpointGroup, FeedPlan
 
 TICK = 0.25  # seconds between looks at the clocks
 FIRST_PATIENCE = 10.0  # seconds without data, where another address is worth a try
-TELL_EVERY = 6.0  # seconds; a round of samples takes five
+REPORT_EVERY = 6.0  # seconds; a round of samples takes five
 
 
 class EventLoop:
-    """Reads everything that `groups` ask for and puts it into `outbox`. It belongs to whoever calls `turn`.
+    """Reads everything that `groups` ask for, and keeps it to be taken. It belongs to whoever calls `turn`.
 
-    `window_ends` is a moment of the steady clock; it only serves to judge whether waiting for the exchange makes sense.
-    The clock, the selector, the opening of connections and chance (in [0, 1)) are what virtual time brings along.
+    `began` and `window_ends` are moments of the steady clock; the end only serves to judge whether waiting for the
+    exchange makes sense. The clock, the selector, the opening of connections and chance (in [0, 1)) are what virtual
+    time brings along.
     """
 
     def __init__(
@@ -48,38 +49,84 @@ class EventLoop:
         groups: Sequence[EndpointGroup],
         route: Route,
         clock: Clock,
-        outbox: Outbox,
         *,
         standby: bool,
         window_ends: float,
         timing: Timing | None = None,
-        selector: WakingSelector,
-        opening: Opening,
-        chance: Callable[[], float],
+        outbox: Outbox | None = None,
+        selector: WakingSelector | None = None,
+        opening: Opening = open_in_background,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self.feeds: list[Feed] = []
-        self.began = 0.0
+        self.began = clock.monotonic()
+        self.window_ends = window_ends
         self._clock = clock
-        self._outbox = outbox
+        self._outbox = outbox or Outbox()
+        self._selector = selector or WakingSelector()
         self._standby = standby
-        self._window_ends = window_ends
         self._chance = chance
         self._timing = timing or Timing()
-        self._around = Surroundings(route, clock, outbox, selector, selector.wake, opening, self._timing)
+        self._around = Surroundings(
+            route, clock, self._outbox, self._selector, self._selector.wake, opening, self._timing
+        )
         self._contracts = [Contracts(group, clock.today()) for group in groups]
         self._contracts_of: dict[int, Contracts] = {}  # by the number of the feed
         self._ceiling = Ceiling()
-        self._was_full = self._pause_was_told = self._is_over = False
-        self._failures_told: set[int] = set()
+        self._was_full = self._pause_was_reported = self._is_over = False
+        self._failures_reported: set[int] = set()
         self._requests: queue.SimpleQueue[tuple[str, int, int, str]] = queue.SimpleQueue()
         self._appeared: list[str] = []
-        self._next_tick = self._next_telling = 0.0
+        self._next_tick = 0.0
+        self._next_report = self.began + REPORT_EVERY
+
+    def take(self, seconds: float) -> Item | None:
+        """Return the next item, in order; None if none comes within so many seconds. For the consumer's thread."""
+        return self._outbox.take(seconds)
+
+    def request_reconnect(self, symbol: str, feed: int, line: int, why: str) -> None:
+        """Ask for a fresh connection in place of the one that does not bring a contract as it should.
+
+        A sample that came over `line` of `feed` shows it; the contract may be followed over another feed. The next turn
+        sees to it. For the consumer's thread.
+        """
+        self._requests.put((symbol, feed, line, why))
+        self._selector.wake()
+
+    def markets_of(self, feed: int) -> frozenset[Market]:
+        """Return the markets whose samples count where a feed brings them."""
+        return self._contracts_of[feed].markets
+
+    @property
+    def reconnects(self) -> int:
+        """How often a connection in use was lost."""
+        return sum(feed.machine.losses for feed in self.feeds)
+
+    def failure_of_window(self) -> Exception | None:
+        """Return, after the end, why a feed had to end, or brought nothing in a window full of failures."""
+        for feed in self.feeds:
+            if feed.failure is not None:
+                return feed.failure
+        now = self._clock.monotonic()
+        for feed in self.feeds:
+            trouble = feed.trouble or (feed.unanswered if now >= self.window_ends else None)
+            if not feed.brought_data and trouble is not None:
+                failure = NothingHeard(round(now - self.began), trouble, connected=feed.was_connected)
+                failure.__cause__ = feed.refused
+                return failure
+        return None
 
     def open(self) -> None:
         """Plan the feeds; the first `turn` connects them."""
-        self.began = self._clock.monotonic()
-        self._next_telling = self.began + TELL_EVERY
-        self._open_feeds()
+        planned = [(contracts, plan) for contracts in self._contracts for plan in contracts.feeds]
+        for contracts, plan in planned:
+            if all(feed.plan is not plan for feed in self.feeds):
+                number = len(self.feeds)
+                self._contracts_of[number] = contracts
+                self.feeds.append(self._feed(number, contracts, plan))
+        if len(self.feeds) > 1:
+            for feed in self.feeds:
+                feed.machine.name = f"Connection {feed.number + 1} of {len(self.feeds)} ({host_of(feed.plan.bases[0])})"
 
     def turn(self) -> bool:
         """Wait for data, at most a tick, and do what is due; return False once the stream has ended by itself.
@@ -106,7 +153,7 @@ class EventLoop:
         failures = [self._end_feed(feed) for feed in self.feeds]
         for error in filter(None, [failure, *failures]):
             self._outbox.put(Failed(error))
-        self._around.selector.close()
+        self._selector.close()
 
     def _end_feed(self, feed: Feed) -> Exception | None:
         try:
@@ -115,20 +162,11 @@ class EventLoop:
             return error
         return None
 
-    def request_reconnect(self, symbol: str, feed: int, line: int, why: str) -> None:
-        """Ask for a fresh connection at the next turn; may be called from another thread."""
-        self._requests.put((symbol, feed, line, why))
-        self._around.wake()
-
-    def markets_of(self, feed: int) -> frozenset[Market]:
-        """Return the markets whose samples count where a feed brings them."""
-        return self._contracts_of[feed].markets
-
     def _turn(self) -> None:
         """Waits for data, at most a tick, and does what is due."""
         self._mind_the_outbox(self._clock.monotonic())
         pending = [(feed, line) for feed in self.feeds for line in feed.pending]
-        ready = [key.data for key, _ in self._around.selector.select(0 if pending else TICK)]
+        ready = [key.data for key, _ in self._selector.select(0 if pending else TICK)]
         for feed, line in dict.fromkeys([*filter(None, ready), *pending]):
             samples = feed.read(line, self._clock.monotonic())
             if samples:
@@ -144,7 +182,7 @@ class EventLoop:
             self._next_tick = now + TICK
             for feed in self.feeds:
                 feed.tick(now)
-            self._tell_what_appeared(now)
+            self._report_what_appeared(now)
 
     def _mind_the_outbox(self, now: float) -> None:
         """Pauses reading where the consumer is far behind; each turn anew, since connections come and go."""
@@ -152,8 +190,8 @@ class EventLoop:
         if not is_full and not self._was_full:
             return
         self._was_full = is_full
-        if is_full and not self._pause_was_told:
-            self._pause_was_told = True
+        if is_full and not self._pause_was_reported:
+            self._pause_was_reported = True
             self._outbox.put(
                 LogLine(
                     "warning",
@@ -174,27 +212,15 @@ class EventLoop:
                 new.append(symbol)
         if new:
             self._appeared += new
-            self._open_feeds()
+            self.open()
 
-    def _tell_what_appeared(self, now: float) -> None:
+    def _report_what_appeared(self, now: float) -> None:
         """In one line for many: at the beginning of a first sync they come one by one."""
-        if self._appeared and now >= self._next_telling:
+        if self._appeared and now >= self._next_report:
             named = first_of(self._appeared)
             self._outbox.put(LogLine("info", f"{len(self._appeared)} new contracts are followed from now on: {named}."))
             self._appeared = []
-            self._next_telling = now + TELL_EVERY
-
-    def _open_feeds(self) -> None:
-        """A feed for each plan that has none yet."""
-        planned = [(contracts, plan) for contracts in self._contracts for plan in contracts.feeds]
-        for contracts, plan in planned:
-            if all(feed.plan is not plan for feed in self.feeds):
-                number = len(self.feeds)
-                self._contracts_of[number] = contracts
-                self.feeds.append(self._feed(number, contracts, plan))
-        if len(self.feeds) > 1:
-            for feed in self.feeds:
-                feed.machine.name = f"Connection {feed.number + 1} of {len(self.feeds)} ({host_of(feed.plan.bases[0])})"
+            self._next_report = now + REPORT_EVERY
 
     def _feed(self, number: int, contracts: Contracts, plan: FeedPlan) -> Feed:
         timing = self._timing
@@ -203,7 +229,7 @@ class EventLoop:
         machine = Failover(
             timing,
             ExchangeClock(self._clock.epoch_offset),
-            Backoff(self._chance, self._ceiling, self._window_ends),
+            Backoff(self._chance, self._ceiling, self.window_ends),
             standby=self._standby,
             began=self._clock.monotonic(),
             feed=number,
@@ -214,8 +240,8 @@ class EventLoop:
         """Whether no feed has a connection, or an attempt at one, and at least one needs no other try."""
         failed = [feed for feed in self.feeds if feed.failure is not None]
         for feed in failed:
-            if feed.number not in self._failures_told and len(self.feeds) > len(failed):
-                self._failures_told.add(feed.number)
+            if feed.number not in self._failures_reported and len(self.feeds) > len(failed):
+                self._failures_reported.add(feed.number)
                 self._outbox.put(
                     LogLine(
                         "warning", feed.machine.named(f"{feed.failure} What else is connected goes on until the end.")
@@ -224,105 +250,35 @@ class EventLoop:
         return bool(failed) and not any(feed.is_busy for feed in self.feeds)
 
 
-class MarketStream:
-    """A capture of everything that `groups` ask for, read by a thread of its own.
+class MarketStream(EventLoop):
+    """An event loop that a thread of its own turns: `start`, once or more often, then `take`, then `stop`."""
 
-    `start`, once or more often, then `take` until the window ends, then `stop`. `began` and `window_ends` are moments
-    of the steady clock.
-    """
-
-    def __init__(
-        self,
-        groups: Sequence[EndpointGroup],
-        route: Route,
-        clock: Clock,
-        *,
-        standby: bool,
-        window_ends: float,
-        timing: Timing | None = None,
-        outbox: Outbox | None = None,
-        selector: WakingSelector | None = None,
-        opening: Opening = open_in_background,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        self.began = clock.monotonic()
-        self.window_ends = window_ends
-        self._clock = clock
-        self._outbox = outbox or Outbox()
-        self._selector = selector or WakingSelector()
-        self._loop = EventLoop(
-            groups,
-            route,
-            clock,
-            self._outbox,
-            standby=standby,
-            window_ends=window_ends,
-            timing=timing,
-            selector=self._selector,
-            opening=opening,
-            chance=chance,
-        )
-        self._stopping = False
-        self._thread: threading.Thread | None = None
+    _thread: threading.Thread | None = None
+    _is_stopping = False
 
     def start(self) -> None:
         """Begin to read, if it has not begun; what comes waits to be taken. Raises `NoThread`."""
         if self._thread is not None:
             return
-        self._loop.open()
+        self.open()
         try:
             self._thread = start_thread("market stream", self._run, "The market stream cannot be read")
         except NoThread:
-            self._loop.end()
+            self.end()
             raise
-
-    def take(self, seconds: float) -> Item | None:
-        """Return the next item, in order; None if none comes within so many seconds."""
-        return self._outbox.take(seconds)
-
-    def request_reconnect(self, symbol: str, feed: int, line: int, why: str) -> None:
-        """Ask for a fresh connection in place of the one that does not bring a contract as it should.
-
-        What tells it, a sample, came over `line` of `feed`; the contract may be followed over another feed.
-        """
-        self._loop.request_reconnect(symbol, feed, line, why)
 
     def stop(self) -> None:
         """Stop reading and leave the connections; what has arrived can still be taken. Returns within a second."""
-        self._stopping = True
+        self._is_stopping = True
         if self._thread is not None:
             self._selector.wake()
             self._thread.join(timeout=1.0)
 
-    def markets_of(self, feed: int) -> frozenset[Market]:
-        """Return the markets whose samples count where a feed brings them."""
-        return self._loop.markets_of(feed)
-
-    @property
-    def reconnects(self) -> int:
-        """How often a connection in use was lost."""
-        return sum(feed.machine.losses for feed in self._loop.feeds)
-
-    def failure_of_window(self) -> Exception | None:
-        """Return, after `stop`, why a feed had to end, or brought nothing in a window full of failures."""
-        for feed in self._loop.feeds:
-            if feed.failure is not None:
-                return feed.failure
-        is_over = self._clock.monotonic() >= self.window_ends
-        for feed in self._loop.feeds:
-            trouble = feed.trouble or (feed.unanswered if is_over else None)
-            if not feed.brought_data and trouble is not None:
-                listened = round(self._clock.monotonic() - self._loop.began)
-                failure = NothingHeard(listened, trouble, connected=feed.was_connected)
-                failure.__cause__ = feed.refused
-                return failure
-        return None
-
     def _run(self) -> None:
-        while not self._stopping:
-            if not self._loop.turn():
+        while not self._is_stopping:
+            if not self.turn():
                 return
-        self._loop.end()
+        self.end()
 
 
 class WakingSelector(selectors.DefaultSelector):
