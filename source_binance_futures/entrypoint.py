@@ -34,7 +34,7 @@ from .failures import PlainLog, ReportedFailure, failure_type_of, reporting
 from .files import require_temporary_folder
 from .output import Output
 from .source import SourceBinanceFutures
-from .streams.capture import Block
+from .streams.book_tickers import Block
 
 RECORDS_OF_A_LOOK = 16  # the CDK counts messages to know when to look at the memory
 # 42 KB: memory in pieces of over 64 KiB is fetched anew from the system each time, which costs five times more.

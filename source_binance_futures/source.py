@@ -34,8 +34,7 @@ from .binance.websocket_api.prices import WeightBudget
 from .check import answer_by, failures_of
 from .config import Config, unknown_options
 from .failures import MOST_URGENT_FIRST, ReportedFailure, failure_type_of, reporting
-from .streams.book_tickers import BookTickers
-from .streams.capture import Block
+from .streams.book_tickers import Block, BookTickers
 from .streams.symbol_prices import SymbolPrices
 
 STATE_SET = re.compile(r"(Setting state of .+? stream to )\{.+\}", re.DOTALL)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from source_binance_futures.entrypoint import RECORDS_OF_A_PIECE, lines_of
-from source_binance_futures.streams.capture import Block
+from source_binance_futures.streams.book_tickers import Block
 
 VALUES: Any = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(),

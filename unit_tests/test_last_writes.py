@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from source_binance_futures.output import PATIENCE
-from source_binance_futures.streams.capture import WRITE_AFTER_STOP, WRITE_AFTER_WINDOW, LastWrites
+from source_binance_futures.streams.book_tickers import WRITE_AFTER_STOP, WRITE_AFTER_WINDOW, LastWrites
 
 READ = 500  # updates of one read
 

@@ -45,7 +45,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
         ],
         "prices::after_a_stop_nothing_is_asked": [("if self._stop.requested:", "if False:")],
     },
-    "streams/capture.py": {
+    "streams/book_tickers.py": {
         SIMULATION: [
             ("yield from self._take_the_rest()", "pass"),
             ("self._stop.requested_at + WRITE_AFTER_STOP", "until"),
@@ -53,15 +53,11 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("self._stop.window_ends + WRITE_AFTER_WINDOW", "1e12"),
             ("if silent and not self._selection.has_enough:", "if silent:"),
             ("if self._cursor.symbols_refused:", "if False:"),
+            ("(CHECKPOINT_EVERY if fresh else SIGN_OF_LIFE_EVERY)", "CHECKPOINT_EVERY and fresh"),
+            ("SIGN_OF_LIFE_EVERY = 900.0", "SIGN_OF_LIFE_EVERY = 901.0"),
         ],
         "capture::a_window_of_malformed_frames_that_was_cut_short_may_have_gone_well": [
             ("_malformed and not self._stop.requested:", "_malformed:")
-        ],
-    },
-    "streams/book_tickers.py": {
-        SIMULATION: [
-            ("(CHECKPOINT_EVERY if fresh else SIGN_OF_LIFE_EVERY)", "CHECKPOINT_EVERY and fresh"),
-            ("SIGN_OF_LIFE_EVERY = 900.0", "SIGN_OF_LIFE_EVERY = 901.0"),
         ],
         "endings::the_state_before_an_unknown_error_is_what_was_written": [
             ("except Exception:\n            yield self._checkpoint()", "except Exception:")

@@ -14,8 +14,7 @@ from source_binance_futures.binance.market_stream.items import Item, Outbox
 from source_binance_futures.binance.market_stream.line import Timing
 from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.config import Config
-from source_binance_futures.streams.book_tickers import BookTickers
-from source_binance_futures.streams.capture import Block
+from source_binance_futures.streams.book_tickers import Block, BookTickers
 from source_binance_futures.streams.cursor import Cursor
 from source_binance_futures.streams.listening import market_for
 
