@@ -8,7 +8,7 @@ import ipaddress
 import json
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -19,7 +19,9 @@ from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyRefused, ProxyUnusable
 from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
+from source_binance_futures.check import answer_by, failures_of
 from source_binance_futures.config import Config
+from unit_tests.virtual_time import VirtualTime
 
 from .harness.connector import INCREMENTAL, Connector, Output
 from .harness.listening import Listener, free_port, listen_to
@@ -47,6 +49,11 @@ def exchange(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalExchange]:
 def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     with http_proxy(tmp_path_factory.mktemp("http")) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def plain(http: Proxy, socks: Proxy) -> dict[str, Proxy]:
+    return {"http": http, "socks": socks}
 
 
 @pytest.fixture(scope="module")
@@ -129,35 +136,6 @@ def test_a_wrong_password_and_none_are_the_users_turn(
             assert failure.owner is Owner.USER
 
 
-UNSENDABLE = [
-    ("http", f"user:{quote('密码-Geheim')}"),
-    ("http", "us%3AGeheim:word"),
-    ("socks5", f"user:{quote('é-Geheim')}"),
-    ("socks5h", f"user:{'Geheim' * 50}"),
-]
-
-
-@pytest.mark.parametrize(("scheme", "credentials"), UNSENDABLE)
-def test_credentials_that_cannot_be_sent_are_told_and_not_shown(
-    exchange: LocalExchange, guarded_http: Proxy, guarded_socks: Proxy, scheme: str, credentials: str
-) -> None:
-    port = (guarded_http if scheme == "http" else guarded_socks).port
-    failure = failure_through(exchange, f"{scheme}://{credentials}@127.0.0.1:{port}")
-    assert isinstance(failure, ProxyUnusable)
-    assert failure.owner is Owner.USER
-    sentence = "`proxy_url` cannot be used: its address, user or password cannot be sent as written."
-    assert str(failure) == sentence
-
-
-def test_a_proxy_without_an_address_is_told(exchange: LocalExchange) -> None:
-    told = str(failure_through(exchange, "http://no-such-host.invalid:3128"))
-    assert "it could not be reached (its address could not be found)" in told
-
-
-def test_a_host_that_is_no_name_is_told(exchange: LocalExchange) -> None:
-    assert "cannot be sent as written" in str(failure_through(exchange, "http://user:Geheim@a..b:3128"))
-
-
 def test_check_shows_no_password_that_cannot_be_sent(
     connector: Connector, exchange: LocalExchange, guarded_http: Proxy
 ) -> None:
@@ -185,17 +163,14 @@ def test_check_does_not_quote_what_it_did_not_foresee(
     assert "Geheim" not in caplog.text + " ".join(told)
 
 
-@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize(
-    "value",
+    ("variable", "value"),
     [
-        "http://user:pa/Geheim@host:3128",
-        "http://user:12#Geheim@host:3128",
-        "user:pa/Geheim@host:3128",
-        "http://Geheim@host:99999",
-        "http://user:Geheim@ho]st:3128",
-        "ftp://user:Geheim@host:3128",
-        "https://user:Geheim@host:3128",
+        ("HTTPS_PROXY", "http://user:pa/Geheim@host:3128"),
+        ("https_proxy", "http://user:12#Geheim@host:3128"),
+        ("ALL_PROXY", "user:pa/Geheim@host:3128"),
+        ("HTTPS_PROXY", "http://Geheim@host:99999"),
+        ("ALL_PROXY", "ftp://user:Geheim@host:3128"),
     ],
 )
 def test_a_variable_that_holds_no_proxy_is_named_and_not_shown(
@@ -223,31 +198,46 @@ def test_a_dead_proxy_of_the_environment_is_told_and_not_shown(connector: Connec
     hide_and_seek(output)
 
 
-def test_a_proxy_url_that_is_none_does_not_show_its_password(connector: Connector, exchange: LocalExchange) -> None:
-    output = connector.run("check", config(exchange, f"ftp://{CREDENTIALS}@127.0.0.1:1"), debug=True)
-    assert output.status[0] == "FAILED"
-    assert "`proxy_url` is not the address of a proxy" in output.status[1]
-    hide_and_seek(output)
-
-
 def listens(exchange: LocalExchange, route: Route | None = None, host: str = "127.0.0.1") -> None:
     with Listener(f"ws://{host}:{exchange.port}", pushed=exchange.pushed, route=route) as listener:
         listener.wait_for_updates(10)
     assert listener.warnings == []
 
 
-def test_no_proxy_is_used_where_none_is_named(exchange: LocalExchange, http: Proxy) -> None:
-    listens(exchange, host=ELSEWHERE)
-    assert f"{ELSEWHERE}:{exchange.port}" not in http.asked
-
-
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
-def test_the_environments_proxy_is_used(
-    exchange: LocalExchange, http: Proxy, monkeypatch: pytest.MonkeyPatch, variable: str
+@pytest.mark.parametrize(
+    ("variables", "proxies"),
+    [
+        ({}, (None, None)),
+        ({"HTTP_PROXY": "http"}, (None, "http")),
+        ({"http_proxy": "http"}, (None, "http")),
+        ({"all_proxy": "http"}, (None, "http")),
+        ({"ALL_PROXY": "socks", "HTTP_PROXY": "http"}, (None, "http")),
+        ({"ALL_PROXY": "socks", "NO_PROXY": ELSEWHERE}, (None, None)),
+        ({"ALL_PROXY": "socks", "NO_PROXY": "*"}, (None, None)),
+        ({"ALL_PROXY": "socks", "NO_PROXY": f"example.com,{ELSEWHERE}"}, (None, None)),
+        # The one of the configuration wins over the environment.
+        ({"ALL_PROXY": "http", "HTTP_PROXY": "http"}, ("socks", "socks")),
+        ({"ALL_PROXY": "http", "NO_PROXY": "*"}, ("socks", "socks")),
+    ],
+)
+def test_which_proxy_is_used(
+    exchange: LocalExchange,
+    plain: dict[str, Proxy],
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    proxies: tuple[str | None, str | None],
 ) -> None:
-    monkeypatch.setenv(variable, f"http://127.0.0.1:{http.port}")
-    listens(exchange, host=ELSEWHERE)
-    exchange.wait_for(lambda: f"{ELSEWHERE}:{exchange.port}" in http.asked, 10)
+    """`proxies` are the one of the configuration, and the one that is used."""
+    own, used = proxies
+    schemes = {"http": "http", "socks": "socks5h"}
+    urls = {name: f"{schemes[name]}://127.0.0.1:{proxy.port}" for name, proxy in plain.items()}
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, urls.get(value, value))
+    listens(exchange, Route(urls[own] if own else None), ELSEWHERE)
+    address = f"{ELSEWHERE}:{exchange.port}"
+    if used == "http":  # which writes its log later
+        exchange.wait_for(lambda: address in plain["http"].asked, SOON)
+    assert [name for name, proxy in plain.items() if address in proxy.asked] == [used] * bool(used)
 
 
 @pytest.mark.usefixtures("exchange")
@@ -275,26 +265,6 @@ def test_https_proxy_is_for_encrypted_addresses(
     assert f"{ELSEWHERE}:{exchange.port}" in socks.asked
 
 
-@pytest.mark.parametrize("exempt", [ELSEWHERE, "*", f"example.com,{ELSEWHERE}"])
-def test_no_proxy_exempts(exchange: LocalExchange, socks: Proxy, monkeypatch: pytest.MonkeyPatch, exempt: str) -> None:
-    monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{socks.port}")
-    monkeypatch.setenv("NO_PROXY", exempt)
-    listens(exchange, host=ELSEWHERE)
-    assert f"{exchange.port}" not in {asked.rpartition(":")[2] for asked in socks.asked}
-
-
-@pytest.mark.parametrize("exempt", ["", "*"])
-def test_the_users_own_proxy_wins_over_the_environment(
-    exchange: LocalExchange, http: Proxy, socks: Proxy, monkeypatch: pytest.MonkeyPatch, exempt: str
-) -> None:
-    monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{http.port}")
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{http.port}")
-    monkeypatch.setenv("NO_PROXY", exempt)
-    listens(exchange, Route(f"socks5h://127.0.0.1:{socks.port}"), host=ELSEWHERE)
-    assert f"{ELSEWHERE}:{exchange.port}" in socks.asked
-    assert f"{ELSEWHERE}:{exchange.port}" not in http.asked
-
-
 def test_socks5_finds_the_address_here_and_socks5h_there(exchange: LocalExchange, socks: Proxy) -> None:
     def asked_for(scheme: str) -> str:
         count = len(socks.asked)
@@ -316,102 +286,45 @@ def test_a_connection_through_a_proxy_is_lost_and_comes_back(exchange: LocalExch
     assert (listener.account.lost, listener.gaps) == (0, [])
 
 
-OPENED = b"HTTP/1.1 200 Connection established\r\nProxy-Agent: hesitant\r\n\r\n"
-WAYS_TO_ANSWER = {
-    "in two segments": ([OPENED[:25], OPENED[25:]], 0.2),
-    "byte by byte": ([bytes([byte]) for byte in OPENED], 0.005),
-    "the headers after a pause": ([OPENED[:37], OPENED[37:]], 1.0),
-}
-
-
-@pytest.mark.parametrize("name", WAYS_TO_ANSWER)
-def test_an_answer_in_pieces_is_accepted(connector: Connector, exchange: LocalExchange, name: str) -> None:
-    pieces, pause = WAYS_TO_ANSWER[name]
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_one_deadline_is_for_the_whole_answer(exchange: LocalExchange, scheme: str) -> None:
+    """A byte comes every 0.15 seconds of a virtual clock, to both of a check; nothing of it begins the time anew."""
+    time = VirtualTime()
 
     def talk(client: Client) -> None:
-        target = client.connect_request()
-        client.say(*pieces, pause=pause)
-        client.pass_on(*target)
-
-    with scripted_proxy(talk) as proxy:
-        output = connector.run("check", config(exchange, f"http://127.0.0.1:{proxy.port}"))
-    assert output.status[0] == "SUCCEEDED"
-    assert exchange.handshakes
-
-
-def test_an_answer_that_is_no_http_is_told(connector: Connector, exchange: LocalExchange) -> None:
-    def talk(client: Client) -> None:
-        client.connect_request()
-        client.say(b"h\r\n")
+        if scheme == "http":
+            client.connect_request()
+            client.say(b"HTTP/1.1 200 OK\r\n")
+        else:
+            client.say(b"\x05\x00", b"\x05\x00\x00\x03\xff")
+        for _ in range(45):
+            client.say(b"x")
+            time.pass_by(0.15)
         client.over.wait(STARTS_WITHIN)
 
+    stop = Stop(time.clock())
     with scripted_proxy(talk) as proxy:
-        output = connector.run("check", config(exchange, f"http://{CREDENTIALS}@127.0.0.1:{proxy.port}"))
-    assert output.status[0] == "FAILED"
-    assert "did not let the connection through: its answer is not HTTP: h." in output.status[1]
-    hide_and_seek(output)
+        asked = Config.from_mapping(config(exchange, f"{scheme}://127.0.0.1:{proxy.port}"))
+        found = failures_of(asked, stop, logging.getLogger("check"), WeightBudget(), answer_by(stop))
+    told = f"The proxy {scheme}://127.0.0.1:{proxy.port} did not let the connection through: no answer in time"
+    assert all(told in sentence for sentence in found)
+    assert "Try again later" not in " ".join(found), "it was not the deadline of the whole check"
 
 
-def trickle(client: Client) -> None:
-    """SOCKS5 that accepts, and then a byte of its answer every 0.3 seconds; it would take more than a minute."""
-    client.say(b"\x05\x00")
-    client.say(b"\x05", b"\x00", b"\x00", b"\x03", b"\xff", *[b"x"] * 255, pause=0.3)
-
-
-def slow_connect(client: Client) -> None:
-    client.connect_request()
-    client.say(b"HTTP/1.1 200 OK\r\n", *[b"x"] * 255, pause=0.3)
-
-
-@pytest.mark.timeout(60)  # each says something every 0.3 seconds, for longer than that
-@pytest.mark.parametrize(("scheme", "talk"), [("http", slow_connect), ("socks5h", trickle)])
-def test_one_deadline_is_for_the_whole_answer(
-    exchange: LocalExchange, scheme: str, talk: Callable[[Client], None]
-) -> None:
-    with scripted_proxy(talk) as proxy, pytest.raises(ProxyFailed, match="no answer in time"):
-        Route(f"{scheme}://127.0.0.1:{proxy.port}").open(exchange.market_stream_url, Clock().deadline(2))
-
-
-def test_check_names_the_proxy_that_trickles(connector: Connector, exchange: LocalExchange) -> None:
-    with scripted_proxy(trickle) as proxy:
-        output = connector.run("check", config(exchange, f"socks5h://127.0.0.1:{proxy.port}"))
-    assert output.status[0] == "FAILED"
-    told = f"The proxy socks5h://127.0.0.1:{proxy.port} did not let the connection through: no answer in time"
-    assert told in output.status[1]
-    assert "Try again later" not in output.status[1], "it was not the deadline of the whole check"
-
-
-NO_ANSWERS = {
-    "an empty line": b"\r\n\r\n",
-    "a zone without end": (
-        b"HTTP/1.1 429 Too Many Requests\r\n"
-        b"Retry-After: Mon, 01 Jan 2026 00:00:00 +99999999999999999999\r\nContent-Length: 0\r\n\r\n"
-    ),
-    "the year 1": (
-        b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: Mon, 01 Jan 0001 00:00:00 -0000\r\nContent-Length: 0\r\n\r\n"
-    ),
-    "bytes": bytes(range(256)) + b"\n",
-}
-
-
-@pytest.mark.parametrize("name", NO_ANSWERS)
-def test_a_standby_that_is_answered_nonsense_ends_nothing(
-    connector: Connector, exchange: LocalExchange, name: str
-) -> None:
+def test_a_standby_that_is_answered_nonsense_ends_nothing(exchange: LocalExchange) -> None:
     def talk(client: Client) -> None:
         target = client.connect_request()
-        client.say(OPENED)
+        client.say(b"HTTP/1.1 200 Connection established\r\nProxy-Agent: hesitant\r\n\r\n")
         if client.number == 0:
             client.pass_on(*target)
         else:
             client.socket.recv(4096)
-            client.say(NO_ANSWERS[name])
+            client.say(bytes(range(256)) + b"\n")
 
     with scripted_proxy(talk) as proxy:
-        asked = config(exchange, f"http://127.0.0.1:{proxy.port}") | {"listen_seconds": 5, "max_book_tickers": None}
-        output = connector.read(asked | {"standby_connection": True}, book_tickers=INCREMENTAL)
-    assert output.exit_code == 0
-    assert not output.errors
-    assert output.is_plain
-    assert len(output.updates) > 500, "the first connection delivered to the end"
-    assert [line for line in output.logs("WARN") if line.startswith("The standby connection is missing")]
+        route = Route(f"http://127.0.0.1:{proxy.port}")
+        with listen_to(exchange, standby=True, route=route) as listener:
+            listener.wait_for(lambda: listener.warnings)
+            listener.wait_for_updates(100)
+    assert (listener.account.lost, listener.gaps, listener.failure) == (0, [], None)
+    assert listener.warnings[0].startswith("The standby connection is missing")
