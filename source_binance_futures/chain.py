@@ -1,19 +1,18 @@
 """`python -m source_binance_futures.chain`: windows without a hole, each `read` in a process and a file of its own.
 
-The next window is started some seconds before the last one ends, and the last one is asked to stop once the next one
-listens. What both bring is the same by `(symbol, u)`.
+The next window starts some seconds before the last one ends, and the last one is asked to stop once the next one
+listens. Rows of both are the same by `(symbol, u)`.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,9 +28,9 @@ EARLY = 30.0  # seconds before the end of a window at which the next one starts:
 OVERLAP = 2.0  # seconds that both listen once the next one is connected, so that all its contracts are followed
 LONGEST_PAUSE = 60.0  # seconds between two attempts to open a window
 LONGEST_END = 70.0  # seconds for a window to end after a stop; its own watchdog takes 60
-AT_ONCE = 4 * 2**20  # bytes looked through at once
-INTERRUPTED = str(Interrupted())  # what a window says that is asked to stop before its prices have come
-LOOKED_AT = re.compile(rb'^\{"type":"(?:STATE|LOG)".*$', re.MULTILINE)
+AT_ONCE = 4 * 2**20  # bytes of a file read at once
+INTERRUPTED = str(Interrupted())  # in the log of a window that is asked to stop before its prices have come
+OF_INTEREST = re.compile(rb'^\{"type":"(?:STATE|LOG)".*$', re.MULTILINE)
 
 
 class Window:
@@ -44,31 +43,31 @@ class Window:
         self.connected_at: float | None = None
         self.states: dict[str, dict[str, Any]] = {}
         self.asked_to_end = False
-        self._looked_at = 0
+        self._read_until = 0
 
-    def look(self, now: float, say: Callable[[str], None]) -> None:
-        """Take notice of what it has written since the last look: its state, its log, and whether it listens."""
+    def read(self, now: float) -> None:
+        """Read what it has written since the last time: states, log lines, and whether it listens."""
         while True:
             with self.file.open("rb") as file:
-                file.seek(self._looked_at)
+                file.seek(self._read_until)
                 lines, line_end, _ = file.read(AT_ONCE).rpartition(b"\n")
-            self._looked_at += len(lines) + len(line_end)
-            for line in LOOKED_AT.findall(lines):
+            self._read_until += len(lines) + len(line_end)
+            for line in OF_INTEREST.findall(lines):
                 message = json.loads(line)
                 if message["type"] == "STATE":
                     self.states[_stream_of(message["state"])] = message["state"]
                 else:
                     level, text = message["log"]["level"], message["log"]["message"]
                     if self.asked_to_end and INTERRUPTED in text:
-                        level = "INFO"  # an ERROR of a window by itself
-                    say(f"{self.file.name}: {level} {text}")
+                        level = "INFO"  # an error only where nobody has asked for it
+                    _say(f"{self.file.name}: {level} {text}")
                     if self.connected_at is None and "Connected to " in text:
                         self.connected_at = now
             if not line_end:
                 return
 
     def end(self) -> None:
-        """Ask it to write what it has, its state, and to end."""
+        """Ask it to write its last rows and its state, and to exit."""
         if not self.asked_to_end:
             self.asked_to_end = True
             self.process.terminate()
@@ -82,9 +81,7 @@ class Chain:
         options: argparse.Namespace,
         listen_seconds: int,
         states: Sequence[dict[str, Any]],
-        *,
         stop: Stop,
-        say: Callable[[str], None],
         command: Sequence[str],
     ) -> None:
         self._options = options
@@ -92,7 +89,6 @@ class Chain:
         self._lasts = max(listen_seconds - early, 0.0)
         self._stop = stop
         self._clock = stop.clock
-        self._say = say
         self._command = command
         self._windows: list[Window] = []  # the older one first
         self._next_at = self._clock.monotonic()
@@ -116,19 +112,22 @@ class Chain:
     def _turn(self, now: float) -> int | None:
         running = [window for window in self._windows if window.process.poll() is None]
         ended = [window for window in self._windows if window not in running]
-        self._look(now)
+        self._read(now)
         self._windows = running
         for window in ended:
-            if code := self._close(window, now):
-                return code
+            if code := window.process.returncode:
+                self._failures += 1
+                self._next_at = now + min(2.0**self._failures, LONGEST_PAUSE)
+                _say(f"{window.file.name} failed with exit code {code}; its last lines say why.")
+                if not self._has_listened:
+                    return code  # the next one would fail as well
         if len(running) > 1:
             listening_since = running[-1].connected_at
             if listening_since is not None and now >= listening_since + self._options.overlap:
                 running[0].end()
-            return None
-        if self._options.windows is not None and self._opened >= self._options.windows:
+        elif self._options.windows is not None and self._opened >= self._options.windows:
             return None if running else 0
-        if now >= self._next_at and (not running or now >= running[0].began + self._lasts):
+        elif now >= self._next_at and (not running or now >= running[0].began + self._lasts):
             self._open(now)
         return None
 
@@ -145,30 +144,18 @@ class Chain:
         self._windows.append(Window(file, process, now))
         self._opened += 1
 
-    def _look(self, now: float) -> None:
+    def _read(self, now: float) -> None:
+        # A later window's state continues an earlier one's; a window without one replaces nothing.
+        states = dict(self._states)
         for window in self._windows:
-            window.look(now, self._say)
+            window.read(now)
+            states |= window.states
             if window.connected_at is not None:
                 self._has_listened = True
                 self._failures = 0 if window.process.poll() is None else self._failures
-        # A later window's state goes on where an earlier one's ends; a window without one replaces nothing.
-        states = dict(self._states)
-        for window in self._windows:
-            states |= window.states
         if states != self._states:
             save(self._options.state, list(states.values()))
             self._states = states
-
-    def _close(self, window: Window, now: float) -> int | None:
-        """Return the exit code of a window that failed before any window listened: the next one would fail as well."""
-        code = window.process.returncode
-        if not code:
-            return None
-        self._failures += 1
-        pause = min(2.0**self._failures, LONGEST_PAUSE)
-        self._next_at = now + pause
-        self._say(f"{window.file.name} failed with exit code {code}; its last lines say why.")
-        return None if self._has_listened else code
 
     def _end(self) -> None:
         for window in self._windows:
@@ -180,18 +167,22 @@ class Chain:
             if window.process.poll() is None:
                 window.process.kill()
                 window.process.wait()
-        self._look(self._clock.monotonic())
+        self._read(self._clock.monotonic())
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _stream_of(state: Any) -> str:
     try:
         return str(state["stream"]["stream_descriptor"]["name"])
-    except (LookupError, TypeError):  # what a person wrote; the connector has a sentence for it
+    except (LookupError, TypeError):  # of a file that a user wrote; the connector reports it
         return ""
 
 
 def save(file: Path, states: list[dict[str, Any]]) -> None:
-    """Replace a state file whole, so that a machine that goes down meanwhile leaves the old one or the new one."""
+    """Replace a state file atomically: a machine that goes down meanwhile leaves the old one or the new one."""
     fresh = file.with_name(f"{file.name}.new")
     with fresh.open("w", encoding="utf-8") as output:
         json.dump(states, output)
@@ -222,8 +213,7 @@ def main(
     except ConfigurationError as error:
         parser.exit(1, f"{error}\n")
     options.into.mkdir(parents=True, exist_ok=True)
-    say = functools.partial(print, file=sys.stderr, flush=True)
-    return Chain(options, listen_seconds, states, stop=stop, say=say, command=command).run()
+    return Chain(options, listen_seconds, states, stop, command).run()
 
 
 if __name__ == "__main__":
