@@ -20,8 +20,6 @@ from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
     AirbyteMessage,
-    ConfiguredAirbyteCatalog,
-    ConnectorSpecification,
     FailureType,
     Status,
     Type,
@@ -59,14 +57,12 @@ class Entrypoint(AirbyteEntrypoint):
             for line in self.run(parsed):
                 print(f"{line}\n", end="")
 
-    def read(
-        self, source_spec: ConnectorSpecification, config: Any, catalog: ConfiguredAirbyteCatalog, state: list[Any]
-    ) -> Iterator[AirbyteMessage]:
+    def read(self, *args: Any, **kwargs: Any) -> Iterator[AirbyteMessage]:
         """Yield the messages of a sync, except its blocks: it writes them itself, after the messages before them.
 
         The CDK turns each message into text by a function that a subclass cannot replace.
         """
-        for message in super().read(source_spec, config, catalog, state):
+        for message in super().read(*args, **kwargs):
             if not isinstance(message, Block):
                 yield message
                 continue

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
 from typing import Any
 
 from .config import ConfigurationError
 
-HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # of a surrogate pair; JSON may hold it, UTF-8 cannot
 TOO_DEEP = "it is nested too deeply"
 MOST_DEEP = 50  # lists and objects inside each other; more end in a RecursionError of the CDK
 
@@ -87,15 +85,18 @@ def _read_json(what: str, path: str) -> Any:
     try:
         with open(path, "rb") as file:
             content = json.loads(file.read())  # UTF-8 or UTF-16, with or without a byte order mark
-        why = _fault_of(content)
-        if why is None:
+        json.dumps(content, ensure_ascii=False).encode()
+        if not _is_deeper(content, MOST_DEEP):
             return content
+        why = TOO_DEEP
     except FileNotFoundError as error:
         raise ConfigurationError(f"There is no {what} file {path}.") from error
     except json.JSONDecodeError as error:
         why = f"it is not JSON (line {error.lineno}, column {error.colno}: {error.msg})"
     except UnicodeDecodeError:
         why = "it is not text in UTF-8"
+    except UnicodeEncodeError as error:  # JSON may hold half of a surrogate pair, UTF-8 cannot
+        why = f'it contains "\\u{ord(error.object[error.start]):04x}", which is half of a character'
     except RecursionError:
         why = TOO_DEEP
     except ValueError:  # Python reads no integer of more than 4300 digits
@@ -107,23 +108,7 @@ def _read_json(what: str, path: str) -> Any:
     raise UnusableFile(what, path, why)
 
 
-def _fault_of(content: Any) -> str | None:
-    """Return why a JSON document cannot be used, found without recursion; None if it can.
-
-    Quotes nothing else of the document, which may hold a password.
-    """
-    level = [content]
-    for _ in range(MOST_DEEP):
-        keys = [key for item in level if isinstance(item, dict) for key in item]
-        for text in (*keys, *(item for item in level if isinstance(item, str))):
-            if half := HALF_CHARACTER.search(text):
-                return f'it contains "\\u{ord(half[0]):04x}", which is half of a character'
-        level = [
-            child
-            for item in level
-            if isinstance(item, (dict, list))
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
-        if not level:
-            return None
-    return TOO_DEEP
+def _is_deeper(content: Any, most: int) -> bool:
+    """Return whether a JSON document has more lists and objects inside each other; goes no deeper than that."""
+    inside = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+    return most == 0 or any(_is_deeper(item, most - 1) for item in inside)

@@ -15,15 +15,12 @@ from airbyte_cdk.models import (
     AirbyteStateMessageSerializer,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteCatalogSerializer,
-    ConfiguredAirbyteStream,
     FailureType,
     Status,
 )
 from airbyte_cdk.sources import AbstractSource
-from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.message import MessageRepository
 from airbyte_cdk.sources.streams import Stream
-from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from . import files
@@ -121,20 +118,10 @@ class SourceBinanceFutures(AbstractSource):
             first = next(kind for kind in MOST_URGENT_FIRST if kind in self._failures)
             raise ReportedFailure(str(closing), first) from closing
 
-    def _read_stream(
-        self,
-        logger: logging.Logger,
-        stream_instance: Stream,
-        configured_stream: ConfiguredAirbyteStream,
-        state_manager: ConnectorStateManager,
-        internal_config: InternalConfig,
-    ) -> Iterator[AirbyteMessage]:
+    def _read_stream(self, logger: logging.Logger, *args: Any, **kwargs: Any) -> Iterator[AirbyteMessage]:
         log = ReadLog(logger)
-        messages = super()._read_stream(
-            cast(logging.Logger, log), stream_instance, configured_stream, state_manager, internal_config
-        )
         try:
-            for message in messages:
+            for message in super()._read_stream(cast(logging.Logger, log), *args, **kwargs):
                 if isinstance(message, Block):
                     log.not_counted += len(message.records) - 1
                 yield message

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.streams.core import StreamData
 
@@ -28,13 +27,7 @@ class SymbolPrices(Stream):
         self._stop = stop
         self._budget = budget
 
-    def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Mapping[str, Any] | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterable[StreamData]:
+    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
         """Yield the requested rows, all or none: an unlisted name fails before the first record."""
         api = WebSocketApi(
             self._config.environment.websocket_api_url,
