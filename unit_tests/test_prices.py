@@ -1,9 +1,8 @@
-"""What the answers to `ticker.price` say, and which failure each refusal is."""
+"""What the answers to `ticker.price` say, which failure each refusal is, and what a request costs."""
 
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -18,23 +17,25 @@ from source_binance_futures.binance.errors import (
     UnknownSymbols,
     UnreadableAnswer,
 )
-from source_binance_futures.binance.text import quoted
 from source_binance_futures.binance.websocket_api.prices import (
     Answer,
+    WeightBudget,
     WeightUsed,
     chosen_rows,
+    cost_of,
     parse_answer,
     price_record,
     request,
 )
 
+NOW = 1_790_000_000.0
 ROW = {"symbol": "BTCUSDT", "price": "6000.01", "time": 1589437530011}
 WEIGHT = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400, "count": 7}
 
 
 def parsed(content: Any, symbol: str | None = None, request_id: str = "a") -> Answer | None:
     payload = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return parse_answer(payload, request_id, symbol, "ws-fapi.binance.com", time.time())
+    return parse_answer(payload, request_id, symbol, "ws-fapi.binance.com", NOW)
 
 
 def answer(content: Any, symbol: str | None = None) -> Answer:
@@ -149,13 +150,7 @@ def test_whose_turn_a_refusal_is(status: int, code: int | None, kind: type[Binan
 def test_an_unknown_symbol_is_named() -> None:
     error = failure(400, -1121, symbol="NOSUCHUSDT")
     assert isinstance(error, UnknownSymbols)
-    assert error.symbols == ("NOSUCHUSDT",)
-    assert error.owner is Owner.USER
-
-
-def test_an_error_without_an_id_is_ours() -> None:
-    found = answer({"id": None, "status": 401, "error": {"code": -2015, "msg": "Invalid API-key."}})
-    assert isinstance(found.error, RequestRefused)
+    assert (error.symbols, error.owner) == (("NOSUCHUSDT",), Owner.USER)
 
 
 @pytest.mark.parametrize(("status", "told"), [(403, 403), ("403", 0), (None, 0)])
@@ -165,52 +160,36 @@ def test_an_answer_that_is_neither_rows_nor_an_error(status: Any, told: int) -> 
     assert f"status {told}, code None" in str(error)
 
 
-def test_maintenance_in_its_own_form() -> None:
+def test_maintenance_in_its_own_form_and_an_error_without_an_id() -> None:
     found = answer({"239999": "The system is under maintenance, please try again later."})
     assert isinstance(found.error, ExchangeUnavailable)
     assert "maintenance" in str(found.error)
+    found = answer({"id": None, "status": 401, "error": {"code": -2015, "msg": "Invalid API-key."}})
+    assert isinstance(found.error, RequestRefused)
+
+
+AT = int((NOW + 30) * 1000)
+BANNED = f"Way too much request weight used; IP banned until {AT}. Please use WebSocket Streams."
 
 
 @pytest.mark.parametrize(
-    ("more", "text", "seconds"),
+    ("more", "text", "retry_at"),
     [
-        ({"data": {"retryAfter": "AT"}}, "x", 30),
-        ({"data": {"retryAfter": 30}}, "x", 30),
-        ({"data": {"retryAfter": "30"}}, "x", 30),
-        ({"data": {"retryAfter": 0}}, "x", 0),
-        ({}, "Way too much request weight used; IP banned until AT. Please use WebSocket Streams.", 30),
-        ({"data": {"retryAfter": None}}, "IP banned until AT.", 30),
-        ({"data": {"retryAfter": "soon"}}, "IP banned until AT.", 30),
-        ({"data": {"retryAfter": -5}}, "x", 60),
-        ({"data": {"retryAfter": -0.5}}, "x", 60),
-        ({"data": {"retryAfter": "nan"}}, "x", 60),
-        ({"data": ["x"]}, "x", 60),
-        ({}, "Too many requests.", 60),
+        *[({"data": {"retryAfter": value}}, "x", NOW + 30) for value in (AT, 30, "30")],
+        ({"data": {"retryAfter": 0}}, "x", NOW),
+        *[({"data": {"retryAfter": value}}, BANNED, NOW + 30) for value in (None, "soon")],
+        ({}, BANNED, NOW + 30),
+        *[({"data": {"retryAfter": value}}, "x", NOW + 60) for value in (-5, -0.5, "nan")],
+        ({"data": ["x"]}, "x", NOW + 60),
+        ({}, "Too many requests.", NOW + 60),
+        ({"data": {"retryAfter": 10**11 + 1}}, "in seconds 3,000 years, as a moment in ms 1973", (10**11 + 1) / 1000),
+        *[({"data": {"retryAfter": value}}, "for ever", NOW + 7 * 86400) for value in (10**11, 1e300, "inf", 10**18)],
     ],
 )
-def test_when_to_ask_again(more: dict[str, Any], text: str, seconds: float) -> None:
-    now = time.time()
-    at = int((now + 30) * 1000)
-    if more.get("data") == {"retryAfter": "AT"}:
-        more = {"data": {"retryAfter": at}}
-    error = failure(418, -1003, text.replace("AT", str(at)), **more)
+def test_when_to_ask_again(more: dict[str, Any], text: str, retry_at: float) -> None:
+    error = failure(418, -1003, text, **more)
     assert isinstance(error, RateLimited)
-    assert error.retry_at == pytest.approx(now + seconds, abs=1)
-
-
-@pytest.mark.parametrize(("value", "is_a_moment"), [(10**11, False), (10**11 + 1, True)])
-def test_a_large_number_is_a_moment_in_milliseconds(value: int, is_a_moment: bool) -> None:
-    """In seconds it would be 3,000 years, as a moment it is 1973."""
-    error = failure(418, -1003, data={"retryAfter": value})
-    assert isinstance(error, RateLimited)
-    assert (error.retry_at == value / 1000) is is_a_moment
-
-
-@pytest.mark.parametrize("value", [1e300, "inf", 10**18])
-def test_no_ban_lasts_for_ever(value: Any) -> None:
-    error = failure(418, -1003, data={"retryAfter": value})
-    assert isinstance(error, RateLimited)
-    assert error.retry_at < time.time() + 8 * 86400
+    assert error.retry_at == retry_at
 
 
 @pytest.mark.parametrize(
@@ -231,12 +210,6 @@ def test_the_weight_used(rate_limits: Any, weight: WeightUsed | None) -> None:
     assert answer({"id": "a", "status": 200, "result": [ROW], "rateLimits": rate_limits}).weight == weight
     refused = {"id": "a", "status": 429, "error": {"code": -1003, "msg": ""}, "rateLimits": rate_limits}
     assert answer(refused).weight == weight
-
-
-@pytest.mark.parametrize("payload", [b"x" * 5000, "币".encode() * 5000, b"\xff" * 5000])
-def test_quotations_are_short(payload: bytes) -> None:
-    assert len(quoted(payload)) == 200
-    assert quoted(b"ab\xff") == "ab�"
 
 
 @pytest.mark.parametrize(
@@ -281,14 +254,10 @@ def test_an_odd_row_that_nobody_asked_for_is_not_judged(odd: Any) -> None:
     assert chosen_rows([odd, ROW, other], ["ETHUSDT", "BTCUSDT"]) == ([other, ROW], None)
 
 
-def test_an_odd_row_that_was_asked_for_fails() -> None:
+@pytest.mark.parametrize(("rows", "symbols"), [([ROW, ODD[0]], ["BTCUSDT", "A"]), (ODD, ())])
+def test_an_odd_row_that_was_asked_for_or_no_usable_row_fails(rows: Any, symbols: Any) -> None:
     with pytest.raises(UnreadableAnswer, match="`price` is missing in"):
-        chosen_rows([ROW, ODD[0]], ["BTCUSDT", "A"])
-
-
-def test_where_no_row_is_usable_it_fails() -> None:
-    with pytest.raises(UnreadableAnswer, match="`price` is missing in"):
-        chosen_rows(ODD, ())
+        chosen_rows(rows, symbols)
     assert chosen_rows([], ()) == ([], None)
 
 
@@ -303,19 +272,80 @@ def test_a_refusal_of_the_one_symbol_is_the_users_turn(code: int, text: str) -> 
     assert isinstance(failure(400, code, text), RequestRefused), "of all symbols it is no user's"
 
 
-def test_a_price_that_cannot_be_written_again_is_told() -> None:
-    deep = b'{"id":"a","status":200,"result":[{"symbol":"A","price":"1","time":' + b"[" * 900 + b"]" * 900 + b"}]}"
+def nested(depth: int) -> bytes:
+    return b'{"symbol":"A","price":"1","time":' + b"[" * depth + b"]" * depth + b"}"
+
+
+def test_a_row_nested_too_deeply_to_be_written_again_fails_and_among_all_is_left_out() -> None:
     with pytest.raises(UnreadableAnswer, match="nested too deeply"):
-        parse_answer(deep, "a", "A", "host", 0.0)
-
-
-def test_a_row_nested_too_deeply_among_all_is_left_out() -> None:
-    deep = b'{"symbol":"A","price":"1","time":' + b"[" * 1000 + b"]" * 1000 + b"}"
-    found = parse_answer(
-        b'{"id":"a","status":200,"result":[{"symbol":"B","price":"1"},' + deep + b"]}", "a", None, "h", 0.0
-    )
+        parsed(b'{"id":"a","status":200,"result":[' + nested(900) + b"]}", "A")
+    found = parsed(b'{"id":"a","status":200,"result":[{"symbol":"B","price":"1"},' + nested(1000) + b"]}")
     assert found is not None
     rows, sentence = chosen_rows(found.rows, ())
     assert rows == [{"symbol": "B", "price": "1"}]
     assert sentence is not None
     assert sentence.endswith("left out: A. The first: nested too deeply: the row of A.")
+
+
+# --- the weight of requests ---
+
+
+MINUTE_BEGINS = 1795293300.0  # a multiple of 60
+
+
+@pytest.mark.parametrize(
+    ("symbol", "connected", "cost"),
+    [("BTCUSDT", True, 1), (None, True, 2), ("BTCUSDT", False, 6), (None, False, 7)],
+)
+def test_what_a_request_costs(symbol: str | None, connected: bool, cost: int) -> None:
+    assert cost_of(symbol, connected=connected) == cost
+
+
+def watch(count: int, limit: int = 2400, told_after: float = 10.0) -> WeightBudget:
+    found = WeightBudget()
+    found.told(WeightUsed(count, limit), MINUTE_BEGINS + told_after)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("count", "cost", "wait"),
+    [
+        (0, 7, 0),
+        (2158, 2, 0),
+        (2159, 2, 45),
+        (2153, 7, 0),
+        (2154, 7, 45),
+        (5000, 1, 45),
+    ],
+)
+def test_it_waits_where_nine_tenths_of_the_limit_would_be_passed(count: int, cost: int, wait: float) -> None:
+    assert watch(count).seconds_to_wait(cost, MINUTE_BEGINS + 15) == wait
+
+
+def test_the_limit_is_the_one_that_binance_says_and_before_nothing_is_waited_for() -> None:
+    assert WeightBudget().seconds_to_wait(7, MINUTE_BEGINS) == 0
+    assert WeightBudget().used(0.0) is None
+    assert watch(90, limit=100).seconds_to_wait(1, MINUTE_BEGINS + 15) == 45
+    assert watch(89, limit=100).seconds_to_wait(1, MINUTE_BEGINS + 15) == 0
+
+
+@pytest.mark.parametrize(("told", "asked"), [(59.9, 60.0), (10, 130), (0, -0.1)])
+def test_the_weight_of_another_minute_is_forgotten(told: float, asked: float) -> None:
+    of_another = watch(2400, told_after=told)
+    assert of_another.used(MINUTE_BEGINS + asked) is None
+    assert of_another.seconds_to_wait(2, MINUTE_BEGINS + asked) == 0
+
+
+def test_the_newest_word_counts() -> None:
+    found = watch(2400)
+    found.told(WeightUsed(7, 2400), MINUTE_BEGINS + 20)
+    assert found.used(MINUTE_BEGINS + 59.9) == WeightUsed(7, 2400)
+    assert found.seconds_to_wait(2, MINUTE_BEGINS + 59.9) == 0
+
+
+def test_what_was_asked_since_counts_though_nothing_was_answered() -> None:
+    found = watch(2150)
+    assert found.seconds_to_wait(7, MINUTE_BEGINS + 20) == 0
+    found.spent(7, MINUTE_BEGINS + 20)
+    assert found.used(MINUTE_BEGINS + 21) == WeightUsed(2157, 2400)
+    assert found.seconds_to_wait(7, MINUTE_BEGINS + 20) == 40

@@ -18,7 +18,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "binance/transport/address": ("test_address",),
     "binance/transport/framing": ("test_framing",),
     "binance/transport/handshake": ("test_handshake",),
-    "binance/websocket_api/prices": ("test_prices", "test_weight"),
+    "binance/websocket_api/prices": ("test_prices",),
     "binance/market_stream/backoff": ("test_backoff",),
     "binance/market_stream/coverage": ("test_coverage",),
     "binance/market_stream/exchange_clock": ("test_exchange_clock",),
