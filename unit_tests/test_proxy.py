@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import socket
-import threading
 from collections.abc import Iterable
 from contextlib import closing
 from typing import Any
@@ -22,7 +20,7 @@ from source_binance_futures.binance.transport.proxy import (
     proxy_of_environment,
 )
 
-from .sockets import PATIENCE, ScriptedStream
+from .sockets import PATIENCE, ScriptedStream, begin
 
 SECRET = "Geheim"
 
@@ -82,25 +80,21 @@ def asked(url: str, answer: Iterable[bytes], host: str = "dstream.binance.com", 
 
 
 OPENED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-
-
-def test_connect_without_credentials() -> None:
-    stream = asked("http://proxy:3128", [OPENED])
-    assert stream.sent == b"CONNECT dstream.binance.com:443 HTTP/1.1\r\nHost: dstream.binance.com:443\r\n\r\n"
-
-
-def test_connect_with_credentials() -> None:
-    stream = asked("http://us%20er:p%40ss%3A%C3%A9@proxy:3128", [OPENED])
-    basic = base64.b64encode("us er:p@ss:é".encode("latin-1"))
-    assert b"\r\nProxy-Authorization: Basic " + basic + b"\r\n" in stream.sent
+PAGE = "HTTP/1.1 {}\r\nLocation: https://login.example/?q=Geheim\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    ("host", "target"),
-    [("2606:4700::1111", b"[2606:4700::1111]:443"), ("bücher.example", b"xn--bcher-kva.example:443")],
+    ("url", "host", "target", "more"),
+    [
+        ("http://proxy:3128", "dstream.binance.com", "dstream.binance.com:443", ""),
+        ("http://us%20er:p%40ss%3A%C3%A9@proxy", "host", "host:443", "Proxy-Authorization: Basic dXMgZXI6cEBzczrp\r\n"),
+        ("http://proxy", "2606:4700::1111", "[2606:4700::1111]:443", ""),
+        ("http://proxy", "bücher.example", "xn--bcher-kva.example:443", ""),
+    ],
 )
-def test_connect_to_hosts_of_other_forms(host: str, target: bytes) -> None:
-    assert asked("http://proxy", [OPENED], host).sent.startswith(b"CONNECT " + target + b" HTTP/1.1\r\nHost: " + target)
+def test_connect(url: str, host: str, target: str, more: str) -> None:
+    sent = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{more}\r\n"
+    assert asked(url, [OPENED], host).sent == sent.encode()
 
 
 def test_a_host_that_is_no_name_is_not_asked_for() -> None:
@@ -136,6 +130,8 @@ def test_answers_that_open_the_way(answer: list[bytes]) -> None:
         (b"HTTP/1.1 300\r\n\r\n", "HTTP status 300, a page of its own"),
         (b"HTTP/1.1 102\r\n\r\n" * 33 + OPENED, "it sent more than 32 interim answers and no other"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "its answer is not HTTP: SSH-2.0-OpenSSH_9.6"),
+        (PAGE.format("302 Found").encode(), "HTTP status 302, a page of its own at login.example"),
+        (PAGE.format("511 Log in").encode(), "HTTP status 511, a page of its own at login.example"),
         (b"", "the connection was closed"),
         (b"HTTP/1.1 200 OK\r\n", "the connection was closed"),
         (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000, "its headers are longer than 65536 bytes"),
@@ -148,6 +144,10 @@ def test_answers_that_do_not(answer: bytes, why: str) -> None:
     assert f"The proxy http://proxy:3128 did not let the connection through: {why}. Check" in str(raised.value)
 
 
+def asking_for(offered: str) -> bytes:
+    return f"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: {offered}\r\n\r\n".encode()
+
+
 @pytest.mark.parametrize(
     ("offered", "taken"),
     [
@@ -158,9 +158,8 @@ def test_answers_that_do_not(answer: bytes, why: str) -> None:
     ],
 )
 def test_a_proxy_that_takes_no_basic_says_what_it_takes(offered: str, taken: str) -> None:
-    head = f"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: {offered}\r\n\r\n"
     with pytest.raises(ProxyRefused) as raised:
-        asked(f"http://user:{SECRET}@proxy:3128", [head.encode()])
+        asked(f"http://user:{SECRET}@proxy:3128", [asking_for(offered)])
     assert f"it takes {taken} only" in str(raised.value)
     assert "Run a helper that logs in to it, such as px" in str(raised.value)
     assert "user and password." not in str(raised.value), "the advice on credentials would mislead"
@@ -168,50 +167,28 @@ def test_a_proxy_that_takes_no_basic_says_what_it_takes(offered: str, taken: str
 
 @pytest.mark.parametrize("offered", ["basic", 'Negotiate, Basic realm="x"', 'Digest realm="a", Basic realm="b"', ""])
 def test_a_proxy_that_takes_basic_asks_for_other_credentials(offered: str) -> None:
-    head = f"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: {offered}\r\n\r\n"
     with pytest.raises(ProxyRefused, match="it asks for a user and password, or does not accept these"):
-        asked("http://proxy", [head.encode()])
+        asked("http://proxy", [asking_for(offered)])
 
 
-@pytest.mark.parametrize("status", [302, 511])
-def test_a_page_in_place_of_a_way_through(status: int) -> None:
-    head = f"HTTP/1.1 {status} x\r\nLocation: https://login.example/?q=Geheim\r\n\r\n"
-    with pytest.raises(ProxyFailed, match=f"HTTP status {status}, a page of its own at login.example"):
-        asked("http://proxy", [head.encode()])
-
-
-INTRANET = (
-    "intern, .binance.com:443;".replace(";", ",") + " *.example.org 10.0.0.0/8,[fd00::1]:8443,::2,192.168.1.7,a.b:80"
-)
+INTRANET = "intern, .binance.com:443, *.example.org 10.0.0.0/8,[fd00::1]:8443,::2,192.168.1.7,a.b:80"
 
 
 @pytest.mark.parametrize(
-    ("host", "port", "exempt"),
+    ("exempt", "addresses"),
     [
-        ("intern", 1, True),
-        ("host.intern", 1, True),
-        ("notintern", 1, False),
-        ("DStream.Binance.com.", 443, True),
-        ("binance.com", 443, True),
-        ("dstream.binance.com", 9443, False),
-        ("www.example.org", 1, True),
-        ("example.com", 1, False),
-        ("10.255.0.1", 1, True),
-        ("11.0.0.1", 1, False),
-        ("192.168.1.7", 1, True),
-        ("192.168.1.70", 1, False),
-        ("fd00::1", 8443, True),
-        ("fd00:0:0::1", 8443, True),
-        ("fd00::1", 443, False),
-        ("::2", 443, True),
-        ("a.b", 80, True),
-        ("a.b", 443, False),
+        (True, ["intern:1", "host.intern:1", "DStream.Binance.com.:443", "binance.com:443", "www.example.org:1"]),
+        (True, ["10.255.0.1:1", "192.168.1.7:1", "fd00::1:8443", "fd00:0:0::1:8443", "::2:443", "a.b:80"]),
+        (False, ["notintern:1", "dstream.binance.com:9443", "example.com:1", "11.0.0.1:1", "192.168.1.70:1"]),
+        (False, ["fd00::1:443", "a.b:443"]),
     ],
 )
-def test_no_proxy_in_its_usual_forms(monkeypatch: pytest.MonkeyPatch, host: str, port: int, exempt: bool) -> None:
+def test_no_proxy_in_its_usual_forms(monkeypatch: pytest.MonkeyPatch, exempt: bool, addresses: list[str]) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
     monkeypatch.setenv("no_proxy", INTRANET)
-    assert (proxy_of_environment("wss", host, port) is None) is exempt
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        assert (proxy_of_environment("wss", host, int(port)) is None) is exempt, address
 
 
 @pytest.mark.parametrize(
@@ -219,11 +196,6 @@ def test_no_proxy_in_its_usual_forms(monkeypatch: pytest.MonkeyPatch, host: str,
 )
 def test_no_proxy_that_exempts_all_or_nothing(no_proxy: str, exempt: bool) -> None:
     assert is_exempt("dstream.binance.com", 443, no_proxy) is exempt
-
-
-def test_407_is_the_users_turn() -> None:
-    with pytest.raises(ProxyRefused, match="it asks for a user and password, or does not accept these"):
-        asked("http://proxy", [b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n"])
 
 
 METHOD, NEEDS_PASSWORD, GRANTED = b"\x05\x00", b"\x05\x02", b"\x01\x00"
@@ -306,8 +278,7 @@ def test_socks5_tries_all_addresses_in_turn(monkeypatch: pytest.MonkeyPatch) -> 
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         has_addresses(monkeypatch, "2606:4700::1111", "192.0.2.1")
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
+        thread = begin(serve)
         route = Route(f"socks5://127.0.0.1:{listener.getsockname()[1]}")
         with closing(route.open("ws://dstream.example", Clock().deadline(PATIENCE))):
             pass

@@ -9,7 +9,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,7 +23,7 @@ from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.transport.sockets import ByteStream
 from source_binance_futures.output import Output
 
-from .sockets import PATIENCE, tcp_ends
+from .sockets import PATIENCE, begin, tcp_ends
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +58,7 @@ def server_of(certificate: trustme.LeafCert | None, says: bytes = b"") -> Iterat
                 context.wrap_socket(client, server_side=True).close()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
+        thread = begin(serve)
         yield listener.getsockname()[1]
         thread.join(PATIENCE)
 
@@ -222,8 +220,7 @@ def test_an_output_beyond_1023_is_waited_for() -> None:
         while len(received) < len(sent):
             received.extend(os.read(reader, 65536))
 
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
+    thread = begin(read)
     Output(high, Clock()).write_all(sent)
     thread.join(PATIENCE)
     assert bytes(received) == sent
