@@ -303,7 +303,7 @@ def test_what_a_request_costs(symbol: str | None, connected: bool, cost: int) ->
 
 def watch(count: int, limit: int = 2400, told_after: float = 10.0) -> WeightBudget:
     found = WeightBudget()
-    found.told(WeightUsed(count, limit), MINUTE_BEGINS + told_after)
+    found.record(WeightUsed(count, limit), MINUTE_BEGINS + told_after)
     return found
 
 
@@ -338,7 +338,7 @@ def test_the_weight_of_another_minute_is_forgotten(told: float, asked: float) ->
 
 def test_the_newest_word_counts() -> None:
     found = watch(2400)
-    found.told(WeightUsed(7, 2400), MINUTE_BEGINS + 20)
+    found.record(WeightUsed(7, 2400), MINUTE_BEGINS + 20)
     assert found.used(MINUTE_BEGINS + 59.9) == WeightUsed(7, 2400)
     assert found.seconds_to_wait(2, MINUTE_BEGINS + 59.9) == 0
 

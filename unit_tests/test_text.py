@@ -1,10 +1,10 @@
-"""What is told of bytes, moments and lists."""
+"""What is shown of bytes, moments and lists."""
 
 from __future__ import annotations
 
 import pytest
 
-from source_binance_futures.binance.text import duration, first_of, quoted, told, utc, writable
+from source_binance_futures.binance.text import duration, first_of, quoted, sanitized, utc, writable
 
 
 @pytest.mark.parametrize("payload", [b"x" * 5000, "币".encode() * 5000, b"\xff" * 5000, "𝄞".encode() * 5000])
@@ -17,11 +17,11 @@ def test_what_is_no_text_is_quoted_all_the_same() -> None:
 
 
 def test_a_value_is_told_shortly_and_one_that_python_cannot_show_in_words() -> None:
-    assert told({"code": "A" * 500}) == "{'code': '" + "A" * 190
+    assert sanitized({"code": "A" * 500}) == "{'code': '" + "A" * 190
     deep: object = 1
     for _ in range(100_000):
         deep = [deep]
-    assert told(deep) == "something nested too deeply"
+    assert sanitized(deep) == "something nested too deeply"
 
 
 def test_half_a_surrogate_pair_is_spelled_out() -> None:

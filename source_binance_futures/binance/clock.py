@@ -25,7 +25,7 @@ class Clock:
     """The time of one process, or of one window.
 
     The wall clock is read once, here, and goes on with the steady clock: rows stay in order when somebody sets the
-    machine's clock meanwhile. `drift` tells by how much the two have moved apart.
+    machine's clock meanwhile. `drift` returns by how much the two have moved apart.
     """
 
     def __init__(

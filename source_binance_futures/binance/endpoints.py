@@ -101,7 +101,7 @@ def stream_address(base: str, streams: Sequence[str]) -> tuple[str, int]:
     """The address that brings `streams`, and how many of them it names: those that fit, at least one.
 
     Names in the address save the control messages that are limited to 10 a second, and are listened to from the first
-    moment. `/stream` wraps each payload, which tells what brought it.
+    moment. `/stream` wraps each payload with the name of its stream.
 
     >>> stream_address("wss://dstream.binance.com", ["btcusd_perp@bookTicker", "!bookTicker"])
     ('wss://dstream.binance.com/stream?streams=btcusd_perp@bookTicker/!bookTicker', 2)

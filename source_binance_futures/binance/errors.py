@@ -200,7 +200,7 @@ class ClosedByExchange(ConnectionLost):
 
 
 class ProtocolViolation(ConnectionLost):
-    """What came breaks RFC 6455 or a limit of ours; `close_code` is what the server is told (1002 or 1009)."""
+    """What came breaks RFC 6455 or a limit of ours; `close_code` is sent to the server (1002 or 1009)."""
 
     message = "the server broke the WebSocket protocol: {} (closed with code {})"
 

@@ -1,4 +1,4 @@
-"""What is told of bytes, moments and lists, in the form that a person reads."""
+"""Formats bytes, moments and lists for a person to read."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def quoted(payload: bytes) -> str:
     return payload[: QUOTED * 4].decode(errors="replace")[:QUOTED]
 
 
-def told(value: object) -> str:
-    """A value from outside as it may stand in a sentence; orjson reads more lists inside each other than Python shows.
+def sanitized(value: object) -> str:
+    """Return a value from outside as text for a sentence; orjson reads more nested lists than Python shows.
 
-    >>> told({"code": 4})
+    >>> sanitized({"code": 4})
     "{'code': 4}"
     """
     try:

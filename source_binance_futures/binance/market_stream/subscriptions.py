@@ -19,7 +19,7 @@ from typing import NamedTuple
 import orjson
 
 from ..endpoints import ALL_MARKET_STREAM, Environment, Market, is_expired, market_of, own_stream
-from ..text import told
+from ..text import sanitized
 
 MOST_STREAMS = 200  # of one connection, by the older and smaller of Binance's two figures [binance-facts 1]
 MOST_CONTRACTS = 2000  # of one group; Binance lists about 800, and a server that invents names must not fill the memory
@@ -172,7 +172,7 @@ def control_answer(payload: bytes) -> ControlAnswer | None:
     error = frame.get("error", frame if "msg" in frame else None)
     if error is not None:
         said = error.get("msg") if isinstance(error, dict) else error
-        return ControlAnswer(request_id, told(said))
+        return ControlAnswer(request_id, sanitized(said))
     return ControlAnswer(request_id, None) if "result" in frame and request_id is not None else None
 
 

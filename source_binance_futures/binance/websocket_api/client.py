@@ -91,7 +91,7 @@ class WebSocketApi:
             self._leave()
             raise
         if answer.weight is not None:
-            self.budget.told(answer.weight, self._clock.epoch())
+            self.budget.record(answer.weight, self._clock.epoch())
             self.logger.info(
                 f"Request weight used by this IP address this minute: {answer.weight.count} of {answer.weight.limit}."
             )

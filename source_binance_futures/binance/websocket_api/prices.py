@@ -20,7 +20,7 @@ from ..errors import (
     UnknownSymbols,
     UnreadableAnswer,
 )
-from ..text import first_of, quoted, told
+from ..text import first_of, quoted, sanitized
 
 METHOD = "ticker.price"
 RETRYABLE_CODES = (-1000, -1001, -1006, -1007, -1008, -1016)
@@ -36,7 +36,7 @@ EPOCH_MS_FROM = 1e11  # a `retryAfter` above this is a time in ms, below it a nu
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: `rows` where there are any, as sent, else `error`; `weight` where the answer tells it."""
+    """One answer: `rows` where there are any, as sent, else `error`; `weight` where the answer has one."""
 
     rows: tuple[Any, ...]
     error: BinanceError | None
@@ -74,7 +74,7 @@ def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str,
     if not isinstance(answer, dict):
         raise UnreadableAnswer(f"not an object: {quoted(payload)}")
     if MAINTENANCE_KEY in answer:
-        return Answer((), ExchangeUnavailable(told(answer[MAINTENANCE_KEY])), None)
+        return Answer((), ExchangeUnavailable(sanitized(answer[MAINTENANCE_KEY])), None)
     anonymous_error = answer.get("id") is None and "error" in answer
     if answer.get("id") != request_id and not anonymous_error:
         return None
@@ -103,7 +103,7 @@ def fault_of_row(row: Any) -> str | None:
         written = orjson.dumps(row)
     except orjson.JSONEncodeError:
         name = row.get("symbol") if isinstance(row, dict) else None
-        return f"nested too deeply: the row of {told(name) if isinstance(name, str) else 'no symbol'}"
+        return f"nested too deeply: the row of {sanitized(name) if isinstance(name, str) else 'no symbol'}"
     if not isinstance(row, dict):
         return f"no price in {quoted(written)}"
     for field in ("symbol", "price"):
@@ -133,7 +133,7 @@ def chosen_rows(rows: Sequence[Any], symbols: Sequence[str]) -> tuple[list[dict[
     if len(faults) == len(rows):
         raise UnreadableAnswer(faults[0][1])
     names = [
-        told(row.get("symbol")) if isinstance(row, dict) and row.get("symbol") else "a row without a name"
+        sanitized(row.get("symbol")) if isinstance(row, dict) and row.get("symbol") else "a row without a name"
         for row, _ in faults
     ]
     usable = [row for row in rows if fault_of_row(row) is None]
@@ -149,17 +149,17 @@ def price_record(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: str, now: float) -> BinanceError:
-    code, text = error.get("code"), told(error.get("msg", ""))
+    code, text = error.get("code"), sanitized(error.get("msg", ""))
     status = status if isinstance(status, int) else 0
     if status in RATE_LIMIT_STATUSES:
         return RateLimited(host, status, _retry_at(error, now), now)
     if code in RETRYABLE_CODES or status >= 500:
-        return ExchangeUnavailable(f"status {status}, code {told(code)}: {text}")
+        return ExchangeUnavailable(f"status {status}, code {sanitized(code)}: {text}")
     if code == INVALID_SYMBOL and symbol is not None:
         return UnknownSymbols([symbol])
     if symbol is not None and 400 <= status < 500 and (code in SYMBOL_CODES or "symbol" in text.lower()):
-        return SymbolRefused(symbol, text.rstrip(". "), told(code))
-    return RequestRefused(status, told(code), text.rstrip(". ") or "it gave no reason")
+        return SymbolRefused(symbol, text.rstrip(". "), sanitized(code))
+    return RequestRefused(status, sanitized(code), text.rstrip(". ") or "it gave no reason")
 
 
 def _retry_at(error: Mapping[str, Any], now: float) -> float:
@@ -169,7 +169,7 @@ def _retry_at(error: Mapping[str, Any], now: float) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]  # None and other kinds are what TypeError is for
     except (TypeError, ValueError):
-        found = BANNED_UNTIL.search(told(error.get("msg")))
+        found = BANNED_UNTIL.search(sanitized(error.get("msg")))
         number = float(found.group(1)) if found else DEFAULT_PAUSE
     if not number >= 0:
         number = DEFAULT_PAUSE
@@ -210,7 +210,7 @@ class WeightBudget:
         self._used: WeightUsed | None = None
         self._told_at = 0.0
 
-    def told(self, used: WeightUsed, now: float) -> None:
+    def record(self, used: WeightUsed, now: float) -> None:
         """An answer that came `now` said so."""
         self._used, self._told_at = used, now
 
