@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from .contracts import made_up_coin_m, made_up_usds_m
 from .faults import NAMED_FAULTS, FaultPlan
@@ -21,29 +22,20 @@ _LOOK_AGAIN = 0.2
 
 
 def main() -> int:
-    arguments = _arguments()
+    options = _options()
+    faults, every, write = (options.pop(name) for name in ("fault", "every", "write"))
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        exchange = LocalExchange(
-            port=arguments.port,
-            rate=arguments.rate,
-            coin_m_symbols=None if arguments.coin_m is None else made_up_coin_m(arguments.coin_m),
-            usds_m_symbols=None if arguments.usds_m is None else made_up_usds_m(arguments.usds_m),
-            sample_every=arguments.samples,
-            recording=arguments.recording,
-            speed=arguments.speed,
-            ping_interval=arguments.pings,
-            keep_pushed=False,
-        )
+        exchange = LocalExchange(**options, keep_pushed=False)
         with exchange:
             configuration = json.dumps({"environment": exchange.environment(usds_margined=True)})
-            if arguments.write is not None:
-                arguments.write.parent.mkdir(parents=True, exist_ok=True)
-                arguments.write.write_text(configuration + "\n", encoding="utf-8")
+            if write is not None:
+                write.parent.mkdir(parents=True, exist_ok=True)
+                write.write_text(configuration + "\n", encoding="utf-8")
             print(_where_to_connect(exchange, configuration), flush=True)
-            _run(exchange, stop, arguments.fault, arguments.every or _EVERY)
+            _run(exchange, stop, faults, every or _EVERY)
     except OSError as error:
         print(f"The exchange cannot open: {error}. Choose another --port, --recording or --write.", file=sys.stderr)
         return 1
@@ -63,7 +55,8 @@ def _run(exchange: LocalExchange, stop: threading.Event, faults: list[str], ever
             told = True
 
 
-def _arguments() -> argparse.Namespace:
+def _options() -> dict[str, Any]:
+    """What was asked for: arguments of `LocalExchange` by name, and `fault`, `every` and `write`."""
     parser = argparse.ArgumentParser(
         prog="python -m local_exchange",
         description="A Binance look-alike on loopback: the market streams of COIN-M and USDⓈ-M,\n"
@@ -75,8 +68,9 @@ def _arguments() -> argparse.Namespace:
     market.add_argument(
         "--rate", type=_number, default=50.0, help="updates a second over all contracts (default: %(default)s)"
     )
-    market.add_argument("--coin-m", type=_count, metavar="N", help="that many COIN-M contracts (default: 10)")
-    market.add_argument("--usds-m", type=_count, metavar="N", help="that many USDⓈ-M contracts (default: 25)")
+    coin_m, usds_m = "that many COIN-M contracts (default: 10)", "that many USDⓈ-M contracts (default: 25)"
+    market.add_argument("--coin-m", dest="coin_m_symbols", type=_coin_m, metavar="N", help=coin_m)
+    market.add_argument("--usds-m", dest="usds_m_symbols", type=_usds_m, metavar="N", help=usds_m)
     market.add_argument(
         "--recording",
         type=Path,
@@ -91,15 +85,15 @@ def _arguments() -> argparse.Namespace:
     how.add_argument("--write", type=Path, metavar="FILE", help="write the configuration for the connector there too")
     how.add_argument(
         "--samples",
+        dest="sample_every",
         type=_seconds_or_off,
         default=5.0,
         metavar="SECONDS",
         help="!bookTicker brings of each contract one sample in so many seconds; off: every update, as before June "
         "2026 (default: %(default)s)",
     )
-    how.add_argument(
-        "--pings", type=_seconds_or_off, default=3.0, metavar="SECONDS", help="off for none (default: %(default)s)"
-    )
+    pings = "off for none (default: %(default)s)"
+    how.add_argument("--pings", dest="ping_interval", type=_seconds_or_off, default=3.0, metavar="SECONDS", help=pings)
     wrong = parser.add_argument_group("what goes wrong")
     wrong.add_argument(
         "--fault",
@@ -115,7 +109,7 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.every and not arguments.fault:
         parser.error("--every needs a --fault")
-    return arguments
+    return vars(arguments)
 
 
 def _number(text: str) -> float:
@@ -142,6 +136,14 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError("must be a whole number from 0 on")
     return int(text)
+
+
+def _coin_m(text: str) -> list[str]:
+    return made_up_coin_m(_count(text))
+
+
+def _usds_m(text: str) -> list[str]:
+    return made_up_usds_m(_count(text))
 
 
 def _where_to_connect(exchange: LocalExchange, configuration: str) -> str:

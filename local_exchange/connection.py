@@ -40,8 +40,8 @@ class ExchangeConnection(ServerConnection):
     """A connection to either endpoint. Create it through `websockets.asyncio.server.serve(create_connection=...)`.
 
     Of a market connection: `streams` is what it listens to, as acknowledged; `delivered` is what really comes,
-    `dead_streams` what never will, `late_streams` what comes so many seconds late; `sent_at` is when it was sent its
-    newest frames, in epoch seconds; `control_messages` are all it sent, as (monotonic time, parsed message).
+    `dead_streams` what never will, `late_streams` what comes so many seconds late; `control_messages` are all it sent,
+    as (monotonic time, parsed message).
     """
 
     address: Address
@@ -52,9 +52,6 @@ class ExchangeConnection(ServerConnection):
         self.requested_at = self.loop.time()
         self.opened_at = 0.0
         self.frames_sent = 0
-        self.sent_at = 0.0
-        self.pings_sent = 0
-        self.pings_received = 0
         self.pongs: list[bytes] = []
         self.streams: frozenset[str] = frozenset()
         self.delivered: frozenset[str] = frozenset()
@@ -62,7 +59,6 @@ class ExchangeConnection(ServerConnection):
         self.late_streams: dict[str, float] = {}
         self.control_messages: list[tuple[float, Any]] = []
         self.unsent_limit = UNSENT_LIMIT
-        self.frame_by_frame = False
         self.closed_at_once: tuple[int, str] | None = None
         self.gets_data = True
         self.lag = 0.0
@@ -106,13 +102,8 @@ class ExchangeConnection(ServerConnection):
             self._write(frames)
 
     def _write(self, frames: Sequence[bytes]) -> None:
-        if self.frame_by_frame:
-            for frame in frames:
-                self.transport.write(frame)
-        else:
-            self.transport.write(b"".join(frames))
+        self.transport.write(b"".join(frames))
         self.frames_sent += len(frames)
-        self.sent_at = self.clock.epoch()
         self._keep_to_the_limit()
 
     def _keep_to_the_limit(self) -> None:
@@ -196,7 +187,6 @@ class ExchangeConnection(ServerConnection):
                 return
             self.protocol.send_ping(str(self.clock.now_us() // 1000).encode())
             self.send_data()
-            self.pings_sent += 1
             if self.loop.time() - self._last_pong_at > PONG_TIMEOUT:
                 self.transport.abort()
 
@@ -205,9 +195,7 @@ class ExchangeConnection(ServerConnection):
         super().start_keepalive()
 
     def process_event(self, event: Event) -> None:
-        if isinstance(event, Frame) and event.opcode is Opcode.PING:
-            self.pings_received += 1
-        elif isinstance(event, Frame) and event.opcode is Opcode.PONG:
+        if isinstance(event, Frame) and event.opcode is Opcode.PONG:
             self._last_pong_at = self.loop.time()
             self.pongs.append(bytes(event.data))
         super().process_event(event)

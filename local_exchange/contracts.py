@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
 from itertools import count, islice, product
 
 _Terms = tuple[str, str, int]
@@ -26,8 +25,8 @@ COIN_MARGINED = 2
 class Contract:
     """One listed contract.
 
-    `price` is where its random walk starts, as printed, so that it also gives the number of decimals; `tick_size` is in
-    the same currency. `quantity_decimals` is 0 for COIN-M, whose quantities count contracts.
+    `price` is where its random walk starts, as printed, so that it also gives the number of decimals, which `tick_size`
+    has too. `quantity_decimals` is 0 for COIN-M, whose quantities count contracts.
     """
 
     symbol: str
@@ -40,20 +39,6 @@ class Contract:
     def pair(self) -> str:
         """`ps`: the symbol without its expiry, BTCUSD for BTCUSD_PERP and BTCUSDT for BTCUSDT_261225."""
         return self.symbol.partition("_")[0]
-
-    @property
-    def decimals(self) -> int:
-        return len(self.price.partition(".")[2])
-
-    @property
-    def price_units(self) -> int:
-        """The first price in units of its last decimal."""
-        return int(Decimal(self.price).scaleb(self.decimals))
-
-    @property
-    def tick_units(self) -> int:
-        """The tick size in units of the price's last decimal."""
-        return int(Decimal(self.tick_size).scaleb(self.decimals))
 
 
 _COIN_M = {

@@ -47,12 +47,13 @@ def update_id_by_the_clock(clock: Clock) -> int:
 
 
 class Book:
-    """The top of one contract's order book on a random walk."""
+    """The top of one contract's order book on a random walk; prices are in units of their last decimal."""
 
     def __init__(self, contract: Contract, rng: random.Random) -> None:
         self.contract = contract
         self._random = rng
-        self._bid = contract.price_units
+        self._decimals = len(contract.price.partition(".")[2])
+        self._tick, self._bid = (int(price.replace(".", "")) for price in (contract.tick_size, contract.price))
         self._event_lag = rng.randrange(40)
         self._transaction_lag = self._event_lag + rng.randrange(60)
 
@@ -62,8 +63,8 @@ class Book:
         Its times are known only when it is pushed: see `stamp`.
         """
         contract, rng = self.contract, self._random
-        self._bid = max(self._bid + rng.randint(-2, 2) * contract.tick_units, contract.tick_units)
-        ask = self._bid + rng.randint(1, 3) * contract.tick_units
+        self._bid = max(self._bid + rng.randint(-2, 2) * self._tick, self._tick)
+        ask = self._bid + rng.randint(1, 3) * self._tick
         book_ticker: dict[str, Any] = {
             "e": "bookTicker",
             "u": update_id,
@@ -86,8 +87,8 @@ class Book:
         return Update(symbol, book_ticker["u"], orjson.dumps(book_ticker), market)
 
     def _price(self, units: int) -> str:
-        decimals = self.contract.decimals
-        return f"{units // 10**decimals}.{units % 10**decimals:0{decimals}d}"
+        whole, rest = divmod(units, 10**self._decimals)
+        return f"{whole}.{rest:0{self._decimals}d}"
 
     def _quantity(self) -> str:
         decimals = self.contract.quantity_decimals

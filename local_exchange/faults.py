@@ -58,10 +58,6 @@ class FaultInjection(ABC):
         """Accept the next handshakes, and close the connections with `code` before anything else."""
         self._at_the_door(partial(server.close_at_once, code=code, reason=reason), times, endpoint)
 
-    def accept_handshakes(self) -> None:
-        """Forget what `refuse` and the others asked for."""
-        self._call(self._server.rules.clear)
-
     # On a connection.
 
     @property
@@ -136,10 +132,6 @@ class FaultInjection(ABC):
         chosen = connection
         self._call(lambda: self._market.subscriptions.kill(chosen, own_stream(symbol)))
         return chosen
-
-    def rest_stream(self, symbol: str, connection: ExchangeConnection, seconds: float) -> None:
-        """Let a contract's own stream bring nothing on a connection for so long; what is pushed meanwhile is lost."""
-        self._call(lambda: self._market.subscriptions.rest(connection, own_stream(symbol), seconds))
 
     def show_what_never_comes(self, book_ticker: Mapping[str, Any]) -> None:
         """Push a sample of an id that the own stream of the contract never brings, and an update with the one after it.

@@ -16,12 +16,12 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from source_binance_futures.binance.clock import Clock
 
 from .connection import UNSENT_LIMIT, ExchangeConnection
-from .contracts import USDS_MARGINED, coin_m_contracts, usds_m_contracts
+from .contracts import coin_m_contracts, usds_m_contracts
 from .engine import Engine, Recording
 from .faults import FaultInjection
 from .market_stream import MarketOptions, MarketStream
 from .server import Server
-from .streams import SILENT_PREFIXES, USDS_MARGINED_BASE, market_of, update_from
+from .streams import SILENT_PREFIXES, USDS_MARGINED_BASE, update_from
 from .websocket_api import PATH, Answer, WebSocketApi
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class LocalExchange(FaultInjection):
     `cross_market`: a contract's own stream is there on the other market's host too. `silent_prefixes`: beginnings of
     paths whose streams are acknowledged and bring nothing; `missing_prefixes`: those answered 404; see `streams`, ""
     stands for plain paths. `ping_interval`: seconds, None for no pings. `unsent_limit`: bytes kept for a client that
-    does not read. `tls_record_per_frame`: write each frame by itself, where otherwise what is due is written at once.
+    does not read.
 
     `keep_pushed`: remember every update in `pushed` (6 MB a minute at 1,000 a second), and every connection.
     """
@@ -66,7 +66,6 @@ class LocalExchange(FaultInjection):
         silent_prefixes: Iterable[str] = SILENT_PREFIXES,
         missing_prefixes: Iterable[str] = (),
         ssl_context: ssl.SSLContext | None = None,
-        tls_record_per_frame: bool = False,
         ping_interval: float | None = 3.0,
         unsent_limit: int = UNSENT_LIMIT,
         keep_pushed: bool = True,
@@ -81,7 +80,7 @@ class LocalExchange(FaultInjection):
         if recording is not None:
             recorded = Recording(Path(recording), speed=speed, usds_m=self._engine, seed=seed)
         market = MarketStream(
-            recorded or self._engine,
+            (recorded or self._engine).due,
             MarketOptions(sample_every, own_stream_lag, cross_market, frozenset(silent_prefixes), keep_pushed),
             clock,
         )
@@ -93,7 +92,6 @@ class LocalExchange(FaultInjection):
             ssl_context=ssl_context,
             ping_interval=ping_interval,
             unsent_limit=unsent_limit,
-            tls_record_per_frame=tls_record_per_frame,
             missing_prefixes=frozenset(missing_prefixes),
             recording=recorded,
         )
@@ -104,8 +102,6 @@ class LocalExchange(FaultInjection):
         """Set when the recording is over; never without a recording."""
         self.pushed = market.pushed
         """Every change of a book so far, as (symbol, update id), noted when it happens, before it is sent."""
-        self.push_times = market.push_times
-        """When that was: for each push its time (epoch seconds) and how many changes it noted in `pushed`."""
         self.samples_pushed = market.samples_pushed
         """Every sample of the all-market stream so far, as (symbol, update id); none in real time."""
         self.every_connection = market.every_connection
@@ -186,28 +182,12 @@ class LocalExchange(FaultInjection):
     # Market updates.
 
     def set_rate(self, rate: float) -> None:
-        """Updates a second over all symbols, from now on."""
-        self._engine.rate = rate
-
-    def list_contract(self, symbol: str) -> None:
-        """Trade another contract of the market that its shape tells, its first update at once. ValueError if listed."""
-        of_usds_m = market_of(symbol) == USDS_MARGINED
-        (contract,) = usds_m_contracts([symbol]) if of_usds_m else coin_m_contracts([symbol])
+        """Updates a second over all symbols, from now on; with 0 nothing is pushed once this has returned."""
 
         def begin() -> None:
-            self._market.announce(contract)
-            self._market.push([self._engine.list_contract(contract)])
-            if of_usds_m:
-                self._api.list_contract(contract)
+            self._engine.rate = rate
 
         self._call(begin)
-
-    def pause(self) -> None:
-        """Push nothing by itself until `resume()`. Connections stay open and pings are answered."""
-        self._call(self._market.pause)
-
-    def resume(self) -> None:
-        self._call(self._market.resume)
 
     def push(self, *payloads: str | bytes) -> None:
         """Push payloads, valid or not, to every market connection in one write; `pushed` does not note them."""
@@ -218,13 +198,6 @@ class LocalExchange(FaultInjection):
         """Push these book tickers to those who listen to them, raw or wrapped; each needs `s` and `u`."""
         updates = [update_from(book_ticker) for book_ticker in book_tickers]
         self._call(lambda: self._market.push(updates))
-
-    def push_samples(self, symbols: Iterable[str] | None = None) -> None:
-        """Push a sample of each of these contracts, or of all that had an update, at once, beside those due by time.
-
-        KeyError for one that had no update; RuntimeError where the all-market stream is in real time.
-        """
-        self._call(lambda: self._market.sample(symbols))
 
     # The WebSocket API.
 

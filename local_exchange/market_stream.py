@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import orjson
 
@@ -28,12 +28,6 @@ CONTRACT_INFO = "!contractInfo"
 """The stream that announces contracts of both markets, on either host."""
 _GOLDEN_RATIO = 0.6180339887498949
 """Its multiples, less their whole part, lie evenly between 0 and 1 however many there are."""
-
-
-class Source(Protocol):
-    """Where updates come from: the engine, or a recording."""
-
-    def due(self, elapsed: float) -> list[Update]: ...
 
 
 @dataclass(frozen=True)
@@ -73,10 +67,6 @@ class Samples:
             heapq.heapreplace(self._due, (due + (missed_as_well + 1) * self._every, symbol))
             samples.append(self._newest[symbol])
         return samples
-
-    def of(self, symbols: Iterable[str] | None) -> list[Update]:
-        """The samples of these contracts as they stand, or of all; KeyError for one that had no update."""
-        return [self._newest[symbol] for symbol in (self._newest if symbols is None else symbols)]
 
 
 class _Audience(NamedTuple):
@@ -165,18 +155,20 @@ class Audiences:
 
 
 class MarketStream:
-    """Every open market connection, and what was pushed to them. Its methods belong to the event loop's thread."""
+    """Every open market connection, and what was pushed to them. Its methods belong to the event loop's thread.
 
-    def __init__(self, source: Source, options: MarketOptions, clock: Clock) -> None:
+    `due`: the updates of the last so many seconds, from the engine or a recording.
+    """
+
+    def __init__(self, due: Callable[[float], list[Update]], options: MarketOptions, clock: Clock) -> None:
         self.clock = clock
         self.connections: list[ExchangeConnection] = []
         self.every_connection: list[ExchangeConnection] = []
         self.first_connection = asyncio.Event()
         self.newest: dict[str, Update] = {}
         self.pushed: list[tuple[str, int]] = []
-        self.push_times: list[tuple[float, int]] = []
         self.samples_pushed: list[tuple[str, int]] = []
-        self._source = source
+        self._due = due
         self._options = options
         self._audiences = Audiences(self.connections, cross_market=options.cross_market)
         self.subscriptions = Subscriptions(silent_prefixes=options.silent_prefixes, changed=self._audiences.forget)
@@ -190,10 +182,8 @@ class MarketStream:
         return [connection for connection in list(self.connections) if connection.is_open]
 
     def pause(self) -> None:
+        """Push nothing by itself any more, while connections stay open and pings are answered."""
         self._is_paused = True
-
-    def resume(self) -> None:
-        self._is_paused = False
 
     async def run(self) -> None:
         """Push what is due, forever."""
@@ -202,11 +192,10 @@ class MarketStream:
         while True:
             await asyncio.sleep(self._options.tick)
             now = loop.time()
-            if not self._is_paused:
-                self.push(self._source.due(now - last))
-            # A pause lets its samples fall out: on going on, those of all contracts would come at once.
-            samples = self._samples.due(now) if self._samples is not None else []
-            if not self._is_paused:
+            if self._is_paused:
+                continue
+            self.push(self._due(now - last))
+            if self._samples is not None and (samples := self._samples.due(now)):
                 self._push_samples(samples)
             last = now
 
@@ -217,7 +206,6 @@ class MarketStream:
         self.newest.update({update.symbol: update for update in updates})
         if self._options.keep_pushed:
             self.pushed.extend([(update.symbol, update.update_id) for update in updates])
-            self.push_times.append((self.clock.epoch(), len(updates)))
         loop = asyncio.get_running_loop()
         if self._samples is None:
             self._audiences.deliver_all_market(updates)
@@ -229,12 +217,6 @@ class MarketStream:
             loop.call_at(due, self._deliver_until, due)
         else:
             self.flush()
-
-    def sample(self, symbols: Iterable[str] | None) -> None:
-        """Push a sample of each of these contracts, or of all, as their books stand, at once."""
-        if self._samples is None:
-            raise RuntimeError("the all-market stream is in real time: it has no samples (sample_every=None)")
-        self._push_samples(self._samples.of(symbols))
 
     def push_texts(self, payloads: Sequence[bytes]) -> None:
         """Push text frames as they are to every connection, whatever it listens to, after all pushed before them."""
@@ -280,8 +262,7 @@ class MarketStream:
     def _push_samples(self, samples: Sequence[Update]) -> None:
         if self._options.keep_pushed:
             self.samples_pushed.extend([(sample.symbol, sample.update_id) for sample in samples])
-        if samples:
-            self._audiences.deliver_all_market(samples)
+        self._audiences.deliver_all_market(samples)
 
     def _deliver_until(self, due: float) -> None:
         while self._on_the_way and self._on_the_way[0][0] <= due:

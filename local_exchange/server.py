@@ -58,7 +58,6 @@ class Server:
         ssl_context: ssl.SSLContext | None = None,
         ping_interval: float | None,
         unsent_limit: int = UNSENT_LIMIT,
-        tls_record_per_frame: bool = False,
         missing_prefixes: frozenset[str] = frozenset(),
         recording: Recording | None = None,
     ) -> None:
@@ -71,7 +70,6 @@ class Server:
         self.finished = threading.Event()
         self._ping_interval = ping_interval
         self._unsent_limit = unsent_limit
-        self._frame_by_frame = tls_record_per_frame
         self._missing_prefixes = missing_prefixes
         self._recording = recording
         self._kept_waiting: set[ExchangeConnection] = set()
@@ -149,7 +147,6 @@ class Server:
     async def _handle(self, connection: ServerConnection) -> None:
         assert isinstance(connection, ExchangeConnection)
         connection.unsent_limit = self._unsent_limit
-        connection.frame_by_frame = self._frame_by_frame
         endpoint = self.api if _is_api(connection.path) else self.market
         with contextlib.suppress(ConnectionClosed):
             if connection.closed_at_once is not None:

@@ -71,12 +71,6 @@ class Subscriptions:
         connection.delivered -= {stream}
         self.changed()
 
-    def rest(self, connection: ExchangeConnection, stream: str, seconds: float) -> None:
-        """Deliver nothing of a stream for so long."""
-        connection.delivered -= {stream}
-        asyncio.get_running_loop().call_later(seconds, self._begin, connection, frozenset({stream}))
-        self.changed()
-
     async def answer(self, connection: ExchangeConnection) -> None:
         """Answer control messages until the connection ends."""
         received_at: deque[float] = deque(maxlen=_CONTROL_MESSAGES_A_SECOND + 1)

@@ -6,7 +6,6 @@ Facts: binance-facts section 3.
 from __future__ import annotations
 
 import asyncio
-import enum
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,20 +27,9 @@ _DELISTED_AGE = 200 * 86_400_000
 _SPREAD_OF_TIMES = 45_000
 
 
-class _Act(enum.Enum):
-    NO_ANSWER = enum.auto()
-    DROP_CONNECTION = enum.auto()
-
-
-NoAnswer = _Act.NO_ANSWER
-"""The request is swallowed; the connection stays open."""
-DropConnection = _Act.DROP_CONNECTION
-"""The connection ends with a TCP reset."""
-
-
 @dataclass(frozen=True)
 class CloseConnection:
-    """The connection ends with a close frame."""
+    """The connection ends with a close frame, or with a TCP reset where the code is 0."""
 
     code: int = 1001
     reason: str = ""
@@ -67,7 +55,6 @@ Answer = (
     Mapping[str, Any]
     | str
     | bytes
-    | _Act
     | CloseConnection
     | Fragmented
     | Delayed
@@ -76,6 +63,11 @@ Answer = (
 )
 """A mapping is sent as JSON with the request's `id`, unless it brings its own; text and bytes are one text frame as
 they are; a sequence is sent in order; a callable is asked with the request."""
+
+NoAnswer: Answer = ()
+"""The request is swallowed; the connection stays open."""
+DropConnection = CloseConnection(0)
+"""The connection ends with a TCP reset."""
 
 
 class Weight:
@@ -128,10 +120,6 @@ class WebSocketApi:
         self.script: deque[Answer] = deque()
         self.connections: list[ExchangeConnection] = []
 
-    def list_contract(self, contract: Contract) -> None:
-        """Give another contract a price."""
-        self.prices[contract.symbol] = (contract.price, self._clock.now_us() // 1000)
-
     async def serve(self, connection: ExchangeConnection) -> None:
         """Answer each request in a task of its own: a delayed answer holds up no other."""
         self.weight.charge(_HANDSHAKE_WEIGHT)
@@ -167,7 +155,7 @@ class WebSocketApi:
         try:
             if callable(answer):
                 await self._send(connection, request, answer(request))
-            elif answer is NoAnswer or not connection.gets_data:
+            elif not connection.gets_data:
                 return
             elif answer is DropConnection:
                 await connection.reset()

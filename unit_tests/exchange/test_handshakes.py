@@ -29,16 +29,6 @@ def test_refusals_end_after_their_times(exchange: LocalExchange) -> None:
     assert [status for _, path, status in exchange.handshakes if path == ALL] == [418, 418, 101]
 
 
-def test_refusals_without_end_until_accepted_again(exchange: LocalExchange) -> None:
-    exchange.refuse(451, times=None)
-    for _ in range(3):
-        with pytest.raises(InvalidStatus), connect(exchange.market_stream_url + ALL):
-            pass
-    exchange.accept_handshakes()
-    with connect(exchange.market_stream_url + ALL):
-        pass
-
-
 @pytest.mark.slow
 def test_slow_handshake(exchange: LocalExchange) -> None:
     exchange.slow_handshake(0.3)

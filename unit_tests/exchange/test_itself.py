@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import ssl
@@ -11,7 +10,7 @@ import pytest
 
 from local_exchange import LocalExchange
 
-from .clients import WAIT, listening, listening_raw, read_to_the_end, update
+from .clients import WAIT, listening, listening_raw, read_to_the_end
 
 
 def test_environment(exchange: LocalExchange) -> None:
@@ -25,7 +24,7 @@ def test_environment(exchange: LocalExchange) -> None:
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """The server's side and the client's."""
     import trustme
@@ -56,26 +55,6 @@ def test_tls(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
             exchange.fault("rst")
             with pytest.raises(ConnectionResetError):
                 tcp.recv(100)
-
-
-@pytest.mark.parametrize(("a_record_for_each", "records"), [(False, 1), (True, 20)])
-def test_tls_records(tls: tuple[ssl.SSLContext, ssl.SSLContext], a_record_for_each: bool, records: int) -> None:
-    server_side, client_side = tls
-    updates = [update("BTCUSD_PERP", number) for number in range(20)]
-    with (
-        LocalExchange(
-            rate=0, sample_every=None, ssl_context=server_side, tls_record_per_frame=a_record_for_each
-        ) as exchange,
-        listening_raw(exchange, tls=client_side) as client,
-    ):
-        exchange.push_updates(updates)
-        read: list[bytes] = []
-        # One call of OpenSSL's read returns what one record holds.
-        while sum(map(len, read)) < 20 * (4 + len(json.dumps(updates[0], separators=(",", ":")))):
-            read.append(client.recv(2**16))
-        assert len(read) == records
-        assert all(record.startswith(b"\x81\x7e") and record.endswith(b"}") for record in read)
-        assert exchange.connections[0].frames_sent == 20
 
 
 def test_wait_for_has_a_deadline(exchange: LocalExchange) -> None:

@@ -88,13 +88,11 @@ def test_a_slow_reader_is_cut() -> None:
 
 
 def test_pings_carry_the_time_and_pongs_are_kept() -> None:
-    with LocalExchange(rate=0, ping_interval=0.05) as exchange, listening(exchange) as client:
+    with LocalExchange(rate=0, ping_interval=0.05) as exchange, listening(exchange):
         (server_side,) = exchange.connections
         exchange.wait_for(lambda: len(server_side.pongs) > 2, WAIT)
         sent_at = int(server_side.pongs[-1])
         assert abs(sent_at - time.time() * 1000) < 5000
-        assert client.ping("hello").wait(WAIT)
-        exchange.wait_for(lambda: server_side.pings_received == 1, WAIT)
 
 
 def test_a_client_that_never_pongs_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:

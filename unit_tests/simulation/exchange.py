@@ -100,7 +100,7 @@ class SimulatedExchange(FaultInjection):
         self.engine = Engine(contracts, self.clock, rate=rate, seed=rng.randrange(2**31), first_update_id=FIRST_ID)
         self._noted = _Noted(self.engine, time)
         usual = MarketOptions(SAMPLE_EVERY, own_lag, False, frozenset(silent), keep_pushed=False, tick=tick)
-        self.market = MarketStream(self._noted, options or usual, self.clock)
+        self.market = MarketStream(self._noted.due, options or usual, self.clock)
         self.api = WebSocketApi(usds_m_contracts(usds_m), self.market.newest, self.clock)
         self.streams: list[VirtualStream] = []
         self.attempts: list[float] = []
