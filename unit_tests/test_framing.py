@@ -100,22 +100,8 @@ def test_any_split_of_any_valid_stream_gives_what_websockets_gives(pieces: list[
     assert (found, controls) == by_websockets(b"".join(pieces))
 
 
-@settings(deadline=None)
-@given(st.lists(messages(), min_size=1, max_size=3).map(lambda parts: [f for part in parts for f in part]))
-def test_byte_by_byte_and_in_one_piece_are_the_same(frames: list[bytes]) -> None:
-    data = b"".join(frame for frame in frames if len(frame) < 1000)
-    whole, whole_controls, _ = cut([data])
-    single, single_controls, _ = cut([data[i : i + 1] for i in range(len(data))])
-    assert (whole, whole_controls) == (single, single_controls)
-
-
-def test_a_close_frame_is_handed_out_with_its_payload() -> None:
-    _, controls, cutter = cut([wire(Opcode.TEXT, b"last") + wire(Opcode.CLOSE, b"\x03\xe9gone")])
-    assert controls == [(Opcode.CLOSE, b"\x03\xe9gone")]
-    assert cutter.violation is None
-
-
 BEFORE = wire(Opcode.TEXT, b"one") + wire(Opcode.PING, b"p") + wire(Opcode.TEXT, b"two")
+BEGUN = wire(Opcode.TEXT, b"a", final=False)
 MASKED_16 = Frame(Opcode.TEXT, b"x" * 200).serialize(mask=True)
 VIOLATIONS = {
     "masked": (Frame(Opcode.TEXT, b"hello").serialize(mask=True), 1002, "masked"),
@@ -127,16 +113,8 @@ VIOLATIONS = {
     "rsv1 on a control frame": (b"\xc9\x00", 1002, "compressed"),
     "rsv1 on the first fragment": (b"\x41\x02hi", 1002, "compressed"),
     "continuation of nothing": (wire(Opcode.CONT, b"x"), 1002, "continuation"),
-    "message inside a message": (
-        wire(Opcode.TEXT, b"a", final=False) + wire(Opcode.TEXT, b"b"),
-        1002,
-        "inside a fragmented one",
-    ),
-    "binary inside a message": (
-        wire(Opcode.TEXT, b"a", final=False) + wire(Opcode.BINARY, b"b", final=False),
-        1002,
-        "inside a fragmented one",
-    ),
+    "message inside a message": (BEGUN + wire(Opcode.TEXT, b"b"), 1002, "inside a fragmented one"),
+    "binary inside a message": (BEGUN + wire(Opcode.BINARY, b"b", final=False), 1002, "inside a fragmented one"),
     "reserved opcode": (b"\x83\x00", 1002, "unknown"),
     "reserved control opcode": (b"\x8b\x00", 1002, "unknown"),
     "fragmented ping": (b"\x09\x01p", 1002, "control frame"),
@@ -206,40 +184,25 @@ def test_a_whole_text_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> No
     assert cut([wire(Opcode.TEXT, b"one") + wire(Opcode.TEXT, b"x" * 70_000)])[0] == [b"one", b"x" * 70_000]
 
 
-def test_the_largest_ping_is_taken() -> None:
-    assert cut([wire(Opcode.PING, b"p" * 125)])[1] == [(Opcode.PING, b"p" * 125)]
-
-
-def test_the_largest_message_passes_whole_and_in_fragments() -> None:
-    whole = wire(Opcode.TEXT, b"x" * LIMIT)
+def test_the_largest_messages_and_control_frames_pass_whole_and_in_fragments() -> None:
+    """The size of one message does not count for the next."""
     half = b"x" * (LIMIT // 2)
-    fragmented = wire(Opcode.TEXT, half, final=False) + wire(Opcode.CONT, half)
-    found, _, cutter = cut([whole + fragmented])
-    assert found == [b"x" * LIMIT] * 2
+    whole, fragmented = wire(Opcode.TEXT, half * 2), wire(Opcode.TEXT, half, final=False) + wire(Opcode.CONT, half)
+    control = [(Opcode.PING, b"p" * 125), (Opcode.CLOSE, b"\x03\xe9gone")]
+    found, controls, cutter = cut([whole + fragmented * 2, *(wire(opcode, payload) for opcode, payload in control)])
+    assert (found, controls) == ([half * 2] * 3, control)
     assert cutter.violation is None
 
 
-def test_a_fragmented_message_may_not_be_larger_than_a_whole_one() -> None:
-    half = b"x" * (LIMIT // 2)
-    pieces = [wire(Opcode.TEXT, half, final=False), wire(Opcode.CONT, half, final=False), wire(Opcode.CONT, b"x")]
-    found, _, cutter = cut(pieces)
-    assert found == []
-    assert cutter.violation is not None
-    assert cutter.violation.close_code == 1009
-
-
-def test_the_size_of_one_message_does_not_count_for_the_next() -> None:
-    part = b"x" * (LIMIT // 3)
-    message = wire(Opcode.TEXT, part, final=False) + wire(Opcode.CONT, part)
-    found, _, cutter = cut([message] * 3)
-    assert found == [part * 2] * 3
-    assert cutter.violation is None
-
-
-def test_empty_fragments_without_end_are_refused() -> None:
-    pieces = [wire(Opcode.TEXT, b"", final=False)] + [wire(Opcode.CONT, b"", final=False)] * 9_999
+@pytest.mark.parametrize(
+    ("part", "count"),
+    [pytest.param(b"x" * (LIMIT // 8), 8, id="larger than a whole one"), pytest.param(b"", 10_000, id="without end")],
+)
+def test_a_message_of_too_many_fragments_is_refused(part: bytes, count: int) -> None:
+    pieces = [wire(Opcode.TEXT, part, final=False)] + [wire(Opcode.CONT, part, final=False)] * (count - 1)
     assert cut(pieces)[2].violation is None
-    _, _, cutter = cut([*pieces, pieces[-1]])
+    found, _, cutter = cut([*pieces, wire(Opcode.CONT, part or b"", final=False)])
+    assert found == []
     assert cutter.violation is not None
     assert cutter.violation.close_code == 1009
 
