@@ -61,7 +61,6 @@ SAMPLES: list[tuple[BinanceError, Owner, str]] = [
     (errors.NoAnswer("host", 0.2), EXCHANGE, "within 1 seconds."),
     (errors.UnknownSymbols(["A", "B"]), USER, "A, B"),
     (errors.RequestRefused(400, -1102, "Mandatory parameter"), US, "code -1102: Mandatory parameter"),
-    (errors.RequestRefused(400, None, ""), US, "status 400"),
     (errors.UnreadableAnswer("not JSON: <html>"), US, "not JSON"),
     (errors.NothingHeard(60, "host has not answered yet", connected=False), EXCHANGE, "60 seconds. Host has not"),
     (
@@ -81,7 +80,8 @@ def leaves_of(kind: type[BinanceError]) -> set[type[BinanceError]]:
 
 
 def test_there_is_a_sample_of_each() -> None:
-    assert leaves_of(BinanceError) <= {type(sample) for sample, _, _ in SAMPLES}
+    ours = {kind for kind in leaves_of(BinanceError) if kind.__module__ == errors.__name__}
+    assert ours <= {type(sample) for sample, _, _ in SAMPLES}
 
 
 @pytest.mark.parametrize(("sample", "owner", "says"), SAMPLES, ids=lambda value: type(value).__name__)

@@ -157,7 +157,7 @@ def test_an_unknown_symbol_is_named() -> None:
 def test_an_answer_that_is_neither_rows_nor_an_error(status: Any, told: int) -> None:
     error = answer({"id": "a", "status": status, "result": [ROW]}).error
     assert isinstance(error, RequestRefused)
-    assert f"status {told}, code None" in str(error)
+    assert f"status {told}, code None: it gave no reason. Please" in str(error)
 
 
 def test_maintenance_in_its_own_form_and_an_error_without_an_id() -> None:
