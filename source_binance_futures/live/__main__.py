@@ -7,22 +7,28 @@ import math
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, TypeGuard
+from typing import NoReturn
 
 import orjson
 
 from ..binance.clock import Clock, Stop
-from ..binance.errors import LOCATION_REFUSED, BinanceError, HandshakeRefused, LocationRefused
+from ..binance.errors import BinanceError, HandshakeRefused
 from ..config import CUSTOM_ADDRESSES, Config, ConfigurationError
 from .expectations import DEFAULT_MINUTES, judge
 from .probe import Probe
 from .report import document, markdown, summary, table
 
 PACKAGE = "source-binance-futures"
-WEB_FIREWALL = 403
+REFUSALS = {  # by HTTP status
+    451: "Binance does not serve this location (HTTP status 451): run this from a place that it serves, or through a "
+    "proxy there (HTTPS_PROXY).",
+    403: "Binance's web firewall refuses this location or address (HTTP status 403): try again in some minutes, from "
+    "another network, or through a proxy (HTTPS_PROXY).",
+}
 LONGEST = 24 * 60  # minutes
 LOCAL, NAMES = "local", ("local", "production", "testnet", "custom")
 DESCRIPTION = """\
@@ -41,10 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 2
-    stop = Stop(Clock())
+    stop, report = Stop(Clock()), partial(print, file=sys.stderr, flush=True)
     _on_signal(stop)
-    _report(f"Asking {options.environment} for {options.minutes:g} minutes. Ctrl-C ends it with what there is.")
-    probe = Probe(config.environment, config.route, stop, options.minutes * 60, report=_report)
+    report(f"Asking {options.environment} for {options.minutes:g} minutes. Ctrl-C ends it with what there is.")
+    probe = Probe(config.environment, config.route, stop, options.minutes * 60, report=report)
     stats = probe.run()
     if not probe.reached:
         listened = min(stats["seconds"], options.minutes * 60)
@@ -54,13 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     judged, installed = judge(stats), _version()
     print("\n".join(["", table(judged), "", summary(judged)]))
-    sentence = refusal([error for error in probe.errors if _refuses_location(error)])
-    if sentence:
-        print(sentence)
+    if refused := refused_location(probe.errors):
+        print(refused)
     page, file = options.folder / "report.md", options.folder / "report.json"
     try:
         options.folder.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(orjson.dumps(document(stats, judged, installed), option=WRITTEN) + b"\n")
+        written = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
+        file.write_bytes(orjson.dumps(document(stats, judged, installed), option=written))
         page.write_text(markdown(stats, judged, installed), encoding="utf-8")
     except OSError as error:
         print(f"The report could not be written to {options.folder}: {error.strerror}.", file=sys.stderr)
@@ -69,28 +75,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-WRITTEN = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
-
-
 def refusal(errors: Sequence[BinanceError]) -> str | None:
     """Say in one sentence why nothing could be asked; None where nothing went wrong."""
-    for error in errors:
-        if isinstance(error, LocationRefused):
-            return (
-                f"Binance does not serve this location (HTTP status {error.status}): run this from a place that it "
-                "serves, or through a proxy there (HTTPS_PROXY)."
-            )
-    for error in errors:
-        if _refuses_location(error):
-            return (
-                f"Binance's web firewall refuses this location or address (HTTP status {error.status}): try again in "
-                "some minutes, from another network, or through a proxy (HTTPS_PROXY)."
-            )
-    return f"Binance cannot be reached: {str(errors[0]).partition('. ')[0].rstrip('.')}." if errors else None
+    return refused_location(errors) or (
+        f"Binance cannot be reached: {str(errors[0]).partition('. ')[0].rstrip('.')}." if errors else None
+    )
 
 
-def _refuses_location(error: BinanceError) -> TypeGuard[HandshakeRefused]:
-    return isinstance(error, HandshakeRefused) and error.status in (LOCATION_REFUSED, WEB_FIREWALL)
+def refused_location(errors: Sequence[BinanceError]) -> str | None:
+    """Say why this location is refused, if it is."""
+    statuses = {error.status for error in errors if isinstance(error, HandshakeRefused)}
+    return next((says for status, says in REFUSALS.items() if status in statuses), None)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -148,10 +143,6 @@ def _on_signal(stop: Stop) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-
-
-def _report(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
 
 
 def _version() -> str:

@@ -37,11 +37,8 @@ class Verdict(Enum):
     UNSEEN = "could not be seen"
 
 
-class Finding(NamedTuple):
-    """`seen` says in a few words what was seen, or why nothing was."""
-
-    verdict: Verdict
-    seen: str
+Finding = tuple[Verdict, str]  # and in a few words what was seen, or why nothing was
+Judge = Callable[[Stats], Finding]
 
 
 class Expectation(NamedTuple):
@@ -52,7 +49,7 @@ class Expectation(NamedTuple):
 
     name: str
     says: str
-    judge: Callable[[Stats], Finding]
+    judge: Judge
     promise: str | None = None
     minutes: int = DEFAULT_MINUTES
 
@@ -78,11 +75,11 @@ def judge(stats: Stats) -> list[Judged]:
 
 
 def holds_if(condition: bool, seen: str) -> Finding:
-    return Finding(Verdict.HOLDS if condition else Verdict.DIFFERS, seen)
+    return Verdict.HOLDS if condition else Verdict.DIFFERS, seen
 
 
 def unseen(why: str) -> Finding:
-    return Finding(Verdict.UNSEEN, why)
+    return Verdict.UNSEEN, why
 
 
 def counted(number: int, things: str) -> str:
@@ -95,35 +92,25 @@ def first_three(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-# --- the kinds of rows ---
+# --- what most of them are: nothing odd, a value between bounds, an answer, an address ---
 
 
-def none_of(
-    name: str,
-    says: str,
-    promise: str | None = None,
-    *,
-    count: str,
-    of: str,
-    enough: float = 1,
-    seen: str | None = None,
-    minutes: int = DEFAULT_MINUTES,
-) -> Expectation:
+def none_of(count: str, *, of: str, enough: float = 1, seen: str = "") -> Judge:
     """Expect that none of the counters in `count` (names with spaces between) has counted anything.
 
-    `seen` is a template of what is shown, in place of the counters.
+    `seen` is a template of what is shown in place of the counters.
     """
 
     def judged(stats: Stats) -> Finding:
-        total = counted(stats[of], of)
+        total, shown = counted(stats[of], of), ONE.sub(r"1 \1", seen.format_map(stats))
         odd = [f"{_kinds(stats[each])} {each.replace('_', ' ')}" for each in count.split() if stats[each]]
-        verdict = Verdict.DIFFERS if odd else Verdict.UNSEEN if stats[of] < enough else Verdict.HOLDS
-        if seen is not None:
-            return Finding(verdict, ONE.sub(r"1 \1", seen.format_map(stats)))
-        shown = {Verdict.DIFFERS: f"{', '.join(odd)}; {total} in all", Verdict.UNSEEN: f"{total}: too few"}
-        return Finding(verdict, shown.get(verdict, f"none in {total}"))
+        if odd:
+            return holds_if(False, shown or f"{', '.join(odd)}; {total} in all")
+        if stats[of] < enough:
+            return unseen(shown or f"{total}: too few")
+        return holds_if(True, shown or f"none in {total}")
 
-    return Expectation(name, says, judged, promise, minutes)
+    return judged
 
 
 def _kinds(found: Any) -> str:
@@ -132,18 +119,7 @@ def _kinds(found: Any) -> str:
     return first_three([f"{kind} ({count:,})" for kind, count in found.most_common()]) + " among"
 
 
-def within(
-    name: str,
-    says: str,
-    value: str,
-    low: float,
-    high: float,
-    *,
-    of: str,
-    enough: int = 1,
-    seen: str,
-    promise: str | None = None,
-) -> Expectation:
+def within(value: str, low: float, high: float, *, of: str, enough: int = 1, seen: str) -> Judge:
     """Expect a value between two bounds, which count as inside; `seen` is a template of what is shown."""
 
     def judged(stats: Stats) -> Finding:
@@ -151,10 +127,10 @@ def within(
             return unseen(f"{counted(stats[of], of)}: too few")
         return holds_if(low <= stats[value] <= high, seen.format_map(stats))
 
-    return Expectation(name, says, judged, promise)
+    return judged
 
 
-def equals(name: str, says: str, promise: str | None = None, *, value: str, expected: Any) -> Expectation:
+def equals(value: str, expected: Any) -> Judge:
     """Expect an answer of the WebSocket API."""
 
     def judged(stats: Stats) -> Finding:
@@ -164,43 +140,40 @@ def equals(name: str, says: str, promise: str | None = None, *, value: str, expe
         each = found if isinstance(found, tuple) else (found,)
         return holds_if(found == expected, " and ".join(f"{one:,}" if isinstance(one, int) else one for one in each))
 
-    return Expectation(name, says, judged, promise)
+    return judged
 
 
-def brings(name: str, says: str, promise: str | None = None, *, is_silent: bool = False) -> Expectation:
-    """Expect that the address of this role brings data, or that it is silent."""
+def brings(role: str, *, is_silent: bool = False) -> Judge:
+    """Expect that the address with this role brings data, or that it is silent."""
 
     def judged(stats: Stats) -> Finding:
-        found = [address for address in stats["addresses"] or () if name in address.roles]
+        found = [address for address in stats["addresses"] or () if role in address.roles]
         return _brings(found[0], is_silent) if found else unseen("this environment has no such address")
 
-    return Expectation(name, says, judged, promise)
+    return judged
 
 
 def _brings(address: Address, is_silent: bool = False) -> Finding:
-    frames = address.samples + address.own_updates
-    seen = f"{address.label}: {counted(address.samples, 'samples')}, {counted(address.own_updates, 'own_updates')} "
-    seen += f"in {address.seconds:.0f} s"
+    if not address.opened and address.status is None:
+        return unseen(f"{address.label}: no connection ({address.failure})")
     if not address.opened:
-        if address.status is None:
-            return unseen(f"{address.label}: no connection ({address.failure})")
         return holds_if(False, f"{address.label}: HTTP status {address.status}")
-    if not frames and address.seconds < SILENT_FROM:
-        return unseen(seen)
-    return holds_if(bool(frames) is not is_silent, seen)
+    samples, own = counted(address.samples, "samples"), counted(address.own_updates, "own_updates")
+    seen = f"{address.label}: {samples}, {own} in {address.seconds:.0f} s"
+    frames = address.samples + address.own_updates
+    return unseen(seen) if not frames and address.seconds < SILENT_FROM else holds_if(bool(frames) != is_silent, seen)
 
 
 # --- where no kind of row fits ---
 
 
 def both_routes(stats: Stats) -> Finding:
-    if stats["environment"] != TESTNET.name:
-        return unseen("this is not the testnet")
     roles = {"usds_m_address", "plain_path"}
-    findings = [_brings(address) for address in stats["addresses"] if roles & set(address.roles)]
-    verdicts = [each.verdict for each in findings]
-    verdict = next((each for each in (Verdict.DIFFERS, Verdict.UNSEEN) if each in verdicts), Verdict.HOLDS)
-    return Finding(verdict, "; ".join(each.seen for each in findings))
+    findings = [_brings(address) for address in stats["addresses"] or () if roles & set(address.roles)]
+    if stats["environment"] != TESTNET.name or not findings:
+        return unseen("this is not the testnet")
+    worst = next(one for one in (Verdict.DIFFERS, Verdict.UNSEEN, Verdict.HOLDS) if one in dict(findings))
+    return worst, "; ".join(seen for _, seen in findings)
 
 
 def acknowledged(stats: Stats) -> Finding:
@@ -262,100 +235,106 @@ WEIGHT = "A sync waits before it would break Binance's limit."
 # fmt: off
 EXPECTATIONS = (
     # which address brings which contracts
-    brings("coin_m_address", "COIN-M's streams come at dstream, with a plain path",
+    Expectation("coin_m_address", "COIN-M's streams come at dstream, with a plain path", brings("coin_m_address"),
         "A sync hears of every contract from its first seconds; at a silent address it loses 30 seconds first."),
-    brings("coin_m_public", "dstream brings the same at /public"),
-    brings("usds_m_address", "USDⓈ-M's streams come at fstream/public",
+    Expectation("coin_m_public", "dstream brings the same at /public", brings("coin_m_public")),
+    Expectation("usds_m_address", "USDⓈ-M's streams come at fstream/public", brings("usds_m_address"),
         "Contracts of USDⓈ-M are followed by their own streams."),
-    brings("plain_path", "fstream without /public still brings book tickers"),
-    brings("wrong_path", "fstream/market, the path of other streams, shakes hands and stays silent",
-        is_silent=True),
+    Expectation("plain_path", "fstream without /public still brings book tickers", brings("plain_path")),
+    Expectation("wrong_path", "fstream/market, the path of other streams, shakes hands and stays silent",
+        brings("wrong_path", is_silent=True)),
     Expectation("both_routes", "The testnet's fstream brings data at /public and without", both_routes),
-    none_of("cross_host", "A USDⓈ-M contract's own stream stays silent on COIN-M's host", count="cross_frames",
-        of="cross_listened", enough=SILENT_FROM, seen="{cross_frames:,} frames in {cross_listened:.0f} s"),
+    Expectation("cross_host", "A USDⓈ-M contract's own stream stays silent on COIN-M's host",
+        none_of("cross_frames", of="cross_listened", enough=SILENT_FROM,
+            seen="{cross_frames:,} frames in {cross_listened:.0f} s")),
     Expectation("merged", "The all-market stream carries both markets, on either host", merged),
     # how often, and in which order
-    within("sample_pace", "The all-market stream is a sample of each contract about every 5 seconds",
-        "median_sample_distance", *SAMPLED, of="sample_distances", enough=5,
-        seen="median of {sample_distances:,} distances {median_sample_distance:.2f} s",
-        promise="`sampled` means about one row in 5 seconds of each contract."),
+    Expectation("sample_pace", "The all-market stream is a sample of each contract about every 5 seconds",
+        within("median_sample_distance", *SAMPLED, of="sample_distances", enough=5,
+            seen="median of {sample_distances:,} distances {median_sample_distance:.2f} s"),
+        "`sampled` means about one row in 5 seconds of each contract."),
     Expectation("own_pace", "A contract's own stream brings every change, in real time", own_pace,
         "Every change is captured."),
-    none_of("samples_found", "Every sample's u is one that the own stream brings too",
-        "Own streams are complete, and a dead one is found by its samples.", count="samples_missing samples_overdue",
-        of="samples_compared", enough=5),
-    within("samples_ahead", f"A sample runs ahead of its own stream by less than {LATE_AFTER} seconds",
-        "furthest_ahead_ms", float("-inf"), LATE_AFTER * 1000 - 1, of="samples_compared", enough=5,
-        seen="at most {furthest_ahead_ms:,} ms ahead, median {median_ahead_ms:,} ms",
-        promise="An own stream that is only late is not taken for dead."),
-    none_of("ids_rise", "u rises strictly within a contract's own stream; no frame comes twice", ONCE,
-        count="steps_back repeats", of="own_updates", enough=ENOUGH),
-    none_of("sample_ids", "u never goes back within a contract's samples", ONCE, count="sample_steps_back",
-        of="samples", enough=ENOUGH),
-    none_of("times_rise", "E and T never go back within a contract", COMPARED,
-        count="event_times_back transaction_times_back", of="frames", enough=ENOUGH),
-    within("ids_across", "u goes back across contracts, even on one connection", "neighbours_back", 1, float("inf"),
-        of="neighbours", enough=100, seen="{neighbours_back:,} of {neighbours:,} neighbours"),
-    within("times_across", f"E goes back across contracts by {UNCERTAINTY_BY_EVENT_TIME * 1000:.0f} ms at most",
-        "farthest_back_ms", 0, UNCERTAINTY_BY_EVENT_TIME * 1000, of="neighbours", enough=100,
-        seen="by up to {farthest_back_ms:,} ms", promise=COMPARED),
+    Expectation("samples_found", "Every sample's u is one that the own stream brings too",
+        none_of("samples_missing samples_overdue", of="samples_compared", enough=5),
+        "Own streams are complete, and a dead one is found by its samples."),
+    Expectation("samples_ahead", f"A sample runs ahead of its own stream by less than {LATE_AFTER} seconds",
+        within("furthest_ahead_ms", float("-inf"), LATE_AFTER * 1000 - 1, of="samples_compared", enough=5,
+            seen="at most {furthest_ahead_ms:,} ms ahead, median {median_ahead_ms:,} ms"),
+        "An own stream that is only late is not taken for dead."),
+    Expectation("ids_rise", "u rises strictly within a contract's own stream; no frame comes twice",
+        none_of("steps_back repeats", of="own_updates", enough=ENOUGH), ONCE),
+    Expectation("sample_ids", "u never goes back within a contract's samples",
+        none_of("sample_steps_back", of="samples", enough=ENOUGH), ONCE),
+    Expectation("times_rise", "E and T never go back within a contract",
+        none_of("event_times_back transaction_times_back", of="frames", enough=ENOUGH), COMPARED),
+    Expectation("ids_across", "u goes back across contracts, even on one connection",
+        within("neighbours_back", 1, float("inf"), of="neighbours", enough=100,
+            seen="{neighbours_back:,} of {neighbours:,} neighbours")),
+    Expectation("times_across", f"E goes back across contracts by {UNCERTAINTY_BY_EVENT_TIME * 1000:.0f} ms at most",
+        within("farthest_back_ms", 0, UNCERTAINTY_BY_EVENT_TIME * 1000, of="neighbours", enough=100,
+            seen="by up to {farthest_back_ms:,} ms"),
+        COMPARED),
     # what the frames hold
-    none_of("field_types", "e s b B a A are strings, prices and quantities decimals; u T E integers",
-        "Records hold what was sent, and fit the schema.", count="wrong_types unreadable_frames", of="frames"),
-    none_of("unknown_keys", "A book ticker has the eleven known keys and no other", count="unknown_keys", of="frames"),
-    none_of("other_frames", "Nothing but book tickers and answers comes", count="other_frames", of="frames"),
-    none_of("wrapper", "/stream says of each frame whether the contract's own stream or !bookTicker brought it",
-        "Samples are told from changes.", count="other_streams", of="frames"),
-    none_of("symbol_type", "st is 1 for USDⓈ-M and 2 for COIN-M, in every frame, as the symbol's shape says",
-        "Contracts of the other market are left out by it.", count="frames_without_st contradicting_st", of="frames"),
-    none_of("pair", "ps is in every frame", count="frames_without_ps", of="frames"),
-    none_of("sound_books", "No book is crossed, empty or zero", count="odd_books", of="frames"),
-    within("frame_size", "A book ticker has 130 to 260 bytes", "median_bytes", 130, 260, of="frames",
-        seen="median {median_bytes:,} bytes, the largest {largest_bytes:,}"),
-    within("frame_rate", f"One connection brings fewer than {MOST_A_SECOND:,} frames in a second", "busiest_second",
-        0, MOST_A_SECOND - 1, of="frames",
-        seen="{busiest_second:,} in the worst second; {frames_a_second:,.0f} a second, {kilobytes_a_second:,.0f} kB",
-        promise="A sync keeps up with what comes."),
-    none_of("contract_info", "!contractInfo brings new contracts: symbol, status, onboard and delivery date",
-        count="contract_info_faults", of="contract_infos", minutes=LONG),
+    Expectation("field_types", "e s b B a A are strings, prices and quantities decimals; u T E integers",
+        none_of("wrong_types unreadable_frames", of="frames"), "Records hold what was sent, and fit the schema."),
+    Expectation("unknown_keys", "A book ticker has the eleven known keys and no other",
+        none_of("unknown_keys", of="frames")),
+    Expectation("other_frames", "Nothing but book tickers and answers comes", none_of("other_frames", of="frames")),
+    Expectation("wrapper", "/stream says of each frame whether the contract's own stream or !bookTicker brought it",
+        none_of("other_streams", of="frames"), "Samples are told from changes."),
+    Expectation("symbol_type", "st is 1 for USDⓈ-M and 2 for COIN-M, in every frame, as the symbol's shape says",
+        none_of("frames_without_st contradicting_st", of="frames"),
+        "Contracts of the other market are left out by it."),
+    Expectation("pair", "ps is in every frame", none_of("frames_without_ps", of="frames")),
+    Expectation("sound_books", "No book is crossed, empty or zero", none_of("odd_books", of="frames")),
+    Expectation("frame_size", "A book ticker has 130 to 260 bytes",
+        within("median_bytes", 130, 260, of="frames",
+            seen="median {median_bytes:,} bytes, the largest {largest_bytes:,}")),
+    Expectation("frame_rate", f"One connection brings fewer than {MOST_A_SECOND:,} frames in a second",
+        within("busiest_second", 0, MOST_A_SECOND - 1, of="frames",
+            seen="{busiest_second:,} in the worst second; {frames_a_second:,.0f} a second, {kilobytes_a_second:,.0f} kB"
+        ), "A sync keeps up with what comes."),
+    Expectation("contract_info", "!contractInfo brings new contracts: symbol, status, onboard and delivery date",
+        none_of("contract_info_faults", of="contract_infos"), minutes=LONG),
     # how connections live, answer and end
     Expectation("ping_interval", "The server pings about every 3 minutes", ping_interval, minutes=LONG),
-    none_of("ping_payload", "A ping carries the time in milliseconds", count="odd_pings", of="pings", minutes=LONG),
-    none_of("client_ping", "A ping of ours is answered within 10 seconds",
-        "A quiet connection is told from a dead one by it.", count="unanswered_pings", of="pings_sent"),
+    Expectation("ping_payload", "A ping carries the time in milliseconds", none_of("odd_pings", of="pings"),
+        minutes=LONG),
+    Expectation("client_ping", "A ping of ours is answered within 10 seconds",
+        none_of("unanswered_pings", of="pings_sent"), "A quiet connection is told from a dead one by it."),
     Expectation("acknowledged", f"SUBSCRIBE is acknowledged within {ANSWER_WITHIN:.0f} seconds", acknowledged,
         "Contracts that appear later are followed over the open connection."),
-    none_of("unknown_name", "An unknown or uppercase name is acknowledged and stays silent",
-        count="unknown_refused unknown_unanswered unknown_frames", of="unknown_listened", enough=SILENT_FROM,
-        seen="{unknown_refused} refused, {unknown_unanswered} unanswered, {unknown_frames:,} frames in "
-        "{unknown_listened:.0f} s"),
+    Expectation("unknown_name", "An unknown or uppercase name is acknowledged and stays silent",
+        none_of("unknown_refused unknown_unanswered unknown_frames", of="unknown_listened", enough=SILENT_FROM,
+            seen="{unknown_refused} refused, {unknown_unanswered} unanswered, {unknown_frames:,} frames in "
+            "{unknown_listened:.0f} s")),
     Expectation("longest_silence", f"A connection is never silent for {PATIENCE:.0f} seconds", longest_silence,
         "No connection is replaced, and no row loses its coverage, for want of news."),
-    none_of("connections_last", "A connection lasts until it is left", count="lost", of="connections_used"),
-    none_of("replacement", "Two connections with the same streams bring the same",
-        "A planned reconnect loses nothing, and a standby fills a gap.", count="only_over_first only_over_second",
-        of="over_both", enough=20),
-    within("lag", f"Updates arrive within {BEHIND_AFTER:.0f} second of E, and the clocks agree as well",
-        "median_lag_ms", -BEHIND_AFTER * 1000, BEHIND_AFTER * 1000, of="own_updates",
-        seen="receipt minus E: least {lags_ms[0]:,} ms, median {lags_ms[1]:,} ms, 99 % below {lags_ms[2]:,} ms",
-        promise="received_at_us may stand beside event_time, and a connection that is on time counts as such."),
+    Expectation("connections_last", "A connection lasts until it is left", none_of("lost", of="connections_used")),
+    Expectation("replacement", "Two connections with the same streams bring the same",
+        none_of("only_over_first only_over_second", of="over_both", enough=20),
+        "A planned reconnect loses nothing, and a standby fills a gap."),
+    Expectation("lag", f"Updates arrive within {BEHIND_AFTER:.0f} second of E, and the clocks agree as well",
+        within("median_lag_ms", -BEHIND_AFTER * 1000, BEHIND_AFTER * 1000, of="own_updates",
+            seen="receipt minus E: least {lags_ms[0]:,} ms, median {lags_ms[1]:,} ms, 99 % below {lags_ms[2]:,} ms"),
+        "received_at_us may stand beside event_time, and a connection that is on time counts as such."),
     # the WebSocket API
-    equals("one_symbol", "ticker.price with a symbol answers one row: symbol, price as a decimal string, time",
-        "symbol_prices holds what was sent.", value="one_answer", expected=AS_DOCUMENTED),
-    equals("all_symbols", "ticker.price without one answers a list of such rows",
-        "symbol_prices holds what was sent, of every symbol.", value="all_answer", expected=AS_DOCUMENTED),
-    equals("unknown_symbol", f"An unknown symbol is answered with status 400 and code {INVALID_SYMBOL}",
-        "A mistyped symbol is named in a sentence.", value="unknown_answer",
-        expected=f"status 400, code {INVALID_SYMBOL}"),
-    none_of("only_usds_m", "ticker.price lists no COIN-M contracts",
-        "symbol_prices is USDⓈ-M's alone, as the documents say.", count="coin_m_rows", of="rows"),
-    equals("handshake_weight",
-        f"A handshake costs a weight of {HANDSHAKE_WEIGHT} (other programs on this address blur it)", WEIGHT,
-        value="handshake_weight", expected=HANDSHAKE_WEIGHT),
-    equals("price_weight", f"ticker.price costs {ONE_SYMBOL_WEIGHT} with a symbol, {ALL_SYMBOLS_WEIGHT} without",
-        WEIGHT, value="price_weights", expected=(ONE_SYMBOL_WEIGHT, ALL_SYMBOLS_WEIGHT)),
-    equals("weight_limit", "The limit is a weight of 2,400 a minute", value="weight_limit", expected=2400),
-    none_of("book_ids", "ticker.book answers lastUpdateId, one that the contract's own stream brings",
-        count="books_missing book_faults", of="books_compared"),
+    Expectation("one_symbol", "ticker.price with a symbol answers one row: symbol, price as a decimal string, time",
+        equals("one_answer", AS_DOCUMENTED), "symbol_prices holds what was sent."),
+    Expectation("all_symbols", "ticker.price without one answers a list of such rows",
+        equals("all_answer", AS_DOCUMENTED), "symbol_prices holds what was sent, of every symbol."),
+    Expectation("unknown_symbol", f"An unknown symbol is answered with status 400 and code {INVALID_SYMBOL}",
+        equals("unknown_answer", f"status 400, code {INVALID_SYMBOL}"), "A mistyped symbol is named in a sentence."),
+    Expectation("only_usds_m", "ticker.price lists no COIN-M contracts", none_of("coin_m_rows", of="rows"),
+        "symbol_prices is USDⓈ-M's alone, as the documents say."),
+    Expectation("handshake_weight",
+        f"A handshake costs a weight of {HANDSHAKE_WEIGHT} (other programs on this address blur it)",
+        equals("handshake_weight", HANDSHAKE_WEIGHT), WEIGHT),
+    Expectation("price_weight", f"ticker.price costs {ONE_SYMBOL_WEIGHT} with a symbol, {ALL_SYMBOLS_WEIGHT} without",
+        equals("price_weights", (ONE_SYMBOL_WEIGHT, ALL_SYMBOLS_WEIGHT)), WEIGHT),
+    Expectation("weight_limit", "The limit is a weight of 2,400 a minute", equals("weight_limit", 2400)),
+    Expectation("book_ids", "ticker.book answers lastUpdateId, one that the contract's own stream brings",
+        none_of("books_missing book_faults", of="books_compared")),
 )
 # fmt: on

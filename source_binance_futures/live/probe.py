@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -15,7 +13,7 @@ from orjson import JSONDecodeError, dumps, loads
 from ..binance.clock import Deadline, Stop
 from ..binance.endpoints import Environment, Market, market_of
 from ..binance.errors import BinanceError, HandshakeRefused, NoAnswer, Owner, RateLimited, UnexpectedFailure
-from ..binance.market_stream.items import LogLine, Outbox
+from ..binance.market_stream.items import LogLine
 from ..binance.market_stream.line import Timing
 from ..binance.market_stream.reader import EventLoop, WakingSelector
 from ..binance.market_stream.subscriptions import EndpointGroup
@@ -41,8 +39,7 @@ API_CONNECTIONS = 2
 MOST_TO_ONE = 3  # connections to one address; an attempt where none comes about
 ASKING_TAKES = 10.0  # seconds; all of it belongs into one minute, since the weight is counted by that
 REPLACED_AFTER = 0.55  # of the run
-FIRST_PING_AFTER, PING_EVERY = 1.0, 20.0  # seconds
-PROBE_EVERY = 0.5  # seconds between two control messages that ask for odd names
+FIRST_PING_AFTER, PING_EVERY = 1.0, 20  # seconds
 PROBE_IDS = 1_000_000  # of their requests, above those of the connector
 BOOKS, BOOK_EVERY = 5, 1.0  # how often ticker.book is asked for, and seconds between two
 BOOK_TYPES = {"lastUpdateId": int, "bidPrice": str, "bidQty": str, "askPrice": str, "askQty": str, "time": int}
@@ -80,14 +77,6 @@ def addresses_of(environment: Environment) -> dict[str, Address]:
     return found
 
 
-@dataclass
-class Watched:
-    base: str
-    connection: Connection
-    recorder: Recorder
-    ping_at: float
-
-
 class Probe:
     """`report` gets a sentence where something happens that a person who waits may want to know."""
 
@@ -103,13 +92,13 @@ class Probe:
         selector: WakingSelector | None = None,
     ) -> None:
         self.errors: list[BinanceError] = []  # why connections did not come about
+        self.reached = False  # whether any did
         self.stats = Stats(environment=environment.name)
         self.environment, self.stop, self._report = environment, stop, report
         self._opening = opening
         self._addresses = addresses_of(environment)
         self._dialled: Counter[str] = Counter()
-        self._watched: list[Watched] = []
-        self._outbox = Outbox()
+        self._watched: list[tuple[Connection, Recorder]] = []
         self._selector = selector or WakingSelector()
         self._began = stop.clock.epoch()
         self._end = stop.clock.deadline(seconds)
@@ -117,26 +106,20 @@ class Probe:
             [self._group(base) for base in self._addresses],
             route,
             stop.clock,
-            self._outbox,
             standby=False,
             window_ends=self._end.moment,
             timing=Timing(overlap=min(12.0, seconds / 4)),
             selector=self._selector,
             opening=self._open,
-            chance=random.random,
         )
-        self._requests = 0
         dialler: Dialler[None] = Dialler(
             route, stop.clock, MAX_MESSAGE_BYTES, wake=self._selector.wake, opening=opening
         )
         self._asking = Asking(self, dialler, seconds)
         self.stats["addresses"], self.stats["started_ms"] = [*self._addresses.values()], int(self._began * 1000)
-        chosen_at, names = chosen_after(seconds), [*PROBED]
-        if set(environment.coin_m_bases) & set(environment.usds_m_bases):
-            names = [name for name in names if PROBED[name] != "cross"]
-        self._script = deque([(chosen_at, self._choose)])
-        self._script += [(chosen_at + number * PROBE_EVERY, self._ask_for(name)) for number, name in enumerate(names)]
-        self._script.append((max(seconds * REPLACED_AFTER, self._script[-1][0]), self._replace))
+        script = [(chosen_after(seconds), self._choose), (seconds * REPLACED_AFTER, self._replace)]
+        script += [(FIRST_PING_AFTER + moment, self._ping) for moment in range(0, int(seconds) + 1, PING_EVERY)]
+        self._script = deque(sorted(script, key=lambda step: step[0]))  # seconds after the beginning, and what is due
 
     def run(self) -> Stats:
         """Listen until the time is over, a stop is requested, or nothing can come any more."""
@@ -148,15 +131,10 @@ class Probe:
             self.stats["stopped_early"] = not self._end.expired
             self._loop.end()
             self._asking.leave()
-            self._look_after(self.stop.clock.epoch())
+            self._end_what_is_over()
         self.stats["seconds"] = round(self.stop.clock.epoch() - self._began, 1)
-        conclude(self.stats, [each.recorder for each in self._watched if each.recorder.stats is self.stats])
+        conclude(self.stats, [recorder for _, recorder in self._watched if recorder.stats is self.stats])
         return self.stats
-
-    @property
-    def reached(self) -> bool:
-        """Whether any connection came about."""
-        return bool(self._watched) or self._asking.reached
 
     @property
     def _listens(self) -> bool:
@@ -173,24 +151,24 @@ class Probe:
             self._loop.turn()
         else:
             self._selector.select(TICK)
-        while (item := self._outbox.take(0)) is not None:
+        while (item := self._loop.take(0)) is not None:
             if isinstance(item, LogLine) and item.level != "debug":
                 self._report(item.text)
         if not self._asking.is_over:
             self._asking.turn()
-        self._look_after(now)
+        self._end_what_is_over()
         while self._script and now >= self._began + self._script[0][0]:
             self._script.popleft()[1]()
 
-    def _look_after(self, now: float) -> None:
-        """Ping what is open, and end what is not."""
-        for each in self._watched:
-            loss = each.connection.loss
-            if loss is None and now >= each.ping_at:
-                each.ping_at = now + PING_EVERY
-                each.connection.ping()
-            elif loss is not None and each.recorder.ended_at is None:
-                each.recorder.end(None if str(loss) == LEFT else type(loss).__name__)
+    def _end_what_is_over(self) -> None:
+        for connection, recorder in self._watched:
+            loss = connection.loss
+            if loss is not None and recorder.ended_at is None:
+                recorder.end(None if str(loss) == LEFT else type(loss).__name__)
+
+    def _ping(self) -> None:
+        for connection, _ in self._watched:
+            connection.ping()
 
     def failed(self, error: Exception) -> BinanceError:
         """Note why a connection did not come about."""
@@ -225,12 +203,13 @@ class Probe:
 
         def watch(outcome: Connection | Exception) -> None:
             if isinstance(outcome, Connection):
-                address.opened, address.failure, address.status = True, None, None
+                self.reached = address.opened = True
+                address.failure = address.status = None
                 now = outcome.clock.epoch
                 is_ours = base in (*self.environment.coin_m_bases, *self.environment.usds_m_bases)
                 recorder = Recorder(self.stats if is_ours else Stats(), address, unquote(streams).split("/"), now)
                 outcome.observer = recorder
-                self._watched.append(Watched(base, outcome, recorder, now() + FIRST_PING_AFTER))
+                self._watched.append((outcome, recorder))
             else:
                 error = self.failed(outcome)
                 if not address.opened:
@@ -251,18 +230,15 @@ class Probe:
             if feed.plan.bases not in [each.plan.bases for each in kept]:
                 feed.end(self.stop.clock.monotonic())
         self._coin_m = kept[0]
+        self._ask_for_odd_names(self._addresses[self._coin_m.plan.bases[0]])
 
-    def _ask_for(self, stream: str) -> Callable[[], None]:
-        """Return what asks COIN-M's host for a stream of no contract of its own, in a message of its own."""
-
-        def ask() -> None:
-            self._requests += 1
-            message = {"method": "SUBSCRIBE", "params": [stream], "id": PROBE_IDS + self._requests}
-            for each in self._watched:
-                if each.base == self._coin_m.plan.bases[0] and each.connection.loss is None:
-                    each.connection.send_text(dumps(message).decode())
-
-        return ask
+    def _ask_for_odd_names(self, address: Address) -> None:
+        """Ask COIN-M's host for streams of no contract of its own, each in a message of its own."""
+        for connection, recorder in self._watched:
+            for number, stream in enumerate(PROBED if recorder.address is address else ()):
+                if PROBED[stream] != "cross" or address.markets == (Market.COIN_M.value,):
+                    message = {"method": "SUBSCRIBE", "params": [stream], "id": PROBE_IDS + number}
+                    connection.send_text(dumps(message).decode())
 
     def _replace(self) -> None:
         """Replace the connection to COIN-M as planned, as the connector does before Binance cuts it at 24 hours."""
@@ -293,7 +269,7 @@ class Asking:
     """The WebSocket API, asked by `questions` over connections of its own, one request at a time."""
 
     def __init__(self, probe: Probe, dialler: Dialler[None], seconds: float) -> None:
-        self.reached = self.is_over = False
+        self.is_over = False
         self._probe, self._dialler, self._clock = probe, dialler, probe.stop.clock
         self._url = probe.environment.websocket_api_url
         self._connection: Connection | None = None
@@ -341,7 +317,7 @@ class Asking:
         _, met = outcome
         if isinstance(met, BinanceError):
             raise met
-        self._connection, self.reached = met, True
+        self._connection, self._probe.reached = met, True
 
     def _ask(self, method: str, symbol: str | None) -> Generator[None, None, Answered]:
         assert self._connection is not None

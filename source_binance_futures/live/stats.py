@@ -7,6 +7,7 @@ used. Moments are seconds since 1970 UTC.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from ..binance.market_stream.messages import (
     market_of_book_ticker,
     parse_frame,
 )
-from ..binance.market_stream.subscriptions import ANSWER_WITHIN, MOST_CONTRACTS, ControlAnswer, control_answer
+from ..binance.market_stream.subscriptions import ANSWER_WITHIN, ControlAnswer, control_answer
 from ..binance.transport.framing import PING, PONG, TEXT, ControlFrame
 
 LISTED = "BTCUSDT"  # the contract that the WebSocket API is asked for
@@ -116,12 +117,11 @@ class Recorder:
         self.by_second: Counter[int] = Counter()  # data frames
         self._now = now
         self._bytes, self._silence = 0, 0.0
-        self._names: dict[str, str] = {}  # symbols, each once in memory
-        self._streams: Counter[str] = Counter()  # book tickers by the stream that brought them
         self._pinged: list[float] = []
         self._pongs: list[float] = []
         self._asked: dict[int, tuple[Sequence[str], float]] = {}  # control messages: their streams, sent when
         self._answered: set[int] = set()
+        self._probed: set[str] = set()
 
     def sent(self, opcode: int, payload: bytes) -> None:
         """Note a ping or a control message of ours."""
@@ -130,6 +130,7 @@ class Recorder:
         elif opcode == TEXT:
             request = loads(payload)
             self._asked[request["id"]] = request["params"], self._now()
+            self._probed |= PROBED.keys() & request["params"]
 
     def received(self, payloads: Sequence[bytes], controls: Sequence[ControlFrame]) -> None:
         """Count what one read has brought."""
@@ -178,12 +179,11 @@ class Recorder:
             return
         stream, symbol = stream if isinstance(stream, str) else "no wrapper", found["s"]
         self._content(found, len(payload) - WRAPPER - len(stream.encode()))
-        if len(self._names) >= MOST_CONTRACTS and symbol not in self._names:
-            return
-        self._streams[stream] += 1
+        if stream in self._probed:
+            self.stats[f"{PROBED[stream]}_frames"] += 1
         times = [found.get(key) for key in "ET"]
         event_time, transaction_time = [each if type(each) is int else -1 for each in times]
-        update = Update(self._names.setdefault(symbol, symbol), found["u"], event_time, transaction_time, at)
+        update = Update(sys.intern(symbol), found["u"], event_time, transaction_time, at)
         if stream == ALL_MARKET_STREAM:
             self.samples.append(update)
             self.address.samples += 1
@@ -259,7 +259,6 @@ class Recorder:
                 stats.raise_to("slowest_pong", round(took, 3) if took <= PONG_WITHIN else 0.0)
         for request, (streams, sent_at) in self._asked.items():
             kind, listened = kind_of(streams), self.ended_at - sent_at
-            stats[f"{kind}_frames"] += sum(self._streams[stream] for stream in streams)
             stats[f"{kind}_unanswered"] += request not in self._answered and listened >= ANSWER_WITHIN
             stats.raise_to(f"{kind}_listened", round(listened, 1))
         self._order()
