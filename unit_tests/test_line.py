@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from source_binance_futures.binance.market_stream.exchange_clock import ExchangeClock
@@ -50,13 +52,9 @@ def test_a_line_that_was_just_opened() -> None:
     assert (made.number, made.opened_at, made.lag) == (7, OPENED, 0.0)
     assert (made.answered, made.has_data, made.retiring) == (False, False, False)
     assert made.age(OPENED + 5) == 5
-
-
-def test_an_announced_end_is_not_taken_back() -> None:
-    made = line()
     made.receive(OPENED + 1, heard(retiring=True))
     made.receive(OPENED + 2, heard())
-    assert made.retiring
+    assert made.retiring, "an announced end is not taken back"
 
 
 def test_silence_is_pinged_once_and_an_unanswered_ping_is_the_end() -> None:
@@ -92,20 +90,12 @@ def test_patience_after_the_handshake_is_its_own() -> None:
     assert not made.is_silent(OPENED + 39.9)
 
 
-def test_an_acknowledgement_proves_nothing() -> None:
+def test_an_acknowledgement_proves_nothing_and_samples_are_data_but_cover_nothing() -> None:
     made = line()
     made.receive(OPENED + 1, Read([b'{"result":null,"id":1}'], 22))
-    assert not made.has_data
-    assert made.covers_from is None
-    assert made.silent_for(OPENED + 5) == 5
-
-
-def test_samples_are_data_and_vouch_for_nothing() -> None:
-    made = line()
+    assert (made.has_data, made.covers_from, made.silent_for(OPENED + 5)) == (False, None, 5)
     made.receive(OPENED + 1, update(OPENED + 1, update=False))
-    assert made.has_data
-    assert made.begins is None
-    assert made.reached is None
+    assert (made.has_data, made.begins, made.reached) == (True, None, None)
 
 
 def test_what_it_brought_goes_by_when_it_was_pushed() -> None:
@@ -199,42 +189,34 @@ def test_with_times_the_frames_say_how_late_they_are() -> None:
     assert made.reached == EPOCH + OPENED + 19.5
 
 
-def kept(made: Line, moments: list[float], delivered: float | None) -> list[float]:
+def kept(made: Line, moments: Sequence[float], delivered: float | None) -> list[float]:
     for at in moments:
         batch = received(made, OPENED + at, update(OPENED + at, OPENED + at))
         made.keep(batch, None if delivered is None else EPOCH + OPENED + delivered)
     return [batch.received_at_us / 1e6 - OPENED for batch in made.unwind()]
 
 
-def test_the_backlog_holds_what_the_other_line_has_not_brought_and_some_seconds_more() -> None:
-    made = line()
-    assert kept(made, [1, 2, 40, 41, 80], delivered=70.5) == [41, 80]
-    assert made.covers_from == EPOCH + OPENED + 40, "what was dropped is what it does not cover"
-    assert made.unwind() == []
-    made = line()
-    assert kept(made, [1, 2, 3], delivered=32) == [2, 3], "30 seconds before what was delivered, to the moment"
-
-
-def test_the_backlog_keeps_all_that_a_late_line_may_still_lack() -> None:
-    made = line()
-    assert kept(made, [1, 100, 200], delivered=10) == [1, 100, 200]
-    assert made.covers_from == EPOCH + OPENED + 1
-
-
-def test_the_backlog_has_a_limit_in_bytes() -> None:
-    made = line(Timing(backlog_bytes=3 * Batch([b"x"], 200, 0).size))
-    assert kept(made, [1, 2, 3, 4, 5], delivered=None) == [3, 4, 5]
-    assert made.covers_from == EPOCH + OPENED + 2
-
-
-def test_the_limit_is_kept_to_the_byte_and_begins_anew_once_it_is_handed_out() -> None:
+@pytest.mark.parametrize(
+    ("moments", "delivered", "limit", "left", "covers_from"),
+    [
+        pytest.param(
+            [1, 2, 40, 41, 80], 70.5, 9, [41, 80], 40, id="what the other line has not brought and 30 seconds"
+        ),
+        pytest.param([1, 2, 3], 32, 9, [2, 3], 1, id="to the moment"),
+        pytest.param([1, 100, 200], 10, 9, [1, 100, 200], 1, id="all that a late line may still lack"),
+        pytest.param([1, 2, 3, 4, 5], None, 3, [3, 4, 5], 2, id="as much as its limit in bytes"),
+        pytest.param([1, 2, 3], None, 3 - 1 / 1000, [2, 3], 1, id="and no byte more"),
+    ],
+)
+def test_what_the_backlog_holds(
+    moments: list[float], delivered: float | None, limit: float, left: list[float], covers_from: float
+) -> None:
     size = Batch([b"x"], 200, 0).size
-    made = line(Timing(backlog_bytes=3 * size - 1))
-    assert kept(made, [1, 2, 3], delivered=None) == [2, 3]
-    assert kept(made, [4, 5, 6], delivered=None) == [5, 6]
-    made = line(Timing(backlog_bytes=3 * size))
-    assert kept(made, [7, 8, 9], delivered=None) == [7, 8, 9]
-    assert kept(made, [10, 11, 12], delivered=None) == [10, 11, 12]
+    made = line(Timing(backlog_bytes=int(limit * size)))
+    assert kept(made, moments, delivered) == left
+    assert made.covers_from == EPOCH + OPENED + covers_from, "what was dropped is what it does not cover"
+    assert made.unwind() == []
+    assert kept(made, [201, 202, 203, 204], delivered) == [201, 202, 203, 204][-int(limit) :], "it begins anew"
 
 
 def test_samples_are_dropped_from_the_backlog_like_the_updates_before_them() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from source_binance_futures.binance.text import duration, first_of, quoted, sanitized, utc, writable
@@ -29,35 +31,20 @@ def test_half_a_surrogate_pair_is_spelled_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
-    [
-        (0.0, "0.000 seconds"),
-        (0.9994, "0.999 seconds"),
-        (1.0, "1.0 seconds"),
-        (59.94, "59.9 seconds"),
-        (60.0, "60 seconds"),
-        (95.2, "95 seconds"),
-    ],
+    ("seconds", "told"), [(0.0, "0.000"), (0.9994, "0.999"), (1.0, "1.0"), (59.94, "59.9"), (60.0, "60"), (95.2, "95")]
 )
 def test_lengths_of_time(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
+    assert duration(seconds) == f"{told} seconds"
+
+
+TEN = "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
 
 
 @pytest.mark.parametrize(
-    ("count", "told"),
-    [
-        (0, ""),
-        (1, "0"),
-        (10, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
-        (11, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 1 more"),
-        (110, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 100 more"),
-    ],
+    ("count", "told"), [(0, ""), (1, "0"), (10, TEN), (11, f"{TEN} and 1 more"), (110, f"{TEN} and 100 more")]
 )
-def test_lists_name_ten(count: int, told: str) -> None:
+def test_lists_name_ten_and_of_what_is_no_name_the_beginning(count: int, told: str) -> None:
     assert first_of(list(map(str, range(count)))) == told
-
-
-def test_of_what_is_no_name_the_beginning_is_told() -> None:
     assert first_of(["A" * 100, "B" * 101]) == "A" * 100 + ", " + "B" * 100
 
 
@@ -70,11 +57,16 @@ def test_of_what_is_no_name_the_beginning_is_told() -> None:
         (1_790_373_637_547.0, "milliseconds", "1790373637547 seconds since 1970"),
         (float("inf"), "milliseconds", "inf seconds since 1970"),
         (float("nan"), "milliseconds", "nan seconds since 1970"),
+        (-1e18, "milliseconds", "-1000000000000000000 seconds since 1970"),
     ],
 )
-def test_moments(moment: float, precision: str, told: str) -> None:
-    assert utc(moment, precision) == told
-
-
-def test_a_moment_has_milliseconds_if_nothing_else_is_asked_for() -> None:
-    assert utc(1795293300.5) == "2026-11-21 20:35:00.500 UTC"
+def test_moments(moment: float, precision: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In UTC, whatever the machine thinks."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert utc(moment, precision) == told
+        assert utc(1795293300.5) == "2026-11-21 20:35:00.500 UTC", "milliseconds if nothing else is asked for"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
