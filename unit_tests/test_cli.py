@@ -1,9 +1,13 @@
-"""Help, and what is said of a wrong call."""
+"""The console script: help, what is said of a wrong call, and which of several stop signals does what."""
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
+from source_binance_futures import cli
+from source_binance_futures.binance.clock import Clock
 from source_binance_futures.cli import COMMANDS, WrongUsage, files_of, help_asked_for, usage
 
 READ = ["read", "--config", "a", "--catalog", "b"]
@@ -22,17 +26,15 @@ def test_help_names_all_there_is(args: list[str]) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command(command: str) -> None:
-    text = help_asked_for([command, "--config", "a", "--help"])
-    assert text is not None
+    text = str(help_asked_for([command, "--config", "a", "--help"]))
     assert text.startswith(f"{usage(command)}\n")
     assert COMMANDS[command].what_for in text
 
 
 def test_the_version() -> None:
-    text = help_asked_for(["--version"])
-    assert text is not None
-    assert text.startswith("source-binance-futures ")
-    assert text.split()[1][0].isdigit()
+    name, version = str(help_asked_for(["--version"])).split()
+    assert name == "source-binance-futures"
+    assert version[0].isdigit()
 
 
 @pytest.mark.parametrize(
@@ -84,3 +86,31 @@ def test_what_is_wrong_is_named(args: list[str], sentence: str, certain: bool) -
     assert isinstance(wrong, WrongUsage)
     assert wrong.sentence.startswith(sentence)
     assert wrong.certain is certain
+
+
+@pytest.mark.parametrize(
+    ("moments", "acted", "ended_by"),
+    [
+        ([5.0], [1], []),
+        ([5.0, 5.003], [1], []),
+        ([5.0, 5.003, 5.9], [1], []),
+        ([5.0, 6.0], [1], [2]),
+        ([5.0, 5.5, 6.5], [1], [3]),
+        ([0.0, 0.5], [1], []),
+    ],
+)
+def test_only_a_later_signal_ends_it_at_once(
+    moments: list[float], acted: list[int], ended_by: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    ended: list[int] = []
+    monkeypatch.setattr(cli, "end_by", ended.append)
+    now = [0.0]
+    signals = cli.StopSignals(Clock(steady=lambda: now[0]), seen.append)
+    for number, now[0] in enumerate(moments, 1):
+        signals(number, None)
+    assert (seen, ended) == (acted, ended_by)
+
+
+def test_a_closed_terminal_is_a_stop() -> None:
+    assert cli.STOP_SIGNALS == (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

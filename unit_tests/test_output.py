@@ -1,0 +1,150 @@
+"""Writing: the lines of a block, how long a sync writes on once it is over, and when the watchdog ends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.models import Type
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from source_binance_futures.binance.clock import Clock, Stop
+from source_binance_futures.entrypoint import RECORDS_OF_A_PIECE, lines_of
+from source_binance_futures.output import PATIENCE, stalled_since
+from source_binance_futures.streams.book_tickers import WRITE_AFTER_STOP, WRITE_AFTER_WINDOW, Block, LastWrites
+
+VALUES: Any = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=5), inside, max_size=3),
+    max_leaves=8,
+)
+RECORDS = st.lists(
+    st.dictionaries(st.sampled_from(["u", "symbol", "a", ":null", "},{"]), VALUES), min_size=1, max_size=5
+)
+
+
+def lines_of_the_cdk(block: Block) -> bytes:
+    return b"".join(
+        f"{AirbyteEntrypoint.airbyte_message_to_string(message)}\n".encode() for message in block.messages()
+    )
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(RECORDS, st.integers(0, 2**63 - 1))
+def test_any_records(records: list[dict[str, Any]], emitted_at: int) -> None:
+    block = Block("book_tickers", records, emitted_at)
+    assert b"".join(lines_of(block)) == lines_of_the_cdk(block)
+
+
+@pytest.mark.parametrize("odd", [{1: 2}, 2**64, "\ud800"], ids=["a key that is no text", "a long number", "half"])
+def test_what_orjson_cannot_write_goes_the_cdks_other_way(odd: Any) -> None:
+    block = Block("book_tickers", [{"u": 1, "b": None}, {"u": 2, "a": odd}], 1)
+    assert b"".join(lines_of(block)) == lines_of_the_cdk(block)
+
+
+@pytest.mark.parametrize("count", [1, RECORDS_OF_A_PIECE, RECORDS_OF_A_PIECE + 1, 3 * RECORDS_OF_A_PIECE - 1])
+def test_any_number_of_records(count: int) -> None:
+    odd: list[Any] = [None, 2**64]  # one for each of the other ways
+    block = Block("book_tickers", [{"u": u, "a": odd[u % 90] if u % 90 < 2 else "1.0"} for u in range(count)], 1)
+    pieces = list(lines_of(block))
+    assert b"".join(pieces) == lines_of_the_cdk(block)
+    assert max(piece.count(b"\n") for piece in pieces) <= RECORDS_OF_A_PIECE
+
+
+def test_to_whoever_knows_no_blocks_it_is_its_first_record() -> None:
+    block = Block("book_tickers", [{"u": 1}, {"u": 2}], 3)
+    first, second = block.messages()
+    assert (block.type, block.record) == (Type.RECORD, first.record)
+    assert second.record is not None
+    assert (second.record.stream, second.record.data, second.record.emitted_at) == ("book_tickers", {"u": 2}, 3)
+    assert block != Block("book_tickers", [{"u": 1}, {"u": 3}], 3)
+
+
+# --- the last writes ---
+
+READ = 500  # updates of one read
+
+
+def drain(backlog: int, pace: float, *, pauses: float = 0.0) -> tuple[int, float]:
+    """How many updates are written after a stop, and when that ends; the destination takes `pace` a second."""
+    now = pauses
+    writes = LastWrites(now)
+    written = 0
+    while written < backlog and writes.allow(READ, now, WRITE_AFTER_STOP):
+        written += READ
+        now += READ / pace
+    return written, now
+
+
+def test_where_the_destination_keeps_up_it_ends_within_a_second() -> None:
+    written, seconds = drain(13_000, 100_000)
+    assert written == 13_000
+    assert seconds < 1
+
+
+@pytest.mark.parametrize(("backlog", "pace"), [(13_000, 3_000), (23_000, 3_000), (3_500, 500)])
+def test_a_slow_destination_gets_everything_that_it_takes_within_eight_seconds(backlog: int, pace: float) -> None:
+    written, seconds = drain(backlog, pace)
+    assert written == backlog
+    assert seconds <= WRITE_AFTER_STOP
+
+
+@pytest.mark.parametrize("pace", [100.0, 500.0, 3_000.0])
+def test_it_ends_in_time_whatever_is_left(pace: float) -> None:
+    """What was begun must be taken before whoever stopped it kills it: that is why it estimates."""
+    written, seconds = drain(1_000_000, pace)
+    assert written >= READ
+    assert seconds <= max(WRITE_AFTER_STOP, READ / pace)
+
+
+def test_a_destination_that_begins_to_read_meanwhile_gets_what_is_left_of_the_time() -> None:
+    assert drain(1_000, 100_000, pauses=7.0)[0] == 1_000
+    assert drain(1_000, 100_000, pauses=8.5)[0] == 0
+
+
+def test_nothing_is_written_after_the_first_that_was_not() -> None:
+    """A smaller read behind it would fit, and leave a hole."""
+    writes = LastWrites(0.0)
+    assert writes.allow(1000, 0.0, 8.0)
+    assert not writes.allow(9000, 1.0, 8.0)
+    assert not writes.allow(1, 1.0, 8.0)
+
+
+def test_a_stop_after_the_window_shortens_what_is_left() -> None:
+    writes = LastWrites(0.0)
+    assert writes.allow(1000, 0.0, 45.0)
+    assert writes.allow(1000, 5.0, 45.0)
+    assert not writes.allow(1000, 10.0, 13.0)
+
+
+def test_it_ends_before_others_end_it() -> None:
+    assert WRITE_AFTER_STOP == 8.0, "as README says; PyAirbyte kills after ten seconds"
+    assert 2 <= WRITE_AFTER_WINDOW < PATIENCE - 10
+    assert PATIENCE == 60.0, "README: a minute later"
+
+
+# --- the watchdog ---
+
+
+@pytest.mark.parametrize(
+    ("requested_at", "window_ends", "writing", "stalled"),
+    [
+        (None, None, 10.0, None),  # a sync that goes on: a slow destination is waited for
+        (None, 101.0, 10.0, None),
+        (None, 20.0, None, None),  # over, and nothing waits to be written
+        (None, 20.0, 10.0, 20.0),  # blocked since before the end: the patience begins with the end
+        (None, 20.0, 30.0, 30.0),  # bytes went out after the end
+        (None, 100.0, 10.0, 100.0),
+        (50.0, None, 10.0, 50.0),
+        (50.0, 101.0, 10.0, 50.0),
+        (99.0, 70.0, 10.0, 70.0),
+    ],
+)
+def test_since_when_stdout_has_been_blocked_after_the_end(
+    requested_at: float | None, window_ends: float | None, writing: float | None, stalled: float | None
+) -> None:
+    stop = Stop(Clock())
+    stop.requested_at, stop.window_ends = requested_at, window_ends
+    assert stalled_since(stop, writing, 100.0) == stalled
