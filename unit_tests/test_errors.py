@@ -59,7 +59,7 @@ SAMPLES: list[tuple[BinanceError, Owner, str]] = [
     (errors.NoAnswer("host", 10.0), EXCHANGE, "gave no answer to ticker.price within 10 seconds."),
     (errors.NoAnswer("host", 5.89077), EXCHANGE, "within 6 seconds."),
     (errors.NoAnswer("host", 0.2), EXCHANGE, "within 1 seconds."),
-    (errors.UnknownSymbols(["A", "B"]), USER, "A, B"),
+    (errors.UnknownSymbols("A, B"), USER, "A, B"),
     (errors.RequestRefused(400, -1102, "Mandatory parameter"), US, "code -1102: Mandatory parameter"),
     (errors.UnreadableAnswer("not JSON: <html>"), US, "not JSON"),
     (errors.NothingHeard(60, "host has not answered yet", connected=False), EXCHANGE, "60 seconds. Host has not"),
@@ -104,14 +104,6 @@ def test_it_is_in_the_drawing_and_says_in_sentences_whose_turn_it_is(
 
 def test_no_ban_is_told_for_longer_than_binance_bans() -> None:
     assert RateLimited("host", 418, 1e15, NOW).retry_at < NOW + 8 * 86400
-
-
-def test_the_first_ten_of_many_symbols_are_named() -> None:
-    symbols = [f"S{number}" for number in range(13)]
-    unknown = errors.UnknownSymbols(symbols)
-    assert "does not list S0, S1, S2, S3, S4, S5, S6, S7, S8, S9 and 3 more among" in str(unknown)
-    assert unknown.symbols == tuple(symbols)
-    assert "S8, S9 among" in str(errors.UnknownSymbols(symbols[:10]))
 
 
 def test_causes_are_told_with_their_places_and_only_ours_and_the_systems_are_quoted() -> None:

@@ -150,7 +150,10 @@ def test_whose_turn_a_refusal_is(status: int, code: int | None, kind: type[Binan
 def test_an_unknown_symbol_is_named() -> None:
     error = failure(400, -1121, symbol="NOSUCHUSDT")
     assert isinstance(error, UnknownSymbols)
-    assert (error.symbols, error.owner) == (("NOSUCHUSDT",), Owner.USER)
+    assert error.owner is Owner.USER
+    assert "does not list NOSUCHUSDT among" in str(error)
+    with pytest.raises(UnknownSymbols, match="does not list S0, S1, S2, S3, S4, S5, S6, S7, S8, S9 and 3 more among"):
+        chosen_rows([], [f"S{number}" for number in range(13)])
 
 
 @pytest.mark.parametrize(("status", "told"), [(403, 403), ("403", 0), (None, 0)])

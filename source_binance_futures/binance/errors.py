@@ -37,13 +37,13 @@ Every message says in sentences what happened and what to do; only a `Connection
 from __future__ import annotations
 
 import email.utils
+import traceback
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from datetime import timezone
 from enum import Enum
-from types import TracebackType
 
-from .text import first_of, utc
+from .text import utc
 
 BANNED = 418
 PROXY_AUTHENTICATION_REQUIRED = 407
@@ -236,17 +236,11 @@ class NoAnswer(BinanceError):
 
 
 class UnknownSymbols(BinanceError):
-    """`symbols` are the ones, in upper case, that Binance does not list."""
-
     owner = Owner.USER
     message = (
         "`price_symbols`: Binance does not list {} among its USDⓈ-M futures. "
         "Correct or remove the names, or leave the list empty for all symbols."
     )
-
-    def __init__(self, symbols: Sequence[str]) -> None:
-        self.symbols = tuple(symbols)
-        super().__init__(first_of(symbols))
 
 
 class SymbolRefused(BinanceError):
@@ -354,15 +348,8 @@ def causes_of(error: BaseException) -> str:
     cause = error.__cause__
     while cause is not None and len(causes) < MOST_CAUSES:
         text = f": {cause}" if isinstance(cause, (OSError, BinanceError)) else ""
-        causes.append(f"{type(cause).__name__}{text}{_place_of(cause.__traceback__)}")
+        for place in traceback.extract_tb(cause.__traceback__, limit=-1):
+            text += f" ({place.filename.rpartition('/')[2]}:{place.lineno}, {place.name})"
+        causes.append(f"{type(cause).__name__}{text}")
         cause = cause.__cause__
     return f"Caused by {', caused by '.join(causes)}." if causes else ""
-
-
-def _place_of(frames: TracebackType | None) -> str:
-    if frames is None:
-        return ""
-    while frames.tb_next is not None:
-        frames = frames.tb_next
-    code = frames.tb_frame.f_code
-    return f" ({code.co_filename.rpartition('/')[2]}:{frames.tb_lineno}, {code.co_name})"

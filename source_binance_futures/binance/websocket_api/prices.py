@@ -122,7 +122,7 @@ def chosen_rows(rows: Sequence[Any], symbols: Sequence[str]) -> tuple[list[dict[
         by_symbol = {row["symbol"]: row for row in rows if isinstance(row, dict) and isinstance(row.get("symbol"), str)}
         unknown = [symbol for symbol in symbols if symbol not in by_symbol]
         if unknown:
-            raise UnknownSymbols(unknown)
+            raise UnknownSymbols(first_of(unknown))
         wanted = [by_symbol[symbol] for symbol in symbols]
         for unusable in filter(None, map(fault_of_row, wanted)):
             raise UnreadableAnswer(unusable)
@@ -156,7 +156,7 @@ def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: st
     if code in RETRYABLE_CODES or status >= 500:
         return ExchangeUnavailable(f"status {status}, code {sanitized(code)}: {text}")
     if code == INVALID_SYMBOL and symbol is not None:
-        return UnknownSymbols([symbol])
+        return UnknownSymbols(first_of([symbol]))
     if symbol is not None and 400 <= status < 500 and (code in SYMBOL_CODES or "symbol" in text.lower()):
         return SymbolRefused(symbol, text.rstrip(". "), sanitized(code))
     return RequestRefused(status, sanitized(code), text.rstrip(". ") or "it gave no reason")
