@@ -155,7 +155,7 @@ def throughput(folder: Path, updates: int) -> dict[str, float]:
 
 
 def startup() -> dict[str, float]:
-    """Seconds of CPU until `spec` is told, over those of importing the CDK."""
+    """Seconds of CPU until `spec` is printed, over those of importing the CDK."""
 
     def cpu(*arguments: str) -> float:
         before = psutil.Process().cpu_times()

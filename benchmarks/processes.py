@@ -68,7 +68,7 @@ def run(
     after_each_read: Callable[[int, psutil.Process], None] | None = None,
     variables: dict[str, str] | None = None,
 ) -> Run:
-    """Runs a command that writes Airbyte messages; `after_each_read` is told the records so far, and may be slow.
+    """Runs a command that writes Airbyte messages; `after_each_read` gets the number of records so far, and may block.
 
     RuntimeError where it fails.
     """

@@ -180,7 +180,7 @@ def show_coverage(console: Console, warehouse: Warehouse, began_us: int, between
     for row in warehouse.query(COVERED_INTERVALS.format(began_us=began_us)):
         of_symbol.setdefault(row["symbol"], []).append((row["since_us"], row["until_us"]))
     if not of_symbol:
-        console.print("No contract was followed long enough for its rows to vouch for anything.\n")
+        console.print("No contract was followed long enough for its rows to cover anything.\n")
         return
     console.print(drawing(of_symbol, between_us))
     more = len(of_symbol) - SYMBOLS_SHOWN

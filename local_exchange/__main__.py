@@ -44,15 +44,15 @@ def main() -> int:
 
 
 def _run(exchange: LocalExchange, stop: threading.Event, faults: list[str], every: float) -> None:
-    """Until the user ends it. Each fault is told, and the end of the recording; connections stay open then."""
+    """Until the user ends it. Each fault is reported, and the end of the recording; connections stay open then."""
     plan = FaultPlan(faults, every, time.monotonic()) if faults else None
-    told = False
+    reported = False
     while not stop.wait(_LOOK_AGAIN):
         if plan is not None and (line := plan.due(time.monotonic(), exchange)):
             print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
-        if exchange.finished.is_set() and not told:
+        if exchange.finished.is_set() and not reported:
             print("The recording is over; connections stay open. Ctrl-C ends the exchange.", flush=True)
-            told = True
+            reported = True
 
 
 def _options() -> dict[str, Any]:

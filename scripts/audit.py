@@ -2,8 +2,8 @@
 
 The advisories are a service on the internet. Where it cannot be reached, that is said in a sentence and is no failure:
 nobody is helped by a build that breaks because a network has a firewall. A mirror that has the packages but not the
-advisories makes pip-audit skip every package and then say that nothing was found; that is told apart here. Any other
-failure of pip-audit is a failure.
+advisories makes pip-audit skip every package and then say that nothing was found; the two are distinguished
+here. Any other failure of pip-audit is a failure.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Selection:
         """The records of one read, and sentences of warning between them; samples of `markets` are of interest.
 
         An error that nobody foresaw is raised after the records that came before it: the cursor has seen them, so the
-        state will vouch for them.
+        state will count them as written.
         """
         records: Records = []
         emitted = self.tally.emitted
@@ -78,7 +78,7 @@ class Selection:
     def _select(self, batch: Batch, markets: frozenset[Market], records: Records) -> Iterator[Records | str]:
         """Puts what is new into `records`, and yields warnings, and the records that come before one.
 
-        Rows vouch for what was received up to their own read, so a read that will be cut short vouches for nothing.
+        Rows cover what was received up to their own read, so a read that will be cut short covers nothing.
         """
         tally, coverage, advance = self.tally, self.coverage, self._cursor.advance
         left = len(batch.payloads) if self._most is None else self._most - tally.emitted
@@ -128,7 +128,7 @@ class Selection:
                 break
 
     def _is_wanted(self, book_ticker: Mapping[str, Any], markets: frozenset[Market]) -> bool:
-        """Whether a frame that no stream of its own vouches for is of a contract that was asked for."""
+        """Whether a frame that came over no stream of its own is of a contract that was asked for."""
         market = market_of_book_ticker(book_ticker)
         return market in markets and self._filter.wants(book_ticker["s"], market)
 
@@ -180,7 +180,7 @@ class Selection:
         self.samples.recheck(takeover.late, inf, pushed_us)
 
     def reach(self, feed: int, *, is_lost: bool) -> None:
-        """A feed was left without a connection, or has one again: its gap is told as one, not by each contract."""
+        """A feed was left without a connection, or has one again: its gap is reported once, not for each contract."""
         symbols = self._unreached.pop(feed, self.coverage.followed_over(feed))
         if is_lost:
             self._unreached[feed] = symbols
@@ -212,9 +212,9 @@ class Selection:
         self._cursor.written(batch.received_at_us)
         self.coverage.rows_of(batch.feed, batch.received_at_us)
         new = self._cursor.restarts[self._restarts_told :]
-        doubted = {restart.symbol for restart in new if restart.since is not None}.union(self._cursor.lapsed)
-        for record in records if doubted else ():
-            if record["symbol"] in doubted:
+        uncovered = {restart.symbol for restart in new if restart.since is not None}.union(self._cursor.lapsed)
+        for record in records if uncovered else ():
+            if record["symbol"] in uncovered:
                 record["covered_since_us"] = None
         return records
 

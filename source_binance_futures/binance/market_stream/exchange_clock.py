@@ -35,7 +35,7 @@ class ExchangeClock:
 
     @property
     def knows(self) -> bool:
-        """Whether any frame has told when it was pushed."""
+        """Whether any frame has shown when it was pushed."""
         return self._ahead is not None
 
     @property

@@ -13,7 +13,7 @@ from .exchange_clock import ExchangeClock
 from .items import Batch
 from .messages import Read
 
-BEHIND_AFTER = 1.0  # seconds of lateness from which on what a line brings vouches for nothing yet
+BEHIND_AFTER = 1.0  # seconds of lateness from which on a read is not complete
 BACK_COUNTS = 2.0  # seconds for which, at least, push times that went back show that some contracts are late
 CAUGHT_UP_AFTER = 1.0  # seconds of reading everything that comes, where frames do not say when they were pushed
 

@@ -208,11 +208,11 @@ class WeightBudget:
 
     def __init__(self) -> None:
         self._used: WeightUsed | None = None
-        self._told_at = 0.0
+        self._reported_at = 0.0
 
     def record(self, used: WeightUsed, now: float) -> None:
         """An answer that came `now` said so."""
-        self._used, self._told_at = used, now
+        self._used, self._reported_at = used, now
 
     def spent(self, cost: int, now: float) -> None:
         """A request of this cost leaves `now`; it may never be answered."""
@@ -222,7 +222,7 @@ class WeightBudget:
 
     def used(self, now: float) -> WeightUsed | None:
         """What is known of the present minute; another minute's weight says nothing."""
-        return self._used if self._told_at // MINUTE == now // MINUTE else None
+        return self._used if self._reported_at // MINUTE == now // MINUTE else None
 
     def seconds_to_wait(self, cost: int, now: float) -> float:
         """Until the next minute, where a request of this cost would bring the address near its limit; else 0."""
