@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
-from source_binance_futures.binance.transport.framing import TEXT, Cut, FrameCutter, client_frame
+from source_binance_futures.binance.transport.framing import Cut, FrameCutter
 
 LIMIT = 1024 * 1024
 CONTROL_OPCODES = (Opcode.PING, Opcode.PONG)
@@ -222,15 +222,6 @@ def test_a_frame_in_tiny_chunks_costs_bounded_memory_and_little_time() -> None:
         tracemalloc.stop()
     assert [len(payload) for payload in found] == [limit]
     assert peak < 80 * limit
-
-
-@pytest.mark.parametrize("length", [0, 1, 5, 125, 126, 65535, 65536])
-def test_a_frame_of_ours_is_masked_and_what_a_server_reads(length: int) -> None:
-    payload = bytes(range(97, 123)) * (length // 26 + 1)
-    server = Protocol(Side.SERVER, state=State.OPEN, max_size=LIMIT)
-    server.receive_data(client_frame(TEXT, payload[:length]))
-    assert server.events_received() == [Frame(Opcode.TEXT, payload[:length])]
-    assert client_frame(TEXT, payload) != client_frame(TEXT, payload), "each has a mask of its own"
 
 
 def test_nothing_is_kept_of_frames_that_are_through() -> None:

@@ -12,6 +12,8 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from websocket import ABNF
+
 from ..clock import LOOK_EVERY, Clock, Deadline, Stop, start_thread
 from ..errors import (
     BinanceError,
@@ -23,7 +25,7 @@ from ..errors import (
     UnexpectedFailure,
 )
 from .address import host_of
-from .framing import CLOSE, PING, PONG, TEXT, ControlFrame, FrameCutter, client_frame
+from .framing import CLOSE, PING, ControlFrame, FrameCutter
 from .handshake import shake_hands
 from .proxy import Route
 from .sockets import ByteStream, EndOfStream, reason
@@ -115,11 +117,11 @@ class Connection:
 
     def send_text(self, text: str) -> None:
         """Sends one text message; sets `loss` if that fails."""
-        self._send(TEXT, text.encode())
+        self._send(text.encode(), ABNF.OPCODE_TEXT)
 
     def ping(self) -> None:
         """Sends a ping with the time in milliseconds, as Binance's own pings carry; sets `loss` if that fails."""
-        self._send(PING, str(self.clock.now_us() // 1000).encode())
+        self._send(str(self.clock.now_us() // 1000).encode(), ABNF.OPCODE_PING)
 
     def close(self) -> None:
         """Says goodbye (RFC 6455 section 7.4) and leaves, without waiting for the answer."""
@@ -147,22 +149,22 @@ class Connection:
                 self._leave(closed, code if code != NO_STATUS else NORMAL_CLOSURE)
                 return
         if newest_ping is not None:
-            self._send(PONG, newest_ping)
+            self._send(newest_ping, ABNF.OPCODE_PONG)
 
-    def _send(self, opcode: int, payload: bytes) -> None:
+    def _send(self, payload: bytes, opcode: int) -> None:
         if self.loss is not None:
             return
         if self.observer is not None:
             self.observer.sent(opcode, payload)
         try:
-            self._stream.send(client_frame(opcode, payload), self.clock.deadline(SEND_TIMEOUT))
+            self._stream.send(_frame(payload, opcode), self.clock.deadline(SEND_TIMEOUT))
         except OSError as error:
             self.loss = ConnectionLost(f"the connection broke while sending ({reason(error)})")
 
     def _leave(self, loss: ConnectionLost, code: int) -> None:
         if self.loss is None:
             self.loss = loss
-            self._stream.leave(client_frame(CLOSE, struct.pack("!H", code)), self.clock)
+            self._stream.leave(_frame(struct.pack("!H", code), ABNF.OPCODE_CLOSE), self.clock)
         else:
             self._stream.close()
 
@@ -175,6 +177,11 @@ def wait_for_any(connections: Sequence[Connection], seconds: float) -> bool:
         for connection in connections:
             selector.register(connection, selectors.EVENT_READ)
         return bool(selector.select(max(seconds, 0)))
+
+
+def _frame(payload: bytes, opcode: int) -> bytes:
+    """A whole frame of a client: masked, RFC 6455 section 5.3."""
+    return ABNF.create_frame(payload, opcode).format()
 
 
 HandOver = Callable[[Connection | Exception], None]

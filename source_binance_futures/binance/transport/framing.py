@@ -1,21 +1,19 @@
-"""WebSocket framing (RFC 6455 section 5): bytes in, payloads out, and the few frames of a client.
+"""WebSocket framing on the receiving side (RFC 6455 section 5): bytes in, payloads out.
 
-It is written by hand because it is the hot path: a library makes three `recv` calls and a UTF-8 check in Python for
-each frame, this cuts a whole read of the socket at once. It does no I/O and keeps no clock.
+It is written by hand because it is the hot path: websocket-client makes three `recv` calls and a UTF-8 check in
+Python for each frame, this cuts a whole read of the socket at once. It does no I/O and keeps no clock.
 
 A text frame of 5 bytes on the wire, unmasked as a server sends it: `81 05 48 65 6c 6c 6f` -> `Hello`.
 """
 
 from __future__ import annotations
 
-import os
-import struct
 from typing import NamedTuple
 
 from ..errors import ProtocolViolation
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
-FIN, MASKED = 0x80, 0x80  # of the first byte, of the second
+FIN = 0x80
 WHOLE_TEXT = FIN | TEXT
 PROTOCOL_ERROR = 1002
 MESSAGE_TOO_BIG = 1009
@@ -137,18 +135,3 @@ class FrameCutter:
                 self._fragments = None
         else:
             raise ProtocolViolation(PROTOCOL_ERROR, "a continuation of nothing, or an unknown kind of frame")
-
-
-def client_frame(opcode: int, payload: bytes) -> bytes:
-    """A whole frame of a client: masked, RFC 6455 section 5.3."""
-    size = len(payload)
-    if size < LENGTH_16:
-        header = struct.pack("!BB", FIN | opcode, MASKED | size)
-    elif size < 2**16:
-        header = struct.pack("!BBH", FIN | opcode, MASKED | LENGTH_16, size)
-    else:
-        header = struct.pack("!BBQ", FIN | opcode, MASKED | LENGTH_64, size)
-    key = os.urandom(4)
-    mask = (key * (size // 4 + 1))[:size]
-    masked = int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")
-    return header + key + masked.to_bytes(size, "big")

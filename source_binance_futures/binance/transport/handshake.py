@@ -5,12 +5,11 @@ A head is read to its empty line and no further, since what follows is another p
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
+import io
 import re
 from typing import NamedTuple
-from urllib.parse import urlsplit
+
+import websocket
 
 from ..clock import Deadline
 from ..errors import HandshakeFailed, refusal
@@ -18,7 +17,7 @@ from .address import host_of
 from .sockets import ByteStream, EndOfStream, reason
 
 USER_AGENT = "source-binance-futures"
-ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
+CHECKED_HEADERS = ("upgrade", "connection", "sec-websocket-accept")
 MAX_HEAD_BYTES = 64 * 1024
 MAX_INTERIM = 32  # heads of answers before the one that counts
 MAX_QUOTED = 100  # characters
@@ -95,31 +94,56 @@ def _printable(text: str) -> str:
 
 def shake_hands(stream: ByteStream, url: str, deadline: Deadline) -> None:
     """Makes an open stream a WebSocket connection. Raises a `ConnectFailed`, or `RateLimited` for HTTP 418 and 429."""
-    host, parts = host_of(url), urlsplit(url)
-    key = base64.b64encode(os.urandom(16)).decode()
-    request = [
-        f"GET {parts.path or '/'}{'?' if parts.query else ''}{parts.query} HTTP/1.1",
-        f"Host: {host}",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        f"Sec-WebSocket-Key: {key}",
-        "Sec-WebSocket-Version: 13",
-        f"User-Agent: {USER_AGENT}",
-    ]
+    host = host_of(url)
     try:
-        stream.send("\r\n".join([*request, "", ""]).encode(), deadline)
-        head = read_answer(stream, deadline)
-    except EndOfStream as error:
+        websocket.WebSocket().connect(  # type: ignore[no-untyped-call]
+            url,
+            socket=_HandshakeSocket(stream, host, deadline),
+            header=[f"User-Agent: {USER_AGENT}"],
+            suppress_origin=True,
+            redirect_limit=0,
+        )
+    except (TimeoutError, websocket.WebSocketTimeoutException) as error:
+        raise HandshakeFailed(host, reason(TimeoutError())) from error
+    except (EndOfStream, websocket.WebSocketConnectionClosedException) as error:
         raise HandshakeFailed(host, "the connection was closed during it") from error
     except OSError as error:
         raise HandshakeFailed(host, reason(error)) from error
-    except HeadError as error:
+    except (HeadError, ValueError, websocket.WebSocketException) as error:
         raise HandshakeFailed(host, str(error)) from error
-    if head.status != SWITCHING_PROTOCOLS:
-        raise refusal(host, head.status, head.headers, deadline.clock.epoch())
-    accept = base64.b64encode(hashlib.sha1(f"{key}{ACCEPT_GUID}".encode()).digest()).decode()
-    lists = (head.headers.get(name, "") for name in ("upgrade", "connection"))
-    upgrade, connection = (re.split(r"[,\s]+", names.lower()) for names in lists)
-    is_upgraded = "websocket" in upgrade and "upgrade" in connection
-    if not is_upgraded or head.headers.get("sec-websocket-accept") != accept:
-        raise HandshakeFailed(host, "Invalid WebSocket Header")
+
+
+class _HandshakeSocket:
+    """The stream as websocket-client sees it during the handshake.
+
+    The library reads an answer without limit and without a deadline for the whole, follows what it says of its
+    length, and keeps its cookies. So it gets the three headers that it checks of an answer that was read and judged.
+    """
+
+    def __init__(self, stream: ByteStream, host: str, deadline: Deadline) -> None:
+        self._stream = stream
+        self._host = host
+        self._deadline = deadline
+        self._answer: io.BytesIO | None = None
+
+    def send(self, data: bytes) -> int:
+        self._stream.send(data, self._deadline)
+        return len(data)
+
+    def recv(self, size: int) -> bytes:
+        if self._answer is None:
+            self._answer = io.BytesIO(self._judged_answer())
+        return self._answer.read(size)
+
+    def _judged_answer(self) -> bytes:
+        head = read_answer(self._stream, self._deadline)
+        if head.status != SWITCHING_PROTOCOLS:
+            raise refusal(self._host, head.status, head.headers, self._deadline.clock.epoch())
+        lines = [f"{name}: {head.headers[name]}" for name in CHECKED_HEADERS if name in head.headers]
+        return "\r\n".join([f"HTTP/1.1 {head.status} {head.reason}", *lines, "", ""]).encode()
+
+    def gettimeout(self) -> float:
+        return self._deadline.remaining()
+
+    def close(self) -> None:
+        """Whoever opened the stream closes it."""
