@@ -74,14 +74,9 @@ def having(*keywords: str) -> dict[str, Schema]:
 # --- what the options are ---
 
 
-def test_airbytes_model_knows_all_of_it() -> None:
-    specification = load()
-
-    known = ConnectorSpecificationSerializer.dump(ConnectorSpecificationSerializer.load(specification))
-    assert specification.items() <= known.items()
-
-
-def test_it_is_a_schema_of_draft_7() -> None:
+def test_airbytes_model_knows_all_of_it_and_it_is_a_schema_of_draft_7() -> None:
+    known = ConnectorSpecificationSerializer.dump(ConnectorSpecificationSerializer.load(load()))
+    assert load().items() <= known.items()
     jsonschema.Draft7Validator.check_schema(SPEC)
 
 
@@ -89,25 +84,17 @@ def test_the_options_have_their_names_types_and_defaults() -> None:
     assert {name: (node["type"], node.get("default")) for name, node in PROPERTIES.items()} == OPTIONS
 
 
-def test_the_connector_knows_the_same_options_and_defaults() -> None:
+def test_the_connector_knows_the_same_options_defaults_and_bounds() -> None:
+    """And an untouched form is a working source."""
     assert set(Config.__dataclass_fields__) == set(PROPERTIES)
     defaults = {name: node["default"] for name, node in PROPERTIES.items() if "default" in node}
     assert Config.from_mapping(defaults) == Config.from_mapping({}) == Config()
-
-
-def test_the_bounds_are_the_connectors() -> None:
-    listening = PROPERTIES["listen_seconds"]
-
-    assert (listening["minimum"], listening["maximum"], listening["default"]) == (1, DAY, DEFAULT_LISTEN_SECONDS)
-    assert PROPERTIES["max_book_tickers"]["minimum"] == 1
-    assert "maximum" not in PROPERTIES["max_book_tickers"]
-
-
-def test_an_untouched_form_is_a_working_source() -> None:
     jsonschema.validate({}, SPEC)
     assert SPEC["required"] == []
-    assert not [name for name, node in PROPERTIES.items() if "const" in node]
-    assert Config.from_mapping({}).environment.name == "production"
+    listening, most = PROPERTIES["listen_seconds"], PROPERTIES["max_book_tickers"]
+    assert (listening["minimum"], listening["maximum"], listening["default"]) == (1, DAY, DEFAULT_LISTEN_SECONDS)
+    assert (most["minimum"], most.get("maximum")) == (1, None)
+    assert PROPERTIES["book_ticker_pace"]["enum"] == [EVERY_CHANGE, SAMPLED]
 
 
 def test_every_example_is_valid() -> None:
@@ -132,20 +119,27 @@ def test_a_stored_secret_can_be_edited_again() -> None:
         jsonschema.validate({path: STORED_SECRET}, SPEC)
 
 
-@pytest.mark.parametrize("keyword", ["uniqueItems", "multipleOf", "anyOf", "allOf", "$ref", "format", "minLength"])
-def test_keywords_that_the_form_ignores_or_the_server_answers_with_a_dump_are_not_used(keyword: str) -> None:
-    assert not having(keyword)
+IGNORED_OR_ANSWERED_WITH_A_DUMP = {"uniqueItems", "multipleOf", "anyOf", "allOf", "$ref", "format", "minLength"}
 
 
-def test_no_field_has_two_types() -> None:
-    """Such a field becomes an unchecked text box that sends strings."""
-    assert not [path for path, node in NODES.items() if not isinstance(node.get("type", ""), str)]
-    assert not [path for path, node in FIELDS.items() if "type" not in node]
-
-
-def test_no_list_or_object_has_a_default() -> None:
-    """An empty list as default means the same as none, and an object as default is ignored."""
-    assert not [path for path, node in having("default").items() if isinstance(node["default"], (list, dict))]
+@pytest.mark.parametrize("path", NODES, ids=lambda path: path or "the whole")
+def test_the_form_can_show_it(path: str) -> None:
+    node = NODES[path]
+    assert not node.keys() & IGNORED_OR_ANSWERED_WITH_A_DUMP
+    assert isinstance(node.get("type", "" if path not in FIELDS else None), str), "or an unchecked box sends strings"
+    assert not isinstance(node.get("default"), (list, dict)), "an empty list means none, an object is ignored"
+    assert "Ⓢ" not in node.get("title", ""), "the sign falls out of the form's font"
+    assert len(node.get("title", "")) <= 40
+    assert not re.search(r"`|\*\*|\]\(", node.get("description", "")), "the form shows the signs as they are"
+    assert "pattern" not in node or node["pattern_descriptor"], "users would read the regular expression"
+    if node.get("type") == "integer":
+        assert "whole number" in node["description"].lower(), "a fraction passes the form's box"
+        assert node["pattern_descriptor"].startswith("whole number, "), "the hint beside the title"
+    if path in FIELDS:
+        assert node["title"]
+        assert node["description"].endswith(".")
+        assert isinstance(node["order"], int)
+        assert ("group" in node) is ("." not in path), "options stand in a group, what is below them does not"
 
 
 # --- how it is laid out ---
@@ -157,32 +151,11 @@ def test_groups_are_ours_and_in_order() -> None:
     assert {node["group"] for node in PROPERTIES.values()} == {group["id"] for group in SPEC["groups"]}
 
 
-@pytest.mark.parametrize("path", FIELDS)
-def test_every_field_tells_what_it_is(path: str) -> None:
-    node = FIELDS[path]
-
-    assert node["title"]
-    assert node["description"].endswith(".")
-    assert isinstance(node["order"], int)
-    assert ("group" in node) is ("." not in path), "options stand in a group, what is below them does not"
-
-
 def test_every_order_is_given_once() -> None:
     for path, node in NODES.items():
         orders = [part["order"] for part in node.get("properties", {}).values() if "order" in part]
         assert len(orders) == len(set(orders)), path
     assert [node["order"] for node in PROPERTIES.values()] == list(range(len(PROPERTIES)))
-
-
-def test_titles_are_short_and_plain() -> None:
-    for path, node in having("title").items():
-        assert "Ⓢ" not in node["title"], f"{path}: the sign falls out of the form's font"
-        assert len(node["title"]) <= 40, path
-
-
-def test_descriptions_are_without_markdown() -> None:
-    for path, node in having("description").items():
-        assert not re.search(r"`|\*\*|\]\(", node["description"]), f"{path}: the form shows the signs as they are"
 
 
 def test_optional_fields_say_what_leaving_them_does() -> None:
@@ -192,27 +165,10 @@ def test_optional_fields_say_what_leaving_them_does() -> None:
             assert re.search(r"\bLeave (empty|it (off|on)|as it is)\b", node["description"]), name
 
 
-def test_whole_numbers_are_called_so() -> None:
-    for path, node in NODES.items():
-        if node.get("type") == "integer":
-            assert "whole number" in node["description"].lower(), f"{path}: a fraction passes the form's box"
-            assert node["pattern_descriptor"].startswith("whole number, "), f"{path}: the hint beside the title"
-
-
-def test_every_pattern_has_its_human_form() -> None:
-    assert having("pattern")
-    for path, node in having("pattern").items():
-        assert node.get("pattern_descriptor"), f"{path}: users would read the regular expression"
-
-
 def test_what_the_form_can_refuse_is_not_folded_away() -> None:
     for name, node in PROPERTIES.items():
         checked = {**node, **node.get("items", {})}.keys() & {"minimum", "maximum", "pattern", "enum"}
         assert node.get("always_show", False) is bool(checked), f"{name}: a red dot is all that would show"
-
-
-def test_the_paces_are_the_connectors() -> None:
-    assert PROPERTIES["book_ticker_pace"]["enum"] == [EVERY_CHANGE, SAMPLED]
 
 
 @pytest.mark.parametrize("address", ["wss://host?x", "wss://host#x", "wss://user:password@host", "host", "http://host"])
