@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from statistics import median, median_high
@@ -113,10 +113,11 @@ class Recorder:
         self.listening = dict.fromkeys(streams, self.opened_at)  # since when
         self.own: deque[Update] = deque(maxlen=MOST_UPDATES)
         self.samples: deque[Update] = deque(maxlen=MOST_UPDATES)
-        self.pings: list[float] = []
-        self.by_second: Counter[int] = Counter()  # data frames
+        self.series: dict[str, list[float]] = defaultdict(list)  # measured at the end
+        self._by_second: Counter[int] = Counter()  # data frames
         self._now = now
         self._bytes, self._silence = 0, 0.0
+        self._pings: list[float] = []  # of the server; when ours were sent and answered
         self._pinged: list[float] = []
         self._pongs: list[float] = []
         self._asked: dict[int, tuple[Sequence[str], float]] = {}  # control messages: their streams, sent when
@@ -139,7 +140,7 @@ class Recorder:
             if opcode == PONG:
                 self._pongs.append(at)
             elif opcode == PING:
-                self.pings.append(at)
+                self._pings.append(at)
                 offset = abs(at * 1000 - int(payload)) if payload.isdigit() else float("inf")
                 self.stats["odd_pings"] += offset > PING_CLOCK_MS
                 self.stats.raise_to("farthest_ping_ms", round(offset) if offset <= PING_CLOCK_MS else 0)
@@ -166,7 +167,7 @@ class Recorder:
             self.listening |= dict.fromkeys(streams, at)
 
     def _data(self, payload: bytes, at: float) -> None:
-        self.by_second[int(at)] += 1
+        self._by_second[int(at)] += 1
         self._bytes += len(payload)
         self._silence, self._last_at = max(self._silence, at - self._last_at), at
         try:
@@ -238,19 +239,20 @@ class Recorder:
         address.seconds = max(address.seconds, round(seconds, 1))
         if lost is not None:
             stats.setdefault("lost", Counter())[lost] += 1
-        frames, silence = self.by_second.total(), max(self._silence, self.ended_at - self._last_at)
+        frames, silence = self._by_second.total(), max(self._silence, self.ended_at - self._last_at)
         stats["connections_used"] += bool(frames or lost)
         if frames:
             stats.raise_to("longest_listened", seconds)
             stats.raise_to("longest_silence", silence)
-            stats.raise_to("busiest_second", max(self.by_second.values()))
+            stats.raise_to("busiest_second", max(self._by_second.values()))
             if frames / max(seconds, 1) > stats["frames_a_second"]:
                 stats["frames_a_second"] = frames / max(seconds, 1)
                 stats["kilobytes_a_second"] = self._bytes / max(seconds, 1) / 1000
         if self.samples:
             hosts = stats.setdefault("sampled_for", Stats())
             hosts.raise_to(address.markets[0], seconds - silence)
-        stats["pings"] += len(self.pings)
+        stats["pings"] += len(self._pings)
+        self.series["pings"] += [later - earlier for earlier, later in pairwise(self._pings)]
         for asked in self._pinged:
             took = next((pong - asked for pong in self._pongs if pong >= asked), float("inf"))
             if took < float("inf") or self.ended_at - asked >= PONG_WITHIN:
@@ -262,19 +264,21 @@ class Recorder:
             stats[f"{kind}_unanswered"] += request not in self._answered and listened >= ANSWER_WITHIN
             stats.raise_to(f"{kind}_listened", round(listened, 1))
         self._order()
-        self._compare_samples()
+        contracts: dict[str, tuple[list[Update], list[Update]]] = defaultdict(lambda: ([], []))
+        for number, updates in enumerate((self.own, self.samples)):
+            for update in updates:
+                contracts[update.symbol][number].append(update)
+        for symbol, (own, samples) in contracts.items():
+            self._order_within(own, "steps_back")
+            self._order_within(samples, "sample_steps_back")
+            since = self.listening.get(own_stream(symbol), self.ended_at)
+            self._pace(own, [sample for sample in samples if sample.at - since >= SETTLED_AFTER])
 
     def _order(self) -> None:
-        """Count what goes back, within a contract and across them, and how late updates are."""
+        """Count what goes back across contracts, and how late updates are."""
         stats = self.stats
         stats["own_updates"] += len(self.own)
         stats["samples"] += len(self.samples)
-        for updates, steps_back in ((self.own, "steps_back"), (self.samples, "sample_steps_back")):
-            for earlier, later in steps(updates):
-                stats[steps_back] += later.update_id < earlier.update_id
-                stats["event_times_back"] += -1 < later.event_time < earlier.event_time
-                stats["transaction_times_back"] += -1 < later.transaction_time < earlier.transaction_time
-        stats["repeats"] += sum(earlier.update_id == later.update_id for earlier, later in steps(self.own))
         neighbours = [(one, other) for one, other in pairwise(self.own) if one.symbol != other.symbol]
         stats["neighbours"] += len(neighbours)
         stats["neighbours_back"] += sum(other.update_id < one.update_id for one, other in neighbours)
@@ -288,69 +292,64 @@ class Recorder:
             if abs(found[1]) >= abs(stats.get("median_lag_ms", 0)):
                 stats["lags_ms"], stats["median_lag_ms"] = found, found[1]
 
-    def settled(self) -> list[tuple[Update, Update]]:
-        """Return each sample with the one before, both well after the contract's own stream was listened to."""
-        found = []
-        for earlier, later in steps(self.samples):
-            since = self.listening.get(own_stream(later.symbol))
-            if since is not None and earlier.at - since >= SETTLED_AFTER:
-                found.append((earlier, later))
-        return found
+    def _order_within(self, updates: Sequence[Update], steps_back: str) -> None:
+        """Count what goes back within the updates or samples of a contract."""
+        for earlier, later in pairwise(updates):
+            self.stats[steps_back] += later.update_id < earlier.update_id
+            self.stats["repeats"] += later.update_id == earlier.update_id and steps_back == "steps_back"
+            self.stats["event_times_back"] += -1 < later.event_time < earlier.event_time
+            self.stats["transaction_times_back"] += -1 < later.transaction_time < earlier.transaction_time
 
-    def _compare_samples(self) -> None:
-        """Look for what samples changed to among the updates of the contract's own stream."""
-        stats = self.stats
-        own: dict[str, dict[int, float]] = defaultdict(dict)
-        for update in self.own:
-            own[update.symbol].setdefault(update.update_id, update.at)
-        for earlier, sample in self.settled():
-            brought = own.get(sample.symbol)
-            if brought is None or not max(earlier.update_id, min(brought) - 1) < sample.update_id:
-                continue  # no change, or one that nobody listened to
-            if sample.update_id in brought:
-                stats.setdefault("ahead", []).append(brought[sample.update_id] - sample.at)
-            elif sample.update_id < max(brought):
-                stats["samples_missing"] += 1
-            elif (self.ended_at or 0.0) - sample.at >= OVERDUE_AFTER:
-                stats["samples_overdue"] += 1
+    def _pace(self, own: Sequence[Update], samples: Sequence[Update]) -> None:
+        """Measure how often a contract comes, and look for what its samples and books show among its own updates."""
+        stats, series, seconds = self.stats, self.series, (self.ended_at or 0.0) - self.opened_at
+        distances = [later.at - earlier.at for earlier, later in pairwise(own)]
+        series["own"] += distances
+        series["fastest"] += [median(distances)] if len(distances) >= ENOUGH_DISTANCES else []
+        series["busy" if len(own) >= BUSY_FROM * seconds else "quiet"] += [
+            later.at - earlier.at for earlier, later in pairwise(samples)
+        ]
+        changes = [later for earlier, later in pairwise(samples) if later.update_id > earlier.update_id]
+        stats["changes_sampled"] += len(changes)
+        if not own:
+            stats.setdefault("silent_own", set()).update(change.symbol for change in changes[1:])
+            return
+        brought = {update.update_id: update.at for update in reversed(own)}
+        oldest, newest = min(brought), max(brought)
+        for change in changes:
+            if change.update_id in brought:
+                series["ahead"].append((brought[change.update_id] - change.at) * 1000)
+            elif change.update_id > newest:
+                stats["samples_overdue"] += self.opened_at + seconds - change.at >= OVERDUE_AFTER
+            else:
+                stats["samples_missing"] += change.update_id > oldest
+        books = stats["books"] if own[0].symbol == LISTED and stats["books"] else []
+        stats["books_compared"] += sum(oldest <= book <= newest for book in books)
+        stats["books_missing"] += sum(oldest <= book <= newest and book not in brought for book in books)
 
 
 def conclude(stats: Stats, recorders: Sequence[Recorder]) -> None:
     """Add the medians, and what only all connections together tell; every recorder has ended."""
-    sampled: dict[bool, list[float]] = defaultdict(list)  # by whether the contract is busy
-    own: list[float] = []
-    fast, intervals, silent = [], [], set[str]()
+    series: dict[str, list[float]] = defaultdict(list)
     for each in recorders:
-        changes = Counter(sample.symbol for before, sample in each.settled() if sample.update_id > before.update_id)
-        stats["changes_sampled"] += changes.total()
-        own_distances, own_ids = _distances(steps(each.own)), {update.update_id for update in each.own}
-        silent |= {symbol for symbol, count in changes.items() if count > 1} - {update.symbol for update in each.own}
-        for symbol, distances in _distances(each.settled()).items():
-            is_busy = len(own_distances[symbol]) >= BUSY_FROM * ((each.ended_at or 0.0) - each.opened_at)
-            sampled[is_busy] += distances
-        own += [distance for distances in own_distances.values() for distance in distances]
-        fast += [median(found) for found in own_distances.values() if len(found) >= ENOUGH_DISTANCES]
-        intervals += [later - earlier for earlier, later in pairwise(each.pings)]
-        ids = [update.update_id for update in each.own if update.symbol == LISTED]
-        within = [book for book in stats["books"] or () if ids and min(ids) <= book <= max(ids)]
-        stats["books_compared"] += len(within)
-        stats["books_missing"] += sum(book not in own_ids for book in within)
-    of_busy, ahead = sampled[True] or sampled[False], [lead * 1000 for lead in stats.pop("ahead", [])]
-    sizes = [size for size, count in sorted(stats["sizes"].items()) for _ in range(count)] if stats["sizes"] else []
+        for name, found in each.series.items():
+            series[name] += found
+    sampled = series["busy"] or series["quiet"]
+    sizes = [size for size, count in sorted((stats["sizes"] or {}).items()) for _ in range(count)]
     for key, values, digits, fold in (
-        ("median_sample_distance", of_busy, 2, median),
-        ("median_own_distance", own, 3, median),
-        ("fastest_own_distance", fast, 3, min),
-        ("median_ping_interval", intervals, 1, median),
-        ("furthest_ahead_ms", ahead, None, max),
-        ("median_ahead_ms", ahead, None, median),
+        ("median_sample_distance", sampled, 2, median),
+        ("median_own_distance", series["own"], 3, median),
+        ("fastest_own_distance", series["fastest"], 3, min),
+        ("median_ping_interval", series["pings"], 1, median),
+        ("furthest_ahead_ms", series["ahead"], None, max),
+        ("median_ahead_ms", series["ahead"], None, median),
         ("median_bytes", sizes, None, median_high),
     ):
         if values:
             stats[key] = round(fold(values), digits)
-    stats["sample_distances"], stats["ping_intervals"] = len(of_busy), len(intervals)
-    stats["samples_compared"] = len(ahead) + stats["samples_missing"] + stats["samples_overdue"]
-    stats["silent_own"] = sorted(silent)
+    stats["sample_distances"], stats["ping_intervals"] = len(sampled), len(series["pings"])
+    stats["samples_compared"] = len(series["ahead"]) + stats["samples_missing"] + stats["samples_overdue"]
+    stats["silent_own"] = sorted(stats["silent_own"] or ())
     for first, second in pairwise(sorted(recorders, key=lambda each: (each.address.label, each.opened_at))):
         if first.address is second.address:
             compare(stats, first, second)
@@ -379,25 +378,9 @@ def compare(stats: Stats, first: Recorder, second: Recorder) -> None:
         stats["only_over_second"] += len(new - old)
 
 
-def steps(updates: Iterable[Update]) -> Iterator[tuple[Update, Update]]:
-    """Yield each update of a contract but the first, with the one before."""
-    before: dict[str, Update] = {}
-    for update in updates:
-        if update.symbol in before:
-            yield before[update.symbol], update
-        before[update.symbol] = update
-
-
 def kind_of(streams: Sequence[str]) -> str:
     """Return what a control message asks for."""
     return PROBED.get(streams[0], "contracts")
-
-
-def _distances(pairs: Iterable[tuple[Update, Update]]) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = defaultdict(list)
-    for earlier, later in pairs:
-        found[later.symbol].append(later.at - earlier.at)
-    return found
 
 
 def faults_of(found: Mapping[str, Any], types: Mapping[str, type], optional: Sequence[str] = ()) -> list[str]:
