@@ -19,12 +19,41 @@ from source_binance_futures.live.stats import (
     conclude,
 )
 
-from .frames import BOOK_TICKER, book_ticker, own, sample
-
 BEGIN = 1_790_373_630.0  # epoch seconds
 ETH: dict[str, Any] = {"s": "ETHUSD_PERP", "ps": "ETHUSD"}
 BTCUSDT: dict[str, Any] = {"s": "BTCUSDT", "ps": "BTCUSDT", "st": 1}
 Moment = tuple[float, bytes]  # seconds after the connection was opened, and what comes
+
+
+BOOK_TICKER = {
+    "e": "bookTicker",
+    "u": 11660059839759,
+    "s": "BTCUSD_PERP",
+    "ps": "BTCUSD",
+    "b": "83732.4",
+    "B": "680",
+    "a": "83732.5",
+    "A": "2458",
+    "T": 1790373637547,
+    "E": 1790373637547,
+    "st": 2,
+}
+
+
+def book_ticker(without: str = "", **changes: Any) -> dict[str, Any]:
+    found = BOOK_TICKER | changes
+    return {key: value for key, value in found.items() if key != without}
+
+
+def own(without: str = "", **changes: Any) -> bytes:
+    """Over the contract's own stream."""
+    found = book_ticker(without, **changes)
+    return orjson.dumps({"stream": f"{found['s'].lower()}@bookTicker", "data": found})
+
+
+def sample(without: str = "", **changes: Any) -> bytes:
+    """Over the all-market stream."""
+    return orjson.dumps({"stream": "!bookTicker", "data": book_ticker(without, **changes)})
 
 
 def recorded(
