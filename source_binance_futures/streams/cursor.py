@@ -49,9 +49,11 @@ class _Lower:
     """Updates of a contract with lower ids than its newest one: duplicates, or of a counter that began anew.
 
     `span` is from the first to the last that may be newer than everything taken (ms, the exchange's clock), None
-    without any. `is_newer` if a transaction time says that they are.
+    without any. `is_newer` if a transaction time says that they are. `is_only` if the contract is of the state and has
+    brought nothing else in this sync.
     """
 
+    is_only: bool = False
     count: int = 0
     span: tuple[int, int] | None = None
     is_newer: bool = False
@@ -89,7 +91,6 @@ class Cursor:
         self._newest_time = max(newest_transaction_time or 0, EARLIEST_TIME - 1)
         self._seen: dict[str, int] = {}
         self._lower: dict[str, _Lower] = {}
-        self._only_lower: set[str] = set()  # contracts of the state that have brought nothing else in this sync
         self._lapses: dict[str, tuple[int, int]] = {}
         self._symbols = len(self._inherited)  # inherited or seen
         self._received_at_us = self._now = 0  # of the read under way: our clock; the exchange's, in ms
@@ -139,23 +140,23 @@ class Cursor:
         elif update_id <= known:
             self._seen[symbol] = known
             if update_id < known:
-                self._only_lower.add(symbol)
+                self._lower[symbol] = _Lower(is_only=True)
             return self._is_restart(symbol, known, update_id, transaction_time)
         self._seen[symbol] = update_id
         return True
 
     def _is_restart(self, symbol: str, newest: int, update_id: int, transaction_time: Any) -> bool:
         """Return whether an update whose id is not higher is the first to be taken after a restart."""
+        lower = self._lower.setdefault(symbol, _Lower())
         if update_id == newest:
-            self._only_lower.discard(symbol)
-            if symbol in self._lower and not self._lower[symbol].is_newer:
+            lower.is_only = False
+            if not lower.is_newer:
                 del self._lower[symbol]  # the old counter goes on, so those were duplicates
             return False
-        lower = self._lower.setdefault(symbol, _Lower())
         lower.count += 1
         is_believable = type(transaction_time) is int and EARLIEST_TIME <= transaction_time <= self._latest_time
         moment = self._now
-        is_restart = symbol in self._only_lower and self._is_long_after_state(transaction_time, is_believable)
+        is_restart = lower.is_only and self._is_long_after_state(transaction_time, is_believable)
         if is_believable and self._newest_time >= EARLIEST_TIME:
             if transaction_time <= self._newest_time and not is_restart:
                 return False  # a duplicate is never newer than everything taken
@@ -166,7 +167,6 @@ class Cursor:
             return False
         self.restarts.append(Restart(symbol, newest, update_id, *((left_out[0], until) if left_out else ())))
         self._seen[symbol] = update_id
-        self._only_lower.discard(symbol)
         del self._lower[symbol]
         return True
 
@@ -179,7 +179,6 @@ class Cursor:
 
     def _pass_over(self, symbol: str) -> None:
         """A higher id came, so the lower ones were of no restart. If they were newer, they have been left out."""
-        self._only_lower.discard(symbol)
         lower = self._lower.pop(symbol)
         if lower.is_newer and lower.span:
             self._lapses[symbol] = _widened(self._lapses.get(symbol), *lower.span)
@@ -195,7 +194,7 @@ class Cursor:
         `at_end`: also if a minute has not passed yet, since no more updates will come.
         """
         for symbol, lower in self._lower.items() if at_end else ():
-            if lower.span and (lower.is_newer or symbol in self._only_lower):
+            if lower.span and (lower.is_newer or lower.is_only):
                 self._lapses[symbol] = _widened(self._lapses.get(symbol), *lower.span)
                 lower.span = None
         lapses, self._lapses = self._lapses, {}
@@ -204,7 +203,7 @@ class Cursor:
     @property
     def only_lower(self) -> dict[str, int]:
         """How many updates were left out, by contract, of those that only brought lower ids than the state's."""
-        return {symbol: self._lower[symbol].count for symbol in sorted(self._only_lower)}
+        return {symbol: lower.count for symbol, lower in sorted(self._lower.items()) if lower.is_only}
 
     @property
     def symbols_seen(self) -> frozenset[str]:
