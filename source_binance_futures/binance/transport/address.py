@@ -46,7 +46,9 @@ def fault_of_address(url: str) -> str | None:
         _ = parts.port
     except ValueError:
         return f"is not an address; {form}"
-    if parts.scheme not in DEFAULT_PORTS or not host or not _can_be_sent(url):
+    # Neither spaces nor control characters can be sent, nor half of a surrogate pair, which no encoding has.
+    can_be_sent = url.isprintable() and not any(map(str.isspace, url))
+    if parts.scheme not in DEFAULT_PORTS or not host or not can_be_sent:
         return f"is not a WebSocket address; {form}"
     if parts.username is not None or parts.password is not None:
         return "contains a user or password; market data needs none, so leave them out"
@@ -55,11 +57,6 @@ def fault_of_address(url: str) -> str | None:
     if parts.fragment:
         return "contains a # part, which no WebSocket address has; leave it out"
     return None
-
-
-def _can_be_sent(url: str) -> bool:
-    """No spaces or control characters, and no half of a surrogate pair, which no encoding has."""
-    return url.isprintable() and not any(character.isspace() for character in url)
 
 
 def is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ import queue
 import selectors
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from websocket import ABNF
@@ -207,27 +208,22 @@ def open_in_background(url: str, route: Route, deadline: Deadline, max_message_b
         hand_over(error)
 
 
+@dataclass
 class Dialler(Generic[Tag]):
     """Belongs to one thread; `wake` is called, from another one, when an attempt has ended.
 
     After `close` whatever is still being opened, or was never met, is left in good order.
     """
 
-    def __init__(
-        self,
-        route: Route,
-        clock: Clock,
-        max_message_bytes: int,
-        *,
-        wake: Callable[[], None] = lambda: None,
-        opening: Opening = open_in_background,
-    ) -> None:
+    route: Route
+    clock: Clock
+    max_message_bytes: int
+    _: KW_ONLY
+    wake: Callable[[], None] = lambda: None
+    opening: Opening = open_in_background
+
+    def __post_init__(self) -> None:
         self.under_way = 0
-        self._route = route
-        self._clock = clock
-        self._max_message_bytes = max_message_bytes
-        self._wake = wake
-        self._opening = opening
         self._ended: queue.SimpleQueue[tuple[Tag, Connection | Exception]] = queue.SimpleQueue()
         self._is_closed = False
 
@@ -238,10 +234,10 @@ class Dialler(Generic[Tag]):
             self._ended.put((tag, ended))
             if self._is_closed:  # set before `close` drains, and read after the put: one of the two finds it
                 self._leave_all()
-            self._wake()
+            self.wake()
 
         self.under_way += 1
-        self._opening(url, self._route, self._clock.deadline(within), self._max_message_bytes, hand_over)
+        self.opening(url, self.route, self.clock.deadline(within), self.max_message_bytes, hand_over)
 
     def outcome(self, seconds: float = 0.0) -> tuple[Tag, Connection | BinanceError] | None:
         """Return how an attempt has ended, and what it was dialled with; wait at most so many seconds for one."""

@@ -55,14 +55,12 @@ def read_head(stream: ByteStream, deadline: Deadline) -> Head:
     Raises `HeadError`, or an `OSError` such as `TimeoutError` or `EndOfStream`.
     """
     head = bytearray()
-    first_line_is_through = False
     while not head.endswith((b"\n\r\n", b"\n\n")):
         if len(head) >= MAX_HEAD_BYTES:
             raise HeadError(f"its headers are longer than {MAX_HEAD_BYTES} bytes")
         head += stream.receive(1, deadline)
-        if not first_line_is_through and head.endswith(b"\n"):
+        if head.endswith(b"\n") and head.index(b"\n") == len(head) - 1:
             parse_head(bytes(head))  # what is not HTTP need not have an empty line
-            first_line_is_through = True
     return parse_head(bytes(head))
 
 
