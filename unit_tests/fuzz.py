@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from source_binance_futures.binance.clock import Clock
-from source_binance_futures.binance.errors import BinanceError, ConnectFailed, UnreadableAnswer, refusal
+from source_binance_futures.binance.errors import BinanceError, ConnectFailed, RateLimited, UnreadableAnswer, refusal
 from source_binance_futures.binance.market_stream.messages import (
     NoBookTicker,
     book_ticker_record,
@@ -37,7 +37,7 @@ from source_binance_futures.binance.websocket_api.prices import fault_of_row, pa
 
 from .sockets import PATIENCE, AnsweringServer, ScriptedStream, frame, route_to
 from .test_messages import BOOK_TICKER
-from .test_prices import ROW, WEIGHT
+from .test_prices import NOW, ROW, WEIGHT
 
 Pieces = list[bytes]  # of one stream, as they arrive
 
@@ -85,7 +85,8 @@ def damaged(sound: SearchStrategy[bytes]) -> SearchStrategy[Pieces]:
 odd_texts = st.one_of(
     st.text(max_size=20),
     st.from_regex(r"[0-9]{0,40}", fullmatch=True),
-    st.sampled_from(["websocket", "Upgrade", "5", "-1", "Mon, 01 Jan 2026 00:00:00 +99999999999999999999"]),
+    st.sampled_from(["websocket", "Upgrade", "5", "-1"]),
+    st.from_regex(r"(Mon, )?\d{1,3} (Jan|13) \d{1,30} \d\d:\d\d:\d\d (GMT|[+-]\d{1,25})", fullmatch=True),
     st.integers(0, 40).map(lambda size: "x" * (size or 70_000)),  # rarely more than a head may have
 ).map(lambda text: text.encode("utf-8", "surrogatepass"))
 
@@ -181,7 +182,10 @@ def check_handshake(pieces: Pieces) -> None:
 
 
 def check_retry_after(pieces: Pieces) -> None:
-    said(refusal("host", 429, {"retry-after": b"".join(pieces).decode("latin-1")}, 0.0))
+    limited = refusal("host", 429, {"retry-after": b"".join(pieces).decode("latin-1")}, NOW)
+    assert isinstance(limited, RateLimited)
+    assert NOW <= limited.retry_at <= NOW + 7 * 86400
+    said(limited)
 
 
 def check_proxy(scheme: str) -> Callable[[Pieces], None]:

@@ -6,8 +6,6 @@ import email.utils
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from source_binance_futures.binance import errors
 from source_binance_futures.binance.errors import (
@@ -221,24 +219,3 @@ def test_no_ban_lasts_for_ever(value: str) -> None:
     assert isinstance(limited, RateLimited)
     assert NOW + WEEK - 60 < limited.retry_at <= NOW + WEEK
     assert "has banned this IP address and answers again after 2" in str(limited)
-
-
-zones = st.one_of(st.just("GMT"), st.from_regex(r"[+-][0-9]{1,25}", fullmatch=True))
-dates = st.builds(
-    "{}, {} {} {} {}:{}:{} {}".format,
-    st.sampled_from(["Mon", "", "x"]),
-    st.integers(-1, 40),
-    st.sampled_from(["Jan", "Feb", "jan", "13", ""]),
-    st.one_of(st.integers(-10, 12000), st.integers(0, 10**30)),
-    st.integers(-1, 30),
-    st.integers(-1, 70),
-    st.one_of(st.integers(-1, 70), st.text(max_size=3)),
-    zones,
-)
-
-
-@given(st.one_of(st.text(), dates, st.from_regex(r"\s*[0-9]*\s*")))
-def test_any_retry_after_is_a_number_of_seconds(value: str) -> None:
-    limited = refusal(HOST, 429, {"retry-after": value}, NOW)
-    assert isinstance(limited, RateLimited)
-    assert NOW - 1 <= limited.retry_at <= NOW + WEEK
