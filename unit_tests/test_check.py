@@ -22,6 +22,7 @@ def test_a_name_that_binance_does_not_list_is_wrong(symbol: str, says: str) -> N
     wrong, doubtful = misspelt([symbol], LISTED, SHOWN)
     assert wrong == f"`book_ticker_symbols`: {says} Correct or remove the names."
     assert doubtful is None
+    assert misspelt([], LISTED, SHOWN) == (None, None), "where nothing is silent"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,3 @@ def test_a_silent_name_is_always_named(symbol: str, listed: set[str], shown: set
     assert wrong is None
     assert doubtful is not None
     assert doubtful.startswith(f"`book_ticker_symbols`: {says}")
-
-
-def test_where_nothing_is_silent_nothing_is_said() -> None:
-    assert misspelt([], LISTED, SHOWN) == (None, None)
