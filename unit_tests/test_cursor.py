@@ -134,7 +134,7 @@ class Story(NamedTuple):
     taken: list[int]
     known: int | None = None  # the state's id, with NOW as its time
     restart: tuple[Any, ...] = ()  # `before`, `after`, and from when to when something was left out, in ms after NOW
-    lapsed: tuple[int, int] | None = None  # the same of what was left out although it was newer
+    left_out: tuple[int, int] | None = None  # the same of what was left out although it was newer
     at_end: tuple[int, int] | None = None  # and of what may have become a restart
 
 
@@ -166,17 +166,17 @@ STORIES = {
         [1001, 10, 11],
         known=1000,
         restart=(1001, 10, 1, 2 + MINUTE),
-        lapsed=(3 + MINUTE, 3 + MINUTE),
+        left_out=(3 + MINUTE, 3 + MINUTE),
     ),
     "a higher id in between ends the suspicion": Story(
-        [(1000, 0), (7, 1), (1001, 2), (8, 2 * MINUTE)], [1000, 1001], lapsed=(1, 1), at_end=(2 * MINUTE, 2 * MINUTE)
+        [(1000, 0), (7, 1), (1001, 2), (8, 2 * MINUTE)], [1000, 1001], left_out=(1, 1), at_end=(2 * MINUTE, 2 * MINUTE)
     ),
     "an equal id in between does not": Story([(1000, 0), (7, 1), (1000, 2 * MINUTE)], [1000], at_end=(1, 1)),
     "lower ids that were newer and came to no restart": Story(
-        [(7, 10), (8, 5), (9, 12), (10, 11), (1001, 20)], [1001], known=1000, lapsed=(5, 12)
+        [(7, 10), (8, 5), (9, 12), (10, 11), (1001, 20)], [1001], known=1000, left_out=(5, 12)
     ),
-    "two lapses that nobody took are one": Story(
-        [(1000, 0), (7, 1), (8, 3), (1001, 4), (9, 5), (10, 8), (1002, 9)], [1000, 1001, 1002], lapsed=(1, 8)
+    "two spans that nobody took are one": Story(
+        [(1000, 0), (7, 1), (8, 3), (1001, 4), (9, 5), (10, 8), (1002, 9)], [1000, 1001, 1002], left_out=(1, 8)
     ),
     "what may have become a restart": Story([(1000, 0), (7, 1), (8, 2)], [1000], at_end=(1, 2)),
     "the id of the state is no lower one": Story([(1000, 1)], [], known=1000),
@@ -204,10 +204,10 @@ def test_which_lower_ids_are_of_a_counter_that_began_anew(name: str) -> None:
     restart = [*story.restart[:2], *map(at, story.restart[2:])]
     assert cursor.restarts == ([Restart("BTCUSD_PERP", *restart)] if restart else [])
     assert cursor.state()["u"] == {**known, "BTCUSD_PERP": [story.known, *story.taken][-1]}
-    for expected, at_end in ((story.lapsed, False), (story.at_end, True), (None, True)):
-        assert set(cursor.lapsed) == ({"BTCUSD_PERP"} if expected and not at_end else set())
-        lapses = {} if expected is None else {"BTCUSD_PERP": tuple(map(at, expected))}
-        assert cursor.take_lapses(at_end=at_end) == lapses, "each is reported once"
+    for expected, at_end in ((story.left_out, False), (story.at_end, True), (None, True)):
+        assert set(cursor.left_out) == ({"BTCUSD_PERP"} if expected and not at_end else set())
+        left_out = {} if expected is None else {"BTCUSD_PERP": tuple(map(at, expected))}
+        assert cursor.take_left_out(at_end=at_end) == left_out, "each is reported once"
 
 
 @pytest.mark.parametrize(("transaction_time", "is_believed"), [(LATEST, True), (LATEST + 1, False)])
@@ -263,7 +263,7 @@ def test_without_a_time_what_the_old_counter_follows_was_heard_twice(in_between:
     for second, update_id in ((1, 7), (40, in_between), (62, 8)):
         hear(cursor, second, update_id, None)
     assert not cursor.restarts
-    assert cursor.take_lapses(at_end=True) == {}
+    assert cursor.take_left_out(at_end=True) == {}
 
 
 @pytest.mark.parametrize("absurd", [NOW + 20 * MINUTE, LATEST])
@@ -285,10 +285,10 @@ def test_a_contract_with_nothing_but_lower_ids_in_a_whole_sync_is_counted(transa
     assert not cursor.advance("ETHUSD_PERP", 5, transaction_time)
     assert cursor.only_lower == {"BTCUSD_PERP": 4}
     expected = {"BTCUSD_PERP": (NOW, NOW + 3000)} if transaction_time is None else {}
-    assert cursor.take_lapses(at_end=True) == expected, "what may be newer is missing, what is older is not"
+    assert cursor.take_left_out(at_end=True) == expected, "what may be newer is missing, what is older is not"
     assert cursor.advance("BTCUSD_PERP", 1001, NOW)
     assert cursor.only_lower == {}
-    assert cursor.take_lapses(at_end=True) == {}
+    assert cursor.take_left_out(at_end=True) == {}
 
 
 def test_the_newest_read_that_gave_rows_stays_in_the_state() -> None:

@@ -398,19 +398,19 @@ def test_lower_ids_that_are_newer_are_told_where_higher_ones_follow_within_a_min
     assert f"{BTC} only: newer updates had lower ids than older ones" in found[2]
     assert timed(made, frame(1002, T=MS + 5000), at=4000) == [(1002, 4000)], "its promise begins anew"
     assert made.tally.gaps == [pytest.approx(2.001)]
-    assert list(made.lapses(at_end=True)) == [], "told once"
+    assert list(made.left_out(at_end=True)) == [], "reported once"
 
 
 @pytest.mark.parametrize("made", [selection(), selection(BTCUSD_PERP=1000)])
 def test_lower_ids_that_are_newer_are_told_where_the_window_ends_within_a_minute(made: Selection) -> None:
     timed(made, frame(1000, T=MS), frame(5, T=MS + 1000), frame(6, T=MS + 1000))
-    assert list(made.lapses()) == []
-    (told,) = made.lapses(at_end=True)
+    assert list(made.left_out()) == []
+    (told,) = made.left_out(at_end=True)
     assert "Gap of 0.001 seconds" in told
     assert f"{BTC} only: " in told
 
 
-def test_two_lapses_of_one_read_are_told_as_one_and_what_is_heard_twice_is_none() -> None:
+def test_two_spans_left_out_of_one_read_are_one_gap_and_a_duplicate_is_none() -> None:
     made = selection(BTCUSD_PERP=999)
     payloads = [
         frame(at, T=MS + time) for at, time in ((1000, 0), (5, 10), (1001, 20), (6, 30), (1002, 40), (1001, 20))
@@ -420,7 +420,7 @@ def test_two_lapses_of_one_read_are_told_as_one_and_what_is_heard_twice_is_none(
     (told,) = (each for each in found if isinstance(each, str))
     assert "Gap of 0.021 seconds" in told
     timed(made, frame(1000, T=MS), frame(999, T=MS))
-    assert list(made.lapses(at_end=True)) == []
+    assert list(made.left_out(at_end=True)) == []
 
 
 def test_only_reads_that_brought_something_new_are_heard_of() -> None:

@@ -92,13 +92,13 @@ def test_event_times_that_are_none_are_not_shown(first: object, last: object) ->
 
 def test_the_longest_pause_is_between_two_reads_in_the_order_of_their_clock() -> None:
     tally = Tally()
-    assert (tally.longest_pause, tally.heard_at_us) == (None, None)
+    assert (tally.longest_pause, tally.newest_read_us) == (None, None)
     pauses = []
     for at in (5, 3, 6, 16, 17):  # the second was kept by a standby, and comes later than it was read
-        tally.heard(at * 1_000_000)
+        tally.record_read(at * 1_000_000)
         pauses.append(tally.longest_pause)
     assert pauses == [None, 0.0, 1.0, 10.0, 10.0]
-    assert tally.heard_at_us == 17_000_000
+    assert tally.newest_read_us == 17_000_000
 
 
 def test_every_ten_seconds_in_the_first_minute_and_every_minute_after() -> None:

@@ -355,11 +355,11 @@ class Capture:
 
     def tell_summary(self) -> None:
         """The last words of a sync: what came, what was left out, what is missing."""
-        self._check_own_streams(self._tally.heard_at_us or 0, at_end=True)
+        self._check_own_streams(self._tally.newest_read_us or 0, at_end=True)
         self._compare_clocks()
         for note in self._selection.take_notes(self._clock.epoch()):
             self._logger.info(note)
-        for sentence in self._selection.lapses(at_end=True):
+        for sentence in self._selection.left_out(at_end=True):
             self._logger.warning(sentence)
         only_lower = self._cursor.only_lower
         if only_lower:

@@ -91,7 +91,7 @@ class Cursor:
         self._newest_time = max(newest_transaction_time or 0, EARLIEST_TIME - 1)
         self._seen: dict[str, int] = {}
         self._lower: dict[str, _Lower] = {}
-        self._lapses: dict[str, tuple[int, int]] = {}
+        self._left_out: dict[str, tuple[int, int]] = {}
         self._symbols = len(self._inherited)  # inherited or seen
         self._received_at_us = self._now = 0  # of the read under way: our clock; the exchange's, in ms
         self._latest_time = LATEST_TIME
@@ -181,24 +181,24 @@ class Cursor:
         """A higher id came, so the lower ones were of no restart. If they were newer, they have been left out."""
         lower = self._lower.pop(symbol)
         if lower.is_newer and lower.span:
-            self._lapses[symbol] = _widened(self._lapses.get(symbol), *lower.span)
+            self._left_out[symbol] = _widened(self._left_out.get(symbol), *lower.span)
 
     @property
-    def lapsed(self) -> Collection[str]:
-        """The symbols of which `take_lapses` would return something."""
-        return self._lapses.keys()
+    def left_out(self) -> Collection[str]:
+        """The symbols of which `take_left_out` would return something."""
+        return self._left_out.keys()
 
-    def take_lapses(self, *, at_end: bool = False) -> dict[str, tuple[int, int]]:
+    def take_left_out(self, *, at_end: bool = False) -> dict[str, tuple[int, int]]:
         """Return when updates were left out because of lower ids: first and last moment (ms) by symbol, each once.
 
         `at_end`: also if a minute has not passed yet, since no more updates will come.
         """
         for symbol, lower in self._lower.items() if at_end else ():
             if lower.span and (lower.is_newer or lower.is_only):
-                self._lapses[symbol] = _widened(self._lapses.get(symbol), *lower.span)
+                self._left_out[symbol] = _widened(self._left_out.get(symbol), *lower.span)
                 lower.span = None
-        lapses, self._lapses = self._lapses, {}
-        return lapses
+        left_out, self._left_out = self._left_out, {}
+        return left_out
 
     @property
     def only_lower(self) -> dict[str, int]:

@@ -69,7 +69,7 @@ class Selection:
                 yield self._finished(batch, records)
             raise
         if self.tally.emitted > emitted:
-            self.tally.heard(batch.received_at_us)
+            self.tally.record_read(batch.received_at_us)
         if records:
             self.tally.last_event_time = records[-1]["event_time"]
             yield self._finished(batch, records)
@@ -212,7 +212,7 @@ class Selection:
         self._cursor.written(batch.received_at_us)
         self.coverage.rows_of(batch.feed, batch.received_at_us)
         new = self._cursor.restarts[self._restarts_told :]
-        uncovered = {restart.symbol for restart in new if restart.since is not None}.union(self._cursor.lapsed)
+        uncovered = {restart.symbol for restart in new if restart.since is not None}.union(self._cursor.left_out)
         for record in records if uncovered else ():
             if record["symbol"] in uncovered:
                 record["covered_since_us"] = None
@@ -229,10 +229,10 @@ class Selection:
             if restart.since is not None and restart.until is not None:
                 cause = "it took so long to be sure of the restart"
                 yield self._miss_contract(restart.symbol, restart.since / 1000, restart.until / 1000, cause)
-        yield from self.lapses()
+        yield from self.left_out()
 
-    def lapses(self, *, at_end: bool = False) -> Iterator[str]:
+    def left_out(self, *, at_end: bool = False) -> Iterator[str]:
         """Sentences about updates that were left out: their ids were lower, and no restart came of it."""
-        for symbol, (since, until) in self._cursor.take_lapses(at_end=at_end).items():
+        for symbol, (since, until) in self._cursor.take_left_out(at_end=at_end).items():
             cause = "newer updates had lower ids than older ones, too shortly to be sure of a restart"
             yield self._miss_contract(symbol, since / 1000, (until + 1) / 1000, cause)

@@ -34,7 +34,7 @@ class Tally:
     gaps: list[float] = field(default_factory=list)  # their lengths in seconds
     silences: list[float] = field(default_factory=list)
     longest_pause: float | None = None  # seconds between two reads that brought updates
-    heard_at_us: int | None = None
+    newest_read_us: int | None = None
     first_event_time: object = None
     last_event_time: object = None
 
@@ -52,11 +52,11 @@ class Tally:
         """Count a gap or a silence."""
         (self.silences if isinstance(gap, Silence) else self.gaps).append(gap.seconds)
 
-    def heard(self, received_at_us: int) -> None:
+    def record_read(self, received_at_us: int) -> None:
         """Record a read that brought updates. One that the standby has kept comes here later than it was read."""
-        if self.heard_at_us is not None:
-            self.longest_pause = max((received_at_us - self.heard_at_us) / 1e6, self.longest_pause or 0.0)
-        self.heard_at_us = max(received_at_us, self.heard_at_us or 0)
+        if self.newest_read_us is not None:
+            self.longest_pause = max((received_at_us - self.newest_read_us) / 1e6, self.longest_pause or 0.0)
+        self.newest_read_us = max(received_at_us, self.newest_read_us or 0)
 
     @property
     def only_malformed(self) -> bool:

@@ -100,7 +100,7 @@ EXCUSED: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ),
         ("max(self._exchange_ahead_us", "0", "1", "-1", MICROSECOND),
     ),
-    "streams/summary": (("self.heard_at_us or 0", "0", "1", "-1", MICROSECOND),),
+    "streams/summary": (("self.newest_read_us or 0", "0", "1", "-1", MICROSECOND),),
     "streams/cursor": (
         (
             "is int and self._newest_time",
