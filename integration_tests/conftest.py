@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from .harness.connector import COMMAND, Connector
-from .harness.patience import FACTOR, patient
 from .harness.warm import share
 from .warehouse.databases import DUCKDB, POSTGRES, Warehouse
 from .warehouse.examples import Tables, both_databases, example_tables
@@ -56,11 +55,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.slow)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The files that take longest begin first. Where tests may take longer, so may each of them (`timeout`)."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest begin first."""
     items.sort(key=lambda item: REAL_TIME.index(item.path.stem) if item.path.stem in REAL_TIME else len(REAL_TIME))
-    if FACTOR != 1:
-        whole = patient(float(config.getini("timeout")))
-        for item in items:
-            if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(whole))

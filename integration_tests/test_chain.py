@@ -21,10 +21,9 @@ from local_exchange import LocalExchange, NoAnswer
 
 from .harness.accounts import EVERY_COIN_M
 from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, catalog
-from .harness.patience import patient
 from .harness.warm import CONNECTOR, warm_command
 
-DEADLINE = patient(240.0)
+DEADLINE = 240.0
 WINDOWS = 4
 OWN_ROW = b'"stream":"book_tickers","data"'
 OWN_STATE = b'"stream_state":{"version"'
@@ -36,7 +35,7 @@ OLD_STATE = {
 OFTEN = f"from source_binance_futures.streams import book_tickers as it; it.CHECKPOINT_EVERY = 1.0; {CONNECTOR}"
 RUN = "import sys; from source_binance_futures import chain; sys.exit(chain.main(sys.argv[2:], sys.argv[1].split('@')))"
 
-pytestmark = pytest.mark.timeout(patient(300))
+pytestmark = pytest.mark.timeout(300)
 
 
 @contextmanager

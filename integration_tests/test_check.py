@@ -21,8 +21,7 @@ from source_binance_futures.check import FIRST_UPDATE_WITHIN, answer_by, failure
 from source_binance_futures.config import Config
 from unit_tests.virtual_time import VirtualTime
 
-from .harness.connector import Connector, Output
-from .harness.patience import SOON
+from .harness.connector import DEADLINE, Connector, Output
 from .harness.warm import CONNECTOR
 
 WITHIN = 15.0  # seconds, which are promised
@@ -122,7 +121,7 @@ def test_one_sentence_for_what_does_not_work(name: str, caplog: pytest.LogCaptur
 
         def pass_by() -> None:
             if case.listens:
-                exchange.wait_for(both_are_met, SOON)
+                exchange.wait_for(both_are_met, DEADLINE)
                 TIME.pass_by(FIRST_UPDATE_WITHIN)
 
         passing = threading.Thread(target=pass_by)

@@ -16,10 +16,9 @@ from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.websocket_api.client import WebSocketApi
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
 
-from .harness.connector import Connector
+from .harness.connector import DEADLINE, Connector
 from .harness.failing import Capture
 from .harness.listening import listen_to
-from .harness.patience import SOON
 
 MIB = 2**20
 FRAGMENT = b"\x01\x7f" + (512 * 1024).to_bytes(8, "big") + b"x" * 512 * 1024
@@ -42,7 +41,7 @@ def test_it_is_left_with_the_right_code_and_the_capture_goes_on(exchange: LocalE
     with listen_to(exchange) as listener:
         listener.wait_for_updates(50)
         hostile = exchange.fault("raw", data=data)
-        exchange.wait_for(lambda: not hostile.is_open, SOON)
+        exchange.wait_for(lambda: not hostile.is_open, DEADLINE)
         listener.wait_for(lambda: listener.gaps)
         listener.wait_for_updates(50)
     assert hostile.close_code == code
@@ -76,9 +75,9 @@ def test_an_answer_of_more_than_16_mib_is_refused(exchange: LocalExchange) -> No
     seen: list[int | None] = []
 
     def watch() -> None:
-        connection = exchange.wait_for(lambda: exchange.api_connections, SOON)[0]
-        exchange.wait_for(lambda: not connection.is_open, SOON)
-        exchange.wait_for(lambda: connection.close_code, SOON)
+        connection = exchange.wait_for(lambda: exchange.api_connections, DEADLINE)[0]
+        exchange.wait_for(lambda: not connection.is_open, DEADLINE)
+        exchange.wait_for(lambda: connection.close_code, DEADLINE)
         seen.append(connection.close_code)
 
     watcher = threading.Thread(target=watch)
@@ -118,7 +117,7 @@ def test_the_memory_of_the_process_stays_bounded(cold_connector: Connector, exch
             b"\x89\x00" * 100_000,
         ]
         for position, data in enumerate(barrage):
-            connection = exchange.wait_for(lambda: exchange.connections, SOON)[0]
+            connection = exchange.wait_for(lambda: exchange.connections, DEADLINE)[0]
             if position == 0:
                 exchange.endless_handshake_headers()
             exchange.fault("raw", connection, data=data)

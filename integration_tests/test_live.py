@@ -23,7 +23,7 @@ import trustme
 from local_exchange import LocalExchange
 from source_binance_futures.live.expectations import EXPECTATIONS
 
-from .harness.patience import SOON
+from .harness.connector import DEADLINE
 
 ROOT = Path(__file__).resolve().parents[1]
 LIVE = (sys.executable, "-m", "source_binance_futures.live")
@@ -49,7 +49,7 @@ def command(exchange: LocalExchange, minutes: str, folder: Path, *, usds_margine
 
 def run(words: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        words, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, timeout=SOON * 3, check=False
+        words, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, timeout=DEADLINE * 3, check=False
     )
 
 
@@ -94,9 +94,9 @@ def test_ctrl_c_ends_it_with_what_it_has(exchange: LocalExchange, tmp_path: Path
     words = command(exchange, LONG, tmp_path)
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
-            exchange.wait_for(lambda: len(exchange.requests) >= 5, SOON)
+            exchange.wait_for(lambda: len(exchange.requests) >= 5, DEADLINE)
             process.send_signal(signal.SIGINT)
-            stdout, stderr = process.communicate(timeout=SOON)
+            stdout, stderr = process.communicate(timeout=DEADLINE)
         finally:
             process.kill()
     assert process.returncode == 0, stderr
@@ -172,7 +172,7 @@ def test_make_live_asks_production_for_three_minutes_unless_told_otherwise() -> 
         inherited = {name: value for name, value in os.environ.items() if name not in of_this_make}
         make = ["make", "--dry-run", "live", *arguments]
         output = subprocess.run(
-            make, cwd=ROOT, env=inherited | variables, capture_output=True, text=True, timeout=SOON, check=True
+            make, cwd=ROOT, env=inherited | variables, capture_output=True, text=True, timeout=DEADLINE, check=True
         )
         return output.stdout.rstrip().split(" -m source_binance_futures.live ")[-1]
 

@@ -22,9 +22,8 @@ from source_binance_futures.binance.websocket_api.prices import WeightBudget
 from source_binance_futures.config import Config
 from unit_tests.virtual_time import VirtualTime
 
-from .harness.connector import INCREMENTAL, Connector, Output
+from .harness.connector import DEADLINE, INCREMENTAL, Connector, Output
 from .harness.listening import Listener, free_port, listen_to
-from .harness.patience import SOON
 from .harness.proxies import STARTS_WITHIN, Client, Proxy, http_proxy, scripted_proxy, socks5_proxy
 
 ELSEWHERE = "127.1"  # this machine, but not written as such: the environment's proxies are for it too
@@ -235,7 +234,7 @@ def test_which_proxy_is_used(
     listens(exchange, Route(urls[own] if own else None), ELSEWHERE)
     address = f"{ELSEWHERE}:{exchange.port}"
     if used == "http":  # which writes its log later
-        exchange.wait_for(lambda: address in plain["http"].asked, SOON)
+        exchange.wait_for(lambda: address in plain["http"].asked, DEADLINE)
     assert [name for name, proxy in plain.items() if address in proxy.asked] == [used] * bool(used)
 
 
@@ -280,7 +279,7 @@ def test_a_connection_through_a_proxy_is_lost_and_comes_back(exchange: LocalExch
     with listen_to(exchange, standby=True, route=Route(f"socks5h://127.0.0.1:{socks.port}")) as listener:
         listener.wait_for(lambda: listener.state == "covered")
         exchange.fault("rst")
-        exchange.wait_for(lambda: len(exchange.handshakes) == 3, SOON)
+        exchange.wait_for(lambda: len(exchange.handshakes) == 3, DEADLINE)
         listener.wait_for_updates(100)
     assert (listener.account.lost, listener.gaps) == (0, [])
 

@@ -23,7 +23,6 @@ from local_exchange import LocalExchange
 from .harness.connector import PROXY_VARIABLES, ROOT
 from .harness.local_command import write
 from .harness.markdown import blocks_of
-from .harness.patience import patient
 from .warehouse.databases import DUCKDB, Row, duckdb_warehouse, pyairbyte_python
 from .warehouse.loading import code_of_docs
 
@@ -35,9 +34,7 @@ pytestmark = [
 RATE = 200.0
 WINDOW_SECONDS = 3
 LONGER_THAN_A_WINDOW = 8.0
-DEADLINE = patient(
-    240.0
-)  # seconds: importing PyAirbyte takes ten of a quiet machine, and many times that on a busy one
+DEADLINE = 240.0  # seconds: importing PyAirbyte takes ten of a quiet machine, and many times that on a busy one
 
 
 def test_ctrl_c_loads_what_the_open_window_has_read(tmp_path: Path) -> None:

@@ -30,9 +30,6 @@ from .warehouse.odd_market import (
     fill,
 )
 
-QUERIES = ["spread", "time_weighted", "bars", "latency", "basis", "asof", "holes", "latest_book", "duplicates"]
-HOUR = at(0)
-
 
 @pytest.fixture
 def market(tables: Tables) -> Tables:
@@ -79,63 +76,6 @@ def test_quotes(market: Tables) -> None:
     ]
 
 
-def test_spread(market: Tables) -> None:
-    assert market.run("spread") == [
-        # newest mid, mean spread, updates
-        (EMPTY, None, None, 1),
-        (SOUND, "100.15", 22.436623, 4),
-        (NULL, "7", 2391.774892, 5),
-        (ONE_SIDED, None, 10_000, 5),
-        (QUIET, "85", 241.103849, 2),
-        (DUPLICATE, "0.7", 3928.571429, 4),
-        (ONCE, "0.00000101", 198.019802, 1),
-    ]
-
-
-def test_time_weighted(market: Tables) -> None:
-    """The last quote of each contract stands for no time, one that is one-sided counts for nothing."""
-    assert market.run("time_weighted") == [
-        # spread, mid, seconds
-        (SOUND, HOUR, 39.298117, 100.586719, 64),
-        (NULL, HOUR, 2678.571429, 7.5, 2),
-        (ONE_SIDED, HOUR, 10_000, 1, 1),
-        (QUIET, HOUR, 246.91358, 81, 240),
-        (DUPLICATE, HOUR, 3333.333333, 0.6, 1),
-    ]
-
-
-def test_bars(market: Tables) -> None:
-    assert market.run("bars") == [
-        # open, high, low, close, updates, covered
-        (EMPTY, at(60), None, None, None, None, 1, False),
-        (SOUND, at(60), "100.1", "100.6", "99.9", "100.6", 3, True),
-        (SOUND, at(120), "100.15", "100.15", "100.15", "100.15", 1, False),
-        (NULL, at(60), "8", "8", "7", "7", 3, False),
-        (ONE_SIDED, at(60), None, "1", "1", None, 5, False),
-        (QUIET, at(60), "81", "81", "81", "81", 1, True),
-        (QUIET, at(120), "81", "81", "81", "81", 0, True),
-        (QUIET, at(180), "81", "81", "81", "81", 0, True),
-        (QUIET, at(240), None, None, None, None, 0, False),
-        (QUIET, at(300), "85", "85", "85", "85", 1, False),
-        (DUPLICATE, at(60), "0.6", "0.7", "0.6", "0.7", 4, False),
-        (ONCE, at(60), "0.00000101", "0.00000101", "0.00000101", "0.00000101", 1, False),
-    ]
-
-
-def test_latency(market: Tables) -> None:
-    assert market.run("latency") == [
-        # updates, least, median, 99 of 100, most
-        (EMPTY, HOUR, 1, 2, 2, 2, 2),
-        (SOUND, HOUR, 4, 2, 2, 2, 2),
-        (NULL, HOUR, 4, 2, 2, 2, 2),
-        (ONE_SIDED, HOUR, 5, 2, 2, 2, 2),
-        (QUIET, HOUR, 2, 2, 2, 2, 2),
-        (DUPLICATE, HOUR, 4, 2, 2, 3.94, 4),
-        (ONCE, HOUR, 1, 2, 2, 2, 2),
-        (None, HOUR, 1, 2, 2, 2, 2),
-    ]
-
-
 def test_latency_by_the_hour_and_with_a_clock_behind(tables: Tables) -> None:
     tables.create_views()
     tables.insert(
@@ -164,19 +104,6 @@ def test_basis(market: Tables) -> None:
     ]
 
 
-def test_latest_book(market: Tables) -> None:
-    assert market.query(sql_of("latest_book")) == [
-        # as text: with the zeros that were sent
-        (EMPTY, "", "", "", "", at(60)),
-        (SOUND, "100.10", "1", "100.20", "3", at(125)),
-        (NULL, "6", "1", "8", "3", at(62)),
-        (ONE_SIDED, "2000.0", "1", "0.0", "3", at(64)),
-        (QUIET, "84", "1", "86", "3", at(300)),
-        (DUPLICATE, "0.5", "1", "0.9", "3", at(61)),
-        (ONCE, "0.00000100", "1", "0.00000102", "3", at(60)),
-    ]
-
-
 def test_duplicates_are_found_and_removed(market: Tables) -> None:
     """Rows without an id are nobody's copies; of the copies the one that covers most stays."""
     market.insert(book_ticker(None, 65, 64, "5", "6"), book_ticker(NULL, None, 63, "5", "6"))
@@ -189,7 +116,7 @@ def test_duplicates_are_found_and_removed(market: Tables) -> None:
     for _ in range(2):
         before.remove((DUPLICATE, 30))
     assert _counted(market.query("SELECT symbol, u FROM book_tickers")) == _counted(before)
-    (kept,) = market.query(f"SELECT covered_since_us, _airbyte_raw_id FROM book_tickers WHERE u = {30}")
+    (kept,) = market.query("SELECT covered_since_us, _airbyte_raw_id FROM book_tickers WHERE u = 30")
     first = MARKET.index(DUPLICATE_ROWS[0]) + 1
     assert kept == (1_000_000, f"raw{first:06}")
 
@@ -205,13 +132,6 @@ def test_a_narrower_copy_goes_though_it_was_loaded_first(tables: Tables) -> None
     tables.query(sql_of("remove_duplicates"))
 
     assert tables.query("SELECT covered_since_us FROM book_tickers") == [(30_000_000,)]
-
-
-@pytest.mark.parametrize("name", QUERIES)
-def test_empty_tables_give_no_rows(tables: Tables, name: str) -> None:
-    tables.create_views()
-
-    assert tables.run(name) == []
 
 
 def test_prices_within_the_limits_are_exact(tables: Tables) -> None:

@@ -284,9 +284,11 @@ def test_bars_say_where_a_hole_is(tables: Tables) -> None:
         captured(SOUND, 3, 190, 50, bid="14"),
         captured(SOUND, 4, 370, 250, bid="20"),
         captured(SOUND, 5, 480.5, 250, bid="22"),
+        captured(QUIET, 6, 70, 50, bid="90"),
+        captured(QUIET, 7, 190, 50, bid="92"),
     )
 
-    assert tables.run("bars") == [
+    assert [row for row in tables.run("bars") if row[0] == SOUND] == [
         (SOUND, at(60), "11", "13", "11", "13", 2, True),
         (SOUND, at(120), "13", "13", "13", "13", 0, True),
         (SOUND, at(180), "15", "15", "15", "15", 1, False),

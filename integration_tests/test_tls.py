@@ -18,9 +18,8 @@ from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.transport.sockets import is_public
 from source_binance_futures.binance.transport.tls import tls_context
 
-from .harness.connector import INCREMENTAL, Connector
+from .harness.connector import DEADLINE, INCREMENTAL, Connector
 from .harness.listening import free_port, listen_to
-from .harness.patience import SOON
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def test_a_private_authority_is_accepted_through_ssl_cert_file(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
     with listen_to(exchange, standby=True) as listener:
-        exchange.wait_for(lambda: len(exchange.connections) == 2, SOON)
+        exchange.wait_for(lambda: len(exchange.connections) == 2, DEADLINE)
         listener.wait_for_updates(200)
         exchange.fault("rst")
         listener.wait_for(lambda: listener.market.reconnects == 1)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from .harness.connector import discovered
+from .harness.connector import ROOT, discovered
+from .harness.markdown import blocks_of
 from .warehouse.databases import COLUMN_TYPES, DUCKDB, POSTGRES, Row, Warehouse, pyairbyte_python
 from .warehouse.examples import plain, sql_of
 from .warehouse.loading import CHINESE, LEAN, LISTEN_SECONDS, RATE, SECOND_PRICES, Loaded, load
@@ -117,6 +118,18 @@ def test_sql_runs_over_what_was_loaded(warehouse: Warehouse) -> None:
         assert abs(min(map(Decimal, lows)) - min(mids)) < Decimal("1e-9")
         assert abs(Decimal(closes[-1]) - mids[-1]) < Decimal("1e-9")
     assert warehouse.query(sql_of("duplicates")) == []
+
+
+def test_the_blocks_of_the_page_run_in_order(loaded: Loaded) -> None:
+    """docs/warehouse.md from its first line on, pasted into one DuckDB file: each query finds what it needs."""
+    found = {
+        block.name: loaded.warehouses[DUCKDB].query(block.code)
+        for block in blocks_of(ROOT / "docs" / "warehouse.md")
+        if block.language == "sql"
+    }
+
+    assert len(found) == 8
+    assert sum(bool(rows) for rows in found.values()) >= 3, "spread, bars and the newest book"
 
 
 def _stretches(positions: list[int]) -> list[tuple[int, int]]:

@@ -32,12 +32,11 @@ import jsonschema
 import orjson
 from airbyte_cdk.models import AirbyteMessageSerializer
 
-from .patience import patient
 from .warm import CONNECTOR, warm_command
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL_REFRESH, INCREMENTAL = "full_refresh", "incremental"
-DEADLINE = patient(60.0)  # seconds for a process, its start on a busy machine included
+DEADLINE = 60.0  # seconds for a process, its start on a busy machine included
 COMMAND = (sys.executable, "-m", "source_binance_futures")
 """Where the start is the point, or the number of the process. Else it is started warm."""
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

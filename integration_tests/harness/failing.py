@@ -19,12 +19,11 @@ from local_exchange.streams import own_stream
 
 from .accounts import EVERY_COIN_M, Account
 from .connector import INCREMENTAL, Connector, Running
-from .patience import patient
 
 Kind = Literal["rst", "fin", "close", "cut", "silence", "mute", "shutdown", "slow handshake", "refusal"]
 IMMEDIATE: tuple[Kind, ...] = ("rst", "fin", "close", "cut")
 EVERY_KIND: tuple[Kind, ...] = (*IMMEDIATE, "silence", "mute", "shutdown", "slow handshake", "refusal")
-PATIENCE = patient(60.0)
+PATIENCE = 60.0
 SETTLED_AFTER = 1.0  # seconds of a new connection; before, it cannot vouch for what came over the other
 GAP = re.compile(r"Gap of ([\d.]+) seconds: .* Cause: (.*)\.$")
 

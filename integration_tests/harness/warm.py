@@ -22,10 +22,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from .patience import patient
-
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE = patient(240.0)  # seconds for all imports: PyAirbyte's take ten of a quiet machine
+DEADLINE = 240.0  # seconds for all imports: PyAirbyte's take ten of a quiet machine
 CONNECTOR = "from source_binance_futures.cli import run; run()"
 PYAIRBYTE = (
     "import os; os.environ.update(AIRBYTE_OFFLINE_MODE='1', DO_NOT_TRACK='1'); import airbyte, airbyte.caches, pandas"
