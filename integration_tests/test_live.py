@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from local_exchange import LocalExchange
 from source_binance_futures.live.expectations import EXPECTATIONS
@@ -41,8 +39,8 @@ def exchange() -> Iterator[LocalExchange]:
         yield exchange
 
 
-def command(exchange: LocalExchange, minutes: str, folder: Path, *, usds_margined: bool = True) -> list[str]:
-    environment = exchange.environment(usds_margined=usds_margined)
+def command(exchange: LocalExchange, minutes: str, folder: Path) -> list[str]:
+    environment = exchange.environment(usds_margined=True)
     addresses = [f"--{key.replace('_', '-')}={value}" for key, value in environment.items() if key != "name"]
     return [*LIVE, *addresses, "--minutes", minutes, "--folder", str(folder)]
 
@@ -69,25 +67,6 @@ def test_it_prints_80_columns_and_writes_what_can_be_handed_back(exchange: Local
     for text in (page, file):
         for of_the_user in ("127.0.0.1", str(exchange.port), str(tmp_path), sys.platform, socket.gethostname()):
             assert of_the_user not in text
-
-
-def test_over_tls_and_where_one_address_serves_both_markets(tmp_path: Path) -> None:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    with listed(ssl_context=context, cross_market=True) as exchange:
-        words = command(exchange, SHORT, tmp_path / "live", usds_margined=False)
-        output = run(words, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
-        assert output.returncode == 0, output.stderr
-        refused = run(words, SSL_CERT_FILE="")
-    found = json.loads((tmp_path / "live" / "report.json").read_bytes())["expectations"]
-    verdicts = {each["name"]: each["verdict"] for each in found}
-    held = ("coin_m_address", "usds_m_address", "field_types", "one_symbol")
-    assert {name: verdicts[name] for name in held} == dict.fromkeys(held, "holds")
-    assert verdicts["cross_host"] == verdicts["plain_path"] == verdicts["wrong_path"] == "could not be seen"
-    assert refused.returncode == 1
-    assert "Binance cannot be reached: The secure connection to localhost failed" in refused.stderr
 
 
 def test_ctrl_c_ends_it_with_what_it_has(exchange: LocalExchange, tmp_path: Path) -> None:
