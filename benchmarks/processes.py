@@ -19,20 +19,9 @@ from .flood import ROOT, SYMBOLS
 READ_BYTES = 1 << 20
 RECORD_MARK = b'"type":"RECORD"'
 LONGEST_RUN = 600.0  # seconds
-CATALOG = {
-    "streams": [
-        {
-            "stream": {
-                "name": "book_tickers",
-                "json_schema": {},
-                "supported_sync_modes": ["full_refresh", "incremental"],
-            },
-            "sync_mode": "incremental",
-            "destination_sync_mode": "append",
-            "cursor_field": ["u"],
-        }
-    ]
-}
+BOOK_TICKERS = {"name": "book_tickers", "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]}
+MODES = {"sync_mode": "incremental", "destination_sync_mode": "append", "cursor_field": ["u"]}
+CATALOG = {"streams": [{"stream": BOOK_TICKERS, **MODES}]}
 
 
 @dataclass(frozen=True)

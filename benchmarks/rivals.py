@@ -16,7 +16,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,30 +46,30 @@ class Rival(Stream):
     name = "book_tickers"
     primary_key = None
 
-    def __init__(self, url: str, count: int) -> None:
-        self._url = url
-        self._count = count
+    def __init__(self, records: Iterable[StreamData]) -> None:
+        self._records = records
         self._schema = ResourceSchemaLoader("source_binance_futures").get_schema(self.name)
 
     def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override]  # the CDK's is wrapped in a cache
         return self._schema
 
-
-class Naive(Rival):
     def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
-        connection = websocket.create_connection(self._url)
-        for _ in range(self._count):
-            update = json.loads(connection.recv())["data"]
-            yield book_ticker_record(update, time.time_ns() // 1000, RECEIVED_AT_US)
+        return self._records
 
 
-class CdkAlone(Rival):
-    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
-        updates = [json.loads(payload(symbol)) for symbol in SYMBOLS]
-        for position in range(self._count):
-            update = updates[position % len(updates)]
-            update["u"] = FIRST_UPDATE_ID + position
-            yield book_ticker_record(update, RECEIVED_AT_US, RECEIVED_AT_US)
+def naive(url: str, count: int) -> Iterator[StreamData]:
+    connection = websocket.create_connection(url)
+    for _ in range(count):
+        update = json.loads(connection.recv())["data"]
+        yield book_ticker_record(update, time.time_ns() // 1000, RECEIVED_AT_US)
+
+
+def made_in_memory(_url: str, count: int) -> Iterator[StreamData]:
+    updates = [json.loads(payload(symbol)) for symbol in SYMBOLS]
+    for position in range(count):
+        update = updates[position % len(updates)]
+        update["u"] = FIRST_UPDATE_ID + position
+        yield book_ticker_record(update, RECEIVED_AT_US, RECEIVED_AT_US)
 
 
 class Bound(picows.WSListener):
@@ -125,12 +125,12 @@ class RivalSource(AbstractSource):
         return [self._stream]
 
 
-def read_by_the_cdk(stream: Stream) -> None:
+def read_by_the_cdk(records: Iterable[StreamData]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         config, catalog = Path(folder, "config.json"), Path(folder, "catalog.json")
         config.write_text("{}")
         catalog.write_text(json.dumps(CATALOG))
-        launch(RivalSource(stream), ["read", "--config", str(config), "--catalog", str(catalog)])
+        launch(RivalSource(Rival(records)), ["read", "--config", str(config), "--catalog", str(catalog)])
 
 
 def main() -> None:
@@ -142,7 +142,7 @@ def main() -> None:
     if name == "bound":
         asyncio.run(be_the_bound(url, count))
     else:
-        read_by_the_cdk({"naive": Naive, "cdk": CdkAlone}[name](url, count))
+        read_by_the_cdk({"naive": naive, "cdk": made_in_memory}[name](url, count))
 
 
 if __name__ == "__main__":

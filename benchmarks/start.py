@@ -7,30 +7,19 @@ end of the window to the end of the process; all beside `import airbyte_cdk`.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
 
+from integration_tests.harness.connector import COMMAND, FULL_REFRESH, INCREMENTAL, Connector
 from local_exchange import Delayed, LocalExchange
-
-from .processes import CATALOG
 
 ROUNDS = 10
 SECONDS = 5  # of a window: longer than the imports take, or its end would wait for them
-PRICES = {"name": "symbol_prices", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}
-BOTH = {
-    "streams": [
-        *CATALOG["streams"],
-        {"stream": PRICES, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"},
-    ]
-}
 ONE_PRICE = {"status": 200, "result": [{"symbol": "BTCUSDT", "price": "86136.0", "time": 1790373637547}]}
-CONNECTOR = (sys.executable, "-m", "source_binance_futures", "read")
 
 
 def import_seconds() -> float:
@@ -48,38 +37,26 @@ def windows(
     holes: list[float] = []
     ends: list[float] = []
     last_row: int | None = None
-    with tempfile.TemporaryDirectory() as folder:
-        config, catalog, output = (Path(folder) / name for name in ("config.json", "catalog.json", "sync.jsonl"))
-        config.write_text(json.dumps({"environment": exchange.environment(), "listen_seconds": SECONDS}))
-        catalog.write_text(json.dumps(BOTH))
-        state: list[Path | str] = []
+    state = None
+    config = {"environment": exchange.environment(), "listen_seconds": SECONDS}
+    with tempfile.TemporaryDirectory() as folder, Connector(Path(folder), COMMAND) as connector:
         for _ in range(count):
             if price_delay:
                 exchange.script_answer(Delayed(ONE_PRICE, price_delay))
             before, began = len(exchange.every_connection), time.monotonic()
-            with output.open("wb") as file:
-                process = subprocess.Popen([*CONNECTOR, "--config", config, "--catalog", catalog, *state], stdout=file)
-                exchange.wait_for(lambda: len(exchange.every_connection) > before, 60)  # noqa: B023
-                starts.append(time.monotonic() - began)
-                process.wait(120)
+            running = connector.start_read(config, book_tickers=INCREMENTAL, symbol_prices=FULL_REFRESH, state=state)
+            exchange.wait_for(lambda: len(exchange.every_connection) > before, 60)  # noqa: B023
+            starts.append(time.monotonic() - began)
+            running.process.wait(120)
             ended = time.time_ns() // 1000
-            received, states = rows_and_states(output)
+            output = running.finish(check_records=False)
+            received = [row["received_at_us"] for row in output.records("book_tickers")]
             if last_row is not None:
                 holes.append((received[0] - last_row) / 1e6)
             last_row = received[-1]
             ends.append((ended - last_row) / 1e6)
-            (Path(folder) / "state.json").write_text(json.dumps(states[-1:]))
-            state = ["--state", Path(folder) / "state.json"]
+            state = output.states[-1:]
     return starts, holes, ends
-
-
-def rows_and_states(output: Path) -> tuple[list[int], list[Any]]:
-    """Return when each update was received (microseconds), and the states of the stream."""
-    messages = [json.loads(line) for line in output.read_bytes().splitlines()]
-    records = [message["record"] for message in messages if message["type"] == "RECORD"]
-    received = [record["data"]["received_at_us"] for record in records if record["stream"] == "book_tickers"]
-    states = [message["state"] for message in messages if message["type"] == "STATE"]
-    return received, [s for s in states if s["stream"]["stream_descriptor"]["name"] == "book_tickers"]
 
 
 def show(what: str, seconds: list[float], beside: float) -> None:

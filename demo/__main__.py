@@ -23,7 +23,6 @@ from .warehouse import LoadingFailed, Warehouse
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path("build")
 CONNECTOR_ENVIRONMENT = ROOT / ".venv" / "bin"
-START_TIMEOUT = 20.0
 STOP_TIMEOUT = 5.0
 CONFIGURATION = "Configuration:"
 """The line of the local exchange that tells how to reach it."""
@@ -146,34 +145,18 @@ def _exchange(console: Console, environment: str, logs: Path) -> Iterator[dict[s
         yield config
         return
     log = logs / "exchange.log"
+    command = [str(CONNECTOR_ENVIRONMENT / "python"), "-m", "local_exchange", "--port", "0", "--samples", "off"]
     with ExitStack() as stack:
         with step(console, "Starting a local exchange, a Binance look-alike"):
-            command = [str(CONNECTOR_ENVIRONMENT / "python"), "-m", "local_exchange", "--port", "0", "--samples", "off"]
-            with log.open("w", encoding="utf-8") as output:
-                exchange = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-            stack.callback(_end, exchange)
-            addresses = _configuration(exchange, log)
-        yield {**config, **addresses}
-
-
-def _end(exchange: subprocess.Popen[bytes]) -> None:
-    exchange.terminate()
-    try:
-        exchange.wait(STOP_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        exchange.kill()
-        exchange.wait()
-
-
-def _configuration(exchange: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline and exchange.poll() is None:
-        for line in log.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.startswith(CONFIGURATION) and line.endswith("\n"):
-                configuration: dict[str, Any] = json.loads(line.removeprefix(CONFIGURATION))
-                return configuration
-        time.sleep(0.1)
-    raise LoadingFailed(f"The local exchange did not start; what it said is in {log}.")
+            errors = stack.enter_context(log.open("wb"))
+            exchange = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+            stack.callback(exchange.communicate, timeout=STOP_TIMEOUT)
+            stack.callback(exchange.terminate)
+            assert exchange.stdout is not None
+            told = next((line for line in exchange.stdout if line.startswith(CONFIGURATION)), None)
+            if told is None:
+                raise LoadingFailed(f"The local exchange did not start; what it said is in {log}.")
+        yield {**config, **json.loads(told.removeprefix(CONFIGURATION))}
 
 
 def save(console: Console, picture: Path, title: str) -> None:

@@ -112,7 +112,9 @@ class ExchangeConnection(ServerConnection):
 
     # What is done to it.
 
-    async def inject(self, kind: FaultKind, *, code: int, reason: str, data: bytes, after: float) -> None:
+    async def inject(
+        self, kind: FaultKind, *, code: int = 1001, reason: str = "", data: bytes = b"", after: float = 3.0
+    ) -> None:
         """Let a fault happen, see `FaultInjection.fault`; a closing handshake goes on in the background."""
         self.faults.append(kind)
         if kind in ("fin", "cut", "silence", "mute"):

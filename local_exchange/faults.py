@@ -74,16 +74,7 @@ class FaultInjection(ABC):
             raise LookupError("no market connection is open")
         return next((connection for connection in opened if not connection.faults), opened[0])
 
-    def fault(
-        self,
-        kind: FaultKind,
-        connection: ExchangeConnection | None = None,
-        *,
-        code: int = 1001,
-        reason: str = "",
-        data: bytes = b"",
-        after: float = 3.0,
-    ) -> ExchangeConnection:
+    def fault(self, kind: FaultKind, connection: ExchangeConnection | None = None, **how: Any) -> ExchangeConnection:
         """Let something happen to a connection and return it: by default the oldest open one without a fault so far.
 
         "rst": TCP reset. "fin": end of stream without a close frame. "close": close frame with `code` and `reason`.
@@ -92,7 +83,7 @@ class FaultInjection(ABC):
         LookupError where no market connection is open.
         """
         chosen = connection or self.oldest_connection()
-        self._call(partial(chosen.inject, kind, code=code, reason=reason, data=data, after=after))
+        self._call(partial(chosen.inject, kind, **how))
         return chosen
 
     def lag(self, connection: ExchangeConnection, seconds: float) -> ExchangeConnection:
