@@ -140,7 +140,7 @@ mutants: $(VENV)/.ready ## Break each line of the pure modules (MODULES=config E
 
 .PHONY: fuzz
 fuzz: $(VENV)/.ready ## Fuzz each parser that meets bytes from outside for SECONDS=60
-	@$(BIN)/python -m unit_tests.fuzz --seconds $(SECONDS)
+	@$(BIN)/python -m unit_tests.test_fuzz --seconds $(SECONDS)
 
 .PHONY: clickhouse
 clickhouse: $(VENV)/.ready $(CLICKHOUSE_VENV)/.ready ## Test the SQL for ClickHouse and others (fetches 200 MB)
