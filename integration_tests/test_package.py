@@ -19,7 +19,7 @@ import pytest
 
 from local_exchange import LocalExchange
 
-from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, Connector, Output
+from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, Connector
 
 NAME = "source-binance-futures"
 PACKAGE = "source_binance_futures"
@@ -67,24 +67,6 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment / "bin"
 
 
-@pytest.fixture(scope="module")
-def outputs(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Output]:
-    """All four commands of the protocol, run by the installed console script against the local exchange."""
-    command = [str(installed / NAME)]
-    with (
-        LocalExchange(rate=200, sample_every=None) as exchange,
-        Connector(tmp_path_factory.mktemp("runs"), command) as connector,
-    ):
-        config = {"environment": exchange.environment(), "listen_seconds": 2}
-        running = {
-            "spec": connector.start("spec"),
-            "check": connector.start("check", config),
-            "discover": connector.start("discover", config),
-            "read": connector.start_read(config, book_tickers=INCREMENTAL, symbol_prices=FULL_REFRESH),
-        }
-        return {name: process.finish() for name, process in running.items()}
-
-
 def run(*command: str, cwd: Path | None = None) -> str:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -92,19 +74,14 @@ def run(*command: str, cwd: Path | None = None) -> str:
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
-    files = (file for file in (ROOT / PACKAGE).rglob("*") if file.is_file() and "__pycache__" not in file.parts)
-    schemas = {f"{PACKAGE}/schemas/{file.name}" for file in (ROOT / "schemas").iterdir()}
+    files = [file for file in (ROOT / PACKAGE).rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    expected = {str(file.relative_to(ROOT)): file.read_bytes() for file in files}
+    expected |= {f"{PACKAGE}/schemas/{file.name}": file.read_bytes() for file in (ROOT / "schemas").iterdir()}
 
-    assert built.names() == {str(file.relative_to(ROOT)) for file in files} | schemas
-
-
-@pytest.mark.parametrize(
-    "name", ["spec.yaml", "py.typed", "cli.py", "schemas/book_tickers.json", "schemas/symbol_prices.json"]
-)
-def test_the_wheel_holds(built: Built, name: str) -> None:
-    source = ROOT / name if name.startswith("schemas/") else ROOT / PACKAGE / name
-
-    assert built.read(f"{PACKAGE}/{name}") == source.read_bytes()
+    assert {f"{PACKAGE}/{name}" for name in ("spec.yaml", "py.typed", "cli.py", "schemas/book_tickers.json")} < set(
+        expected
+    )
+    assert {name: built.read(name) for name in built.names()} == expected
 
 
 def test_its_metadata_name_the_command_the_licence_and_the_pythons(built: Built) -> None:
@@ -131,32 +108,14 @@ def test_it_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     assert Path(where.strip()).is_relative_to(installed.parent)
 
 
-def test_every_command_of_the_installed_package_succeeds(outputs: dict[str, Output]) -> None:
-    assert {name: output.exit_code for name, output in outputs.items()} == {
-        "spec": 0,
-        "check": 0,
-        "discover": 0,
-        "read": 0,
-    }
-
-
-def test_spec_and_check_answer(outputs: dict[str, Output]) -> None:
-    (spec,) = outputs["spec"].of_type("SPEC")
-
-    assert "listen_seconds" in spec["connectionSpecification"]["properties"]
-    assert outputs["check"].status[0] == "SUCCEEDED"
-
-
-def test_discover_declares_both_streams_with_their_fields(outputs: dict[str, Output]) -> None:
-    (catalog,) = outputs["discover"].of_type("CATALOG")
-
-    fields = {stream["name"]: set(stream["json_schema"]["properties"]) for stream in catalog["streams"]}
-    assert fields.keys() == {"book_tickers", "symbol_prices"}
-    assert {"symbol", "u", "best_bid_price"} <= fields["book_tickers"]
-    assert fields["symbol_prices"] == {"symbol", "price", "time"}
-
-
-def test_read_gives_records_of_both_streams_and_a_state(outputs: dict[str, Output]) -> None:
-    assert outputs["read"].records("book_tickers")
-    assert outputs["read"].records("symbol_prices")
-    assert outputs["read"].states
+def test_the_installed_command_reads_both_streams(installed: Path, tmp_path: Path) -> None:
+    with (
+        LocalExchange(rate=200, sample_every=None) as exchange,
+        Connector(tmp_path, [str(installed / NAME)]) as connector,
+    ):
+        config = {"environment": exchange.environment(), "listen_seconds": 60, "max_book_tickers": 10}
+        output = connector.read(config, book_tickers=INCREMENTAL, symbol_prices=FULL_REFRESH)
+    assert output.exit_code == 0
+    assert len(output.records("book_tickers")) == 10
+    assert output.records("symbol_prices")
+    assert output.states

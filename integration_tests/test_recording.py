@@ -69,14 +69,13 @@ def test_single_frames_of_2026(connector: Connector) -> None:
     frames = (RECORDINGS / "single_frames_2026.jsonl").read_bytes().splitlines()
     assert len(frames) == 12
     with LocalExchange(rate=0, sample_every=None) as exchange:
-        config = {"environment": exchange.environment(), "book_ticker_pace": "sampled", "listen_seconds": 2}
+        config = {"environment": exchange.environment(), "book_ticker_pace": "sampled", "max_book_tickers": 2}
         running = connector.start_read(config, book_tickers=INCREMENTAL)
         exchange.wait_for(lambda: exchange.connections, DEADLINE)
-        for frame in frames:
-            exchange.push(frame)
+        exchange.push(*frames, b'{"u":1,"s":"LASTUSD_PERP"}')
         output = running.finish()
     assert output.exit_code == 0
     # Of BTCUSD_PERP, only the first frame is new: the others are older, or the same.
-    assert as_sent(output.records("book_tickers")) == [record_of(frames[0])]
+    assert as_sent(output.records("book_tickers")) == [record_of(frames[0]), {"u": 1, "symbol": "LASTUSD_PERP"}]
     (summary,) = [line for line in output.logs("INFO") if line.startswith("Captured")]
     assert "Skipped without loss: 3 known already, 8 of other contracts." in summary
