@@ -65,7 +65,7 @@ AT_ONCE_AFTER = 1.0  # seconds; a wrapper and its process group send the same st
 
 
 def run(args: Sequence[str] | None = None) -> None:
-    """Runs one command of the Airbyte protocol: spec, check, discover or read. Exits where that is not a success."""
+    """Run one command of the Airbyte protocol: spec, check, discover or read. Exits with a code unless it succeeds."""
     args = list(sys.argv[1:] if args is None else args)
     clock = Clock()
     stop = Stop(clock)
@@ -114,9 +114,9 @@ def run(args: Sequence[str] | None = None) -> None:
 
 
 class StopSignals:
-    """Calls `act` with the number of the first stop signal; one that comes a second later or more ends the process.
+    """Calls `act` with the number of the first stop signal; a second or more later, the next one ends the process.
 
-    SIGHUP is left alone where the process was started with it ignored, as nohup does.
+    Leaves SIGHUP alone if the process was started with it ignored, as nohup does.
     """
 
     def __init__(self, clock: Clock, act: Callable[[int], object]) -> None:
@@ -152,17 +152,17 @@ def _unwind(number: int) -> NoReturn:
 
 
 def end_by(number: int) -> NoReturn:
-    """Ends the process by a signal as if nothing had caught it: whoever started it sees -15, and not an exit code."""
+    """End the process by a signal as if nothing had handled it: its parent sees -15, and not an exit code."""
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
     os._exit(128 + number)  # the first process of a container outlives a signal that it does not handle
 
 
 def _open_output(clock: Clock) -> Output:
-    """Stdout as all of the process will write it, with `Output` at its bottom, also where PYTHONUNBUFFERED=1 is set.
+    """Put `Output` under stdout, for all of the process, also with PYTHONUNBUFFERED=1; return it.
 
-    Ends the process where there is no stdout. Puts the empty device where there is no stderr: the next file or socket
-    to be opened would get its number, and whatever is written to stderr.
+    Exits if there is no stdout. Opens the null device if there is no stderr: else the next file or socket would get its
+    number, and whatever is written to stderr.
     """
     if sys.__stdout__ is None:
         report("There is no stdout to write to. Ending here.")

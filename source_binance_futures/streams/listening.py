@@ -1,13 +1,12 @@
-"""The beginning of a window: whom to listen to, and since when. Imports nothing of the CDK, which takes seconds.
+"""Begins a window: what to listen to, and since when. Imports nothing of the CDK, which takes seconds.
 
-A `read` begins here, before anything heavy is imported and before prices are asked: its frames wait in the outbox.
+A `read` begins here, before the slow imports and before prices are requested: its frames wait in the outbox.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from .. import files
 from ..binance.clock import Clock
@@ -33,30 +32,24 @@ def market_for(
 
 
 def listen_first(config_file: str, catalog_file: str, state_file: str | None, clock: Clock) -> MarketStream | None:
-    """Begin to listen for the sync that these files describe; return None where it is not clear how, or not wanted.
+    """Begin to listen for the sync that these files describe; return None if it has no market stream, or on an error.
 
-    Whatever stands in the way is found again, and reported, when the source itself reads the files.
+    The source reads the same files later, and reports the error then.
     """
-    # What is no regular file can be read once only: a pipe as in `--config <(...)`, or /dev/stdin.
+    # A pipe, as in `--config <(...)`, or /dev/stdin can be read once only.
     if not all(Path(file).is_file() for file in (config_file, catalog_file, state_file) if file):
         return None
     try:
         config = Config.from_mapping(files.read_config(config_file))
-        modes = [each["sync_mode"] for each in files.read_catalog(catalog_file)["streams"] if _is_ours(each["stream"])]
+        streams = [each for each in files.read_catalog(catalog_file)["streams"] if each["stream"]["name"] == NAME]
         states = [each["stream"] for each in files.read_state(state_file)]
-        inherited = [each["stream_state"] for each in states if _is_ours(each["stream_descriptor"])]
-        if not modes:
+        inherited = [each["stream_state"] for each in states if each["stream_descriptor"]["name"] == NAME]
+        if not streams:
             return None
-        environment = config.environment.identity
-        cursor = Cursor(environment)
-        if modes[0] == "incremental" and inherited:
-            cursor = Cursor.from_state(inherited[-1], environment, clock.today())
+        state = inherited[-1] if inherited and streams[0]["sync_mode"] == "incremental" else {}
+        cursor = Cursor.from_state(state, config.environment.identity, clock.today())
         market = market_for(config, cursor, clock)
         market.start()
     except Exception:
         return None
     return market
-
-
-def _is_ours(described: Any) -> bool:
-    return bool(described["name"] == NAME)
