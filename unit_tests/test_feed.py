@@ -13,7 +13,7 @@ from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.market_stream.feed import FeedConnection
 from source_binance_futures.binance.market_stream.messages import Read
 from source_binance_futures.binance.market_stream.subscriptions import Subscriptions
-from source_binance_futures.binance.transport.connection import Connection, Received
+from source_binance_futures.binance.transport.connection import Connection, Received, wait_for_any
 from source_binance_futures.binance.transport.sockets import ByteStream
 
 from .sockets import PATIENCE, plain_stream
@@ -25,7 +25,7 @@ FRAME = b"\x81" + bytes([len(PAYLOAD)]) + PAYLOAD
 
 
 def read(connection: FeedConnection) -> Read:
-    assert connection.websocket.wait(PATIENCE)
+    assert wait_for_any([connection.websocket], PATIENCE)
     return connection.read(time.monotonic())
 
 
@@ -42,7 +42,7 @@ class Ending(Connection):
         self._time_passes(0.5)
         self._server.sendall(CLOSE_FRAME)
         self._server.shutdown(socket.SHUT_WR)
-        assert self.wait(PATIENCE)
+        assert wait_for_any([self], PATIENCE)
         return received
 
 
@@ -53,7 +53,7 @@ def test_rows_cover_nothing_after_the_read_in_which_they_came() -> None:
         websocket = Ending(stream, server, time_of_test.pass_by)
         connection = FeedConnection(websocket, Subscriptions([], 0), time_of_test.clock(), base=0, own_streams=True)
         server.sendall(FRAME)
-        assert websocket.wait(PATIENCE)
+        assert wait_for_any([websocket], PATIENCE)
         found = connection.read(time_of_test.now)
         assert (found.payloads, found.ended) == ([PAYLOAD], False)
         assert found.received_at_us == round(EPOCH * 1e6), "the connection lived then"

@@ -92,10 +92,6 @@ class Connection:
         """Whether there is something to `receive` that `select` on the socket does not know of."""
         return self._stream.holds_bytes()
 
-    def wait(self, seconds: float) -> bool:
-        """Waits until there is something to `receive`, at most so many seconds."""
-        return wait_for_any([self], seconds)
-
     def receive(self) -> Received:
         """The messages that have arrived, in order, without waiting; pings are answered on the way.
 

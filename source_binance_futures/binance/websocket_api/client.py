@@ -21,7 +21,7 @@ from ..errors import (
     causes_of,
 )
 from ..transport.address import host_of
-from ..transport.connection import Connection, connect
+from ..transport.connection import Connection, connect, wait_for_any
 from ..transport.proxy import Route
 from .prices import Answer, WeightBudget, cost_of, parse_answer, request
 
@@ -116,7 +116,7 @@ class WebSocketApi:
                 raise Interrupted
             if deadline.expired:
                 raise NoAnswer(self._host, self.timeout)
-            connection.wait(min(deadline.remaining(), LOOK_EVERY))
+            wait_for_any([connection], min(deadline.remaining(), LOOK_EVERY))
 
     def _open(self) -> Connection:
         within = min(CONNECT_TIMEOUT, self.timeout, self._end.remaining())
