@@ -6,8 +6,8 @@ import signal
 
 from local_exchange import LocalExchange
 
+from .harness.capturing import Capture
 from .harness.connector import Connector
-from .harness.failing import Capture
 
 
 def test_a_stop_signal_in_the_middle_of_a_blocked_write_cuts_nothing_off(cold_connector: Connector) -> None:

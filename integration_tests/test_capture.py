@@ -11,9 +11,8 @@ import pytest
 from local_exchange import LocalExchange
 from source_binance_futures.binance.endpoints import own_stream
 
-from .harness.accounts import EVERY_COIN_M, Account
+from .harness.capturing import EVERY_COIN_M, Account, follows_all
 from .harness.connector import DEADLINE, FULL_REFRESH, INCREMENTAL, Connector, Output, state_message
-from .harness.failing import follows_all
 
 OTHER: list[bytes] = [
     b'{"result":null,"id":1}',

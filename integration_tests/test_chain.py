@@ -19,7 +19,7 @@ import pytest
 
 from local_exchange import LocalExchange, NoAnswer
 
-from .harness.accounts import EVERY_COIN_M
+from .harness.capturing import EVERY_COIN_M
 from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, catalog
 from .harness.warm import CONNECTOR, warm_command
 

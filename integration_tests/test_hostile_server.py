@@ -16,8 +16,8 @@ from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.websocket_api.client import WebSocketApi
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
 
+from .harness.capturing import Capture
 from .harness.connector import DEADLINE, Connector
-from .harness.failing import Capture
 from .harness.listening import listen_to
 
 MIB = 2**20

@@ -16,7 +16,7 @@ import pytest
 
 from local_exchange import LocalExchange
 
-from .harness.accounts import EVERY_COIN_M
+from .harness.capturing import EVERY_COIN_M
 from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, Connector, Running, catalog
 
 PATIENCE = 2.0

@@ -14,15 +14,63 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Literal, cast
 
-from local_exchange import LocalExchange
+from local_exchange import ExchangeConnection, LocalExchange
+from local_exchange.connection import FaultKind
 
+from ..harness.capturing import Capture
 from ..harness.connector import Connector
-from ..harness.failing import EVERY_KIND, IMMEDIATE, Capture, Kind, Saboteur
 
+Kind = Literal["rst", "fin", "close", "cut", "silence", "mute", "shutdown", "slow handshake", "refusal"]
+IMMEDIATE: tuple[Kind, ...] = ("rst", "fin", "close", "cut")
+EVERY_KIND: tuple[Kind, ...] = (*IMMEDIATE, "silence", "mute", "shutdown", "slow handshake", "refusal")
 KINDS_ALONE: tuple[Kind, ...] = (*IMMEDIATE, "shutdown", "slow handshake", "refusal")
+SETTLED_AFTER = 1.0  # seconds of a new connection; before, it cannot vouch for what came over the other
 TOLD_EVERY = 10.0  # seconds
+
+
+class Saboteur:
+    """Takes connections away from a capture, one at a time, and sees that they come back."""
+
+    def __init__(self, exchange: LocalExchange, capture: Capture, *, standby: bool) -> None:
+        self.faults: Counter[Kind] = Counter()
+        self.slowest_return = 0.0  # seconds from an immediate fault to the next handshake
+        self._exchange = exchange
+        self._capture = capture
+        self._wanted = 2 if standby else 1
+
+    def wait_until_settled(self) -> list[ExchangeConnection]:
+        """Waits until as many healthy connections as wanted bring updates; the one in use comes first."""
+
+        def settled() -> list[ExchangeConnection]:
+            healthy = [connection for connection in self._exchange.connections if not connection.faults]
+            ready = [c for c in healthy if c.frames_sent and time.monotonic() - c.opened_at > SETTLED_AFTER]
+            return ready if len(ready) == len(healthy) == self._wanted else []
+
+        found = self._capture.wait_for(settled)
+        self._capture.wait_for_updates(100)
+        return found
+
+    def strike(self, kind: Kind, position: int = 0) -> None:
+        """Lets a fault happen to the connection in use (0) or to the standby (1), and waits until all is well again."""
+        victim = self.wait_until_settled()[position]
+        shaken_hands = len(self._exchange.handshakes)
+        if kind == "slow handshake":
+            self._exchange.slow_handshake(0.7)
+        elif kind == "refusal":
+            self._exchange.refuse(503)
+        plain = cast(FaultKind, kind if kind not in ("slow handshake", "refusal") else "rst")
+        began = time.monotonic()
+        self._exchange.fault(plain, victim, after=4.0)
+        self.faults[kind] += 1
+        self._capture.wait_for(lambda: len(self._exchange.handshakes) > shaken_hands)
+        if kind in IMMEDIATE:
+            self.slowest_return = max(self.slowest_return, self._exchange.handshakes[shaken_hands][0] - began)
+        self._capture.wait_for(lambda: not victim.is_open)
+        self.wait_until_settled()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,8 +20,8 @@ import psutil
 
 from local_exchange import LocalExchange
 
+from ..harness.capturing import Capture
 from ..harness.connector import Connector
-from ..harness.failing import Capture
 
 MIB = 2**20
 ALLOWED_GROWTH = 8.0  # MiB

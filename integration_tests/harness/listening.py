@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -16,13 +16,13 @@ from local_exchange import LocalExchange
 from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.failover import State
-from source_binance_futures.binance.market_stream.items import Batch, Failed, Gap, Item, LogLine, Outbox, Silence
+from source_binance_futures.binance.market_stream.items import Batch, Failed, Gap, Item, LogLine
 from source_binance_futures.binance.market_stream.line import Timing
 from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.binance.market_stream.subscriptions import EndpointGroup
 from source_binance_futures.binance.transport.proxy import Route
 
-from .accounts import EVERY_COIN_M, Account
+from .capturing import EVERY_COIN_M, Account
 from .connector import DEADLINE
 
 STATES = {state.value for state in State}
@@ -43,29 +43,20 @@ class Listener:
         window: float = 60.0,
         timing: Timing | None = None,
         route: Route | None = None,
-        takes_at_once: bool = True,
-        symbols: tuple[str, ...] = (),
-        outbox: Outbox | None = None,
     ) -> None:
-        self._takes_at_once = takes_at_once
-        symbols = symbols or EVERY_COIN_M
-        self.account = Account([] if pushed is None else pushed, symbols=symbols)
+        self.account = Account([] if pushed is None else pushed, symbols=EVERY_COIN_M)
         self.gaps: list[Gap] = []
-        self.silences: list[Silence] = []
         self.warnings: list[str] = []
-        self.notes: list[str] = []
         self.state = ""  # of the failover, as it says itself
         self.failure: Exception | None = None
-        self.payloads = 0
         self.failure_of_window: Exception | None = None
         self.market = MarketStream(
-            [EndpointGroup((url,), frozenset(Market), symbols)],
+            [EndpointGroup((url,), frozenset(Market), EVERY_COIN_M)],
             route or Route(),
             CLOCK,
             standby=standby,
             window_ends=CLOCK.monotonic() + window,
             timing=timing,
-            outbox=outbox,
         )
         self._fault_of_test: BaseException | None = None
         self._newest: dict[str, int] = {}
@@ -74,12 +65,8 @@ class Listener:
 
     def __enter__(self) -> Listener:
         self.market.start()
-        if self._takes_at_once:
-            self.begin_to_take()
-        return self
-
-    def begin_to_take(self) -> None:
         self._thread.start()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -91,16 +78,12 @@ class Listener:
         if kind is None:
             assert self._fault_of_test is None, self._fault_of_test
 
-    @property
-    def said(self) -> str:
-        return "\n".join([*self.warnings, *self.notes, *map(str, self.gaps)])
-
     def wait_for(self, condition: Callable[[], T], seconds: float = DEADLINE) -> T:
         """Waits until the condition holds and returns its value."""
         deadline = time.monotonic() + seconds
         while not (value := condition()):
             assert self._fault_of_test is None, self._fault_of_test
-            assert time.monotonic() < deadline, f"not within {seconds} seconds: {self.said}"
+            assert time.monotonic() < deadline, f"not within {seconds} seconds: {self.warnings} {self.gaps}"
             time.sleep(0.01)
         return value
 
@@ -123,8 +106,6 @@ class Listener:
         if isinstance(item, Batch):
             for payload in item.payloads:
                 self._take(payload)
-        elif isinstance(item, Silence):
-            self.silences.append(item)
         elif isinstance(item, Gap):
             self.gaps.append(item)
         elif isinstance(item, Failed):
@@ -132,11 +113,10 @@ class Listener:
         elif isinstance(item, LogLine) and item.level == "debug":
             state = item.text.partition(" -> ")[2]
             self.state = state if state in STATES else self.state
-        elif isinstance(item, LogLine):
-            (self.notes if item.level == "info" else self.warnings).append(item.text)
+        elif isinstance(item, LogLine) and item.level == "warning":
+            self.warnings.append(item.text)
 
     def _take(self, payload: bytes) -> None:
-        self.payloads += 1
         frame = orjson.loads(payload)
         update = frame.get("data", frame)
         symbol = update.get("s")
@@ -146,29 +126,9 @@ class Listener:
         self.account.receive((symbol, update["u"]))
 
 
-def listen_to(
-    exchange: LocalExchange,
-    *,
-    standby: bool = False,
-    window: float = 60.0,
-    timing: Timing | None = None,
-    route: Route | None = None,
-    takes_at_once: bool = True,
-    symbols: tuple[str, ...] = (),
-    outbox: Outbox | None = None,
-) -> Listener:
-    """A listener to everything that an exchange pushes."""
-    return Listener(
-        exchange.market_stream_url,
-        pushed=exchange.pushed,
-        standby=standby,
-        window=window,
-        timing=timing,
-        route=route,
-        takes_at_once=takes_at_once,
-        symbols=symbols,
-        outbox=outbox,
-    )
+def listen_to(exchange: LocalExchange, **options: Any) -> Listener:
+    """A listener to everything that an exchange pushes; the options are those of `Listener`."""
+    return Listener(exchange.market_stream_url, pushed=exchange.pushed, **options)
 
 
 @contextmanager
