@@ -12,11 +12,9 @@ from .harness.warm import share
 from .warehouse.databases import DUCKDB, POSTGRES, Warehouse
 from .warehouse.examples import Tables, both_databases, example_tables
 
-REAL_TIME = (
-    # Their subject is a clock, so `make test` leaves them to `make test-all`. Those that wait longest begin first.
-    "test_pyairbyte_loop",
-    "test_watchdog",
-)
+# Their subject is a clock, so `make test` leaves them to `make test-all`.
+REAL_TIME = ("test_pyairbyte_loop", "test_watchdog")
+LONGEST_FIRST = (*REAL_TIME, "test_warehouses", "test_signals", "test_docs", "test_chain", "test_nasty_files")
 
 
 @pytest.fixture
@@ -56,5 +54,5 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest begin first."""
-    items.sort(key=lambda item: REAL_TIME.index(item.path.stem) if item.path.stem in REAL_TIME else len(REAL_TIME))
+    order = {name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))

@@ -181,6 +181,42 @@ def test_overlap_of_empty_tables(tables: Tables) -> None:
     assert tables.query("SELECT * FROM all_book_tickers") == []
 
 
+# --- what is old, and what is missing of the last 24 hours ---
+
+
+def test_watch(tables: Tables) -> None:
+    hour, now = 3600.0, 100 * 3600.0
+
+    def newest(symbol: str, since_ago: float, until_ago: float) -> dict[str, Any]:
+        """The newest row of an interval that began and ended so many seconds ago."""
+        return captured(symbol, round(now - until_ago), now - until_ago, now - since_ago)
+
+    tables.insert(
+        newest("FINE", 30 * hour, 10),
+        newest("HOLES", 10 * hour, 9 * hour),
+        newest("HOLES", 9 * hour - 40, 5 * hour),
+        newest("HOLES", 5 * hour - 2.5, 20),
+        newest("OLD", 3 * hour, 2 * hour),
+        newest("HOLE OF YESTERDAY", 60 * hour, 50 * hour),
+        newest("HOLE OF YESTERDAY", 49 * hour, 0),
+        newest("BACK AFTER DAYS", 90 * hour, 80 * hour),
+        newest("BACK AFTER DAYS", hour, 0),
+        newest("DELISTED", 60 * hour, 50 * hour),
+        {**newest("SAMPLED", hour, 0), "covered_since_us": None},
+    )
+    tables.create_views()
+
+    rows = tables.query(sql_of("watch").replace("now()", "TIMESTAMPTZ '1970-01-05 04:00:00+00:00'"))
+
+    assert [(row[0], *map(float, row[1:])) for row in rows] == [
+        ("BACK AFTER DAYS", 0, 1, 79 * hour, 79 * hour),
+        ("HOLES", 20, 2, 40, 42.5),
+        ("OLD", 2 * hour, 0, 0, 0),
+        ("FINE", 10, 0, 0, 0),
+        ("HOLE OF YESTERDAY", 0, 0, 0, 0),
+    ]
+
+
 # --- books at a moment ---
 
 
