@@ -60,7 +60,11 @@ SAMPLES: list[tuple[BinanceError, Owner, str]] = [
     (errors.UnknownSymbols("A, B"), USER, "A, B"),
     (errors.RequestRefused(400, -1102, "Mandatory parameter"), US, "code -1102: Mandatory parameter"),
     (errors.UnreadableAnswer("not JSON: <html>"), US, "not JSON"),
-    (errors.NothingHeard(60, "host has not answered yet", connected=False), EXCHANGE, "60 seconds. Host has not"),
+    (
+        errors.NothingHeard(60, "host has not answered yet", connected=False),
+        EXCHANGE,
+        "No connection came about, in the whole listening window of 60 seconds. Host",
+    ),
     (
         errors.NothingHeard(60, "the exchange closed it", connected=True),
         EXCHANGE,
@@ -158,6 +162,8 @@ def test_each_status(status: int, kind: type[Exception], owner: Owner) -> None:
     found = refusal(HOST, status, {}, NOW)
     assert type(found) is kind
     assert found.owner is owner
+    assert isinstance(found, HandshakeRefused | RateLimited)
+    assert found.status == status
     assert HOST in str(found)
     assert isinstance(found, RateLimited) or str(status) in str(found)
 

@@ -51,12 +51,9 @@ def failure(status: int, code: Any, text: str = "Some text.", symbol: str | None
 
 
 def test_requests() -> None:
-    assert json.loads(request("c0ffee", None)) == {"id": "c0ffee", "method": "ticker.price"}
-    assert json.loads(request("c0ffee", "币安人生USDT")) == {
-        "id": "c0ffee",
-        "method": "ticker.price",
-        "params": {"symbol": "币安人生USDT"},
-    }
+    for_all = {"id": "c0ffee", "method": "ticker.price"}
+    assert json.loads(request("c0ffee", None)) == for_all
+    assert json.loads(request("c0ffee", "币安人生USDT")) == for_all | {"params": {"symbol": "币安人生USDT"}}
 
 
 @pytest.mark.parametrize(
@@ -78,11 +75,8 @@ def test_rows_are_taken_as_sent(result: Any, symbol: str | None, rows: Any) -> N
 
 def test_the_record_of_a_row() -> None:
     assert price_record({**ROW, "new": 1}) == ROW
-    assert price_record({"symbol": "BTCUSDT", "price": "6000.010"}) == {
-        "symbol": "BTCUSDT",
-        "price": "6000.010",
-        "time": None,
-    }
+    untimed = {"symbol": "BTCUSDT", "price": "6000.010"}
+    assert price_record(untimed) == {**untimed, "time": None}
 
 
 @pytest.mark.parametrize(
@@ -105,16 +99,14 @@ def test_frames_that_answer_somebody_else(content: dict[str, Any]) -> None:
     ("content", "symbol", "named"),
     [
         (b"<html>502 Bad Gateway</html>", None, "<html>502"),
-        (b"\xff\xfe", None, "not JSON"),
-        (b"", None, "not JSON"),
+        *[(payload, None, "not JSON") for payload in (b"\xff\xfe", b"")],
         ([ROW], None, "not an object"),
-        ({"id": "a", "status": 200}, None, "no list"),
-        ({"id": "a", "status": 200, "result": ROW}, None, "no list"),
-        ({"id": "a", "status": 200}, "BTCUSDT", "no price"),
-        ({"id": "a", "status": 200, "result": "x"}, "BTCUSDT", "no price"),
-        ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT"}]}, "BTCUSDT", "`price`"),
-        ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT", "price": None}]}, "BTCUSDT", "`price`"),
-        ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT", "price": 6000.01}]}, "BTCUSDT", "`price`"),
+        *[({"id": "a", "status": 200} | more, None, "no list") for more in ({}, {"result": ROW})],
+        *[({"id": "a", "status": 200} | more, "BTCUSDT", "no price") for more in ({}, {"result": "x"})],
+        *[
+            ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT"} | more]}, "BTCUSDT", "`price`")
+            for more in ({}, {"price": None}, {"price": 6000.01})
+        ],
     ],
 )
 def test_unreadable_answers(content: Any, symbol: str | None, named: str) -> None:
@@ -130,13 +122,11 @@ def test_unreadable_answers(content: Any, symbol: str | None, named: str) -> Non
         *[(status, None, ExchangeUnavailable, Owner.EXCHANGE) for status in (500, 502, 503, 504)],
         (429, -1003, RateLimited, Owner.EXCHANGE),
         (418, -1003, RateLimited, Owner.EXCHANGE),
-        (400, -1102, RequestRefused, Owner.US),
-        (400, -1135, RequestRefused, Owner.US),
-        (499, None, RequestRefused, Owner.US),
+        # No symbol was asked for, so no user can mend -1121.
+        *[(400, code, RequestRefused, Owner.US) for code in (-1102, -1135, -1121)],
+        *[(status, None, RequestRefused, Owner.US) for status in (403, 499)],
         (200, -1102, RequestRefused, Owner.US),
         (401, -2015, RequestRefused, Owner.US),
-        (403, None, RequestRefused, Owner.US),
-        (400, -1121, RequestRefused, Owner.US),  # no symbol was asked for, so no user can mend it
     ],
 )
 def test_whose_turn_a_refusal_is(status: int, code: int | None, kind: type[BinanceError], owner: Owner) -> None:
@@ -201,12 +191,10 @@ def test_when_to_ask_again(more: dict[str, Any], text: str, retry_at: float) -> 
         ([WEIGHT], WeightUsed(7, 2400)),
         ([{**WEIGHT, "rateLimitType": "ORDERS", "count": 1}, WEIGHT], WeightUsed(7, 2400)),
         ([5, None, WEIGHT], WeightUsed(7, 2400)),
-        ([{**WEIGHT, "count": "7"}], None),
-        ([{"rateLimitType": "REQUEST_WEIGHT"}], None),
-        ([], None),
-        (None, None),
-        ({}, None),
-        ("x", None),
+        *[
+            (odd, None)
+            for odd in ([{**WEIGHT, "count": "7"}], [{"rateLimitType": "REQUEST_WEIGHT"}], [], None, {}, "x")
+        ],
     ],
 )
 def test_the_weight_used(rate_limits: Any, weight: WeightUsed | None) -> None:
@@ -215,46 +203,29 @@ def test_the_weight_used(rate_limits: Any, weight: WeightUsed | None) -> None:
     assert answer(refused).weight == weight
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        {"id": "a", "status": 400, "error": {"code": "x" * 5000, "msg": "y"}},
-        {"id": "a", "status": 400, "error": {"code": -1102, "msg": "y" * 5000}},
-        {"id": "a", "status": 503, "error": {"code": ["x" * 5000], "msg": "y" * 5000}},
-        {"239999": "z" * 5000},
-    ],
-)
-def test_a_failure_quotes_little(content: dict[str, Any]) -> None:
-    error = answer(content).error
-    assert error is not None
-    assert len(str(error)) < 600
+@pytest.mark.parametrize("error", [{"code": "x" * 5000}, {"code": -1102, "msg": "y" * 5000}, {"code": ["x" * 5000]}])
+@pytest.mark.parametrize("status", [400, 503])
+def test_a_failure_quotes_little(status: int, error: dict[str, Any]) -> None:
+    for content in ({"id": "a", "status": status, "error": error}, {"239999": "z" * 5000}):
+        assert len(str(answer(content).error)) < 600
 
 
 ODD = [
-    {"symbol": "A", "price": None},
-    {"symbol": "B", "price": ""},
-    {"symbol": "C", "price": 0},
-    {"symbol": "D"},
-    {"price": "1"},
-    {"symbol": "", "price": "1"},
-    5,
+    *({"symbol": "A", "price": None}, {"symbol": "B", "price": ""}, {"symbol": "C", "price": 0}, {"symbol": "D"}),
+    *({"price": "1"}, {"symbol": "", "price": "1"}, 5),
 ]
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_an_odd_row_among_all_is_left_out_and_named(odd: Any) -> None:
+def test_an_odd_row_among_all_is_left_out_and_named_and_not_judged_where_nobody_asked_for_it(odd: Any) -> None:
+    other = {**ROW, "symbol": "ETHUSDT"}
+    assert chosen_rows([odd, ROW, other], ["ETHUSDT", "BTCUSDT"]) == ([other, ROW], None)
     rows, sentence = chosen_rows(answer({"id": "a", "status": 200, "result": [ROW, odd]}).rows, ())
     assert rows == [ROW]
     assert sentence is not None
     assert sentence.startswith("1 of 2 rows of Binance's answer have no usable price and were left out: ")
     name = odd.get("symbol") if isinstance(odd, dict) else None
     assert (name or "a row without a name") in sentence
-
-
-@pytest.mark.parametrize("odd", ODD)
-def test_an_odd_row_that_nobody_asked_for_is_not_judged(odd: Any) -> None:
-    other = {**ROW, "symbol": "ETHUSDT"}
-    assert chosen_rows([odd, ROW, other], ["ETHUSDT", "BTCUSDT"]) == ([other, ROW], None)
 
 
 @pytest.mark.parametrize(("rows", "symbols"), [([ROW, ODD[0]], ["BTCUSDT", "A"]), (ODD, ())])
@@ -311,15 +282,7 @@ def watch(count: int, limit: int = 2400, told_after: float = 10.0) -> WeightBudg
 
 
 @pytest.mark.parametrize(
-    ("count", "cost", "wait"),
-    [
-        (0, 7, 0),
-        (2158, 2, 0),
-        (2159, 2, 45),
-        (2153, 7, 0),
-        (2154, 7, 45),
-        (5000, 1, 45),
-    ],
+    ("count", "cost", "wait"), [(0, 7, 0), (2158, 2, 0), (2159, 2, 45), (2153, 7, 0), (2154, 7, 45), (5000, 1, 45)]
 )
 def test_it_waits_where_nine_tenths_of_the_limit_would_be_passed(count: int, cost: int, wait: float) -> None:
     assert watch(count).seconds_to_wait(cost, MINUTE_BEGINS + 15) == wait
