@@ -67,54 +67,42 @@ def test_a_time_that_leaps_ahead_moves_nothing(leap: float) -> None:
     assert ahead_of_ours(clock, 103.0) == 0.0
 
 
-def test_half_a_second_may_be_how_late_all_was_before() -> None:
-    clock = settled()
-    assert read(clock, 102.0, 0.5)
-    assert ahead_of_ours(clock, 102.0) == 0.5
+IN_TIME = [(0, 100.0, 0.0, True, 0.0), (0, 101.0, 0.0, True, 0.0)]
+# Of each read: its line, when it came, how far its frames are ahead of our clock, whether that is believed, and how far
+# the exchange's clock is then taken to be ahead.
+STORIES: dict[str, list[tuple[int, float, float, bool, float]]] = {
+    "half a second may be how late all was before": [*IN_TIME, (0, 102.0, 0.5, True, 0.5)],
+    "a first read that was ahead gives way to all others": [
+        (0, 100.0, 3.0, True, 3.0),
+        *[(0, at, 0.0, True, 3.0) for at in (100.1, 100.6, 101.0)],
+        (0, 101.1, -0.1, True, -0.1),
+    ],
+    "what is late after the first read does not count as in time": [
+        (0, 100.0, 0.0, True, 0.0),
+        *[(0, at, -40.0, True, 0.0) for at in range(140, 240)],
+    ],
+    "a first read that was late gives way at once": [(0, 100.0, -40.0, True, -40.0), (0, 100.5, 0.0, True, 0.0)],
+    "leaps are believed once a connection brings nothing else for a while": [
+        *IN_TIME,
+        (0, 102.0, 3600.0, False, 0.0),
+        (0, 105.0, 0.0, True, 0.0),  # a sound one between them: all begins anew
+        *[(0, at, 3600.0, False, 0.0) for at in (106.5, 111.4)],
+        (0, 111.5, 3600.0, True, 3600.0),
+    ],
+    "a connection that is late from the first frame on hides no other": [
+        *[(0, at, -40.0, True, -40.0) for at in (100.0, 101.0, 102.0)],
+        *[(1, at, 0.0, False, -40.0) for at in (102.0, 103.0, 106.9)],
+        (1, 107.0, 0.0, True, 0.0),
+    ],
+}
 
 
-def test_a_first_read_that_was_ahead_gives_way_to_all_others() -> None:
+@pytest.mark.parametrize("name", STORIES)
+def test_which_reads_set_the_clock(name: str) -> None:
     clock = ExchangeClock(EPOCH)
-    assert read(clock, 100.0, 3.0)
-    for at in (100.1, 100.6, 101.0):
-        assert read(clock, at, 0.0)
-        assert ahead_of_ours(clock, at) == 3.0
-    assert read(clock, 101.1, -0.1)
-    assert ahead_of_ours(clock, 101.1) == -0.1
-
-
-def test_what_is_late_after_the_first_read_does_not_count_as_in_time() -> None:
-    clock = ExchangeClock(EPOCH)
-    assert read(clock, 100.0, 0.0)
-    for at in range(140, 240):
-        assert read(clock, at, -40.0)
-        assert ahead_of_ours(clock, at) == 0.0
-
-
-def test_a_first_read_that_was_late_gives_way_at_once() -> None:
-    clock = ExchangeClock(EPOCH)
-    assert read(clock, 100.0, -40.0)
-    assert read(clock, 100.5, 0.0)
-    assert ahead_of_ours(clock, 100.5) == 0.0
-
-
-def test_leaps_are_believed_once_a_connection_brings_nothing_else_for_a_while() -> None:
-    clock = settled()
-    assert not read(clock, 102.0, 3600.0)
-    assert read(clock, 105.0, 0.0)  # a sound one between them: all begins anew
-    assert not read(clock, 106.5, 3600.0)
-    assert not read(clock, 111.4, 3600.0)
-    assert read(clock, 111.5, 3600.0)
-    assert ahead_of_ours(clock, 112.0) == 3600.0
-
-
-def test_a_connection_that_is_late_from_the_first_frame_on_hides_no_other() -> None:
-    clock = settled(-40.0)
-    for at in (102.0, 103.0, 106.9):
-        assert read(clock, at, -40.0, line=0)
-        assert not read(clock, at, 0.0, line=1)
-    assert read(clock, 107.0, 0.0, line=1)
-    assert ahead_of_ours(clock, 107.0) == 0.0
+    for line, at, ahead, is_believed, ahead_then in STORIES[name]:
+        assert read(clock, at, ahead, line=line) is is_believed
+        assert ahead_of_ours(clock, at) == ahead_then
 
 
 def test_the_fastest_of_the_last_minutes_counts() -> None:
