@@ -75,6 +75,7 @@ JUDGED: list[tuple[str, dict[str, Any], Verdict, str]] = [
     ("plain_path", {"address3": SILENT, "environment": "production"}, DIFFERS, "0 samples"),
     ("plain_path", {"address3": UNREACHED}, UNSEEN, "no connection"),
     ("wrong_path", {"address4": {"own_updates": 1}}, DIFFERS, "1 own update in 20 s"),
+    ("wrong_path", {"address4": {"own_updates": 1, "samples": 1}}, DIFFERS, "1 sample, 1 own update in 20 s"),
     ("wrong_path", {"address4": REFUSED}, DIFFERS, "HTTP status 404"),
     ("wrong_path", {"address4": {"seconds": 3.9}}, UNSEEN, "in 4 s"),
     ("wrong_path", {"address4": {"seconds": 4.0}}, HOLDS, ""),
@@ -134,6 +135,7 @@ JUDGED: list[tuple[str, dict[str, Any], Verdict, str]] = [
     ("frame_size", {"median_bytes": 129}, DIFFERS, ""),
     ("frame_size", {"median_bytes": 130}, HOLDS, ""),
     ("frame_size", {"median_bytes": 260}, HOLDS, ""),
+    ("frame_size", {"median_bytes": 261}, DIFFERS, ""),
     ("frame_rate", {"busiest_second": 10_000}, DIFFERS, "10,000 in the worst second"),
     ("frame_rate", {"busiest_second": 9_999}, HOLDS, ""),
     ("contract_info", {"contract_info_faults": Counter({"dt: missing": 1})}, DIFFERS, "dt: missing (1)"),
@@ -144,6 +146,8 @@ JUDGED: list[tuple[str, dict[str, Any], Verdict, str]] = [
     ("ping_interval", {"median_ping_interval": None, "longest_listened": 480.0}, UNSEEN, "no two pings"),
     ("ping_interval", {"median_ping_interval": 120.0}, HOLDS, ""),
     ("ping_interval", {"median_ping_interval": 240.0}, HOLDS, ""),
+    ("ping_interval", {"median_ping_interval": 119.9}, DIFFERS, ""),
+    ("ping_interval", {"median_ping_interval": 240.1}, DIFFERS, ""),
     ("ping_payload", {"odd_pings": 1}, DIFFERS, "1 odd pings"),
     ("ping_payload", {"pings": 0}, UNSEEN, "0 pings"),
     ("client_ping", {"unanswered_pings": 1}, DIFFERS, "1 unanswered pings; 9 pings sent"),
@@ -209,6 +213,7 @@ def test_each_is_judged_by_counters_of_its_own(name: str, changes: dict[str, Any
     stats = changed(**changes)
     assert verdicts(stats)[name] is verdict, seen(stats, name)
     assert says in seen(stats, name)
+    assert ("MINUTES" in seen(stats, name)) is ("MINUTES" in says)
     assert {each for each, found in verdicts(stats).items() if found is DIFFERS} == (
         {name} if verdict is DIFFERS else set()
     )
@@ -233,3 +238,4 @@ def test_a_difference_matters_where_a_promise_depends_on_it() -> None:
     assert {"own_pace", "ids_rise", "replacement", "field_types"} <= found
     assert not {"cross_host", "ping_interval", "unknown_keys"} & found
     assert len(found) == 25
+    assert not any(each.matters for each in judge(GOOD))

@@ -52,9 +52,17 @@ def test_the_file_holds_verdicts_and_counters() -> None:
     found = json.loads(orjson.dumps(document(ODD, judge(ODD), "0.1.0"), option=orjson.OPT_NON_STR_KEYS))
     by_name = {each["name"]: each for each in found["expectations"]}
     assert by_name.keys() == {each.name for each in EXPECTATIONS}
-    assert by_name["field_types"]["verdict"] == "differs"
-    assert by_name["field_types"]["matters"] is True
+    assert by_name["field_types"] == {
+        "name": "field_types",
+        "expectation": "e s b B a A are strings, prices and quantities decimals; u T E integers",
+        "seen": "b|B\n: number (4) among wrong types; 10,000 frames in all",
+        "verdict": "differs",
+        "matters": True,
+        "promise": "Records hold what was sent, and fit the schema.",
+        "minutes": 3,
+    }
     assert by_name["unknown_keys"]["matters"] is False
+    assert (found["connector"], found["started"]) == ("0.1.0", "2026-09-21 14:13:20 UTC")
     assert {name for name, each in by_name.items() if each["minutes"] == 10} == {
         "contract_info",
         "ping_interval",

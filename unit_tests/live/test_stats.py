@@ -65,6 +65,7 @@ def recorded(
     sent: Iterable[tuple[float, int, bytes]] = (),
     address: Address | None = None,
     opened: float = 0.0,
+    lost: str | None = None,
 ) -> Recorder:
     """The recorder of a connection that is over."""
     now = BEGIN + opened
@@ -77,7 +78,7 @@ def recorded(
         now = BEGIN + at
         happens(*what)
     now = now if until is None else BEGIN + until
-    recorder.end()
+    recorder.end(lost)
     return recorder
 
 
@@ -97,7 +98,18 @@ def test_frames_bytes_and_the_busiest_second() -> None:
     found = counted(*zip((1.0, 1.5, 2.0, 2.1, 2.9, 3.0), frames, strict=True), until=10.0)
     assert (found["frames"], found["busiest_second"], found["longest_listened"]) == (6, 3, 10.0)
     assert (found["frames_a_second"], found["kilobytes_a_second"]) == (0.6, sum(map(len, frames)) / 10_000)
-    assert found["connections_used"] == 1
+    assert (found["connections_used"], found["lost"]) == (1, 0)
+
+
+def test_markets_by_the_host_that_brings_them_and_what_an_address_brings() -> None:
+    stats, address = Stats(), Address("d", ("COIN-M",))
+    frames = ((1.0, sample()), (2.0, sample(**BTCUSDT)), (3.0, sample()), (3.5, own()))
+    recorded(stats, *frames, until=10.0, address=address, lost="ClosedByExchange")
+    recorded(stats, (7.0, sample()), until=8.0, address=address)
+    assert stats["markets"] == {"COIN-M": {"COIN-M": 3, "USDⓈ-M": 1}}
+    assert stats["sampled_for"] == {"COIN-M": 3.5}  # the silence at the end does not count
+    assert stats["lost"] == {"ClosedByExchange": 1}
+    assert (address.samples, address.own_updates, address.seconds) == (4, 1, 10.0)
 
 
 @pytest.mark.parametrize(
@@ -192,9 +204,10 @@ def test_the_order_of_ids_and_times_within_and_across_contracts() -> None:
         own(u=9, E=1600, T=1600),  # a step back
         sample(u=9, E=100, T=100),  # samples are another stream, with an order of their own
         sample(u=9, E=100, T=100),
+        sample(u=9, E=100, T=100),
         sample(u=8, E=100, T=100),
     )
-    assert (found["own_updates"], found["samples"], found["steps_back"], found["repeats"]) == (5, 3, 1, 1)
+    assert (found["own_updates"], found["samples"], found["steps_back"], found["repeats"]) == (5, 4, 1, 1)
     assert (found["event_times_back"], found["transaction_times_back"]) == (1, 1)
     assert (found["neighbours"], found["neighbours_back"], found["farthest_back_ms"]) == (2, 1, 80)
     assert found["sample_steps_back"] == 1
@@ -274,24 +287,28 @@ def test_pings_of_the_server_and_answers_to_ours() -> None:
     assert found["slowest_pong"] == 0.4
 
 
-def asked(number: int, *streams: str) -> bytes:
-    return orjson.dumps({"method": "SUBSCRIBE", "params": streams, "id": number})
-
-
 def test_control_messages_are_answered_refused_or_neither() -> None:
-    eth, unknown, cross = "ethusd_perp@bookTicker", "nosuchusd_perp@bookTicker", "btcusdt@bookTicker"
-    sent = [(1.0, asked(1, eth)), (2.0, asked(2, unknown)), (3.0, asked(3, "late")), (3.5, asked(4, cross))]
+    eth, unknown, upper, cross = (
+        f"{name}@bookTicker" for name in ("ethusd_perp", "nosuchusd_perp", "BTCUSD_PERP", "btcusdt")
+    )
+    asked = {1.0: [eth], 2.0: [unknown], 3.0: ["late"], 3.5: [cross], 3.6: [upper], 4.5: ["too late"]}
+    sent = [(at, TEXT, orjson.dumps({"params": streams, "id": int(at * 10)})) for at, streams in asked.items()]
     frames = [
-        (1.25, b'{"result":null,"id":1}'),
+        (0.5, own(u=1, **BTCUSDT)),  # nobody had asked for it then
+        (1.25, b'{"result":null,"id":10}'),
         (2.5, b'{"error":{"code":4,"msg":"no"}}'),  # without an id it answers the newest
-        (2.6, b'{"result":null,"id":2}'),
-        (4.0, own(u=1, **BTCUSDT)),
+        (2.6, b'{"result":null,"id":20}'),
+        (4.0, own(u=2, **BTCUSDT)),
+        (4.1, orjson.dumps({"stream": upper, "data": book_ticker()})),
+        *[(at, sample(u=int(at * 10), **ETH)) for at in (4.2, 4.3, 4.4)],
     ]
-    found = counted(*frames, sent=[(at, TEXT, text) for at, text in sent], until=8.0)
+    found = counted(*frames, sent=sent, until=9.4)
     kinds = ("contracts_acknowledged", "contracts_slowest", "contracts_refused", "contracts_unanswered")
-    assert tuple(map(found.get, kinds)) == (1, 0.25, None, 1)
-    assert (found["unknown_refused"], found["unknown_unanswered"], found["unknown_listened"]) == (1, 0, 6.0)
-    assert (found["cross_frames"], found["cross_listened"], found["cross_unanswered"]) == (1, 4.5, 0)
+    assert [found[kind] for kind in kinds] == [1, 0.25, 0, 1]
+    kinds = ("unknown_refused", "unknown_unanswered", "unknown_listened", "unknown_frames")
+    assert [found[kind] for kind in kinds] == [1, 1, 7.4, 1]
+    assert (found["cross_frames"], found["cross_listened"], found["cross_unanswered"]) == (1, 5.9, 1)
+    assert found["changes_sampled"] == 1  # of a contract that is listened to since the answer
 
 
 def test_ids_of_books_are_looked_for_among_those_of_the_own_stream() -> None:
