@@ -77,19 +77,13 @@ def ending(stream: ByteStream) -> OSError:
     return found[0]
 
 
-def test_where_nothing_came_there_is_nothing_to_take(ends: Ends) -> None:
-    stream, _ = ends
+def test_an_end_is_seen_without_taking_anything(ends: Ends) -> None:
+    stream, server = ends
     with contextlib.suppress(BlockingIOError):
         stream.take()  # the tickets of TLS 1.3, if they came in later than the handshake
     with pytest.raises(BlockingIOError):
         stream.take()
     assert not stream.holds_bytes()
-
-
-def test_an_end_is_seen_without_taking_anything(ends: Ends) -> None:
-    stream, server = ends
-    with contextlib.suppress(BlockingIOError):
-        stream.take()
     assert not stream.has_ended()
     server.sendall(b"the last")
     wait_for_bytes(stream, 8)
@@ -243,31 +237,29 @@ def test_the_last_words_arrive_although_much_is_unread(kind: str, monkeypatch: p
         assert heard == b"goodbye"
 
 
-def sent_until_the_reset(server: socket.socket, data: bytes, pause: float = 0.0) -> int:
-    """How often the other end of a connection that was left can send before it is turned away."""
-    deadline = Clock().deadline(PATIENCE)
-    count = 0
-    with contextlib.suppress(ConnectionError):
-        while True:
-            assert not deadline.expired
-            server.sendall(data)
-            count += 1
-            time.sleep(pause)
-    return count
-
-
-def test_leaving_reads_off_for_a_second_and_no_longer() -> None:
+@pytest.mark.parametrize(
+    ("seconds", "size", "piece", "pause"),
+    [
+        pytest.param(1.0, 2**30, b"x", 0.02, id="for a second and no longer"),
+        pytest.param(PATIENCE, 1000, b"x" * 2**20, 0.0, id="a limited number of bytes"),
+    ],
+)
+def test_leaving_reads_off(
+    seconds: float, size: int, piece: bytes, pause: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the other end is turned away: a reset."""
+    monkeypatch.setattr(sockets_module, "LINGER_SECONDS", seconds)
+    monkeypatch.setattr(sockets_module, "LINGER_BYTES", size)
     with plain_stream() as (stream, server):
         stream.leave(b"", Clock())
-        assert sent_until_the_reset(server, b"x", pause=0.02) > 5
-
-
-def test_leaving_reads_off_a_limited_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets_module, "LINGER_SECONDS", PATIENCE)
-    monkeypatch.setattr(sockets_module, "LINGER_BYTES", 1000)
-    with plain_stream() as (stream, server):
-        stream.leave(b"", Clock())
-        assert sent_until_the_reset(server, b"x" * 2**20) < 64
+        deadline, count = Clock().deadline(PATIENCE), 0
+        with contextlib.suppress(ConnectionError):
+            while True:
+                assert not deadline.expired
+                server.sendall(piece)
+                count += 1
+                time.sleep(pause)
+    assert count > 5 if len(piece) == 1 else count < 64
 
 
 def test_leaving_needs_no_thread_to_be_had(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
