@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import random
 import uuid
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
+
+import tenacity
 
 from ..clock import LOOK_EVERY, Stop
 from ..errors import (
@@ -65,18 +66,16 @@ class WebSocketApi:
         """
         self._wait_until = self._clock.deadline(self.window)
         self._end = self._clock.deadline(max(self.window, AT_LEAST))
-        attempt = 1
+        retrying = tenacity.Retrying(
+            stop=lambda state: state.attempt_number >= self.attempts or self._end.expired,
+            wait=self._pause,
+            retry=tenacity.retry_if_exception(self._is_worth_another_try),
+            sleep=self._sleep,
+            before_sleep=self._tell,
+            reraise=True,
+        )
         try:
-            while True:
-                try:
-                    return self._ask(symbol)
-                except BinanceError as error:
-                    if attempt >= self.attempts or self._end.expired or not self._is_worth_another_try(error):
-                        raise
-                    self.logger.warning(f"Asking for prices failed (try {attempt} of {self.attempts}): {error}")
-                    self.logger.debug(causes_of(error))
-                    self._sleep(self._pause(error, attempt))
-                attempt += 1
+            return retrying(self._ask, symbol)
         finally:
             self._leave()
 
@@ -145,16 +144,24 @@ class WebSocketApi:
 
     # --- trying again ---
 
-    def _is_worth_another_try(self, error: BinanceError) -> bool:
+    def _is_worth_another_try(self, error: BaseException) -> bool:
         if isinstance(error, RateLimited):
             return error.retry_at - self._clock.epoch() <= self._may_wait()
         temporary = (ConnectFailed, ConnectionLost, ExchangeUnavailable, NoAnswer)
         return isinstance(error, temporary) and error.owner is Owner.EXCHANGE
 
-    def _pause(self, error: BinanceError, attempt: int) -> float:
+    def _pause(self, state: tenacity.RetryCallState) -> float:
         """Growing pauses; at least until the moment that Binance named, however the clocks differ."""
-        growing = min(FIRST_PAUSE * 2.0 ** (attempt - 1), LONGEST_PAUSE) + random.uniform(0, FIRST_PAUSE)
+        growing = tenacity.wait_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)(state)
+        growing += tenacity.wait_random(0, FIRST_PAUSE)(state)
+        error = state.outcome.exception() if state.outcome else None
         return max(error.retry_at - self._clock.epoch(), growing) if isinstance(error, RateLimited) else growing
+
+    def _tell(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        self.logger.warning(f"Asking for prices failed (try {state.attempt_number} of {self.attempts}): {error}")
+        if error is not None:
+            self.logger.debug(causes_of(error))
 
     def _sleep(self, seconds: float) -> None:
         if not self.stop.sleep_until(self._clock.monotonic() + seconds):
