@@ -52,15 +52,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report(f"Asking {options.environment} for {options.minutes:g} minutes. Ctrl-C ends it with what there is.")
     probe = Probe(config.environment, config.route, stop, options.minutes * 60, report=report)
     stats = probe.run()
+    refused = refused_location(probe.errors)
     if not probe.reached:
         listened = min(stats["seconds"], options.minutes * 60)
         in_vain = f"Binance cannot be reached: no connection came about within {listened:.0f} seconds."
+        why = (
+            f"Binance cannot be reached: {str(probe.errors[0]).partition('. ')[0].rstrip('.')}." if probe.errors else ""
+        )
         too_early = "It was stopped before there was anything to report."
-        print(refusal(probe.errors) or (too_early if stop.requested else in_vain), file=sys.stderr)
+        print(refused or why or (too_early if stop.requested else in_vain), file=sys.stderr)
         return 1
     judged, installed = judge(stats), _version()
     print("\n".join(["", table(judged), "", summary(judged)]))
-    if refused := refused_location(probe.errors):
+    if refused:
         print(refused)
     page, file = options.folder / "report.md", options.folder / "report.json"
     try:
@@ -73,13 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(f"{page} can be pasted into an issue; {file} holds all that was counted.")
     return 0
-
-
-def refusal(errors: Sequence[BinanceError]) -> str | None:
-    """Say in one sentence why nothing could be asked; None where nothing went wrong."""
-    return refused_location(errors) or (
-        f"Binance cannot be reached: {str(errors[0]).partition('. ')[0].rstrip('.')}." if errors else None
-    )
 
 
 def refused_location(errors: Sequence[BinanceError]) -> str | None:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from orjson import JSONDecodeError, dumps, loads
 
-from ..binance.clock import Deadline, Stop
+from ..binance.clock import Clock, Deadline, Stop
 from ..binance.endpoints import Environment, Market, market_of
 from ..binance.errors import BinanceError, HandshakeRefused, NoAnswer, Owner, RateLimited, UnexpectedFailure
 from ..binance.market_stream.items import LogLine
@@ -37,7 +37,7 @@ OPTION = {  # of a custom environment, in place of its addresses, by what it is 
 MOST_CONNECTIONS = 9  # in the whole run, attempts counted
 API_CONNECTIONS = 2
 MOST_TO_ONE = 3  # connections to one address; an attempt where none comes about
-ASKING_TAKES = 10.0  # seconds; all of it belongs into one minute, since the weight is counted by that
+ASKING_TAKES = 10.0  # seconds, for prices
 REPLACED_AFTER = 0.55  # of the run
 FIRST_PING_AFTER, PING_EVERY = 1.0, 20  # seconds
 PROBE_IDS = 1_000_000  # of their requests, above those of the connector
@@ -94,7 +94,7 @@ class Probe:
         self.errors: list[BinanceError] = []  # why connections did not come about
         self.reached = False  # whether any did
         self.stats = Stats(environment=environment.name)
-        self.environment, self.stop, self._report = environment, stop, report
+        self._environment, self._stop, self._report = environment, stop, report
         self._opening = opening
         self._addresses = addresses_of(environment)
         self._dialled: Counter[str] = Counter()
@@ -115,7 +115,8 @@ class Probe:
         dialler: Dialler[None] = Dialler(
             route, stop.clock, MAX_MESSAGE_BYTES, wake=self._selector.wake, opening=opening
         )
-        self._asking = Asking(self, dialler, seconds)
+        self._asking = self._ask(Api(environment.websocket_api_url, dialler, stop.clock), seconds)
+        self._is_asking = True
         self.stats["addresses"], self.stats["started_ms"] = [*self._addresses.values()], int(self._began * 1000)
         script = [(chosen_after(seconds), self._choose), (seconds * REPLACED_AFTER, self._replace)]
         script += [(FIRST_PING_AFTER + moment, self._ping) for moment in range(0, int(seconds) + 1, PING_EVERY)]
@@ -125,14 +126,14 @@ class Probe:
         """Listen until the time is over, a stop is requested, or nothing can come any more."""
         self._loop.open()
         try:
-            while not (self._end.expired or self.stop.requested or self._is_hopeless):
-                self._turn(self.stop.clock.epoch())
+            while not (self._end.expired or self._stop.requested) and (self._is_asking or self._listens):
+                self._turn(self._stop.clock.epoch())
         finally:
             self.stats["stopped_early"] = not self._end.expired
             self._loop.end()
-            self._asking.leave()
+            self._asking.close()
             self._end_what_is_over()
-        self.stats["seconds"] = round(self.stop.clock.epoch() - self._began, 1)
+        self.stats["seconds"] = round(self._stop.clock.epoch() - self._began, 1)
         conclude(self.stats, [recorder for _, recorder in self._watched if recorder.stats is self.stats])
         return self.stats
 
@@ -142,10 +143,6 @@ class Probe:
         feeds = self._loop.feeds
         return any(feed.is_busy for feed in feeds) or all(feed.failure is None for feed in feeds)
 
-    @property
-    def _is_hopeless(self) -> bool:
-        return self._asking.is_over and not self._listens
-
     def _turn(self, now: float) -> None:
         if self._listens:
             self._loop.turn()
@@ -154,8 +151,7 @@ class Probe:
         while (item := self._loop.take(0)) is not None:
             if isinstance(item, LogLine) and item.level != "debug":
                 self._report(item.text)
-        if not self._asking.is_over:
-            self._asking.turn()
+        self._is_asking = next(self._asking, False)
         self._end_what_is_over()
         while self._script and now >= self._began + self._script[0][0]:
             self._script.popleft()[1]()
@@ -206,7 +202,7 @@ class Probe:
                 self.reached = address.opened = True
                 address.failure = address.status = None
                 now = outcome.clock.epoch
-                is_ours = base in (*self.environment.coin_m_bases, *self.environment.usds_m_bases)
+                is_ours = base in (*self._environment.coin_m_bases, *self._environment.usds_m_bases)
                 recorder = Recorder(self.stats if is_ours else Stats(), address, unquote(streams).split("/"), now)
                 outcome.observer = recorder
                 self._watched.append((outcome, recorder))
@@ -224,11 +220,11 @@ class Probe:
         """Keep of each market the first address that brings data, and leave the others."""
         kept = []
         for market in Market:
-            feeds = [feed for feed in self._loop.feeds if feed.plan.bases[0] in self.environment.bases(market)]
+            feeds = [feed for feed in self._loop.feeds if feed.plan.bases[0] in self._environment.bases(market)]
             kept.append(next((feed for feed in feeds if feed.brought_data), feeds[0]))
         for feed in self._loop.feeds:
             if feed.plan.bases not in [each.plan.bases for each in kept]:
-                feed.end(self.stop.clock.monotonic())
+                feed.end(self._stop.clock.monotonic())
         self._coin_m = kept[0]
         self._ask_for_odd_names(self._addresses[self._coin_m.plan.bases[0]])
 
@@ -240,9 +236,28 @@ class Probe:
                     message = {"method": "SUBSCRIBE", "params": [stream], "id": PROBE_IDS + number}
                     connection.send_text(dumps(message).decode())
 
+    def _ask(self, api: Api, seconds: float) -> Steps:
+        """Ask the WebSocket API, the prices within one minute, since the weight is counted by that."""
+        began, until_next_minute = self._began, MINUTE - self._began % MINUTE
+        try:
+            if until_next_minute < ASKING_TAKES < seconds - until_next_minute:
+                yield from api.pause_until(began + until_next_minute)
+            yield from ask_for_prices(api.ask, api.connect, self.stats, api.host)
+            for number in range(BOOKS):  # when the contract's own stream has been followed for a while
+                yield from api.pause_until(began + chosen_after(seconds) + number * BOOK_EVERY)
+                book = yield from api.ask("ticker.book", LISTED)
+                note_book(self.stats, book.frame.get("result"))
+        except BinanceError as error:
+            status = _status(self.failed(error))
+            self.stats["price_failure"] = type(error).__name__ if status is None else f"HTTP status {status}"
+        finally:
+            self.stats["connections"] += api.attempts
+            self.reached |= api.connection is not None
+            api.close()
+
     def _replace(self) -> None:
         """Replace the connection to COIN-M as planned, as the connector does before Binance cuts it at 24 hours."""
-        self._coin_m.request_reconnect(None, "to see whether it brings the same", self.stop.clock.monotonic())
+        self._coin_m.request_reconnect(None, "to see whether it brings the same", self._stop.clock.monotonic())
 
 
 class Answered(NamedTuple):
@@ -261,81 +276,53 @@ class Answered(NamedTuple):
         return frame if isinstance(frame, dict) else {}
 
 
-Steps = Generator[None, None, None]  # each until there may be something to do
-Ask = Callable[[str, str | None], Generator[None, None, Answered]]
+Steps = Generator[bool, None, None]  # True each time, after which there may be something to do
+Ask = Callable[[str, str | None], Generator[bool, None, Answered]]
 
 
-class Asking:
-    """The WebSocket API, asked by `questions` over connections of its own, one request at a time."""
+class Api:
+    """The WebSocket API, asked over one connection after the other, one request at a time."""
 
-    def __init__(self, probe: Probe, dialler: Dialler[None], seconds: float) -> None:
-        self.is_over = False
-        self._probe, self._dialler, self._clock = probe, dialler, probe.stop.clock
-        self._url = probe.environment.websocket_api_url
-        self._connection: Connection | None = None
-        self._steps = self._ask_all(seconds)
+    def __init__(self, url: str, dialler: Dialler[None], clock: Clock) -> None:
+        self.host, self.attempts = host_of(url), 0
+        self._url, self._dialler, self._clock = url, dialler, clock
+        self.connection: Connection | None = None
 
-    def turn(self) -> None:
-        """Do what is due."""
-        try:
-            next(self._steps)
-        except StopIteration:
-            self.leave()
-        except BinanceError as error:
-            self._probe.failed(error)
-            status = _status(error)
-            self._probe.stats["price_failure"] = type(error).__name__ if status is None else f"HTTP status {status}"
-            self.leave()
-
-    def leave(self) -> None:
-        """Ask no more."""
-        self.is_over = True
-        self._steps.close()
-        self._dialler.close()
-        if self._connection is not None:
-            self._connection.close()
-
-    def _ask_all(self, seconds: float) -> Steps:
-        stats, host, began = self._probe.stats, host_of(self._url), self._clock.epoch()
-        until_next_minute = MINUTE - began % MINUTE
-        if until_next_minute < ASKING_TAKES < seconds - until_next_minute:
-            yield from self._pause_until(began + until_next_minute)
-        yield from ask_for_prices(self._ask, self._connect, stats, host)
-        for number in range(BOOKS):  # when the contract's own stream has been followed for a while
-            yield from self._pause_until(began + chosen_after(seconds) + number * BOOK_EVERY)
-            book = yield from self._ask("ticker.book", LISTED)
-            note_book(stats, book.frame.get("result"))
-
-    def _connect(self) -> Steps:
+    def connect(self) -> Steps:
         """Open a connection, in place of the one before."""
-        if self._connection is not None:
-            self._connection.close()
-        self._probe.stats["connections"] += 1
+        if self.connection is not None:
+            self.connection.close()
+        self.attempts += 1
         self._dialler.dial(self._url, CONNECT_TIMEOUT, None)
         while (outcome := self._dialler.outcome()) is None:
-            yield
+            yield True
         _, met = outcome
         if isinstance(met, BinanceError):
             raise met
-        self._connection, self._probe.reached = met, True
+        self.connection = met
 
-    def _ask(self, method: str, symbol: str | None) -> Generator[None, None, Answered]:
-        assert self._connection is not None
+    def ask(self, method: str, symbol: str | None) -> Generator[bool, None, Answered]:
+        assert self.connection is not None
         request_id, deadline = uuid.uuid4().hex, self._clock.deadline(ANSWER_TIMEOUT)
-        self._connection.send_text(request(request_id, symbol, method))
-        while not (payloads := self._connection.receive().payloads):
-            if self._connection.loss is not None:
-                raise self._connection.loss
+        self.connection.send_text(request(request_id, symbol, method))
+        while not (payloads := self.connection.receive().payloads):
+            if self.connection.loss is not None:
+                raise self.connection.loss
             if deadline.expired:
-                raise NoAnswer(host_of(self._url), ANSWER_TIMEOUT)
-            yield
+                raise NoAnswer(self.host, ANSWER_TIMEOUT)
+            yield True
         return Answered(request_id, payloads[0], self._clock.epoch())
 
-    def _pause_until(self, moment: float) -> Steps:
+    def pause_until(self, moment: float) -> Steps:
         while self._clock.epoch() < moment:
-            if self._connection is not None:
-                self._connection.receive()  # which answers pings
-            yield
+            if self.connection is not None:
+                self.connection.receive()  # which answers pings
+            yield True
+
+    def close(self) -> None:
+        self._dialler.close()
+        if self.connection is not None:
+            self.connection.close()
 
 
 def _status(error: BinanceError) -> int | None:

@@ -120,7 +120,9 @@ class Recorder:
         self._pings: list[float] = []  # of the server; when ours were sent and answered
         self._pinged: list[float] = []
         self._pongs: list[float] = []
-        self._asked: dict[int, tuple[Sequence[str], float]] = {}  # control messages: their streams, sent when
+        self._asked: dict[
+            int, tuple[str, Sequence[str], float]
+        ] = {}  # control messages: their kind, streams, sent when
         self._answered: set[int] = set()
         self._probed: set[str] = set()
 
@@ -130,8 +132,9 @@ class Recorder:
             self._pinged.append(self._now())
         elif opcode == TEXT:
             request = loads(payload)
-            self._asked[request["id"]] = request["params"], self._now()
-            self._probed |= PROBED.keys() & request["params"]
+            streams = request["params"]
+            self._asked[request["id"]] = PROBED.get(streams[0], "contracts"), streams, self._now()
+            self._probed |= PROBED.keys() & streams
 
     def received(self, payloads: Sequence[bytes], controls: Sequence[ControlFrame]) -> None:
         """Count what one read has brought."""
@@ -156,8 +159,7 @@ class Recorder:
         if request not in self._asked or request in self._answered:
             return
         self._answered.add(request)
-        streams, sent_at = self._asked[request]
-        kind = kind_of(streams)
+        kind, streams, sent_at = self._asked[request]
         if answer.error is not None:
             self.stats[f"{kind}_refused"] += 1
             return
@@ -259,10 +261,10 @@ class Recorder:
                 stats["pings_sent"] += 1
                 stats["unanswered_pings"] += took > PONG_WITHIN
                 stats.raise_to("slowest_pong", round(took, 3) if took <= PONG_WITHIN else 0.0)
-        for request, (streams, sent_at) in self._asked.items():
-            kind, listened = kind_of(streams), self.ended_at - sent_at
+        for request, (kind, _, sent_at) in self._asked.items():
+            listened = round(self.ended_at - sent_at, 1)
             stats[f"{kind}_unanswered"] += request not in self._answered and listened >= ANSWER_WITHIN
-            stats.raise_to(f"{kind}_listened", round(listened, 1))
+            stats.raise_to(f"{kind}_listened", listened)
         self._order()
         contracts: dict[str, tuple[list[Update], list[Update]]] = defaultdict(lambda: ([], []))
         for number, updates in enumerate((self.own, self.samples)):
@@ -376,11 +378,6 @@ def compare(stats: Stats, first: Recorder, second: Recorder) -> None:
         stats["over_both"] += len(old & new)
         stats["only_over_first"] += len(old - new)
         stats["only_over_second"] += len(new - old)
-
-
-def kind_of(streams: Sequence[str]) -> str:
-    """Return what a control message asks for."""
-    return PROBED.get(streams[0], "contracts")
 
 
 def faults_of(found: Mapping[str, Any], types: Mapping[str, type], optional: Sequence[str] = ()) -> list[str]:
