@@ -30,17 +30,13 @@ from .processes import read_arguments, read_command, run
 REPORT = ROOT / "build" / "bench"
 PROFILED_UPDATES = 1_000_000
 MEGABYTE = 1 << 20
-WHOLE, BY_TLS, BY_SMALL_RECORDS = (
-    "whole read, ws",
-    "whole read, wss, records of 16 KiB",
-    "whole read, wss, one per frame",
-)
-SINGLE, CDK, NAIVE, BOUND = (
-    "through the CDK's entry point, ws",
-    "the CDK alone",
-    "naive source, ws",
-    "no CDK at all, ws",
-)
+WHOLE = "whole read, ws"
+BY_TLS = "whole read, wss, records of 16 KiB"
+BY_SMALL_RECORDS = "whole read, wss, one per frame"
+SINGLE = "through the CDK's entry point, ws"
+CDK = "the CDK alone"
+NAIVE = "naive source, ws"
+BOUND = "no CDK at all, ws"
 RATES = (BOUND, WHOLE, BY_TLS, BY_SMALL_RECORDS, SINGLE, CDK, NAIVE)
 """In updates a second, as the picture shows them."""
 SLOW_READER_PAUSE = 0.002  # seconds after each 64 KiB: slower than the connector writes, so that its queue is full

@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.terminal_theme import DIMMED_MONOKAI
 
-from .report import Rows, show_coverage, show_latest_prices, show_rows, show_top_of_book
+from .report import ROWS, show_coverage, show_latest_prices, show_rows, show_top_of_book
 from .warehouse import LoadingFailed, Warehouse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,7 +77,7 @@ def demonstrate(console: Console, environment: str) -> None:
                 warehouse.load("symbol_prices")
             with step(console, f"Sync {number}: book_tickers, listening for {seconds} s"):
                 warehouse.load("book_tickers")
-            syncs.append(Rows.of(warehouse))
+            syncs += warehouse.query(ROWS)
             times_us.append(_now_us())
     console.print()
     show_rows(console, syncs)

@@ -48,27 +48,18 @@ COVERED_INTERVALS = """
 """
 
 
-class Rows(NamedTuple):
-    book_tickers: int
-    symbol_prices: int
-    twice: int
-
-    @classmethod
-    def of(cls, warehouse: Warehouse) -> Rows:
-        (row,) = warehouse.query(ROWS)
-        return cls(**row)
-
-
-def show_rows(console: Console, syncs: list[Rows]) -> None:
+def show_rows(console: Console, syncs: list[dict[str, int]]) -> None:
+    """The numbers of rows after each sync, by `ROWS`."""
     columns = [Column("rows", ["book_tickers", "symbol_prices"], left=True)]
     for number, rows in enumerate(syncs, 1):
-        columns.append(Column(f"sync {number}", [f"{rows.book_tickers:,}", f"{rows.symbol_prices:,}"]))
+        columns.append(Column(f"sync {number}", [f"{rows['book_tickers']:,}", f"{rows['symbol_prices']:,}"]))
     how = ["appended: sync 2 goes on where sync 1 ended", "overwritten by each sync"]
     show(console, "", [*columns, Column("how they are loaded", how, left=True)])
-    new = syncs[-1].book_tickers - syncs[-2].book_tickers
+    before, after = syncs[-2:]
+    new = after["book_tickers"] - before["book_tickers"]
     console.print(
-        f"Sync 2 brought {new:,} new updates; of all {syncs[-1].book_tickers:,}, "
-        f"{syncs[-1].twice:,} are there twice by (symbol, u).\n"
+        f"Sync 2 brought {new:,} new updates; of all {after['book_tickers']:,}, "
+        f"{after['twice']:,} are there twice by (symbol, u).\n"
     )
 
 

@@ -9,11 +9,12 @@ import signal
 import sys
 import threading
 import time
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from .contracts import made_up_coin_m, made_up_usds_m
-from .faults import NAMED_FAULTS, FaultPlan
+from .faults import NAMED_FAULTS, happen
 from .local_exchange import LocalExchange
 
 _EVERY = 20.0
@@ -45,11 +46,12 @@ def main() -> int:
 
 def _run(exchange: LocalExchange, stop: threading.Event, faults: list[str], every: float) -> None:
     """Until the user ends it. Each fault is reported, and the end of the recording; connections stay open then."""
-    plan = FaultPlan(faults, every, time.monotonic()) if faults else None
+    names, due = cycle(faults), time.monotonic() + every
     reported = False
     while not stop.wait(_LOOK_AGAIN):
-        if plan is not None and (line := plan.due(time.monotonic(), exchange)):
-            print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
+        if faults and time.monotonic() >= due:
+            due = time.monotonic() + every
+            print(f"{time.strftime('%H:%M:%S')} {happen(exchange, next(names))}", flush=True)
         if exchange.finished.is_set() and not reported:
             print("The recording is over; connections stay open. Ctrl-C ends the exchange.", flush=True)
             reported = True
@@ -61,7 +63,7 @@ def _options() -> dict[str, Any]:
         prog="python -m local_exchange",
         description="A Binance look-alike on loopback: the market streams of COIN-M and USDⓈ-M,\n"
         "and the WebSocket API. It prints the configuration for the connector.",
-        epilog="Faults:\n" + "\n".join(f"  {name:22}{fault.says}" for name, fault in NAMED_FAULTS.items()),
+        epilog="Faults:\n" + "\n".join(f"  {name:22}{says}" for name, (says, _) in NAMED_FAULTS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     market = parser.add_argument_group("the market")

@@ -41,11 +41,6 @@ _BEFORE_THE_MERGE_CHANCE = 0.3
 """How many of the frames mixed in look as before 2026-06, when USDⓈ-M frames had neither `st` nor `ps`."""
 
 
-def update_id_by_the_clock(clock: Clock) -> int:
-    """Where Binance's counter would stand now. Restarting the exchange thus continues the ids as the real one does."""
-    return _KNOWN_UPDATE_ID + int((clock.epoch() - _KNOWN_AT) * _IDS_PER_SECOND)
-
-
 class Book:
     """The top of one contract's order book on a random walk; prices are in units of their last decimal."""
 
@@ -111,7 +106,9 @@ class Engine:
         self._random = random.Random(seed)
         self._books = [Book(contract, self._random) for contract in contracts]
         self._weights = _weights(self._books)
-        self._update_id = update_id_by_the_clock(clock) if first_update_id is None else first_update_id
+        # Where Binance's counter would stand now: an exchange started anew continues the ids as the real one does.
+        by_the_clock = _KNOWN_UPDATE_ID + int((clock.epoch() - _KNOWN_AT) * _IDS_PER_SECOND)
+        self._update_id = by_the_clock if first_update_id is None else first_update_id
         self._ahead: deque[_Draft] = deque()
         self._owed = 0.0
         self._now = 0

@@ -5,10 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from itertools import cycle
 from operator import methodcaller
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -178,16 +177,6 @@ _MASKED_FRAME = b"\x81\x81\x00\x00\x00\x00x"
 """A server must not mask: RFC 6455, 5.1."""
 
 
-class NamedFault(NamedTuple):
-    """`says` completes the name to a sentence; `happen` returns the connection it met, None where it waits for one.
-
-    `happen` raises LookupError where nobody is there for it.
-    """
-
-    says: str
-    happen: Callable[[FaultInjection], ExchangeConnection | None]
-
-
 def _kill_stream(exchange: FaultInjection) -> ExchangeConnection:
     """The first stream of the first connection that has one of a contract's own."""
     for connection in exchange.connections:
@@ -196,57 +185,43 @@ def _kill_stream(exchange: FaultInjection) -> ExchangeConnection:
     raise LookupError("no connection listens to a contract's own stream")
 
 
-NAMED_FAULTS: Mapping[str, NamedFault] = MappingProxyType(
+NAMED_FAULTS: Mapping[str, tuple[str, Callable[[FaultInjection], ExchangeConnection | None]]] = MappingProxyType(
     {
-        "rst": NamedFault("a TCP reset", methodcaller("fault", "rst")),
-        "fin": NamedFault("the end of the stream without a close frame", methodcaller("fault", "fin")),
-        "close": NamedFault("a close frame with code 1001", methodcaller("fault", "close")),
-        "cut": NamedFault("half a frame, then a reset", methodcaller("fault", "cut")),
-        "silence": NamedFault("open, but nothing is sent or answered", methodcaller("fault", "silence")),
-        "mute": NamedFault("no data any more, pings go on", methodcaller("fault", "mute")),
-        "shutdown": NamedFault("serverShutdown, closed 3 s later", methodcaller("fault", "shutdown")),
-        "raw": NamedFault("a masked frame, which no server may send", methodcaller("fault", "raw", data=_MASKED_FRAME)),
-        "lag": NamedFault(
+        "rst": ("a TCP reset", methodcaller("fault", "rst")),
+        "fin": ("the end of the stream without a close frame", methodcaller("fault", "fin")),
+        "close": ("a close frame with code 1001", methodcaller("fault", "close")),
+        "cut": ("half a frame, then a reset", methodcaller("fault", "cut")),
+        "silence": ("open, but nothing is sent or answered", methodcaller("fault", "silence")),
+        "mute": ("no data any more, pings go on", methodcaller("fault", "mute")),
+        "shutdown": ("serverShutdown, closed 3 s later", methodcaller("fault", "shutdown")),
+        "raw": ("a masked frame, which no server may send", methodcaller("fault", "raw", data=_MASKED_FRAME)),
+        "lag": (
             f"all data {_LATE:.0f} s late from now on",
             lambda exchange: exchange.lag(exchange.oldest_connection(), _LATE),
         ),
-        "kill-stream": NamedFault("one contract's own stream dies, all else goes on", _kill_stream),
-        "refuse": NamedFault("the next handshake is answered 503", methodcaller("refuse", 503)),
-        "close-at-once": NamedFault("the next connection is accepted and closed", methodcaller("close_at_once")),
-        "ignore-subscriptions": NamedFault("the next SUBSCRIBE is not answered", methodcaller("ignore_subscriptions")),
-        "refuse-subscriptions": NamedFault(
-            "the next SUBSCRIBE is answered with an error", methodcaller("refuse_subscriptions")
-        ),
-        "late-subscriptions": NamedFault(
-            f"data of new streams begins {_LATE:.0f} s late from now on", methodcaller("late_subscriptions", _LATE)
+        "kill-stream": ("one contract's own stream dies, all else goes on", _kill_stream),
+        "refuse": ("the next handshake is answered 503", methodcaller("refuse", 503)),
+        "close-at-once": ("the next connection is accepted and closed", methodcaller("close_at_once")),
+        "ignore-subscriptions": ("the next SUBSCRIBE is not answered", methodcaller("ignore_subscriptions")),
+        "refuse-subscriptions": ("the next SUBSCRIBE is answered with an error", methodcaller("refuse_subscriptions")),
+        "late-subscriptions": (
+            f"data of new streams begins {_LATE:.0f} s late from now on",
+            methodcaller("late_subscriptions", _LATE),
         ),
     }
 )
+"""What completes each name to a sentence, and what lets it happen and returns the connection that it met, None where it
+waits for one. That raises LookupError where nobody is there for it."""
 
 
-class FaultPlan:
-    """The named faults in turn, one every so many seconds. `due` is asked again and again with the monotonic time."""
-
-    def __init__(self, names: list[str], every: float, began: float) -> None:
-        self._names = cycle(names)
-        self._every = every
-        self._next = began + every
-
-    def due(self, now: float, exchange: FaultInjection) -> str | None:
-        """Let the next fault happen if it is due, and say so in a line; None if it is not.
-
-        Where nobody is there for it, its turn is over and the line says that.
-        """
-        if now < self._next:
-            return None
-        self._next = now + self._every
-        name = next(self._names)
-        says, happen = NAMED_FAULTS[name]
-        try:
-            connection = happen(exchange)
-        except LookupError as error:
-            return f"{name}: {error}"
-        if connection is None:
-            return f"{name}: {says}"
-        path = connection.path
-        return f"{name}: {says}; it met {path if len(path) <= 60 else f'{path[:57]}...'}"
+def happen(exchange: FaultInjection, name: str) -> str:
+    """Let a fault happen, and say so in a line; where nobody is there for it, the line says that."""
+    says, act = NAMED_FAULTS[name]
+    try:
+        connection = act(exchange)
+    except LookupError as error:
+        return f"{name}: {error}"
+    if connection is None:
+        return f"{name}: {says}"
+    path = connection.path
+    return f"{name}: {says}; it met {path if len(path) <= 60 else f'{path[:57]}...'}"

@@ -19,7 +19,7 @@ from .connection import UNSENT_LIMIT, ExchangeConnection
 from .contracts import coin_m_contracts, usds_m_contracts
 from .engine import Engine, Recording
 from .faults import FaultInjection
-from .market_stream import MarketOptions, MarketStream
+from .market_stream import MarketStream
 from .server import Server
 from .streams import SILENT_PREFIXES, USDS_MARGINED_BASE, update_from
 from .websocket_api import PATH, Answer, WebSocketApi
@@ -81,8 +81,12 @@ class LocalExchange(FaultInjection):
             recorded = Recording(Path(recording), speed=speed, usds_m=self._engine, seed=seed)
         market = MarketStream(
             (recorded or self._engine).due,
-            MarketOptions(sample_every, own_stream_lag, cross_market, frozenset(silent_prefixes), keep_pushed),
             clock,
+            sample_every=sample_every,
+            own_stream_lag=own_stream_lag,
+            cross_market=cross_market,
+            silent_prefixes=frozenset(silent_prefixes),
+            keep_pushed=keep_pushed,
         )
         self._api = WebSocketApi(usds_m, market.newest, clock)
         server = Server(

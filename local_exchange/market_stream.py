@@ -12,7 +12,7 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
 import orjson
@@ -21,25 +21,13 @@ from source_binance_futures.binance.clock import Clock
 
 from .connection import ExchangeConnection
 from .contracts import Contract
-from .streams import ALL_MARKET_STREAM, Update, own_stream, stream_frame, text_frame
+from .streams import ALL_MARKET_STREAM, SILENT_PREFIXES, Update, own_stream, stream_frame, text_frame
 from .subscriptions import Subscriptions
 
 CONTRACT_INFO = "!contractInfo"
 """The stream that announces contracts of both markets, on either host."""
 _GOLDEN_RATIO = 0.6180339887498949
 """Its multiples, less their whole part, lie evenly between 0 and 1 however many there are."""
-
-
-@dataclass(frozen=True)
-class MarketOptions:
-    """How the streams behave; see `LocalExchange` for the meaning of each."""
-
-    sample_every: float | None
-    own_stream_lag: float
-    cross_market: bool
-    silent_prefixes: frozenset[str]
-    keep_pushed: bool
-    tick: float = 0.01  # seconds between two pushes; at 5,000 updates a second each push carries 50
 
 
 class Samples:
@@ -154,25 +142,33 @@ class Audiences:
                 audience.frames.clear()
 
 
+@dataclass(eq=False)
 class MarketStream:
     """Every open market connection, and what was pushed to them. Its methods belong to the event loop's thread.
 
-    `due`: the updates of the last so many seconds, from the engine or a recording.
+    `due`: the updates of the last so many seconds, from the engine or a recording. See `LocalExchange` for the options.
     """
 
-    def __init__(self, due: Callable[[float], list[Update]], options: MarketOptions, clock: Clock) -> None:
-        self.clock = clock
+    due: Callable[[float], list[Update]]
+    clock: Clock
+    _: KW_ONLY
+    sample_every: float | None
+    own_stream_lag: float
+    cross_market: bool = False
+    silent_prefixes: frozenset[str] = SILENT_PREFIXES
+    keep_pushed: bool = False
+    tick: float = 0.01  # seconds between two pushes; at 5,000 updates a second each push carries 50
+
+    def __post_init__(self) -> None:
         self.connections: list[ExchangeConnection] = []
         self.every_connection: list[ExchangeConnection] = []
         self.first_connection = asyncio.Event()
         self.newest: dict[str, Update] = {}
         self.pushed: list[tuple[str, int]] = []
         self.samples_pushed: list[tuple[str, int]] = []
-        self._due = due
-        self._options = options
-        self._audiences = Audiences(self.connections, cross_market=options.cross_market)
-        self.subscriptions = Subscriptions(silent_prefixes=options.silent_prefixes, changed=self._audiences.forget)
-        self._samples = Samples(options.sample_every) if options.sample_every is not None else None
+        self._audiences = Audiences(self.connections, cross_market=self.cross_market)
+        self.subscriptions = Subscriptions(silent_prefixes=self.silent_prefixes, changed=self._audiences.forget)
+        self._samples = Samples(self.sample_every) if self.sample_every is not None else None
         self._on_the_way: deque[tuple[float, Sequence[Update]]] = deque()
         self._is_paused = False
 
@@ -190,11 +186,11 @@ class MarketStream:
         loop = asyncio.get_running_loop()
         last = loop.time()
         while True:
-            await asyncio.sleep(self._options.tick)
+            await asyncio.sleep(self.tick)
             now = loop.time()
             if self._is_paused:
                 continue
-            self.push(self._due(now - last))
+            self.push(self.due(now - last))
             if self._samples is not None and (samples := self._samples.due(now)):
                 self._push_samples(samples)
             last = now
@@ -204,16 +200,16 @@ class MarketStream:
         if not updates:
             return
         self.newest.update({update.symbol: update for update in updates})
-        if self._options.keep_pushed:
+        if self.keep_pushed:
             self.pushed.extend([(update.symbol, update.update_id) for update in updates])
         loop = asyncio.get_running_loop()
         if self._samples is None:
             self._audiences.deliver_all_market(updates)
         else:
             self._samples.note(updates, loop.time())
-        due = loop.time() + self._options.own_stream_lag
+        due = loop.time() + self.own_stream_lag
         self._on_the_way.append((due, updates))
-        if self._options.own_stream_lag:
+        if self.own_stream_lag:
             loop.call_at(due, self._deliver_until, due)
         else:
             self.flush()
@@ -223,7 +219,7 @@ class MarketStream:
         self.flush()
         frames = [text_frame(payload) for payload in payloads]
         for connection in self.connections:
-            if connection.address.prefix not in self._options.silent_prefixes:
+            if connection.address.prefix not in self.silent_prefixes:
                 connection.push(frames)
 
     def announce(self, contract: Contract) -> None:
@@ -248,7 +244,7 @@ class MarketStream:
     async def serve(self, connection: ExchangeConnection) -> None:
         """Keep a connection until it ends."""
         self.connections.append(connection)
-        if self._options.keep_pushed:
+        if self.keep_pushed:
             self.every_connection.append(connection)
         self._audiences.forget()
         self.subscriptions.open(connection)
@@ -260,7 +256,7 @@ class MarketStream:
             self._audiences.forget()
 
     def _push_samples(self, samples: Sequence[Update]) -> None:
-        if self._options.keep_pushed:
+        if self.keep_pushed:
             self.samples_pushed.extend([(sample.symbol, sample.update_id) for sample in samples])
         self._audiences.deliver_all_market(samples)
 

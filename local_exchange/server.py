@@ -8,6 +8,7 @@ import functools
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -42,6 +43,7 @@ _ENDLESS_BYTES = 64 * 2**20
 _HEADER_LINES = b"".join(b"X-Endless-%d: %b\r\n" % (i, b"x" * 100) for i in range(100))
 
 
+@dataclass(eq=False)
 class Server:
     """Serves until it is stopped; see `LocalExchange` for the options.
 
@@ -49,29 +51,20 @@ class Server:
     each that was answered, as (monotonic time it came, path, status). `finished` is set when the recording is over.
     """
 
-    def __init__(
-        self,
-        market: MarketStream,
-        api: WebSocketApi,
-        *,
-        port: int = 0,
-        ssl_context: ssl.SSLContext | None = None,
-        ping_interval: float | None,
-        unsent_limit: int = UNSENT_LIMIT,
-        missing_prefixes: frozenset[str] = frozenset(),
-        recording: Recording | None = None,
-    ) -> None:
-        self.market = market
-        self.api = api
-        self.port = port
-        self.ssl_context = ssl_context
+    market: MarketStream
+    api: WebSocketApi
+    _: KW_ONLY
+    ping_interval: float | None
+    port: int = 0
+    ssl_context: ssl.SSLContext | None = None
+    unsent_limit: int = UNSENT_LIMIT
+    missing_prefixes: frozenset[str] = frozenset()
+    recording: Recording | None = None
+
+    def __post_init__(self) -> None:
         self.handshakes: list[tuple[float, str, int]] = []
         self.rules: list[Rule[Met]] = []
         self.finished = threading.Event()
-        self._ping_interval = ping_interval
-        self._unsent_limit = unsent_limit
-        self._missing_prefixes = missing_prefixes
-        self._recording = recording
         self._kept_waiting: set[ExchangeConnection] = set()
         self._stopped = asyncio.Event()
 
@@ -90,7 +83,7 @@ class Server:
             ssl=self.ssl_context,
             compression=None,
             open_timeout=None,
-            ping_interval=self._ping_interval,
+            ping_interval=self.ping_interval,
             close_timeout=_CLOSE_TIMEOUT,
         ) as server:
             pushing = asyncio.gather(self.market.run(), self._play())
@@ -108,12 +101,12 @@ class Server:
 
     async def _play(self) -> None:
         """Start the recording when somebody listens, and say when it is over."""
-        if self._recording is None:
+        if self.recording is None:
             return
         await self.market.first_connection.wait()
         await asyncio.sleep(_BEFORE_THE_RECORDING)
-        self._recording.start()
-        while not self._recording.is_over:
+        self.recording.start()
+        while not self.recording.is_over:
             await asyncio.sleep(0.05)
         self.market.flush()
         self.finished.set()
@@ -125,7 +118,7 @@ class Server:
         assert isinstance(connection, ExchangeConnection)
         address = address_of(request.path)
         endpoints: tuple[Endpoint, ...] = ("api",)
-        if address is not None and address.prefix not in self._missing_prefixes:
+        if address is not None and address.prefix not in self.missing_prefixes:
             connection.address = address
             endpoints = "market", "coin_m" if address.market == COIN_MARGINED else "usds_m"
         elif not _is_api(request.path):
@@ -146,7 +139,7 @@ class Server:
 
     async def _handle(self, connection: ServerConnection) -> None:
         assert isinstance(connection, ExchangeConnection)
-        connection.unsent_limit = self._unsent_limit
+        connection.unsent_limit = self.unsent_limit
         endpoint = self.api if _is_api(connection.path) else self.market
         with contextlib.suppress(ConnectionClosed):
             if connection.closed_at_once is not None:

@@ -208,18 +208,16 @@ class WebSocketApi:
         return {"status": 200, "result": rows, "rateLimits": self.weight.rate_limits()}
 
     def _limit_exceeded(self) -> dict[str, Any]:
-        answer = self._error(
-            429,
-            -1003,
+        text = (
             f"Too many requests; current limit of IP is {_WEIGHT_PER_MINUTE} requests per minute. "
-            "Please use WebSocket Streams for live updates to avoid polling the API.",
+            "Please use WebSocket Streams for live updates to avoid polling the API."
         )
-        now = self._clock.now_us() // 1000
-        answer["error"]["data"] = {"serverTime": now, "retryAfter": (self.weight.minute + 1) * 60_000}
-        return answer
+        data = {"serverTime": self._clock.now_us() // 1000, "retryAfter": (self.weight.minute + 1) * 60_000}
+        return self._error(429, -1003, text, data=data)
 
-    def _error(self, status: int, code: int, message: str) -> dict[str, Any]:
-        return {"status": status, "error": {"code": code, "msg": message}, "rateLimits": self.weight.rate_limits()}
+    def _error(self, status: int, code: int, message: str, **more: Any) -> dict[str, Any]:
+        error = {"code": code, "msg": message, **more}
+        return {"status": status, "error": error, "rateLimits": self.weight.rate_limits()}
 
 
 def _payload(answer: Mapping[str, Any] | str | bytes, request: dict[str, Any]) -> bytes:

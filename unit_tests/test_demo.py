@@ -21,7 +21,6 @@ from demo.report import (
     LATEST_PRICES,
     SYMBOLS_SHOWN,
     TOP_OF_BOOK,
-    Rows,
     drawing,
     drawn,
     hole_at,
@@ -76,7 +75,7 @@ def printed(books: list[dict[str, Any]], width: int = 80) -> list[str]:
     output = io.StringIO()
     console = Console(file=output, width=width, highlight=False)
     warehouse = cast("Warehouse", Tables(books))
-    show_rows(console, [Rows(123_456, 930, 0), Rows(246_912, 930, 0)])
+    show_rows(console, [{"book_tickers": rows, "symbol_prices": 930, "twice": 0} for rows in (123_456, 246_912)])
     show_top_of_book(console, warehouse)
     show_latest_prices(console, warehouse)
     return output.getvalue().splitlines()

@@ -12,7 +12,6 @@ import pytest
 
 from local_exchange.connection import ExchangeConnection
 from local_exchange.contracts import coin_m_contracts
-from local_exchange.market_stream import MarketOptions
 from local_exchange.streams import SILENT_PREFIXES
 from local_exchange.websocket_api import NoAnswer
 from source_binance_futures.binance.clock import Stop
@@ -61,7 +60,7 @@ class Scene(SimulatedExchange):
         chosen: dict[str, Any] = {"coin_m": CONTRACTS, "usds_m": USDS_M, "rate": 50, "ping_interval": 180.0}
         chosen |= {name: value for name, value in options.items() if name not in market}
         market |= {name: value for name, value in options.items() if name in market}
-        super().__init__(VirtualTime(), random.Random(1), tick=0.1, options=MarketOptions(**market), **chosen)
+        super().__init__(VirtualTime(), random.Random(1), tick=0.1, options=market, **chosen)
 
     def at(self, seconds: float, act: Callable[[], object]) -> None:
         """Do something so many seconds after the beginning."""

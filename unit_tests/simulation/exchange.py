@@ -14,7 +14,7 @@ from local_exchange.connection import ExchangeConnection
 from local_exchange.contracts import coin_m_contracts, usds_m_contracts
 from local_exchange.engine import Engine
 from local_exchange.faults import FaultInjection
-from local_exchange.market_stream import MarketOptions, MarketStream
+from local_exchange.market_stream import MarketStream
 from local_exchange.server import Server
 from local_exchange.streams import SILENT_PREFIXES, Update
 from local_exchange.websocket_api import WebSocketApi
@@ -91,7 +91,7 @@ class SimulatedExchange(FaultInjection):
         own_lag: float = 0.005,
         missing: Sequence[str] = (),
         silent: Iterable[str] = SILENT_PREFIXES,
-        options: MarketOptions | None = None,
+        options: dict[str, Any] | None = None,
     ) -> None:
         self.time = time
         self.loop = VirtualLoop(time)
@@ -99,8 +99,9 @@ class SimulatedExchange(FaultInjection):
         contracts = coin_m_contracts(coin_m) + usds_m_contracts(usds_m)
         self.engine = Engine(contracts, self.clock, rate=rate, seed=rng.randrange(2**31), first_update_id=FIRST_ID)
         self._noted = _Noted(self.engine, time)
-        usual = MarketOptions(SAMPLE_EVERY, own_lag, False, frozenset(silent), keep_pushed=False, tick=tick)
-        self.market = MarketStream(self._noted.due, options or usual, self.clock)
+        market: dict[str, Any] = {"sample_every": SAMPLE_EVERY, "own_stream_lag": own_lag, "tick": tick}
+        market |= {"silent_prefixes": frozenset(silent), **(options or {})}
+        self.market = MarketStream(self._noted.due, self.clock, **market)
         self.api = WebSocketApi(usds_m_contracts(usds_m), self.market.newest, self.clock)
         self.streams: list[VirtualStream] = []
         self.attempts: list[float] = []
