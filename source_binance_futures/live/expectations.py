@@ -14,7 +14,7 @@ from ..binance.market_stream.exchange_clock import UNCERTAINTY_BY_EVENT_TIME
 from ..binance.market_stream.line import BEHIND_AFTER, Timing
 from ..binance.market_stream.subscriptions import ANSWER_WITHIN
 from ..binance.websocket_api.prices import ALL_SYMBOLS_WEIGHT, HANDSHAKE_WEIGHT, INVALID_SYMBOL, ONE_SYMBOL_WEIGHT
-from .stats import Address, Stats
+from .stats import Stats
 
 BOTH_MARKETS = 2
 DEFAULT_MINUTES, LONG = 3, 10
@@ -147,29 +147,32 @@ def brings(role: str, *, is_silent: bool = False) -> Judge:
     """Expect that the address with this role brings data, or that it is silent."""
 
     def judged(stats: Stats) -> Finding:
-        found = [address for address in stats["addresses"] or () if role in address.roles]
-        return _brings(found[0], is_silent) if found else unseen("this environment has no such address")
+        address = (stats["addresses"] or {}).get(role)
+        return unseen("this environment has no such address") if address is None else _brings(address, is_silent)
 
     return judged
 
 
-def _brings(address: Address, is_silent: bool = False) -> Finding:
-    if not address.opened and address.status is None:
-        return unseen(f"{address.label}: no connection ({address.failure})")
-    if not address.opened:
-        return holds_if(False, f"{address.label}: HTTP status {address.status}")
-    samples, own = counted(address.samples, "samples"), counted(address.own_updates, "own_updates")
-    seen = f"{address.label}: {samples}, {own} in {address.seconds:.0f} s"
-    frames = address.samples + address.own_updates
-    return unseen(seen) if not frames and address.seconds < SILENT_FROM else holds_if(bool(frames) != is_silent, seen)
+def _brings(address: Stats, is_silent: bool = False) -> Finding:
+    label, samples, own, seconds = (address[each] for each in ("label", "samples", "own_updates", "seconds"))
+    if not address["opened"] and not address["status"]:
+        return unseen(f"{label}: no connection ({address['failure']})")
+    if not address["opened"]:
+        return holds_if(False, f"{label}: HTTP status {address['status']}")
+    seen = f"{label}: {counted(samples, 'samples')}, {counted(own, 'own_updates')} in {seconds:.0f} s"
+    return (
+        unseen(seen)
+        if not samples + own and seconds < SILENT_FROM
+        else holds_if(bool(samples + own) != is_silent, seen)
+    )
 
 
 # --- where no kind of row fits ---
 
 
 def both_routes(stats: Stats) -> Finding:
-    roles = {"usds_m_address", "plain_path"}
-    findings = [_brings(address) for address in stats["addresses"] or () if roles & set(address.roles)]
+    routes = ("usds_m_address", "plain_path")
+    findings = [_brings(address) for role, address in (stats["addresses"] or {}).items() if role in routes]
     if stats["environment"] != TESTNET.name or not findings:
         return unseen("this is not the testnet")
     worst = next(one for one in (Verdict.DIFFERS, Verdict.UNSEEN, Verdict.HOLDS) if one in dict(findings))

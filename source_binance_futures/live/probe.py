@@ -23,7 +23,7 @@ from ..binance.transport.proxy import Route
 from ..binance.websocket_api.client import ANSWER_TIMEOUT, CONNECT_TIMEOUT, MAX_MESSAGE_BYTES
 from ..binance.websocket_api.prices import METHOD, MINUTE, fault_of_row, parse_answer, request, weight_of
 from .expectations import AS_DOCUMENTED
-from .stats import DECIMAL, LISTED, PROBED, Address, Recorder, Stats, conclude, faults_of
+from .stats import DECIMAL, LISTED, PROBED, Recorder, Stats, conclude, faults_of
 
 FIRST_CONTRACTS = {Market.COIN_M: ("BTCUSD_PERP", "ETHUSD_PERP"), Market.USDS_M: (LISTED, "ETHUSDT")}
 UNLISTED = "NOSUCHUSDT"
@@ -58,23 +58,13 @@ class EnoughConnections(BinanceError):
         super().__init__("No other connection is tried: Binance is asked for few.")
 
 
-def addresses_of(environment: Environment) -> dict[str, Address]:
-    """Return each base of either market once, in the connector's order, then fstream's plain and wrong ones.
-
-    An address of the user's own is named by its option.
-    """
+def bases_of(environment: Environment) -> dict[str, str]:
+    """Return each base of either market, then fstream's plain and wrong ones, by what is expected of it."""
     public = environment.usds_m_bases[0]
     plain = public.removesuffix(CATEGORY)
-    asked = [*zip(("coin_m_address", "coin_m_public"), environment.coin_m_bases, strict=False)]
-    asked.append(("usds_m_address", public))
-    if plain != public:
-        asked += [("plain_path", plain), ("wrong_path", plain + WRONG_CATEGORY)]
-    found: dict[str, Address] = {}
-    for role, base in asked:
-        markets = tuple(market.value for market in Market if base in environment.bases(market))
-        label = OPTION[role] if environment.name == "custom" else base
-        found.setdefault(base, Address(label, markets or (Market.USDS_M.value,))).roles.append(role)
-    return found
+    found = dict(zip(("coin_m_address", "coin_m_public"), environment.coin_m_bases, strict=False))
+    found["usds_m_address"] = public
+    return found if plain == public else found | {"plain_path": plain, "wrong_path": plain + WRONG_CATEGORY}
 
 
 class Probe:
@@ -96,7 +86,11 @@ class Probe:
         self.stats = Stats(environment=environment.name)
         self._environment, self._stop, self._report = environment, stop, report
         self._opening = opening
-        self._addresses = addresses_of(environment)
+        self._addresses: dict[str, Stats] = {}  # by their bases
+        for role, base in bases_of(environment).items():
+            markets = [market.value for market in Market if base in environment.bases(market)]
+            label = OPTION[role] if environment.name == "custom" else base  # of the user's own none is shown
+            self._addresses.setdefault(base, Stats(label=label, markets=markets or [Market.USDS_M.value]))
         self._dialled: Counter[str] = Counter()
         self._watched: list[tuple[Connection, Recorder]] = []
         self._selector = selector or WakingSelector()
@@ -117,7 +111,8 @@ class Probe:
         )
         self._asking = self._ask(Api(environment.websocket_api_url, dialler, stop.clock), seconds)
         self._is_asking = True
-        self.stats["addresses"], self.stats["started_ms"] = [*self._addresses.values()], int(self._began * 1000)
+        self.stats["addresses"] = {role: self._addresses[base] for role, base in bases_of(environment).items()}
+        self.stats["started_ms"] = int(self._began * 1000)
         script = [(chosen_after(seconds), self._choose), (seconds * REPLACED_AFTER, self._replace)]
         script += [(FIRST_PING_AFTER + moment, self._ping) for moment in range(0, int(seconds) + 1, PING_EVERY)]
         self._script = deque(sorted(script, key=lambda step: step[0]))  # seconds after the beginning, and what is due
@@ -175,7 +170,7 @@ class Probe:
 
     def _group(self, base: str) -> EndpointGroup:
         """Return what is listened to at an address; contracts of COIN-M are followed as they appear, as by default."""
-        markets = [Market(value) for value in self._addresses[base].markets]
+        markets = [Market(value) for value in self._addresses[base]["markets"]]
         symbols = tuple(symbol for market in markets for symbol in FIRST_CONTRACTS[market])
         is_coin_m = markets[0] is Market.COIN_M
         return EndpointGroup((base,), frozenset(markets[:1]), symbols, all_market=True, discovers=is_coin_m)
@@ -192,15 +187,14 @@ class Probe:
         beginning, _, streams = url.partition("/stream?streams=")
         base = next(base for base in self._addresses if base.rstrip("/") == beginning)
         address = self._addresses[base]
-        most = MOST_TO_ONE if address.opened else 1
+        most = MOST_TO_ONE if address["opened"] else 1
         if self._dialled[base] >= most or self._dialled.total() >= MOST_CONNECTIONS - API_CONNECTIONS:
             hand_over(EnoughConnections())
             return
 
         def watch(outcome: Connection | Exception) -> None:
             if isinstance(outcome, Connection):
-                self.reached = address.opened = True
-                address.failure = address.status = None
+                self.reached = address["opened"] = True
                 now = outcome.clock.epoch
                 is_ours = base in (*self._environment.coin_m_bases, *self._environment.usds_m_bases)
                 recorder = Recorder(self.stats if is_ours else Stats(), address, unquote(streams).split("/"), now)
@@ -208,8 +202,7 @@ class Probe:
                 self._watched.append((outcome, recorder))
             else:
                 error = self.failed(outcome)
-                if not address.opened:
-                    address.failure, address.status = type(error).__name__, _status(error)
+                address["failure"], address["status"] = type(error).__name__, _status(error)
             hand_over(outcome)
 
         self._dialled[base] += 1
@@ -228,11 +221,11 @@ class Probe:
         self._coin_m = kept[0]
         self._ask_for_odd_names(self._addresses[self._coin_m.plan.bases[0]])
 
-    def _ask_for_odd_names(self, address: Address) -> None:
+    def _ask_for_odd_names(self, address: Stats) -> None:
         """Ask COIN-M's host for streams of no contract of its own, each in a message of its own."""
         for connection, recorder in self._watched:
             for number, stream in enumerate(PROBED if recorder.address is address else ()):
-                if PROBED[stream] != "cross" or address.markets == (Market.COIN_M.value,):
+                if PROBED[stream] != "cross" or address["markets"] == [Market.COIN_M.value]:
                     message = {"method": "SUBSCRIBE", "params": [stream], "id": PROBE_IDS + number}
                     connection.send_text(dumps(message).decode())
 

@@ -10,7 +10,6 @@ import re
 import sys
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from statistics import median, median_high
 from typing import Any, NamedTuple
@@ -59,7 +58,9 @@ JSON_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", t
 class Stats(dict[str, Any]):
     """A whole run: flat counters by name, sums over its connections. What was not learned is not there.
 
-    Where a name has no other unit it is seconds. Odd things are counted by their kind, as in `wrong_types`.
+    Where a name has no other unit it is seconds. Odd things are counted by their kind, as in `wrong_types`. Each of the
+    `addresses`, by the expectations that it stands for, has counters of its own: whether it was `opened`, the kind of
+    `failure` or the `status` of HTTP where it was not, how long it was listened to, `samples` and `own_updates`.
     """
 
     def __missing__(self, key: str) -> int:
@@ -75,24 +76,6 @@ class Stats(dict[str, Any]):
         self[key] = max(self[key], value)
 
 
-@dataclass
-class Address:
-    """One address that was asked. `roles` are the expectations that it stands for.
-
-    `failure` is the kind of error where no connection came about, `status` that of HTTP where that was the answer.
-    """
-
-    label: str
-    markets: tuple[str, ...]
-    roles: list[str] = field(default_factory=list)
-    opened: bool = False
-    failure: str | None = None
-    status: int | None = None
-    seconds: float = 0.0  # listened to
-    samples: int = 0  # frames of the all-market stream
-    own_updates: int = 0  # frames of contracts' own streams
-
-
 class Update(NamedTuple):
     """A book ticker. `event_time` and `transaction_time` (ms) are -1 where they are no integers."""
 
@@ -106,7 +89,7 @@ class Update(NamedTuple):
 class Recorder:
     """The observer of one connection to `address`, in whose URL `streams` are named. `now` is the present."""
 
-    def __init__(self, stats: Stats, address: Address, streams: Iterable[str], now: Callable[[], float]) -> None:
+    def __init__(self, stats: Stats, address: Stats, streams: Iterable[str], now: Callable[[], float]) -> None:
         self.stats, self.address = stats, address
         self.opened_at = self._last_at = now()
         self.ended_at: float | None = None
@@ -189,12 +172,12 @@ class Recorder:
         update = Update(sys.intern(symbol), found["u"], event_time, transaction_time, at)
         if stream == ALL_MARKET_STREAM:
             self.samples.append(update)
-            self.address.samples += 1
-            markets = self.stats.setdefault("markets", {}).setdefault(self.address.markets[0], Counter())
+            self.address["samples"] += 1
+            markets = self.stats.setdefault("markets", {}).setdefault(self.address["markets"][0], Counter())
             markets[market_of_book_ticker(found).value] += 1
         elif stream == own_stream(symbol):
             self.own.append(update)
-            self.address.own_updates += 1
+            self.address["own_updates"] += 1
         else:
             self.stats.count("other_streams", stream)
 
@@ -238,7 +221,7 @@ class Recorder:
         """Count the connection itself, once it has ended; `lost` is the kind of loss, if it was one."""
         stats, address, self.ended_at = self.stats, self.address, self._now()
         seconds = self.ended_at - self.opened_at
-        address.seconds = max(address.seconds, round(seconds, 1))
+        address.raise_to("seconds", round(seconds, 1))
         if lost is not None:
             stats.setdefault("lost", Counter())[lost] += 1
         frames, silence = self._by_second.total(), max(self._silence, self.ended_at - self._last_at)
@@ -252,7 +235,7 @@ class Recorder:
                 stats["kilobytes_a_second"] = self._bytes / max(seconds, 1) / 1000
         if self.samples:
             hosts = stats.setdefault("sampled_for", Stats())
-            hosts.raise_to(address.markets[0], seconds - silence)
+            hosts.raise_to(address["markets"][0], seconds - silence)
         stats["pings"] += len(self._pings)
         self.series["pings"] += [later - earlier for earlier, later in pairwise(self._pings)]
         for asked in self._pinged:
@@ -352,7 +335,7 @@ def conclude(stats: Stats, recorders: Sequence[Recorder]) -> None:
     stats["sample_distances"], stats["ping_intervals"] = len(sampled), len(series["pings"])
     stats["samples_compared"] = len(series["ahead"]) + stats["samples_missing"] + stats["samples_overdue"]
     stats["silent_own"] = sorted(stats["silent_own"] or ())
-    for first, second in pairwise(sorted(recorders, key=lambda each: (each.address.label, each.opened_at))):
+    for first, second in pairwise(sorted(recorders, key=lambda each: (each.address["label"], each.opened_at))):
         if first.address is second.address:
             compare(stats, first, second)
 

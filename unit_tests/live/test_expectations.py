@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from source_binance_futures.live.expectations import EXPECTATIONS, Verdict, judge
-from source_binance_futures.live.stats import Address, Stats
+from source_binance_futures.live.stats import Stats
 
 COIN_M, USDS_M = "COIN-M", "USDⓈ-M"
 FSTREAM = "wss://fstream.binancefuture.com"
@@ -17,13 +17,13 @@ HOLDS, DIFFERS, UNSEEN = Verdict.HOLDS, Verdict.DIFFERS, Verdict.UNSEEN
 # fmt: off
 GOOD = Stats(
     environment="testnet", started_ms=1_790_000_000_000, seconds=600.0, connections=8,
-    addresses=[
-        Address("d", (COIN_M,), ["coin_m_address"], opened=True, seconds=600.0, samples=1000, own_updates=9000),
-        Address("d/public", (COIN_M,), ["coin_m_public"], opened=True, seconds=20.0, samples=100, own_updates=900),
-        Address(f"{FSTREAM}/public", (USDS_M,), ["usds_m_address"], opened=True, seconds=600.0, own_updates=9),
-        Address(FSTREAM, (USDS_M,), ["plain_path"], opened=True, seconds=20.0, samples=9, own_updates=3),
-        Address(f"{FSTREAM}/market", (USDS_M,), ["wrong_path"], opened=True, seconds=20.0),
-    ],
+    addresses={
+        "coin_m_address": Stats(label="d", opened=True, seconds=600.0, samples=1000, own_updates=9000),
+        "coin_m_public": Stats(label="d/public", opened=True, seconds=20.0, samples=100, own_updates=900),
+        "usds_m_address": Stats(label=f"{FSTREAM}/public", opened=True, seconds=600.0, own_updates=9),
+        "plain_path": Stats(label=FSTREAM, opened=True, seconds=20.0, samples=9, own_updates=3),
+        "wrong_path": Stats(label=f"{FSTREAM}/market", opened=True, seconds=20.0),
+    },
     contracts_acknowledged=1, contracts_slowest=0.2, unknown_listened=160.0, cross_listened=160.0,
     connections_used=2, longest_listened=600.0, longest_silence=4.2, over_both=500,
     frames_a_second=60.0, kilobytes_a_second=12.0, busiest_second=1479,
@@ -41,12 +41,11 @@ GOOD = Stats(
 
 
 def changed(**changes: Any) -> Stats:
-    """The good run with other counters; `address0={...}` changes an address."""
-    found = Stats(**copy.deepcopy(GOOD))
+    """The good run with other counters; those of an address are changed one by one."""
+    found = copy.deepcopy(GOOD)
     for name, value in changes.items():
-        if name[:-1] == "address":
-            for key, each in value.items():
-                setattr(found["addresses"][int(name[-1])], key, each)
+        if name in GOOD["addresses"]:
+            found["addresses"][name].update(value)
         else:
             found[name] = value
     return found
@@ -64,21 +63,21 @@ BOTH_HOSTS = {COIN_M: Counter({COIN_M: 100, USDS_M: 900}), USDS_M: Counter({USDS
 # an expectation, what is changed in the good run, what becomes of it, and what the table says of that
 # fmt: off
 JUDGED: list[tuple[str, dict[str, Any], Verdict, str]] = [
-    ("coin_m_address", {"address0": SILENT}, DIFFERS, "d: 0 samples, 0 own updates in 600 s"),
-    ("coin_m_address", {"address0": REFUSED}, DIFFERS, "HTTP status 404"),
-    ("coin_m_address", {"address0": SILENT | {"seconds": 3.9}}, UNSEEN, "in 4 s"),
-    ("coin_m_address", {"address0": UNREACHED}, UNSEEN, "no connection (Unreachable)"),
-    ("coin_m_address", {"address0": SILENT | {"seconds": 4.0}}, DIFFERS, ""),
-    ("coin_m_public", {"address1": SILENT}, DIFFERS, "0 samples"),
-    ("coin_m_public", {"addresses": GOOD["addresses"][:1]}, UNSEEN, "no such address"),
-    ("usds_m_address", {"address2": SILENT, "environment": "production"}, DIFFERS, "0 samples"),
-    ("plain_path", {"address3": SILENT, "environment": "production"}, DIFFERS, "0 samples"),
-    ("plain_path", {"address3": UNREACHED}, UNSEEN, "no connection"),
-    ("wrong_path", {"address4": {"own_updates": 1}}, DIFFERS, "1 own update in 20 s"),
-    ("wrong_path", {"address4": {"own_updates": 1, "samples": 1}}, DIFFERS, "1 sample, 1 own update in 20 s"),
-    ("wrong_path", {"address4": REFUSED}, DIFFERS, "HTTP status 404"),
-    ("wrong_path", {"address4": {"seconds": 3.9}}, UNSEEN, "in 4 s"),
-    ("wrong_path", {"address4": {"seconds": 4.0}}, HOLDS, ""),
+    ("coin_m_address", {"coin_m_address": SILENT}, DIFFERS, "d: 0 samples, 0 own updates in 600 s"),
+    ("coin_m_address", {"coin_m_address": REFUSED}, DIFFERS, "HTTP status 404"),
+    ("coin_m_address", {"coin_m_address": SILENT | {"seconds": 3.9}}, UNSEEN, "in 4 s"),
+    ("coin_m_address", {"coin_m_address": UNREACHED}, UNSEEN, "no connection (Unreachable)"),
+    ("coin_m_address", {"coin_m_address": SILENT | {"seconds": 4.0}}, DIFFERS, ""),
+    ("coin_m_public", {"coin_m_public": SILENT}, DIFFERS, "0 samples"),
+    ("coin_m_public", {"addresses": {}}, UNSEEN, "no such address"),
+    ("usds_m_address", {"usds_m_address": SILENT, "environment": "production"}, DIFFERS, "0 samples"),
+    ("plain_path", {"plain_path": SILENT, "environment": "production"}, DIFFERS, "0 samples"),
+    ("plain_path", {"plain_path": UNREACHED}, UNSEEN, "no connection"),
+    ("wrong_path", {"wrong_path": {"own_updates": 1}}, DIFFERS, "1 own update in 20 s"),
+    ("wrong_path", {"wrong_path": {"own_updates": 1, "samples": 1}}, DIFFERS, "1 sample, 1 own update in 20 s"),
+    ("wrong_path", {"wrong_path": REFUSED}, DIFFERS, "HTTP status 404"),
+    ("wrong_path", {"wrong_path": {"seconds": 3.9}}, UNSEEN, "in 4 s"),
+    ("wrong_path", {"wrong_path": {"seconds": 4.0}}, HOLDS, ""),
     ("cross_host", {"cross_frames": 7}, DIFFERS, "7 frames in 160 s"),
     ("cross_host", {"cross_frames": 1, "cross_listened": 2.0}, DIFFERS, "1 frame in 2 s"),
     ("cross_host", {"cross_listened": 3.9}, UNSEEN, "0 frames"),
@@ -190,7 +189,7 @@ JUDGED: list[tuple[str, dict[str, Any], Verdict, str]] = [
     ("book_ids", {"book_faults": Counter({"lastUpdateId: missing": 5})}, DIFFERS, "lastUpdateId: missing (5)"),
     ("book_ids", {"books_compared": 0}, UNSEEN, "too few"),
     ("both_routes", {"environment": "production"}, UNSEEN, "not the testnet"),
-    ("both_routes", {"address3": UNREACHED}, UNSEEN, "no connection"),
+    ("both_routes", {"plain_path": UNREACHED}, UNSEEN, "no connection"),
 ]
 # fmt: on
 
@@ -226,7 +225,7 @@ def test_every_expectation_is_contradicted_here() -> None:
 
 
 def test_on_the_testnet_both_routes_must_bring_data() -> None:
-    for silent in ("address2", "address3"):
+    for silent in ("usds_m_address", "plain_path"):
         stats = changed(**{silent: SILENT})
         assert verdicts(stats)["both_routes"] is DIFFERS
         assert "0 own updates" in seen(stats, "both_routes")

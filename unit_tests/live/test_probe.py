@@ -23,8 +23,8 @@ from source_binance_futures.live.probe import (
     MOST_CONNECTIONS,
     Answered,
     Probe,
-    addresses_of,
     ask_for_prices,
+    bases_of,
     note_book,
 )
 from source_binance_futures.live.stats import Stats
@@ -265,14 +265,14 @@ USUAL = (6, 8, 9, 15, 16)
 def answered(given: list[Any], *, minute_passes: bool = False) -> Stats:
     stats, bodies, moments = Stats(), iter(given), iter([0.0, *[60.0 if minute_passes else 0.0] * 4])
 
-    def ask(_method: str, _symbol: str | None) -> Generator[None, None, Answered]:
+    def ask(_method: str, _symbol: str | None) -> Generator[bool, None, Answered]:
         body = next(bodies)
         payload = orjson.dumps({"id": "a", **body}) if isinstance(body, dict) else body.encode()
         yield from ()
         return Answered("a", payload, 1_790_000_000.0 + next(moments))
 
-    def connect() -> Generator[None, None, None]:
-        yield
+    def connect() -> Generator[bool, None, None]:
+        yield True
 
     for _ in ask_for_prices(ask, connect, stats, "host"):
         pass
@@ -329,31 +329,30 @@ def test_ids_of_books_are_kept_and_faults_counted() -> None:
 # --- addresses ---
 
 
-def asked(environment: Environment) -> list[tuple[str, ...]]:
-    return [(address.label, *address.markets, *address.roles) for address in addresses_of(environment).values()]
-
-
-def test_each_address_of_an_environment_is_asked_once_and_fstream_plain_and_wrong() -> None:
+def test_each_address_of_an_environment_is_asked_and_fstream_plain_and_wrong() -> None:
     dstream, fstream = "wss://dstream.binance.com", "wss://fstream.binance.com"
-    assert asked(PRODUCTION) == [
-        (dstream, "COIN-M", "coin_m_address"),
-        (f"{dstream}/public", "COIN-M", "coin_m_public"),
-        (f"{fstream}/public", "USDⓈ-M", "usds_m_address"),
-        (fstream, "USDⓈ-M", "plain_path"),
-        (f"{fstream}/market", "USDⓈ-M", "wrong_path"),
-    ]
+    assert bases_of(PRODUCTION) == {
+        "coin_m_address": dstream,
+        "coin_m_public": f"{dstream}/public",
+        "usds_m_address": f"{fstream}/public",
+        "plain_path": fstream,
+        "wrong_path": f"{fstream}/market",
+    }
     planned_replacement = 1
-    assert len(asked(PRODUCTION)) + API_CONNECTIONS + planned_replacement <= MOST_CONNECTIONS
-    assert [roles for _, *roles in asked(TESTNET)] == [roles for _, *roles in asked(PRODUCTION)]
+    assert len(bases_of(PRODUCTION)) + API_CONNECTIONS + planned_replacement <= MOST_CONNECTIONS
+    assert bases_of(TESTNET).keys() == bases_of(PRODUCTION).keys()
 
 
 def test_a_custom_address_is_named_by_its_option() -> None:
-    two = Environment("custom", ("wss://my.host",), ("wss://my.host/usds/public",), "wss://my.host/api")
-    assert [label for label, *_ in asked(two)] == [
-        "market_stream_url",
-        "usds_margined_stream_url",
-        "usds_margined_stream_url without /public",
-        "usds_margined_stream_url with /market",
-    ]
-    one = Environment("custom", ("wss://my.host",), ("wss://my.host",), "wss://my.host/api")
-    assert asked(one) == [("market_stream_url", "COIN-M", "USDⓈ-M", "coin_m_address", "usds_m_address")]
+    def labels(environment: Environment) -> dict[str, tuple[str, list[str]]]:
+        found = ask(0.0, environment=environment).stats["addresses"]
+        return {role: (address["label"], address["markets"]) for role, address in found.items()}
+
+    assert labels(TWO_HOSTS) == {
+        "coin_m_address": ("market_stream_url", ["COIN-M"]),
+        "usds_m_address": ("usds_margined_stream_url", ["USDⓈ-M"]),
+        "plain_path": ("usds_margined_stream_url without /public", ["USDⓈ-M"]),
+        "wrong_path": ("usds_margined_stream_url with /market", ["USDⓈ-M"]),
+    }
+    one = ("market_stream_url", ["COIN-M", "USDⓈ-M"])
+    assert labels(ONE_ADDRESS) == {"coin_m_address": one, "usds_m_address": one}

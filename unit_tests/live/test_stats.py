@@ -13,7 +13,6 @@ from source_binance_futures.live.stats import (
     MOST_KINDS,
     OVERDUE_AFTER,
     SETTLED_AFTER,
-    Address,
     Recorder,
     Stats,
     conclude,
@@ -63,13 +62,13 @@ def recorded(
     follow: Sequence[str] = ("btcusd_perp@bookTicker",),
     controls: Iterable[tuple[float, int, bytes]] = (),
     sent: Iterable[tuple[float, int, bytes]] = (),
-    address: Address | None = None,
+    address: Stats | None = None,
     opened: float = 0.0,
     lost: str | None = None,
 ) -> Recorder:
     """The recorder of a connection that is over."""
     now = BEGIN + opened
-    recorder = Recorder(stats, address or Address("d", ("COIN-M",)), follow, lambda: now)
+    recorder = Recorder(stats, address or Stats(label="d", markets=["COIN-M"]), follow, lambda: now)
     passes: list[tuple[float, Callable[..., None], tuple[Any, ...]]]
     passes = [(at, recorder.received, ([payload], [])) for at, payload in frames]
     passes += [(at, recorder.received, ([], [ControlFrame(opcode, text)])) for at, opcode, text in controls]
@@ -102,14 +101,14 @@ def test_frames_bytes_and_the_busiest_second() -> None:
 
 
 def test_markets_by_the_host_that_brings_them_and_what_an_address_brings() -> None:
-    stats, address = Stats(), Address("d", ("COIN-M",))
+    stats, address = Stats(), Stats(label="d", markets=["COIN-M"])
     frames = ((1.0, sample()), (2.0, sample(**BTCUSDT)), (3.0, sample()), (3.5, own()))
     recorded(stats, *frames, until=10.0, address=address, lost="ClosedByExchange")
     recorded(stats, (7.0, sample()), until=8.0, address=address)
     assert stats["markets"] == {"COIN-M": {"COIN-M": 3, "USDⓈ-M": 1}}
     assert stats["sampled_for"] == {"COIN-M": 3.5}  # the silence at the end does not count
     assert stats["lost"] == {"ClosedByExchange": 1}
-    assert (address.samples, address.own_updates, address.seconds) == (4, 1, 10.0)
+    assert (address["samples"], address["own_updates"], address["seconds"]) == (4, 1, 10.0)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +330,7 @@ def overlap(
     first: list[Key], second: list[Key], *, opened: float = 0.0, follow: Sequence[int] = (0, 1, 2)
 ) -> tuple[float, int, int, int]:
     """What is found of two connections to an address, the second of which was opened so late."""
-    stats, address, recorders = Stats(), Address("d", ("USDⓈ-M",)), []
+    stats, address, recorders = Stats(), Stats(label="d", markets=["USDⓈ-M"]), []
     for keys, since, numbers in ((first, 0.0, range(3)), (second, opened, follow)):
         frames = [(number / 10, own(s=symbol, u=number + 1, E=number * 100)) for symbol, number in keys]
         streams = [f"c{number}usdt@bookTicker" for number in numbers]
