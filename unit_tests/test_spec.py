@@ -158,17 +158,13 @@ def test_every_order_is_given_once() -> None:
     assert [node["order"] for node in PROPERTIES.values()] == list(range(len(PROPERTIES)))
 
 
-def test_optional_fields_say_what_leaving_them_does() -> None:
-    filled = {name for name, node in PROPERTIES.items() if node["type"] == "integer" and "default" in node}
-    for name, node in PROPERTIES.items():
-        if name not in filled:
-            assert re.search(r"\bLeave (empty|it (off|on)|as it is)\b", node["description"]), name
-
-
-def test_what_the_form_can_refuse_is_not_folded_away() -> None:
-    for name, node in PROPERTIES.items():
-        checked = {**node, **node.get("items", {})}.keys() & {"minimum", "maximum", "pattern", "enum"}
-        assert node.get("always_show", False) is bool(checked), f"{name}: a red dot is all that would show"
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_an_option_says_what_leaving_it_does_and_is_not_folded_away_where_the_form_can_refuse_it(name: str) -> None:
+    node = PROPERTIES[name]
+    filled = node["type"] == "integer" and "default" in node
+    assert filled or re.search(r"\bLeave (empty|it (off|on)|as it is)\b", node["description"])
+    checked = {**node, **node.get("items", {})}.keys() & {"minimum", "maximum", "pattern", "enum"}
+    assert node.get("always_show", False) is bool(checked), "a red dot is all that would show"
 
 
 @pytest.mark.parametrize("address", ["wss://host?x", "wss://host#x", "wss://user:password@host", "host", "http://host"])
@@ -181,29 +177,27 @@ def test_the_form_refuses_addresses_that_the_connector_refuses(option: str, addr
         Config.from_mapping({"environment": custom})
 
 
-@pytest.mark.parametrize("path", [path for path, node in NODES.items() if "oneOf" in node])
-def test_choices_have_a_first_one_that_is_the_default_and_one_discriminator(path: str) -> None:
-    options = NODES[path]["oneOf"]
-
-    for option in options:
+def test_choices_have_a_first_one_that_is_the_default_and_one_discriminator() -> None:
+    (node,) = [node for node in NODES.values() if "oneOf" in node]
+    for option in node["oneOf"]:
         assert option["title"]
         assert option["description"].endswith(".")
         discriminator = option["properties"]["name"]
         assert discriminator["const"] == discriminator["default"]
         assert set(option["properties"]) - set(option["required"]) <= {"usds_margined_stream_url"}
-    assert [option["properties"]["name"]["const"] for option in options] == ["production", "testnet", "custom"]
-    assert "default" not in NODES[path]
-    assert Config().environment.name == options[0]["properties"]["name"]["const"]
+    names = [option["properties"]["name"]["const"] for option in node["oneOf"]]
+    assert names == ["production", "testnet", "custom"]
+    assert "default" not in node
+    assert Config().environment.name == names[0]
 
 
-@pytest.mark.parametrize("symbol", ["BTCUSD_PERP", "btcusd_perp", "BTCUSD_260626", "1000SATSUSDT", "币安人生USDT"])
+SYMBOLS = ["BTCUSD_PERP", "btcusd_perp", "BTCUSD_260626", "1000SATSUSDT", "币安人生USDT"]
+SEVERAL = ["A,B", "A;B", "A B", "A\tB", "", "BTC/USDT", "a@bookTicker", "A?", "A&B", "#A"]
+
+
 @pytest.mark.parametrize("option", ["book_ticker_symbols", "price_symbols"])
-def test_the_form_takes_every_kind_of_symbol(option: str, symbol: str) -> None:
-    jsonschema.validate({option: [symbol]}, SPEC)
-
-
-@pytest.mark.parametrize("symbols", ["A,B", "A;B", "A B", "A\tB", "", "BTC/USDT", "a@bookTicker", "A?", "A&B", "#A"])
-@pytest.mark.parametrize("option", ["book_ticker_symbols", "price_symbols"])
-def test_the_form_refuses_several_symbols_in_one(option: str, symbols: str) -> None:
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({option: [symbols]}, SPEC)
+def test_the_form_takes_every_kind_of_symbol_and_refuses_several_in_one(option: str) -> None:
+    jsonschema.validate({option: SYMBOLS}, SPEC)
+    for symbols in SEVERAL:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({option: [symbols]}, SPEC)

@@ -162,29 +162,26 @@ def test_advice_on_an_authority_that_is_not_known(
         assert f"SSL_CERT_FILE names {other} now, and the authority is not in it." in str(failure_at(port))
 
 
+NO_TLS = "failed: the server does not speak TLS on this port. Check the address and its port"
+
+
 @pytest.mark.parametrize(
-    "says", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 mail.example ESMTP\r\n", bytes(64), b"\xff" * 64]
+    ("says", "seconds", "sentence"),
+    [
+        *[(says, PATIENCE, NO_TLS) for says in (b"HTTP/1.1 400 Bad\r\n\r\n", b"220 mail\r\n", bytes(64), b"\xff" * 64)],
+        (b"\x15\x03\x03\x00\x02\x02\x28", PATIENCE, "handshake failure. Something in between"),
+        (b"", 0.5, "the server did not finish the TLS handshake in time. Try again later."),
+    ],
 )
-def test_a_server_that_speaks_no_tls(says: bytes) -> None:
+def test_a_handshake_that_fails_is_told_in_words_and_not_about_certificates(
+    says: bytes, seconds: float, sentence: str
+) -> None:
     with server_of(None, says) as port:
-        failure = failure_at(port)
+        failure = failure_at(port, seconds)
     assert isinstance(failure, TlsFailed)
-    assert "failed: the server does not speak TLS on this port. Check the address and its port" in str(failure)
-
-
-def test_a_handshake_that_is_refused_is_told_in_words() -> None:
-    with server_of(None, b"\x15\x03\x03\x00\x02\x02\x28") as port:
-        told = str(failure_at(port))
-    assert "handshake failure. Something in between" in told
-    assert "_" not in told.partition("(`proxy_url`)")[0]
-    assert "certificate" not in told
-
-
-def test_a_handshake_that_is_not_answered_is_not_about_certificates() -> None:
-    with server_of(None) as port:
-        told = str(failure_at(port, seconds=0.5))
-    assert "the server did not finish the TLS handshake in time. Try again later." in told
-    assert "certificate" not in told
+    assert sentence in str(failure)
+    assert "_" not in str(failure).partition("(`proxy_url`)")[0]
+    assert "certificate" not in str(failure)
 
 
 def beyond(descriptor: int) -> int:
@@ -205,18 +202,12 @@ def test_descriptors_beyond_1023_are_waited_for() -> None:
 def test_an_output_beyond_1023_is_waited_for() -> None:
     reader, writer = os.pipe()
     high = beyond(writer)
-    os.close(writer)
     os.set_blocking(high, False)
-    sent = bytes(2**20)
-    received = bytearray()
-
-    def read() -> None:
-        while len(received) < len(sent):
-            received.extend(os.read(reader, 65536))
-
-    thread = begin(read)
-    Output(high, Clock()).write_all(sent)
-    thread.join(PATIENCE)
-    assert bytes(received) == sent
-    os.close(high)
-    os.close(reader)
+    received: list[bytes] = []
+    with open(reader, "rb") as pipe:
+        thread = begin(lambda: received.append(pipe.read(2**20)))
+        Output(high, Clock()).write_all(bytes(2**20))
+        thread.join(PATIENCE)
+    assert received == [bytes(2**20)]
+    for descriptor in (writer, high):
+        os.close(descriptor)
