@@ -119,16 +119,6 @@ def test_whatever_comes_ids_rise_within_a_symbol_until_its_counter_restarts(
     assert not any(cursor.advance(symbol, update_id, latest) for symbol, update_id, _ in known)
 
 
-@several
-@given(pushes(), st.sampled_from(SYMBOLS))
-def test_a_symbol_is_judged_as_if_it_were_alone(pushed: list[Update], symbol: str) -> None:
-    together, alone = Cursor("production"), Cursor("production")
-    verdicts = [(update, together.advance(*update)) for update in pushed]
-    assert [verdict for update, verdict in verdicts if update.symbol == symbol] == [
-        alone.advance(*update) for update in pushed if update.symbol == symbol
-    ]
-
-
 class Story(NamedTuple):
     """Updates of one contract: what its cursor makes of them."""
 

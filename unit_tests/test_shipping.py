@@ -45,10 +45,9 @@ class Instruction(NamedTuple):
     value: str
 
 
-@pytest.fixture(scope="module")
-def stages() -> list[list[Instruction]]:
+def stages_of(recipe: str) -> list[list[Instruction]]:
     """The instructions of each stage, from its FROM on; comments gone and continued lines joined."""
-    lines = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", " ").splitlines()
+    lines = re.sub(r"^#.*\n", "", recipe, flags=re.MULTILINE).replace("\\\n", " ").splitlines()
     stages: list[list[Instruction]] = []
     for instruction in (Instruction(*line.split(maxsplit=1)) for line in lines if line.strip()):
         if instruction.name == "FROM":
@@ -58,10 +57,8 @@ def stages() -> list[list[Instruction]]:
     return stages
 
 
-@pytest.fixture(scope="module")
-def image(stages: list[list[Instruction]]) -> list[Instruction]:
-    """The last stage: what is shipped."""
-    return stages[-1]
+STAGES = stages_of(DOCKERFILE)
+IMAGE = STAGES[-1]  # what is shipped
 
 
 def the_only(name: str, stage: list[Instruction]) -> str:
@@ -91,32 +88,32 @@ def is_ignored(path: str) -> bool:
     return ignored
 
 
-def test_it_starts_the_console_script_by_the_exec_form_and_not_as_root(image: list[Instruction]) -> None:
-    environment = dict(part.split("=", 1) for part in shlex.split(the_only("ENV", image)))
+def test_it_starts_the_console_script_by_the_exec_form_and_not_as_root() -> None:
+    environment = dict(part.split("=", 1) for part in shlex.split(the_only("ENV", IMAGE)))
 
-    assert json.loads(the_only("ENTRYPOINT", image)) == ["source-binance-futures"]
+    assert json.loads(the_only("ENTRYPOINT", IMAGE)) == ["source-binance-futures"]
     assert shlex.split(environment["AIRBYTE_ENTRYPOINT"]) == ["source-binance-futures"]
     assert "source-binance-futures" in PROJECT["scripts"]
-    assert the_only("USER", image) == "airbyte"
-    assert image[-1].name == "USER", "what comes after USER would run without the rights to install"
+    assert the_only("USER", IMAGE) == "airbyte"
+    assert IMAGE[-1].name == "USER", "what comes after USER would run without the rights to install"
 
 
-def test_dependencies_are_a_layer_below_the_connector(image: list[Instruction]) -> None:
-    pins = first(image, "COPY", "requirements/runtime.txt")
-    dependencies = first(image, "RUN", "--requirement requirements/runtime.txt")
-    connector = first(image, "COPY", "/wheels")
+def test_dependencies_are_a_layer_below_the_connector() -> None:
+    pins = first(IMAGE, "COPY", "requirements/runtime.txt")
+    dependencies = first(IMAGE, "RUN", "--requirement requirements/runtime.txt")
+    connector = first(IMAGE, "COPY", "/wheels")
 
     assert pins < dependencies < connector
-    assert copied_from_the_context(image[:dependencies]) == ["requirements/runtime.txt"]
+    assert copied_from_the_context(IMAGE[:dependencies]) == ["requirements/runtime.txt"]
 
 
-def test_everything_from_outside_is_pinned_by_hash_or_digest(stages: list[list[Instruction]]) -> None:
+def test_everything_from_outside_is_pinned_by_hash_or_digest() -> None:
     base = re.search(r"^ARG BASE_IMAGE=(\S+)$", DOCKERFILE, re.MULTILINE)
-    installs = [step.value for stage in stages for step in stage if step.name == "RUN" and "pip" in step.value]
+    installs = [step.value for stage in STAGES for step in stage if step.name == "RUN" and "pip" in step.value]
 
     assert base
     assert re.search(r"@sha256:[0-9a-f]{64}$", base[1])
-    assert {stage[0].value.split()[0] for stage in stages} == {"${BASE_IMAGE}"}
+    assert {stage[0].value.split()[0] for stage in STAGES} == {"${BASE_IMAGE}"}
     assert installs
     for install in installs:
         assert "--no-deps" in install
@@ -135,9 +132,9 @@ def test_the_pins_hold_a_hash_each_and_no_address(requirements: str) -> None:
     assert "--index" not in text
 
 
-def test_the_context_holds_every_file_that_is_copied_and_is_small(stages: list[list[Instruction]]) -> None:
+def test_the_context_holds_every_file_that_is_copied_and_is_small() -> None:
     """What a build sends to the daemon: the package and its pins, none of the environments, tests and history."""
-    sources = [source for stage in stages for source in copied_from_the_context(stage)]
+    sources = [source for stage in STAGES for source in copied_from_the_context(stage)]
     inside = [*sources, "source_binance_futures/spec.yaml", "schemas/book_tickers.json"]
     outside = [".git", ".venv", "build", "local_exchange", "requirements/dev.txt", "unit_tests"]
     outside += [
@@ -152,31 +149,29 @@ def test_the_context_holds_every_file_that_is_copied_and_is_small(stages: list[l
 # --- metadata.yaml: what Airbyte's registry reads, and its own models of that ---
 
 
-@pytest.fixture
-def data() -> dict[str, Any]:
-    found: dict[str, Any] = parsed(ROOT / "metadata.yaml")["data"]
-    return found
+METADATA = parsed(ROOT / "metadata.yaml")
+DATA: dict[str, Any] = METADATA["data"]
 
 
-def test_airbytes_model_accepts_it_and_would_refuse_an_unknown_key(data: dict[str, Any]) -> None:
+def test_airbytes_model_accepts_it_and_would_refuse_an_unknown_key() -> None:
     """Its package needs Python below 3.13."""
     module = pytest.importorskip("airbyte_connector_models.metadata.v0.connector_metadata_definition_v0")
-    model, metadata = module.ConnectorMetadataDefinitionV0, parsed(ROOT / "metadata.yaml")
-    assert model.model_validate(metadata).data.connector_type.value == "source"
+    model = module.ConnectorMetadataDefinitionV0
+    assert model.model_validate(METADATA).data.connector_type.value == "source"
     with pytest.raises(ValidationError, match="licence"):
-        model.model_validate({**metadata, "data": {**data, "licence": "MIT"}})
+        model.model_validate({**METADATA, "data": {**DATA, "licence": "MIT"}})
 
 
-def test_names_are_the_packages_and_the_base_image_is_the_recipes(data: dict[str, Any]) -> None:
-    assert data["dockerRepository"].split("/")[-1] == PROJECT["name"]
-    assert data["remoteRegistries"]["pypi"]["packageName"] == PROJECT["name"]
-    assert data["license"] == PROJECT["license"]
-    assert f"ARG BASE_IMAGE={data['connectorBuildOptions']['baseImage']}\n" in DOCKERFILE
+def test_names_are_the_packages_and_the_base_image_is_the_recipes() -> None:
+    assert DATA["dockerRepository"].split("/")[-1] == PROJECT["name"]
+    assert DATA["remoteRegistries"]["pypi"]["packageName"] == PROJECT["name"]
+    assert DATA["license"] == PROJECT["license"]
+    assert f"ARG BASE_IMAGE={DATA['connectorBuildOptions']['baseImage']}\n" in DOCKERFILE
 
 
-def test_allowed_hosts_are_those_of_every_environment_and_of_options_of_the_form(data: dict[str, Any]) -> None:
+def test_allowed_hosts_are_those_of_every_environment_and_of_options_of_the_form() -> None:
     """The platform replaces `${a.b}` by the host in the option b of the object a, and drops what it does not find."""
-    hosts = data["allowedHosts"]["hosts"]
+    hosts = DATA["allowedHosts"]["hosts"]
     ours = [(*each.coin_m_bases, *each.usds_m_bases, each.websocket_api_url) for each in (PRODUCTION, TESTNET)]
     assert {host for host in hosts if not host.startswith("$")} == {
         urlsplit(address).hostname for addresses in ours for address in addresses
@@ -189,8 +184,8 @@ def test_allowed_hosts_are_those_of_every_environment_and_of_options_of_the_form
     assert from_options <= options
 
 
-def test_the_icon_is_a_drawing_without_outside_references(data: dict[str, Any]) -> None:
-    text = (ROOT / data["icon"]).read_text(encoding="utf-8")
+def test_the_icon_is_a_drawing_without_outside_references() -> None:
+    text = (ROOT / DATA["icon"]).read_text(encoding="utf-8")
 
     assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
     assert "href" not in text
