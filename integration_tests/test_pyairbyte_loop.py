@@ -38,7 +38,7 @@ DEADLINE = 240.0  # seconds: importing PyAirbyte takes ten of a quiet machine, a
 
 
 def test_ctrl_c_loads_what_the_open_window_has_read(tmp_path: Path) -> None:
-    """And a window that failed before is told, and the loop goes on."""
+    """And a window that failed before is reported, and the loop goes on."""
     with LocalExchange(rate=RATE, sample_every=None) as exchange, looping(exchange, tmp_path) as loop:
         wait_for_a_long_window(exchange, loop, tmp_path)
         for connector in psutil.Process(loop.pid).children(recursive=True):

@@ -118,7 +118,7 @@ def sentence_for(url: str, route: Route | None = None) -> str:
     assert listener.warnings[0].startswith("Connecting failed (attempt 1 in a row): ")
     assert listener.warnings[0].partition(": ")[2] in str(failure)
     (gap,) = listener.gaps
-    assert gap.cause == str(failure).partition("seconds. ")[2].rstrip("."), "and the whole window is told as missing"
+    assert gap.cause == str(failure).partition("seconds. ")[2].rstrip("."), "and the whole window is missing"
     return str(failure)
 
 

@@ -122,7 +122,7 @@ def test_duplicates_are_found_and_removed(market: Tables) -> None:
 
 
 def test_a_narrower_copy_goes_though_it_was_loaded_first(tables: Tables) -> None:
-    """Otherwise the stretch that reaches back further would end before the other begins."""
+    """Otherwise the interval that reaches back further would end before the other begins."""
     tables.insert(
         book_ticker(SOUND, 1, 60, "1", "2", covered_since_us=59_000_000),
         book_ticker(SOUND, 1, 60, "1", "2", covered_since_us=None),

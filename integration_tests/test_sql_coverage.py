@@ -1,4 +1,4 @@
-"""What the rows vouch for, by docs/sql in DuckDB and PostgreSQL: stretches, holes, books at a moment, bars in holes.
+"""What the rows cover, by docs/sql in DuckDB and PostgreSQL: intervals, holes, books at a moment, bars in holes.
 
 A row says: since `covered_since_us`, up to my `received_at_us`, nothing of this contract is missing.
 """
@@ -19,7 +19,7 @@ COLUMNS = "u, received_at_us, covered_since_us"
 
 
 def captured(symbol: str, u: int, seconds: float, since: float | None, bid: str = "10") -> dict[str, Any]:
-    """An update that arrived at `seconds`, of a capture that vouches for what came since `since`."""
+    """An update that arrived at `seconds`, of a capture that covers what came since `since`."""
     return book_ticker(
         symbol,
         u,
@@ -31,7 +31,7 @@ def captured(symbol: str, u: int, seconds: float, since: float | None, bid: str 
     )
 
 
-def stretches(tables: Tables) -> list[Row]:
+def intervals(tables: Tables) -> list[Row]:
     rows = tables.query("SELECT symbol, since_us, until_us, row_count FROM coverage ORDER BY symbol, since_us")
     return [(symbol, since / S, until / S, count) for symbol, since, until, count in rows]
 
@@ -43,7 +43,7 @@ def test_coverage_of_odd_rows(tables: Tables) -> None:
     """A sample covers nothing, nor does a row without a contract or an arrival; what the book says does not matter."""
     fill(tables)
 
-    assert stretches(tables) == [
+    assert intervals(tables) == [
         (EMPTY, 1, 60.002, 1),
         (SOUND, 1, 125.002, 4),
         (NULL, 1, 63.002, 3),
@@ -75,7 +75,7 @@ def test_coverage_of_odd_rows(tables: Tables) -> None:
 def test_stretches_are_merged(
     tables: Tables, captures: list[tuple[float, float]], merged: list[tuple[float, float]]
 ) -> None:
-    """Also with rows in between, loaded in any order, and another contract whose stretches would fill the holes."""
+    """Also with rows in between, loaded in any order, and another contract whose intervals would fill the holes."""
     rows = [
         captured(SOUND, u, moment, since)
         for u, (since, until) in enumerate(captures)
@@ -85,9 +85,9 @@ def test_stretches_are_merged(
     tables.insert(*rows, captured(QUIET, 99, 100, 0))
     tables.create_views()
 
-    assert [row[1:3] for row in stretches(tables) if row[0] == SOUND] == merged
-    assert [row[3] for row in stretches(tables) if row[0] == QUIET] == [1]
-    assert sum(row[3] for row in stretches(tables) if row[0] == SOUND) == len(rows)
+    assert [row[1:3] for row in intervals(tables) if row[0] == SOUND] == merged
+    assert [row[3] for row in intervals(tables) if row[0] == QUIET] == [1]
+    assert sum(row[3] for row in intervals(tables) if row[0] == SOUND) == len(rows)
 
 
 def test_holes_longest_first(tables: Tables) -> None:
@@ -136,7 +136,7 @@ def test_overlap_takes_each_update_once_and_leaves_no_hole(tables: Tables) -> No
 
     assert updates == list(range(4, 30 + 60 * 4))
     assert tables.run("holes") == []
-    assert [row[1:3] for row in stretches(tables)] == [(3, 269)]
+    assert [row[1:3] for row in intervals(tables)] == [(3, 269)]
 
 
 def test_overlap_keeps_the_row_that_covers_more(tables: Tables) -> None:
@@ -240,7 +240,7 @@ def test_books_at_a_moment(tables: Tables) -> None:
         (at(19.5), SOUND, "100", True),
         (at(20), SOUND, "200", True),
         (at(20.000001), SOUND, "200", False),
-        (at(45), SOUND, "200", False),  # within a stretch, but the book is from before the hole
+        (at(45), SOUND, "200", False),  # within an interval, but the book is from before the hole
         (at(45), QUIET, "700", False),
         (at(55), SOUND, "300", True),
         (at(55), QUIET, "700", False),

@@ -44,16 +44,16 @@ def warehouse(name: str, loaded: Loaded) -> Warehouse:
 
 
 def test_no_row_is_lost_or_twice(warehouse: Warehouse, loaded: Loaded) -> None:
-    """Two syncs are two stretches of what the exchange pushed, each whole, the second appended to the first."""
+    """Two syncs are two unbroken parts of what the exchange pushed, each whole, the second appended to the first."""
     rows = warehouse.query("SELECT symbol, u FROM book_tickers")
     position = {update: at for at, update in enumerate(loaded.pushed)}
     assert not [update for update, copies in Counter(rows).items() if copies > 1]
     positions = sorted(position[symbol, u] for symbol, u in rows)
 
-    stretches = _stretches(positions)
+    parts = _unbroken(positions)
 
-    assert len(stretches) == 2
-    for first, last in stretches:
+    assert len(parts) == 2
+    for first, last in parts:
         assert last - first > RATE * LISTEN_SECONDS * 0.5
 
 
@@ -132,12 +132,12 @@ def test_the_blocks_of_the_page_run_in_order(loaded: Loaded) -> None:
     assert sum(bool(rows) for rows in found.values()) >= 3, "spread, bars and the newest book"
 
 
-def _stretches(positions: list[int]) -> list[tuple[int, int]]:
+def _unbroken(positions: list[int]) -> list[tuple[int, int]]:
     """The first and last of each run of whole numbers without a gap."""
-    stretches: list[tuple[int, int]] = []
+    parts: list[tuple[int, int]] = []
     for position in positions:
-        if stretches and position == stretches[-1][1] + 1:
-            stretches[-1] = (stretches[-1][0], position)
+        if parts and position == parts[-1][1] + 1:
+            parts[-1] = (parts[-1][0], position)
         else:
-            stretches.append((position, position))
-    return stretches
+            parts.append((position, position))
+    return parts

@@ -1,4 +1,4 @@
-"""A sync that is over and whose output nobody takes is ended; one that goes on waits, however long it takes."""
+"""The watchdog exits if stdout stays blocked after the sync should have ended; a sync that goes on waits for ever."""
 
 from __future__ import annotations
 

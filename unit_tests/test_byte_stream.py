@@ -99,7 +99,7 @@ def test_a_reset_is_an_end(ends: Ends) -> None:
     server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     server.close()
     wait_until(stream.has_ended)
-    assert isinstance(ending(stream), ConnectionResetError), "and is told as one afterwards"
+    assert isinstance(ending(stream), ConnectionResetError), "and is reported as one afterwards"
 
 
 def test_many_small_pieces_are_taken_at_once(ends: Ends) -> None:

@@ -1,4 +1,4 @@
-"""Every option: what is accepted, what it becomes, and what a person is told of the rest."""
+"""Every option: what is accepted, what it becomes, and what is said of the rest."""
 
 from __future__ import annotations
 

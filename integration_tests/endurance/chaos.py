@@ -28,7 +28,7 @@ Kind = Literal["rst", "fin", "close", "cut", "silence", "mute", "shutdown", "slo
 IMMEDIATE: tuple[Kind, ...] = ("rst", "fin", "close", "cut")
 EVERY_KIND: tuple[Kind, ...] = (*IMMEDIATE, "silence", "mute", "shutdown", "slow handshake", "refusal")
 KINDS_ALONE: tuple[Kind, ...] = (*IMMEDIATE, "shutdown", "slow handshake", "refusal")
-SETTLED_AFTER = 1.0  # seconds of a new connection; before, it cannot vouch for what came over the other
+SETTLED_AFTER = 1.0  # seconds of a new connection; before, it cannot cover what came over the other
 TOLD_EVERY = 10.0  # seconds
 
 
@@ -76,7 +76,7 @@ class Saboteur:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m integration_tests.endurance.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--no-standby", action="store_true", help="one connection: losses are expected, and told")
+    parser.add_argument("--no-standby", action="store_true", help="one connection: losses are expected, and reported")
     parser.add_argument("--rate", type=float, default=3000.0, help="updates a second")
     parser.add_argument("--seed", type=int, default=None, help="of the order of faults; by default another each time")
     options = parser.parse_args(arguments)

@@ -3,7 +3,7 @@
     python -m integration_tests.endurance.overlap [--windows 4] [--seconds 60] [--between 5] [--contracts 30]
 
 They start as two cron schedules start them, at fixed moments, and where a window is not over by then, as soon as it is.
-Anything that both together miss, or a contract with more than one stretch, makes it exit with code 1.
+Anything that both together miss, or a contract with more than one covered interval, makes it exit with code 1.
 """
 
 from __future__ import annotations
@@ -108,16 +108,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _report(windows: Windows, pushed: list[tuple[str, int]], names: list[str]) -> int:
-    print(f"{'':6}{'pushed':>10}{'received':>10}{'missing':>10}{'stretches':>11}{'holes of a contract':>26}")
+    print(f"{'':6}{'pushed':>10}{'received':>10}{'missing':>10}{'intervals':>11}{'holes of a contract':>26}")
     wrong = False
     for name, sources in SOURCES.items():
         received = set(windows.updates(*sources))
         came = [number for number, update in enumerate(pushed) if update in received]
         span = pushed[came[0] : came[-1] + 1]
         missing = sum(update not in received for update in span)
-        stretches = _stretches(windows.records(*sources))
-        count = sum(map(len, stretches.values()))
-        holes = [after[0] - before[1] for of_one in stretches.values() for before, after in pairwise(of_one)]
+        intervals = _intervals(windows.records(*sources))
+        count = sum(map(len, intervals.values()))
+        holes = [after[0] - before[1] for of_one in intervals.values() for before, after in pairwise(of_one)]
         lengths = f"{min(holes) / 1e6:.1f} to {max(holes) / 1e6:.1f} s" if holes else "none"
         print(f"{name:6}{len(span):10,}{len(received):10,}{missing:10,}{count:11,}{lengths:>26}")
         if name == "both":
@@ -126,7 +126,7 @@ def _report(windows: Windows, pushed: list[tuple[str, int]], names: list[str]) -
     return 1 if wrong else 0
 
 
-def _stretches(records: Iterable[dict[str, Any]]) -> dict[str, list[tuple[int, int]]]:
+def _intervals(records: Iterable[dict[str, Any]]) -> dict[str, list[tuple[int, int]]]:
     """As coverage.sql makes them of rows: for each contract what is covered, in order, overlaps merged."""
     captures: dict[tuple[str, int], int] = defaultdict(int)
     for record in records:
@@ -135,11 +135,11 @@ def _stretches(records: Iterable[dict[str, Any]]) -> dict[str, list[tuple[int, i
             captures[key] = max(captures[key], record["received_at_us"])
     merged: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for (symbol, since), until in sorted(captures.items()):
-        stretches = merged[symbol]
-        if stretches and since <= stretches[-1][1]:
-            stretches[-1] = stretches[-1][0], max(until, stretches[-1][1])
+        intervals = merged[symbol]
+        if intervals and since <= intervals[-1][1]:
+            intervals[-1] = intervals[-1][0], max(until, intervals[-1][1])
         else:
-            stretches.append((since, until))
+            intervals.append((since, until))
     return merged
 
 

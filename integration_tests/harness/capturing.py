@@ -182,7 +182,7 @@ class Capture:
 
     @property
     def gaps(self) -> list[tuple[float, str]]:
-        """Seconds and cause of each gap that was told."""
+        """Seconds and cause of each gap that was reported."""
         found = [GAP.match(text) for level, text in self.logs if level == "WARN"]
         return [(float(match[1]), match[2]) for match in found if match]
 

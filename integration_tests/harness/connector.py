@@ -82,7 +82,7 @@ class Output:
 
     @property
     def record_counts(self) -> list[int]:
-        """The number of book tickers that each STATE vouches for."""
+        """The number of book tickers that each STATE covers."""
         return [int(state["sourceStats"]["recordCount"]) for state in self.states]
 
     def logs(self, *levels: str) -> list[str]:

@@ -46,7 +46,7 @@ def test_each_contract_once_in_five_seconds_spread_over_them(count: int) -> None
     for (earlier, _), (later, _) in zip(first, second, strict=True):
         assert later - earlier == pytest.approx(5.0, abs=0.011)
     assert {sample.update_id for _, sample in second} == {3}, "what lay between is skipped"
-    assert {sample.update_id for _, sample in taken(samples, 110.0, 115.0)} == {3}, "what stands is told again"
+    assert {sample.update_id for _, sample in taken(samples, 110.0, 115.0)} == {3}, "what stands is sent again"
 
 
 def test_samples_that_were_not_asked_for_in_time_come_once() -> None:

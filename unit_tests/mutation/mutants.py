@@ -71,7 +71,7 @@ def _mutants_below(node: ast.AST, *, in_class: bool = False) -> Iterator[Mutant]
 
 
 def _is_no_code(node: ast.AST) -> bool:
-    """Docstrings, sentences, what a log is told, and what only the type checker reads."""
+    """Docstrings, sentences, log lines, and what only the type checker reads."""
     if isinstance(node, (ast.JoinedStr, ast.Import, ast.ImportFrom, ast.Assert)):
         return True
     if isinstance(node, ast.Expr):

@@ -108,7 +108,7 @@ def test_the_hole_between_two_syncs_ends_with_the_first_update(exchange: Simulat
 def test_a_counter_that_has_restarted_where_times_prove_nothing(
     exchange: SimulatedExchange, time: VirtualTime, microseconds: bool
 ) -> None:
-    """Within a minute of the state it cannot be told from what was there before, and is reported; after it is taken."""
+    """Within a minute of the state it may be a duplicate, so it is left out and reported; later it is taken."""
 
     def lower(number: int) -> None:
         stamped = {"T": exchange.clock.now_us()} if microseconds else {}

@@ -42,7 +42,7 @@ class Wire:
 
 
 class Exchange(RuleBasedStateMachine):
-    """Every update is emitted, or told as missing, whatever happens in whatever order."""
+    """Every update is emitted, or reported as missing, whatever happens in whatever order."""
 
     def __init__(self) -> None:
         super().__init__()
