@@ -84,7 +84,7 @@ def test_the_last_trace_says_whose_turn_it_is(
     types: list[str],
     expected: str,
 ) -> None:
-    """Airbyte tries again if the failure type says that this may help; the CDK's last trace always has `config_error`."""
+    """Airbyte tries again if the failure type says so; the last trace of the CDK itself always has `config_error`."""
     with LocalExchange(rate=200, sample_every=None) as exchange:
         arrange(exchange)
         config = {"environment": exchange.environment(), "listen_seconds": 1, "price_symbols": symbols}
