@@ -122,8 +122,8 @@ def run(code: Sequence[str], folder: Path) -> str:
 
 
 def folder_of(exchange: LocalExchange, tmp_path: Path) -> Path:
-    """What a user has: the command (here it reads the local exchange for a second), a configuration and a catalog."""
-    options = {"environment": exchange.environment(), "listen_seconds": 1}
+    """What a user has: the command, which reads a hundred updates of the local exchange, a configuration, a catalog."""
+    options = {"environment": exchange.environment(), "listen_seconds": 60, "max_book_tickers": 100}
     write(tmp_path / "bin", options | {"book_ticker_symbols": [], "price_symbols": []}, warm_command())
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "catalog.json").write_text(json.dumps(catalog(INCREMENTAL, FULL_REFRESH)))

@@ -2,7 +2,7 @@
 
     def test_something(connector: Connector) -> None:
         with LocalExchange() as exchange:
-            config = {"environment": exchange.environment(), "listen_seconds": 2}
+            config = {"environment": exchange.environment(), "max_book_tickers": 20}
             output = connector.read(config, book_tickers=INCREMENTAL)
         assert output.exit_code == 0
         assert output.records("book_tickers")

@@ -26,7 +26,7 @@ from .postgres import DATABASE, HOST, USER, postgres_server
 
 CACHES = {DUCKDB: "DuckDBCache", POSTGRES: "PostgresCache"}
 RATE = 400.0
-LISTEN_SECONDS = 3
+UPDATES = 1000  # of each sync
 DEADLINE = 280.0  # seconds: importing PyAirbyte takes ten of a quiet machine, and many times that on a busy one
 
 CHINESE, LEAN = "币安人生USDT_991231", "BTCUSD_991231"
@@ -66,7 +66,7 @@ def _load_both(exchange: LocalExchange, python: Path, folder: Path, port: int) -
         folder / "bin",
         {
             "environment": exchange.environment(),
-            "listen_seconds": LISTEN_SECONDS,
+            "max_book_tickers": UPDATES,
             "include_usds_margined": True,
             "book_ticker_pace": "sampled",
         },
