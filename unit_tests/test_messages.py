@@ -1,4 +1,4 @@
-"""Frames of the market stream: what each says, the cheap scan of unparsed ones, and what answers a control message."""
+"""Frames of the market stream: what each says, and the cheap scan of unparsed ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from source_binance_futures.binance.market_stream.messages import (
     parse_frame,
     scan,
 )
-from source_binance_futures.binance.market_stream.subscriptions import ControlAnswer, control_answer
 
 BOOK_TICKER = {
     "e": "bookTicker",
@@ -196,7 +195,7 @@ def test_a_cheap_look_wants_an_update_id_and_a_symbol(payload: bytes, expected: 
     assert may_be_book_ticker(payload) is expected
 
 
-# --- the scan of unparsed frames, and what answers a control message ---
+# --- the scan of unparsed frames ---
 
 
 def update_of(stream: str, event_time: int | None = 1_790_373_637_547, **more: object) -> bytes:
@@ -231,12 +230,7 @@ THREE = (own(1_000_500), own(9_000_250), own(2_000_000))
 SCANS: dict[str, tuple[Sequence[bytes], Seen, Seen]] = {  # beside own streams, and where none is followed
     "no data": ((ACKNOWLEDGEMENT, b'{"u"', b'{"s"'), Seen(False, False), Seen(False, False)),
     "updates of own streams say when they were pushed": (THREE, Seen(True, True, 1000.5, 9000.25), Seen(True, True)),
-    "also beside answers": (
-        (ACKNOWLEDGEMENT, *THREE, ACKNOWLEDGEMENT),
-        Seen(True, True, 1000.5, 9000.25),
-        Seen(True, True),
-    ),
-    "or others": ((ELSE, *THREE, ELSE), Seen(True, True, 1000.5, 9000.25), Seen(True, True)),
+    "also beside others": ((ELSE, *THREE, ELSE), Seen(True, True, 1000.5, 9000.25), Seen(True, True)),
     "one": ((own(1_000_500),), Seen(True, True, 1000.5, 1000.5), Seen(True, True)),
     "one without a time": ((own(None), own(2_000_000)), Seen(True, True, 2000.0, 2000.0), Seen(True, True)),
     "a sample is no update": ((SAMPLE,), Seen(True, False, samples=(SAMPLE,)), Seen(True, True)),
@@ -287,32 +281,3 @@ def test_event_times(text: bytes, seconds: float | None) -> None:
 def test_contracts_of_samples_are_those_that_can_be_read() -> None:
     found = contracts_in([SAMPLE, b"no JSON", ACKNOWLEDGEMENT, update_of("!bookTicker", s="ETHUSD_PERP")])
     assert [book_ticker["s"] for book_ticker in found] == ["BTCUSD_PERP", "ETHUSD_PERP"]
-
-
-@pytest.mark.parametrize(
-    ("payload", "answer"),
-    [
-        (ACKNOWLEDGEMENT, ControlAnswer(1, None)),
-        (b'{"error":{"code":4,"msg":"Too many subscriptions"}}', ControlAnswer(None, "Too many subscriptions")),
-        (b'{"error":{"code":4,"msg":"Too many"},"id":3}', ControlAnswer(3, "Too many")),
-        (b'{"error":{"code":4},"id":3}', ControlAnswer(3, "None")),
-        (b'{"error":"no","id":3}', ControlAnswer(3, "no")),
-        (b'{"code":2,"msg":"Invalid request","id":"x"}', ControlAnswer(None, "Invalid request")),
-        (b'{"msg":"' + b"x" * 300 + b'"}', ControlAnswer(None, "x" * 200)),
-        *[
-            (payload, None)
-            for payload in (b'{"result":null}', b'{"result":null,"id":true}', b'{"id":1}', b"[1]", b"no")
-        ],
-        *[(b'{"%b":"x","result":null,"id":1}' % key, None) for key in (b"e", b"stream")],
-    ],
-)
-def test_what_answers_a_control_message(payload: bytes, answer: ControlAnswer | None) -> None:
-    assert control_answer(payload) == answer
-
-
-def test_a_refusal_that_python_cannot_show_is_one_all_the_same() -> None:
-    """Before 3.12 it shows fewer lists inside each other than orjson reads."""
-    answer = control_answer(b'{"id":1,"error":' + b"[" * 1000 + b"]" * 1000 + b"}")
-    assert answer is not None
-    assert answer.request_id == 1
-    assert 0 < len(answer.error or "") <= 200

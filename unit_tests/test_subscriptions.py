@@ -15,6 +15,7 @@ from source_binance_futures.binance.market_stream.subscriptions import (
     EndpointGroup,
     FeedPlan,
     Subscriptions,
+    control_answer,
     endpoint_groups,
 )
 
@@ -248,3 +249,32 @@ def test_what_has_failed_is_a_copy() -> None:
     subscriptions, _ = made(3)
     subscriptions.failed.append("s1")
     assert subscriptions.failed == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "answer"),
+    [
+        (b'{"result":null,"id":1}', ControlAnswer(1, None)),
+        (b'{"error":{"code":4,"msg":"Too many subscriptions"}}', ControlAnswer(None, "Too many subscriptions")),
+        (b'{"error":{"code":4,"msg":"Too many"},"id":3}', ControlAnswer(3, "Too many")),
+        (b'{"error":{"code":4},"id":3}', ControlAnswer(3, "None")),
+        (b'{"error":"no","id":3}', ControlAnswer(3, "no")),
+        (b'{"code":2,"msg":"Invalid request","id":"x"}', ControlAnswer(None, "Invalid request")),
+        (b'{"msg":"' + b"x" * 300 + b'"}', ControlAnswer(None, "x" * 200)),
+        *[
+            (payload, None)
+            for payload in (b'{"result":null}', b'{"result":null,"id":true}', b'{"id":1}', b"[1]", b"no")
+        ],
+        *[(b'{"%b":"x","result":null,"id":1}' % key, None) for key in (b"e", b"stream")],
+    ],
+)
+def test_what_answers_a_control_message(payload: bytes, answer: ControlAnswer | None) -> None:
+    assert control_answer(payload) == answer
+
+
+def test_a_refusal_that_python_cannot_show_is_one_all_the_same() -> None:
+    """Before 3.12 it shows fewer lists inside each other than orjson reads."""
+    answer = control_answer(b'{"id":1,"error":' + b"[" * 1000 + b"]" * 1000 + b"}")
+    assert answer is not None
+    assert answer.request_id == 1
+    assert 0 < len(answer.error or "") <= 200

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import hypothesis
 import pytest
 
-from .modules import TESTS, excuse, files_of_tests, name_of
+from .modules import MODULES, excuse, name_of, file_of_tests
 from .mutants import Module, Mutant
 
 GOAL = 0.95
@@ -51,11 +51,11 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at a time (default: %(default)s)")
     parser.add_argument("--within", type=float, default=30.0, help="seconds for each, at least (default: %(default)s)")
     options = parser.parse_args()
-    unknown = [module for module in options.modules if module not in TESTS]
+    unknown = [module for module in options.modules if module not in MODULES]
     if unknown:
-        parser.error(f"no such module: {', '.join(unknown)}; there are {', '.join(TESTS)}")
-    modules = options.modules or list(TESTS)
-    warm_up(sorted({test for module in modules for test in files_of_tests(module)}))
+        parser.error(f"no such module: {', '.join(unknown)}; there are {', '.join(MODULES)}")
+    modules = options.modules or list(MODULES)
+    warm_up(list(map(file_of_tests, modules)))
     print(f"{'module':38} mutants noticed without-end excused score seconds", flush=True)
     enough = [_report(module, options.every, options.jobs, options.within) for module in modules]
     return 0 if all(enough) else 1
@@ -64,7 +64,7 @@ def main() -> int:
 def _report(path: str, every: int, jobs: int, within: float) -> bool:
     """Runs one module's mutants, tells what became of them; whether the goal was reached."""
     began = time.monotonic()
-    name, tests = name_of(path), files_of_tests(path)
+    name, tests = name_of(path), [file_of_tests(path)]
     source = ROOT / (name.replace(".", "/") + ".py")
     module = Module(source)
     mutants = module.mutants[::every]

@@ -9,31 +9,19 @@ from collections.abc import Mapping
 
 PACKAGE = "source_binance_futures"
 
-# Below the package, in the folder of the tests; `.py` is left out.
-TESTS: Mapping[str, tuple[str, ...]] = {
-    "config": ("test_config",),
-    "binance/endpoints": ("test_endpoints",),
-    "binance/errors": ("test_errors",),
-    "binance/text": ("test_text",),
-    "binance/transport/address": ("test_address",),
-    "binance/transport/framing": ("test_framing",),
-    "binance/transport/handshake": ("test_handshake",),
-    "binance/websocket_api/prices": ("test_prices",),
-    "binance/market_stream/backoff": ("test_backoff",),
-    "binance/market_stream/coverage": ("test_coverage",),
-    "binance/market_stream/exchange_clock": ("test_exchange_clock",),
-    "binance/market_stream/failover": ("test_failover",),
-    "binance/market_stream/items": ("test_items",),
-    "binance/market_stream/line": ("test_line",),
-    "binance/market_stream/messages": ("test_messages",),
-    "binance/market_stream/subscriptions": ("test_subscriptions", "test_messages"),
-    "live/expectations": ("live/test_expectations",),
-    "live/report": ("live/test_report",),
-    "live/stats": ("live/test_stats",),
-    "streams/cursor": ("test_cursor",),
-    "streams/selection": ("test_selection",),
-    "streams/summary": ("test_summary",),
+FOLDERS: Mapping[str, tuple[str, ...]] = {
+    ".": ("config",),
+    "binance": ("endpoints", "errors", "text"),
+    "binance/transport": ("address", "framing", "handshake"),
+    "binance/websocket_api": ("prices",),
+    "binance/market_stream": (
+        *("backoff", "coverage", "exchange_clock", "failover"),
+        *("items", "line", "messages", "subscriptions"),
+    ),
+    "live": ("expectations", "report", "stats"),
+    "streams": ("cursor", "selection", "summary"),
 }
+MODULES = tuple(f"{folder}/{name}".removeprefix("./") for folder, names in FOLDERS.items() for name in names)
 
 NEVER = "nothing is due before any moment that the monotonic clock tells"
 UNREAD = "never read before it is set anew"
@@ -122,9 +110,10 @@ def name_of(module: str) -> str:
     return f"{PACKAGE}/{module}".replace("/", ".")
 
 
-def files_of_tests(module: str) -> list[str]:
+def file_of_tests(module: str) -> str:
     """As pytest takes them, from the root of the project."""
-    return [f"unit_tests/{test}.py" for test in TESTS[module]]
+    folder, _, name = module.rpartition("/")
+    return f"unit_tests/{'live/' if folder == 'live' else ''}test_{name}.py"
 
 
 def excuse(module: str, line: str, before: str, after: str) -> str | None:
