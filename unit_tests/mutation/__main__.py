@@ -28,7 +28,7 @@ from typing import NamedTuple
 import hypothesis
 import pytest
 
-from .modules import MODULES, excuse, name_of, file_of_tests
+from .modules import MODULES, excuse, file_of_tests, name_of
 from .mutants import Module, Mutant
 
 GOAL = 0.95
