@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 REMEMBERED = 1024  # update ids of each contract: some seconds of the busiest
-SETTLED_AFTER_US = (
-    3_000_000  # after a contract's first frame on a line; what a sample shows before may be older than it
-)
+SETTLED_AFTER_US = 3_000_000  # after a contract's first frame on a line; what a sample shows before may be older
 LATE_AFTER_US = 2_000_000  # so much later than a newer sample an own stream is dead or behind
 SHOWN_WITHIN_US = 10_000_000  # what an own stream still lacks; a contract has a sample every five seconds
 SHORTEST_US = 2_000  # of a gap: sentences show milliseconds, and it must not look like none
@@ -129,33 +128,19 @@ class _Lack(NamedTuple):
         return Lost(symbol, self.since_us, max(until_us, self.since_us + SHORTEST_US), self.cause)
 
 
+@dataclass(slots=True)
 class _Contract:
-    __slots__ = (
-        "alarms",
-        "current_us",
-        "first_at",
-        "lack",
-        "line",
-        "newest",
-        "newest_pushed_us",
-        "own",
-        "rest_until",
-        "sampled",
-        "waits_for",
-    )
-
-    def __init__(self) -> None:
-        self.own: deque[int] = deque(maxlen=REMEMBERED)
-        self.newest = -1
-        self.newest_pushed_us: int | None = None  # by the exchange's clock, or earlier
-        self.current_us = 0  # when this was the newest update of all, as far as is known, by the same clock
-        self.line = -1  # that the following two belong to
-        self.first_at = 0
-        self.sampled: int | None = None  # the newest id that a sample has shown
-        self.waits_for: tuple[int, int, int] | None = None  # id, microseconds, feed
-        self.lack: _Lack | None = None
-        self.alarms = 0
-        self.rest_until = 0
+    own: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    newest: int = -1
+    newest_pushed_us: int | None = None  # by the exchange's clock, or earlier
+    current_us: int = 0  # when this was the newest update of all, as far as is known, by the same clock
+    line: int = -1  # that the following two belong to
+    first_at: int = 0
+    sampled: int | None = None  # the newest id that a sample has shown
+    waits_for: tuple[int, int, int] | None = None  # id, microseconds, feed
+    lack: _Lack | None = None
+    alarms: int = 0
+    rest_until: int = 0
 
 
 class Samples:

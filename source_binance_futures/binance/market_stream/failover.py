@@ -55,29 +55,26 @@ class Dial:
 
 
 @dataclass(frozen=True)
-class Close:
+class LineCommand:
+    """What is to be done to a line."""
+
+    line: int
+
+
+class Close(LineCommand):
     """Leave this line; nothing of it is read any more."""
 
-    line: int
 
-
-@dataclass(frozen=True)
-class Ping:
+class Ping(LineCommand):
     """Ask this line for a sign of life."""
 
-    line: int
 
-
-@dataclass(frozen=True)
-class Pause:
+class Pause(LineCommand):
     """Leave this line unread until `Resume`."""
 
-    line: int
 
-
-@dataclass(frozen=True)
-class Resume:
-    line: int
+class Resume(LineCommand):
+    """Read this line again."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +96,7 @@ class GiveUp:
     error: Exception
 
 
-Command: TypeAlias = "Dial | Close | Ping | Pause | Resume | TookOver | GiveUp"
-Action: TypeAlias = "Command | Item"
+Action: TypeAlias = "Dial | LineCommand | TookOver | GiveUp | Item"
 
 
 class Comparison:

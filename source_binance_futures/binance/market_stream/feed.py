@@ -15,7 +15,7 @@ from ..transport.address import host_of
 from ..transport.connection import Connection, Dialler, Opening
 from ..transport.proxy import Route
 from .backoff import Refusal
-from .failover import Action, Close, Dial, Failover, GiveUp, Pause, Ping, Resume, TookOver
+from .failover import Action, Dial, Failover, GiveUp, LineCommand, Pause, Ping, Resume, TookOver
 from .items import LogLine, Outbox, Takeover
 from .line import Timing
 from .messages import Read, is_shutdown_notice, scan
@@ -224,12 +224,12 @@ class Feed:
                 self._around.outbox.put(Takeover(self.number, action.covers_from, _symbols(streams)))
             elif isinstance(action, GiveUp):
                 self.failure = action.error
-            elif isinstance(action, (Close, Ping, Pause, Resume)):
+            elif isinstance(action, LineCommand):
                 self._do_to_line(action)
             else:
                 self._around.outbox.put(action)
 
-    def _do_to_line(self, action: Close | Ping | Pause | Resume) -> None:
+    def _do_to_line(self, action: LineCommand) -> None:
         connection = self._connections[action.line]
         selector = self._around.selector
         if isinstance(action, Ping):
