@@ -2,8 +2,8 @@
 
 `python -m benchmarks.flood COUNT` prints its port, then serves each connection COUNT book tickers of ten COIN-M symbols
 with rising update ids, and waits for the client to leave: wrapped as `/stream` sends them, bare at any other path.
-`--rate` slows it to so many updates a second. `--certificate` is a PEM file with a key, for TLS; `--record-per-frame`
-writes one TLS record for each frame, as a server does that writes each message by itself.
+`--certificate` is a PEM file with a key, for TLS; `--record-per-frame` writes one TLS record for each frame, as a
+server does that writes each message by itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +26,8 @@ import trustme
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from local_exchange.streams import own_stream, stream_frame
+from local_exchange.streams import stream_frame
+from source_binance_futures.binance.endpoints import own_stream
 
 SYMBOLS = tuple(f"{base}USD_PERP" for base in ("BTC", "ETH", "SOL", "BNB", "XRP", "ADA", "DOT", "LTC", "LINK", "DOGE"))
 FIRST_UPDATE_ID = 11_660_000_000_000
@@ -111,15 +111,11 @@ class Client:
         self._socket.sendall(self._to_send.read())
 
 
-def serve(client: Client, count: int, rate: float) -> None:
+def serve(client: Client, count: int) -> None:
     with contextlib.suppress(OSError, StopIteration):
         wrapped = client.shake_hands().startswith("/stream")
-        began, sent = time.monotonic(), 0
         for frames in blocks(count, wrapped=wrapped):
             client.send(frames)
-            sent += BLOCK
-            if rate:
-                time.sleep(max(began + sent / rate - time.monotonic(), 0))
         while client.receive():
             pass
 
@@ -165,7 +161,6 @@ def flood(count: int, folder: Path, encryption: Encryption = "none") -> Iterator
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)
-    parser.add_argument("--rate", type=float, default=0.0, help="updates a second; 0 is as fast as possible")
     parser.add_argument("--certificate", help="PEM file with certificate and key")
     parser.add_argument("--record-per-frame", action="store_true")
     arguments = parser.parse_args()
@@ -177,7 +172,7 @@ def main() -> None:
         print(listener.getsockname()[1], flush=True)
         while True:
             client = Client(listener.accept()[0], context, record_per_frame=arguments.record_per_frame)
-            threading.Thread(target=serve, args=(client, arguments.count, arguments.rate), daemon=True).start()
+            threading.Thread(target=serve, args=(client, arguments.count), daemon=True).start()
 
 
 if __name__ == "__main__":

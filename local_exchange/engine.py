@@ -114,9 +114,7 @@ class Engine:
         self._now = 0
 
     def list_contract(self, contract: Contract) -> Update:
-        """Trade another contract from now on; its first update. ValueError where it is traded already."""
-        if any(book.contract.symbol == contract.symbol for book in self._books):
-            raise ValueError(f"{contract.symbol} is listed already")
+        """Trade another contract from now on; its first update."""
         book = Book(contract, self._random)
         self._books.append(book)
         self._weights = _weights(self._books)
@@ -185,7 +183,7 @@ def _overtake(drafts: list[_Draft], rng: random.Random) -> list[_Draft]:
 class Recording:
     """Plays recorded frames at the pace of the recording, with USDⓈ-M frames mixed in as on the merged stream of today.
 
-    It waits for `start()` and ends once.
+    It waits until it `is_started`, and ends once.
     """
 
     def __init__(self, path: Path, *, speed: float, usds_m: Engine | None, seed: int) -> None:
@@ -194,14 +192,11 @@ class Recording:
         self._random = random.Random(seed)
         self._ahead = deque(read_recording(path))
         self._position = 0.0
-        self._started = False
-
-    def start(self) -> None:
-        self._started = True
+        self.is_started = False
 
     def due(self, elapsed: float) -> list[Update]:
         """The updates of the last `elapsed` seconds. Paused means that nobody asks: the recording then stands still."""
-        if not self._started:
+        if not self.is_started:
             return []
         self._position += elapsed * self._speed
         updates = []

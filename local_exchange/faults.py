@@ -11,11 +11,13 @@ from typing import Any
 
 import orjson
 
+from source_binance_futures.binance.endpoints import ALL_MARKET_STREAM, own_stream
+
 from . import server
 from .connection import ExchangeConnection, FaultKind
 from .market_stream import MarketStream
 from .server import Endpoint, Met, Server
-from .streams import ALL_MARKET_STREAM, own_stream, update_from
+from .streams import update_from
 from .subscriptions import Rule, too_many
 
 
@@ -109,19 +111,10 @@ class FaultInjection(ABC):
 
         self._call(begin)
 
-    def kill_stream(self, symbol: str, connection: ExchangeConnection | None = None) -> ExchangeConnection:
-        """Let a contract's own stream die on a connection, for good, while all else goes on; return the connection.
-
-        By default on the oldest open connection where it lives. LookupError where none listens to it.
-        """
-        if connection is None:
-            listening = self._market.listening_to(symbol)
-            if not listening:
-                raise LookupError(f"no open connection listens to {own_stream(symbol)}")
-            connection = listening[0]
-        chosen = connection
-        self._call(lambda: self._market.subscriptions.kill(chosen, own_stream(symbol)))
-        return chosen
+    def kill_stream(self, symbol: str, connection: ExchangeConnection) -> ExchangeConnection:
+        """Let a contract's own stream die on a connection, for good, while all else goes on; return the connection."""
+        self._call(lambda: self._market.subscriptions.kill(connection, own_stream(symbol)))
+        return connection
 
     def show_what_never_comes(self, book_ticker: Mapping[str, Any]) -> None:
         """Push a sample of an id that the own stream of the contract never brings, and an update with the one after it.
@@ -145,13 +138,9 @@ class FaultInjection(ABC):
         """Neither acknowledge nor carry out the next SUBSCRIBE messages, on whatever connection."""
         self._call(lambda: self._market.subscriptions.rules.append(Rule(lambda _: None, times)))
 
-    def refuse_subscriptions(self, times: int | None = 1, answer: Mapping[str, Any] | None = None) -> None:
-        """Refuse the next SUBSCRIBE messages, by default with error 4, "Too many subscriptions", and their `id`.
-
-        `answer` is sent as it is in its place.
-        """
-        met = too_many if answer is None else lambda _: answer
-        self._call(lambda: self._market.subscriptions.rules.append(Rule(met, times)))
+    def refuse_subscriptions(self, times: int | None = 1) -> None:
+        """Refuse the next SUBSCRIBE messages with error 4, "Too many subscriptions", and their `id`."""
+        self._call(lambda: self._market.subscriptions.rules.append(Rule(too_many, times)))
 
     def late_subscriptions(self, seconds: float) -> None:
         """Begin the data of each new stream only `seconds` after its handshake or acknowledgement, from now on."""

@@ -15,7 +15,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from source_binance_futures.binance.clock import Clock
 
-from .connection import UNSENT_LIMIT, ExchangeConnection
+from .connection import UNSENT_LIMIT
 from .contracts import coin_m_contracts, usds_m_contracts
 from .engine import Engine, Recording
 from .faults import FaultInjection
@@ -106,12 +106,12 @@ class LocalExchange(FaultInjection):
         """Set when the recording is over; never without a recording."""
         self.pushed = market.pushed
         """Every change of a book so far, as (symbol, update id), noted when it happens, before it is sent."""
-        self.samples_pushed = market.samples_pushed
-        """Every sample of the all-market stream so far, as (symbol, update id); none in real time."""
         self.every_connection = market.every_connection
         """All market connections so far, closed ones too, oldest first."""
         self.handshakes = server.handshakes
         """Every handshake answered, as (monotonic time it came, path, status)."""
+        self.api_connections = self._api.connections
+        """The open WebSocket API connections, oldest first."""
         self.requests = self._api.requests
         """Every API request that was a JSON object, in order."""
         self.prices = self._api.prices
@@ -168,11 +168,6 @@ class LocalExchange(FaultInjection):
             "websocket_api_url": self.websocket_api_url,
         }
         return environment | ({"usds_margined_stream_url": self.usds_margined_stream_url} if usds_margined else {})
-
-    @property
-    def api_connections(self) -> list[ExchangeConnection]:
-        """The open WebSocket API connections, oldest first."""
-        return [connection for connection in list(self._api.connections) if connection.is_open]
 
     def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
         """Wait until `predicate()` is true and return it; TimeoutError after `timeout` seconds."""

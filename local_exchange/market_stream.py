@@ -18,10 +18,11 @@ from typing import NamedTuple
 import orjson
 
 from source_binance_futures.binance.clock import Clock
+from source_binance_futures.binance.endpoints import ALL_MARKET_STREAM, own_stream
 
 from .connection import ExchangeConnection
 from .contracts import Contract
-from .streams import ALL_MARKET_STREAM, SILENT_PREFIXES, Update, own_stream, stream_frame, text_frame
+from .streams import SILENT_PREFIXES, Update, stream_frame, text_frame
 from .subscriptions import Subscriptions
 
 CONTRACT_INFO = "!contractInfo"
@@ -165,7 +166,6 @@ class MarketStream:
         self.first_connection = asyncio.Event()
         self.newest: dict[str, Update] = {}
         self.pushed: list[tuple[str, int]] = []
-        self.samples_pushed: list[tuple[str, int]] = []
         self._audiences = Audiences(self.connections, cross_market=self.cross_market)
         self.subscriptions = Subscriptions(silent_prefixes=self.silent_prefixes, changed=self._audiences.forget)
         self._samples = Samples(self.sample_every) if self.sample_every is not None else None
@@ -192,7 +192,7 @@ class MarketStream:
                 continue
             self.push(self.due(now - last))
             if self._samples is not None and (samples := self._samples.due(now)):
-                self._push_samples(samples)
+                self._audiences.deliver_all_market(samples)
             last = now
 
     def push(self, updates: Sequence[Update]) -> None:
@@ -235,12 +235,6 @@ class MarketStream:
         """Deliver what is still on its way to the own streams."""
         self._deliver_until(float("inf"))
 
-    def listening_to(self, symbol: str) -> list[ExchangeConnection]:
-        """The open connections subscribed to a contract's own stream, oldest first, those it has died on last."""
-        name = own_stream(symbol)
-        listening = [connection for connection in self.open_connections if name in connection.streams]
-        return sorted(listening, key=lambda connection: name in connection.dead_streams)
-
     async def serve(self, connection: ExchangeConnection) -> None:
         """Keep a connection until it ends."""
         self.connections.append(connection)
@@ -254,11 +248,6 @@ class MarketStream:
         finally:
             self.connections.remove(connection)
             self._audiences.forget()
-
-    def _push_samples(self, samples: Sequence[Update]) -> None:
-        if self.keep_pushed:
-            self.samples_pushed.extend([(sample.symbol, sample.update_id) for sample in samples])
-        self._audiences.deliver_all_market(samples)
 
     def _deliver_until(self, due: float) -> None:
         while self._on_the_way and self._on_the_way[0][0] <= due:

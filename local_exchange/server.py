@@ -105,7 +105,7 @@ class Server:
             return
         await self.market.first_connection.wait()
         await asyncio.sleep(_BEFORE_THE_RECORDING)
-        self.recording.start()
+        self.recording.is_started = True
         while not self.recording.is_over:
             await asyncio.sleep(0.05)
         self.market.flush()

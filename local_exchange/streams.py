@@ -16,24 +16,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import orjson
 from websockets.frames import Frame, Opcode
 
-from source_binance_futures.binance.endpoints import ALL_MARKET_STREAM, own_stream
-
 from .contracts import COIN_MARGINED, USDS_MARGINED
-
-__all__ = ["ALL_MARKET_STREAM", "own_stream"]
 
 USDS_MARGINED_BASE = "/usds/public"
 """Stands for `wss://fstream.binance.com/public`. The base of COIN-M has no prefix."""
 
 MARKET_OF_PREFIX: Mapping[str, int] = MappingProxyType(
-    {
-        "": COIN_MARGINED,
-        "/public": COIN_MARGINED,
-        "/market": COIN_MARGINED,
-        "/usds": USDS_MARGINED,
-        USDS_MARGINED_BASE: USDS_MARGINED,
-        "/usds/market": USDS_MARGINED,
-    }
+    dict.fromkeys(("", "/public", "/market"), COIN_MARGINED)
+    | dict.fromkeys(("/usds", USDS_MARGINED_BASE, "/usds/market"), USDS_MARGINED)
 )
 """Every prefix that is served, and the market whose host it stands for."""
 

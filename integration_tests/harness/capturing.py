@@ -15,7 +15,7 @@ import orjson
 
 from local_exchange import ExchangeConnection, LocalExchange
 from local_exchange.contracts import coin_m_contracts
-from local_exchange.streams import own_stream
+from source_binance_futures.binance.endpoints import own_stream
 
 from .connector import DEADLINE, INCREMENTAL, Connector, Running
 

@@ -48,7 +48,7 @@ def test_own_streams_bring_their_contract_and_are_done_when_it_is_over() -> None
 def test_it_keeps_the_pace_and_can_be_left_pure() -> None:
     recording = Recording(RECORDING, speed=5, usds_m=None, seed=1)
     assert recording.due(100.0) == []  # it waits until somebody listens
-    recording.start()
+    recording.is_started = True
 
     played = [update for _ in range(10) for update in recording.due(0.1)]
 

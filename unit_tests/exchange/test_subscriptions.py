@@ -46,11 +46,9 @@ def test_one_that_is_not_acknowledged(exchange: LocalExchange) -> None:
 
 def test_one_that_is_refused(exchange: LocalExchange) -> None:
     exchange.refuse_subscriptions()
-    exchange.refuse_subscriptions(answer={"code": 2, "msg": "Invalid request"})
     with listening(exchange, "/stream") as client:
         refused = {"error": {"code": 4, "msg": "Too many subscriptions"}, "id": 5}
         assert ask(client, subscribe(BTC, number=5)) == refused
-        assert ask(client, subscribe(BTC, number=6)) == {"code": 2, "msg": "Invalid request"}
         push(exchange, 1)
         assert heard(client) == []
         assert ask(client, subscribe(BTC)) == DONE
@@ -106,8 +104,8 @@ def test_what_is_unsubscribed_meanwhile_never_begins(exchange: LocalExchange) ->
 
 def test_one_stream_dies_while_all_else_goes_on(exchange: LocalExchange) -> None:
     with listening(exchange, TWO) as first, listening(exchange, TWO) as second:
-        killed = exchange.kill_stream("BTCUSD_PERP")
-        assert killed is exchange.connections[0]
+        killed, other = exchange.connections
+        exchange.kill_stream("BTCUSD_PERP", killed)
         push(exchange, 1)
         assert streams_heard(first) == ["!bookTicker", "!bookTicker", ETH]
         assert streams_heard(second) == ["!bookTicker", "!bookTicker", BTC, ETH]
@@ -117,16 +115,11 @@ def test_one_stream_dies_while_all_else_goes_on(exchange: LocalExchange) -> None
         assert BTC not in streams_heard(first), "it is dead for good"
         assert BTC in killed.streams
 
-        assert exchange.kill_stream("BTCUSD_PERP") is exchange.connections[1], "the next one that lives"
-        assert exchange.kill_stream("ETHUSD_PERP", exchange.connections[1]) is exchange.connections[1]
+        exchange.kill_stream("BTCUSD_PERP", other)
+        exchange.kill_stream("ETHUSD_PERP", other)
         heard(second)
         push(exchange, 3)
         assert streams_heard(second) == ["!bookTicker", "!bookTicker"]
-
-
-def test_a_stream_that_nobody_hears_cannot_die(exchange: LocalExchange) -> None:
-    with listening(exchange), pytest.raises(LookupError, match="btcusd_perp@bookTicker"):
-        exchange.kill_stream("BTCUSD_PERP")
 
 
 def test_control_messages_are_remembered(exchange: LocalExchange) -> None:
