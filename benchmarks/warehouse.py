@@ -22,14 +22,17 @@ from pathlib import Path
 import psycopg
 
 from integration_tests.warehouse.databases import (
+    DATABASE,
     DUCKDB,
+    HOST,
     POSTGRES,
+    USER,
     Warehouse,
     duckdb_warehouse,
+    postgres_server,
     postgres_warehouse,
 )
 from integration_tests.warehouse.examples import SQL, sql_of
-from integration_tests.warehouse.postgres import DATABASE, HOST, USER, postgres_server
 
 from .flood import ROOT
 

@@ -12,7 +12,7 @@ import pytest
 
 from .warehouse.databases import Row
 from .warehouse.examples import Tables, asof_sql, at, book_ticker, plain, sql_of
-from .warehouse.odd_market import DUPLICATE, EMPTY, NULL, ONCE, ONE_SIDED, QUIET, SOUND, fill
+from .warehouse.odd_rows import DUPLICATE, ONCE, QUIET, SOUND
 
 S = 1_000_000
 COLUMNS = "u, received_at_us, covered_since_us"
@@ -37,25 +37,6 @@ def intervals(tables: Tables) -> list[Row]:
 
 
 # --- coverage and holes ---
-
-
-def test_coverage_of_odd_rows(tables: Tables) -> None:
-    """A sample covers nothing, nor does a row without a contract or an arrival; what the book says does not matter."""
-    fill(tables)
-
-    assert intervals(tables) == [
-        (EMPTY, 1, 60.002, 1),
-        (SOUND, 1, 125.002, 4),
-        (NULL, 1, 63.002, 3),
-        (ONE_SIDED, 1, 64.002, 5),
-        (QUIET, 1, 300.002, 2),
-        (DUPLICATE, 1, 61.002, 4),
-        (ONCE, 1, 60.002, 1),
-    ]
-    assert plain(tables.query("SELECT seconds FROM coverage ORDER BY symbol")) == [
-        (seconds,) for seconds in ("59.002", "124.002", "62.002", "63.002", "299.002", "60.002", "59.002")
-    ]
-    assert tables.run("holes") == []
 
 
 @pytest.mark.parametrize(
@@ -172,15 +153,6 @@ def test_overlap_keeps_the_row_that_covers_more(tables: Tables) -> None:
     assert tables.query(f"SELECT {COLUMNS} FROM all_book_tickers WHERE symbol = '{QUIET}'") == [(1, 10 * S, 9 * S)]
 
 
-def test_overlap_of_empty_tables(tables: Tables) -> None:
-    for table in ("even_book_tickers", "odd_book_tickers"):
-        tables.create(table)
-
-    tables.query(sql_of("overlap"))
-
-    assert tables.query("SELECT * FROM all_book_tickers") == []
-
-
 # --- what is old, and what is missing of the last 24 hours ---
 
 
@@ -246,27 +218,6 @@ def test_books_at_a_moment(tables: Tables) -> None:
         (at(55), QUIET, "700", False),
         (at(3000), SOUND, "400", False),
         (at(3000), QUIET, "700", False),
-    ]
-
-
-def test_books_of_odd_rows_at_a_moment(tables: Tables) -> None:
-    """One row for a contract, also where its update stands twice; rows without an arrival are known at no moment."""
-    fill(tables)
-
-    assert books_at(tables, 60.5, 62.25) == [
-        (at(60.5), EMPTY, None, False),
-        (at(60.5), NULL, "7", True),
-        (at(60.5), ONE_SIDED, None, True),
-        (at(60.5), QUIET, "80", True),
-        (at(60.5), DUPLICATE, "0.5", True),
-        (at(60.5), ONCE, "0.000001", False),
-        (at(62.25), EMPTY, None, False),
-        (at(62.25), SOUND, "99.8", True),
-        (at(62.25), NULL, "6", True),
-        (at(62.25), ONE_SIDED, None, True),
-        (at(62.25), QUIET, "80", True),
-        (at(62.25), DUPLICATE, "0.5", False),
-        (at(62.25), ONCE, "0.000001", False),
     ]
 
 

@@ -23,9 +23,9 @@ from .databases import (
     Row,
     Warehouse,
     duckdb_warehouse,
+    postgres_server,
     postgres_warehouse,
 )
-from .postgres import postgres_server
 
 SQL = ROOT / "docs" / "sql"
 LOADED_AT = "2026-10-06 00:00:00"

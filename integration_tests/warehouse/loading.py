@@ -21,8 +21,17 @@ from ..harness.connector import PROXY_VARIABLES
 from ..harness.local_command import ROOT, write
 from ..harness.markdown import blocks_of
 from ..harness.warm import pyairbyte_command, warm_command
-from .databases import DUCKDB, POSTGRES, Warehouse, duckdb_warehouse, postgres_warehouse
-from .postgres import DATABASE, HOST, USER, postgres_server
+from .databases import (
+    DATABASE,
+    DUCKDB,
+    HOST,
+    POSTGRES,
+    USER,
+    Warehouse,
+    duckdb_warehouse,
+    postgres_server,
+    postgres_warehouse,
+)
 
 CACHES = {DUCKDB: "DuckDBCache", POSTGRES: "PostgresCache"}
 RATE = 400.0
