@@ -13,7 +13,7 @@ from orjson import JSONDecodeError, dumps, loads
 from ..binance.clock import Clock, Deadline, Stop
 from ..binance.endpoints import Environment, Market, market_of
 from ..binance.errors import BinanceError, HandshakeRefused, NoAnswer, Owner, RateLimited, UnexpectedFailure
-from ..binance.market_stream.items import LogLine
+from ..binance.market_stream.items import Failed, LogLine
 from ..binance.market_stream.line import Timing
 from ..binance.market_stream.reader import EventLoop, WakingSelector
 from ..binance.market_stream.subscriptions import EndpointGroup
@@ -87,7 +87,8 @@ class Probe:
         self._environment, self._stop, self._report = environment, stop, report
         self._opening = opening
         self._addresses: dict[str, Stats] = {}  # by their bases
-        for role, base in bases_of(environment).items():
+        bases = bases_of(environment)
+        for role, base in bases.items():
             markets = [market.value for market in Market if base in environment.bases(market)]
             label = OPTION[role] if environment.name == "custom" else base  # of the user's own none is shown
             self._addresses.setdefault(base, Stats(label=label, markets=markets or [Market.USDS_M.value]))
@@ -111,7 +112,7 @@ class Probe:
         )
         self._asking = self._ask(Api(environment.websocket_api_url, dialler, stop.clock), seconds)
         self._is_asking = True
-        self.stats["addresses"] = {role: self._addresses[base] for role, base in bases_of(environment).items()}
+        self.stats["addresses"] = {role: self._addresses[base] for role, base in bases.items()}
         self.stats["started_ms"] = int(self._began * 1000)
         script = [(chosen_after(seconds), self._choose), (seconds * REPLACED_AFTER, self._replace)]
         script += [(FIRST_PING_AFTER + moment, self._ping) for moment in range(0, int(seconds) + 1, PING_EVERY)]
@@ -144,6 +145,8 @@ class Probe:
         else:
             self._selector.select(TICK)
         while (item := self._loop.take(0)) is not None:
+            if isinstance(item, Failed):
+                raise item.error  # a fault of this connector's own: feeds that gave up are not turned any more
             if isinstance(item, LogLine) and item.level != "debug":
                 self._report(item.text)
         self._is_asking = next(self._asking, False)

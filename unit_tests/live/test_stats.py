@@ -10,6 +10,7 @@ import pytest
 
 from source_binance_futures.binance.transport.framing import PING, PONG, TEXT, ControlFrame
 from source_binance_futures.live.stats import (
+    ENOUGH_DISTANCES,
     MOST_KINDS,
     OVERDUE_AFTER,
     SETTLED_AFTER,
@@ -224,19 +225,23 @@ def test_the_lag_is_receipt_minus_event_time_of_own_updates() -> None:
 
 
 def test_samples_of_a_busy_contract_show_the_pace_and_those_of_a_quiet_one_do_not() -> None:
-    frames = [(number / 10, own(u=number)) for number in range(1, 200)]
-    frames += [(at, sample(u=int(at * 10))) for at in (5.0, 10.0, 15.0)]
+    frames = [(float(number), own(u=number)) for number in range(1, 101)]
+    frames += [(at, sample(u=int(at))) for at in (50.0, 55.0, 60.0)]
     frames += [(at, payload(u=int(at), **ETH)) for at in (4.0, 15.9) for payload in (own, sample)]
-    found = counted(*frames, until=20.0)
-    assert (found["sample_distances"], found["median_sample_distance"]) == (2, 5.0)
-    assert found["fastest_own_distance"] == 0.1
-    assert (found["own_updates"], found["changes_sampled"], found["silent_own"]) == (201, 2, [])
+    found = counted(*frames, until=200.0)  # half an update a second is busy
+    assert (found["sample_distances"], found["median_sample_distance"], found["fastest_own_distance"]) == (2, 5.0, 1.0)
+    assert (found["own_updates"], found["changes_sampled"], found["silent_own"]) == (102, 2, [])
     quiet = counted(*[(at, payload(u=int(at))) for at in (4.0, 15.9, 26.0) for payload in (own, sample)], until=30.0)
     assert (quiet["sample_distances"], quiet["median_sample_distance"]) == (
         2,
         11.0,
     )  # where none is busy, all are taken
-    assert "fastest_own_distance" not in quiet
+
+
+@pytest.mark.parametrize("updates", [10, 11])
+def test_the_fastest_contract_is_one_of_those_with_enough_updates(updates: int) -> None:
+    found = counted(*[(float(number), own(u=number)) for number in range(1, updates + 1)])
+    assert found.get("fastest_own_distance") == (1.0 if updates > ENOUGH_DISTANCES else None)
 
 
 def test_an_own_stream_is_silent_where_samples_changed_more_than_once() -> None:
@@ -276,11 +281,11 @@ def test_pings_of_the_server_and_answers_to_ours() -> None:
     def stamped(at: float, ahead_ms: int) -> tuple[float, int, bytes]:
         return at, PING, str(int((BEGIN + at) * 1000) + ahead_ms).encode()
 
-    pings = [stamped(1.0, 4999), stamped(181.0, -20), (361.0, PING, b"abc"), stamped(541.0, 5001)]
+    pings = [stamped(1.0, 5000), stamped(181.0, -20), (361.0, PING, b"abc"), stamped(541.0, 5001)]
     pongs = [(10.4, PONG, b""), (35.0, PONG, b"")]
     sent = [(at, PING, b"") for at in (10.0, 24.0, 590.0, 599.0)]
     found = counted(controls=[*pings, *pongs], sent=sent, until=600.0)
-    assert (found["pings"], found["odd_pings"], found["farthest_ping_ms"]) == (4, 2, 4999)
+    assert (found["pings"], found["odd_pings"], found["farthest_ping_ms"]) == (4, 2, 5000)
     assert (found["ping_intervals"], found["median_ping_interval"]) == (3, 180.0)
     assert (found["pings_sent"], found["unanswered_pings"]) == (3, 2)  # the last was not due yet
     assert found["slowest_pong"] == 0.4
@@ -293,10 +298,11 @@ def test_control_messages_are_answered_refused_or_neither() -> None:
     asked = {1.0: [eth], 2.0: [unknown], 3.0: ["late"], 3.5: [cross], 3.6: [upper], 4.5: ["too late"]}
     sent = [(at, TEXT, orjson.dumps({"params": streams, "id": int(at * 10)})) for at, streams in asked.items()]
     frames = [
-        (0.5, own(u=1, **BTCUSDT)),  # nobody had asked for it then
+        (1.1, own(u=1, **BTCUSDT)),  # nobody had asked for it then
         (1.25, b'{"result":null,"id":10}'),
         (2.5, b'{"error":{"code":4,"msg":"no"}}'),  # without an id it answers the newest
         (2.6, b'{"result":null,"id":20}'),
+        (2.7, b'{"result":null,"id":99}'),
         (4.0, own(u=2, **BTCUSDT)),
         (4.1, orjson.dumps({"stream": upper, "data": book_ticker()})),
         *[(at, sample(u=int(at * 10), **ETH)) for at in (4.2, 4.3, 4.4)],
