@@ -9,6 +9,6 @@ from local_exchange import LocalExchange
 
 @pytest.fixture
 def exchange() -> Iterator[LocalExchange]:
-    """An exchange that pushes only what the test pushes, on the all-market stream as well."""
-    with LocalExchange(rate=0, sample_every=None) as exchange:
+    """An exchange that pushes only what the test pushes, at once, on the all-market stream as well."""
+    with LocalExchange(rate=0, sample_every=None, own_stream_lag=0) as exchange:
         yield exchange

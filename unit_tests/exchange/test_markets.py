@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -13,13 +11,6 @@ from local_exchange.streams import Address, address_of, market_of, update_from
 from .clients import WAIT, ask, connect, heard, listening, subscribe, update
 
 COIN_M, USDS_M = update("BTCUSD_PERP", 1), update("BTCUSDT", 2)
-
-
-@pytest.fixture
-def exchange() -> Iterator[LocalExchange]:
-    """As by default, but that nothing is on its way when a push returns."""
-    with LocalExchange(rate=0, sample_every=None, own_stream_lag=0) as exchange:
-        yield exchange
 
 
 @pytest.mark.parametrize(

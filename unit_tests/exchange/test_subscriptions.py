@@ -1,26 +1,20 @@
-"""What can go wrong with subscriptions, and what is remembered of them."""
+"""SUBSCRIBE, UNSUBSCRIBE and LIST_SUBSCRIPTIONS as Binance answers them, and what can go wrong with them."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
 
 import pytest
 from websockets.sync.client import ClientConnection
 
 from local_exchange import LocalExchange
 
-from .clients import WAIT, ask, heard, listening, subscribe, update
+from .clients import WAIT, ask, heard, listening, read_to_the_end, subscribe, update
 
 BTC, ETH = "btcusd_perp@bookTicker", "ethusd_perp@bookTicker"
 TWO = f"/stream?streams={BTC}/{ETH}/!bookTicker"
 DONE = {"result": None, "id": 1}
-
-
-@pytest.fixture
-def exchange() -> Iterator[LocalExchange]:
-    with LocalExchange(rate=0, sample_every=None, own_stream_lag=0) as exchange:
-        yield exchange
 
 
 def streams_heard(client: ClientConnection) -> list[str]:
@@ -133,3 +127,57 @@ def test_control_messages_are_remembered(exchange: LocalExchange) -> None:
     assert times == sorted(times)
     exchange.wait_for(lambda: not exchange.connections, WAIT)
     assert exchange.every_connection == [connection]
+
+
+def test_subscriptions_change_what_comes(exchange: LocalExchange) -> None:
+    with listening(exchange, "/ws") as client:
+        names = ["btcusd_perp@bookTicker", "NONSENSE"]
+        assert ask(client, {"method": "SUBSCRIBE", "params": names, "id": 1}) == {"result": None, "id": 1}
+        assert ask(client, {"method": "LIST_SUBSCRIPTIONS", "id": 2}) == {"result": sorted(names), "id": 2}
+        exchange.push_updates([update("ETHUSD_PERP", 1), update("BTCUSD_PERP", 2)])
+        assert json.loads(client.recv(WAIT))["u"] == 2
+        assert ask(client, {"method": "UNSUBSCRIBE", "params": names, "id": 3}) == {"result": None, "id": 3}
+        exchange.push_updates([update("BTCUSD_PERP", 3)])
+        assert ask(client, {"method": "LIST_SUBSCRIPTIONS", "id": 4}) == {"result": [], "id": 4}
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "text"),
+    [
+        (
+            '{"method":"SUBSCRIBE","params":[],"id":"x"}',
+            2,
+            "Invalid request: request ID must be an unsigned integer",
+        ),
+        (
+            '{"method":"SUBSCRIBE","params":[],"id":-1}',
+            2,
+            "Invalid request: request ID must be an unsigned integer",
+        ),
+        ('{"method":"SUBSCRIBE","params":"a","id":1}', 2, "Invalid request: params must be"),
+        ('{"method":"JUMP","id":1}', 2, "Invalid request: unknown variant"),
+        ("[]", 2, "Invalid request"),
+        ("{", 3, "Invalid JSON"),
+    ],
+)
+def test_invalid_ones_are_told(exchange: LocalExchange, message: str, code: int, text: str) -> None:
+    with listening(exchange) as client:
+        answer = ask(client, message)
+        assert answer["code"] == code
+        assert answer["msg"].startswith(text)
+
+
+def test_too_many_streams(exchange: LocalExchange) -> None:
+    with listening(exchange) as client:
+        request = {"method": "SUBSCRIBE", "params": [f"s{i}@bookTicker" for i in range(1024)], "id": 1}
+        assert ask(client, request)["error"]["code"] == 4
+
+
+def test_more_than_ten_in_a_second_close_the_connection(exchange: LocalExchange) -> None:
+    with listening(exchange) as client:
+        for number in range(11):
+            client.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": number}))
+        frames, end = read_to_the_end(client)
+    assert len(frames) == 10
+    assert end.rcvd is not None
+    assert (end.rcvd.code, end.rcvd.reason) == (1008, "Too many requests")

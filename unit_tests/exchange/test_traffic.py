@@ -1,20 +1,32 @@
-"""Synthetic traffic looks like the recordings: ids, times, prices, pace."""
+"""Synthetic traffic looks like the recordings; recordings are played frame by frame; which contracts there are."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from itertools import pairwise
+from urllib.parse import quote
 
 import pytest
 
 from local_exchange import LocalExchange
-from local_exchange.contracts import coin_m_contracts, usds_m_contracts
-from local_exchange.engine import Engine
+from local_exchange.contracts import (
+    COIN_MARGINED,
+    USDS_MARGINED,
+    coin_m_contracts,
+    made_up_coin_m,
+    made_up_usds_m,
+    quarterly_expiries,
+    usds_m_contracts,
+)
+from local_exchange.engine import Engine, Recording, read_recording
+from local_exchange.streams import market_of
 from source_binance_futures.binance.clock import Clock
 
-from .clients import WAIT, listening
+from .clients import ALL, ROOT, WAIT, connect, listening
 
 
 def test_it_looks_like_the_merged_stream() -> None:
@@ -78,3 +90,117 @@ def test_a_later_exchange_continues_the_update_ids() -> None:
             exchange.wait_for(lambda exchange=exchange: len(exchange.pushed) > 1000, WAIT)  # type: ignore[misc]
         ids.append([update_id for _, update_id in exchange.pushed])
     assert max(ids[0]) < min(ids[1])
+
+
+RECORDING = ROOT / "local_exchange" / "recordings" / "coin_m_20210417.jsonl"
+
+
+def test_every_frame_comes_in_order_and_byte_for_byte() -> None:
+    recorded = [json.loads(line)["frame"] for line in RECORDING.read_text().splitlines()]
+    payloads = [frame[frame.index('"data":') + 7 : -1] for frame in recorded]
+    with (
+        LocalExchange(recording=RECORDING, speed=30, sample_every=None) as exchange,
+        connect(exchange.market_stream_url + ALL) as raw,
+        connect(exchange.market_stream_url + "/stream?streams=!bookTicker") as wrapped,
+    ):
+        assert exchange.finished.wait(WAIT)
+        exchange.push("the end")
+        frames = list(iter(lambda: str(raw.recv(WAIT)), "the end"))
+        wrapped_frames = list(iter(lambda: str(wrapped.recv(WAIT)), "the end"))
+    coin_m = [frame for frame in frames if '"ps":' in frame and '"st":' not in frame]
+    assert coin_m == payloads
+    assert wrapped_frames == ['{"stream":"!bookTicker","data":' + frame + "}" for frame in frames]
+    mixed_in = [json.loads(frame) for frame in set(frames) - set(payloads)]
+    assert len(mixed_in) > 300
+    assert {frame.get("st") for frame in mixed_in} == {1, None}
+    assert len(exchange.pushed) == len(frames)
+
+
+def test_own_streams_bring_their_contract_and_are_done_when_it_is_over() -> None:
+    path = "/ws/btcusd_perp@bookTicker"
+    with (
+        LocalExchange(recording=RECORDING, speed=30, own_stream_lag=0.5) as exchange,
+        connect(exchange.market_stream_url + path) as client,
+    ):
+        assert exchange.finished.wait(WAIT)
+        expected = [update_id for symbol, update_id in exchange.pushed if symbol == "BTCUSD_PERP"]
+        assert exchange.connections[0].frames_sent == len(expected) > 100
+        assert [json.loads(client.recv(WAIT))["u"] for _ in expected] == expected
+
+
+def test_it_keeps_the_pace_and_can_be_left_pure() -> None:
+    recording = Recording(RECORDING, speed=5, usds_m=None, seed=1)
+    assert recording.due(100.0) == []  # it waits until somebody listens
+    recording.is_started = True
+
+    played = [update for _ in range(10) for update in recording.due(0.1)]
+
+    assert played == [update for offset, update in read_recording(RECORDING) if offset <= 10 * 0.1 * 5]
+    assert not recording.is_over
+    recording.due(2.0)
+    assert recording.is_over
+
+
+@pytest.mark.parametrize(
+    ("day", "expiries"),
+    [
+        ("2026-01-01", ("260327", "260626")),
+        ("2026-06-25", ("260626", "260925")),
+        ("2026-06-26", ("260925", "261225")),
+        ("2026-11-24", ("261225", "270326")),
+        ("2026-12-31", ("270326", "270625")),
+    ],
+)
+def test_expiries_are_the_last_fridays_of_the_quarters(day: str, expiries: tuple[str, str]) -> None:
+    assert quarterly_expiries(date.fromisoformat(day)) == expiries
+
+
+def test_no_expiry_is_ever_past() -> None:
+    for days in range(4000):
+        day = date(2026, 1, 1) + timedelta(days=days)
+        near, far = (datetime.strptime(expiry, "%y%m%d").date() for expiry in quarterly_expiries(day))
+        assert day < near < far
+        assert near.weekday() == far.weekday() == 4
+        assert far - day <= timedelta(days=197)
+
+
+def test_what_is_listed_by_default_trades_today() -> None:
+    near, far = quarterly_expiries(date.today())
+    coin_m = {contract.symbol for contract in coin_m_contracts(None)}
+    assert {f"BTCUSD_{near}", f"BTCUSD_{far}", f"ETHUSD_{near}", "BTCUSD_PERP"} <= coin_m
+    assert f"BTCUSDT_{near}" in {contract.symbol for contract in usds_m_contracts(None)}
+
+
+@pytest.mark.parametrize(
+    ("made_up", "market"), [(made_up_coin_m, COIN_MARGINED), (made_up_usds_m, USDS_MARGINED)], ids=["coin_m", "usds_m"]
+)
+def test_names_in_any_number(made_up: Callable[[int], list[str]], market: int) -> None:
+    names = made_up(5000)
+    assert len(set(names)) == 5000
+    assert {market_of(name) for name in names} == {market}
+    assert names[:30] == made_up(30)
+    assert made_up(0) == []
+
+
+def test_every_change_of_both_markets_comes_on_its_own_stream() -> None:
+    coin_m, usds_m = made_up_coin_m(30), made_up_usds_m(20)
+
+    def path(base: str, symbols: list[str]) -> str:
+        return f"{base}/stream?streams=" + "/".join(quote(f"{symbol.lower()}@bookTicker") for symbol in symbols)
+
+    with (
+        LocalExchange(rate=0, coin_m_symbols=coin_m, usds_m_symbols=usds_m) as exchange,
+        listening(exchange, path("", coin_m)) as first,
+        listening(exchange, path("/usds/public", usds_m)) as second,
+    ):
+        exchange.set_rate(5000)
+        exchange.wait_for(lambda: len(exchange.pushed) > 3000, WAIT)
+        exchange.set_rate(0)
+        exchange.push("[]")
+        for client, symbols in ((first, coin_m), (second, usds_m)):
+            frames = [
+                json.loads(client.recv(WAIT)) for _ in range(sum(symbol in symbols for symbol, _ in exchange.pushed))
+            ]
+            got = [(frame["data"]["s"], frame["data"]["u"]) for frame in frames]
+            assert got == [pushed for pushed in exchange.pushed if pushed[0] in symbols]
+            assert client.recv(WAIT) == "[]"
