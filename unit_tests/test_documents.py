@@ -264,6 +264,7 @@ SCREEN = 40, 80
 """Lines and columns: what is seen of a README first."""
 
 OF_CHINESE = ".zh-CN"  # in the names of pages and pictures that there are in both languages
+KIND = re.compile(r"(?P<heading>#+ )|(?P<row>\s*\|)|(?P<item>\s*(?:-|\d+\.) )|(?P<comment><!--)|(?P<picture>!\[)")
 LINK = re.compile(r"!?\[(?:[^\]]*)\]\(([^)\s]+)\)")
 NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?)(?: ?(million|万))?")
 TIMES = {"": 1, "million": 1_000_000, "万": 10_000}
@@ -277,16 +278,8 @@ class Part(NamedTuple):
 
 
 def kind_of(line: str) -> str:
-    for kind, begins in (
-        ("heading", r"#+ "),
-        ("row", r"\s*\|"),
-        ("item", r"\s*(?:-|\d+\.) "),
-        ("comment", "<!--"),
-        ("picture", r"!\["),
-    ):
-        if found := re.match(begins, line):
-            return f"{kind} {found[0].strip()}"
-    return "text"
+    found = KIND.match(line)
+    return f"{found.lastgroup} {found[0].strip()}" if found else "text"
 
 
 def parts_of(path: Path) -> list[Part]:

@@ -53,10 +53,7 @@ def test_an_address_has_at_most_four_thousand_characters(length: int, named: int
     address, found = stream_address("wss://h", [first, "y" * length, "z"])
     assert found == named
     assert len(address) == (4000 if named == 2 else len(start) + len(first))
-
-
-def test_a_single_name_too_long_for_an_address_is_asked_for_all_the_same() -> None:
-    assert stream_address("wss://h", ["x" * 5000, "y"])[1] == 1
+    assert stream_address("wss://h", ["x" * 5000, "y"])[1] == 1, "a name too long for any is asked for all the same"
 
 
 def test_identities() -> None:
@@ -88,17 +85,9 @@ def test_each_market_has_hosts_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("symbol", "market"),
     [
-        ("BTCUSD_PERP", Market.COIN_M),
-        ("BTCUSD_260626", Market.COIN_M),
-        ("1000SATSUSD_PERP", Market.COIN_M),
-        ("BTCUSDT", Market.USDS_M),
-        ("BTCUSDT_260626", Market.USDS_M),
-        ("BTCUSDC", Market.USDS_M),
-        ("BTCUSD", Market.USDS_M),
-        ("BTCUSD_PERPX", Market.USDS_M),
-        ("BTCUSD_PERP\n", Market.USDS_M),
-        ("BTCUSD_2606", Market.USDS_M),
-        ("币安人生USDT", Market.USDS_M),
+        *[(symbol, Market.COIN_M) for symbol in ("BTCUSD_PERP", "BTCUSD_260626", "1000SATSUSD_PERP")],
+        *[(symbol, Market.USDS_M) for symbol in ("BTCUSDT", "BTCUSDT_260626", "BTCUSDC", "币安人生USDT")],
+        *[(symbol, Market.USDS_M) for symbol in ("BTCUSD", "BTCUSD_PERPX", "BTCUSD_PERP\n", "BTCUSD_2606")],
     ],
 )
 def test_the_market_of_a_symbol(symbol: str, market: Market) -> None:

@@ -168,20 +168,13 @@ def test_each_status(status: int, kind: type[Exception], owner: Owner) -> None:
     assert isinstance(found, RateLimited) or str(status) in str(found)
 
 
-def test_a_proxy_in_between_that_nobody_named_is_the_users_turn() -> None:
+def test_a_proxy_in_between_that_nobody_named_is_the_users_turn_and_a_limit_without_a_time_a_minute() -> None:
     found = refusal(HOST, 407, {}, NOW)
     assert found.owner is USER
     assert f"The proxy in front of {HOST} did not let the connection through: it asks for a user and" in str(found)
-
-
-def test_a_limit_without_a_time_is_a_minute() -> None:
     limited = refusal(HOST, 429, {"date": "Mon, 01 Jan 2026 00:00:00 GMT"}, NOW)
     assert isinstance(limited, RateLimited)
     assert limited.retry_at == NOW + 60
-
-
-def in_seconds(seconds: float) -> str:
-    return email.utils.formatdate(NOW + seconds, usegmt=True)
 
 
 GMT = email.utils.formatdate(NOW + 90, usegmt=True)

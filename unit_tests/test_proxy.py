@@ -156,10 +156,19 @@ def test_a_proxy_that_takes_no_basic_says_what_it_takes(offered: str, taken: str
     assert "user and password." not in str(raised.value), "the advice on credentials would mislead"
 
 
-@pytest.mark.parametrize("offered", ["basic", 'Negotiate, Basic realm="x"', 'Digest realm="a", Basic realm="b"', ""])
-def test_a_proxy_that_takes_basic_asks_for_other_credentials(offered: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "answer"),
+    [
+        *[
+            ("http://proxy", asking_for(offered))
+            for offered in ("basic", 'Negotiate, Basic realm="x"', 'Digest realm="a", Basic realm="b"', "")
+        ],
+        *[("socks5h://user:word@proxy", answer) for answer in (b"\x05\xff", b"\x05\x02\x01\x01")],
+    ],
+)
+def test_a_proxy_that_takes_a_password_asks_for_other_credentials(url: str, answer: bytes) -> None:
     with pytest.raises(ProxyRefused, match="it asks for a user and password, or does not accept these"):
-        asked("http://proxy", [asking_for(offered)])
+        asked(url, [answer])
 
 
 INTRANET = "intern, .binance.com:443, *.example.org 10.0.0.0/8,[fd00::1]:8443,::2,192.168.1.7,a.b:80"
@@ -189,28 +198,19 @@ def test_no_proxy_that_exempts_all_or_nothing(no_proxy: str, exempt: bool) -> No
     assert is_exempt("dstream.binance.com", 443, no_proxy) is exempt
 
 
-METHOD, NEEDS_PASSWORD, GRANTED = b"\x05\x00", b"\x05\x02", b"\x01\x00"
+METHOD = b"\x05\x00"
 REACHED = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x01\xbb"
 
 
-def test_socks_with_a_name() -> None:
+def test_socks_with_a_name_and_a_password_byte_by_byte() -> None:
     stream = asked("socks5h://proxy", [METHOD, REACHED, b"the tunnel's"])
     name = b"dstream.binance.com"
     assert stream.sent == b"\x05\x01\x00\x05\x01\x00\x03" + bytes([len(name)]) + name + b"\x01\xbb"
     assert stream.take()[0] == b"the tunnel's"
     assert not stream.is_closed
-
-
-def test_socks_with_a_password_byte_by_byte() -> None:
-    answer = NEEDS_PASSWORD + GRANTED + b"\x05\x00\x00\x03\x05proxy\x01\xbb"
+    answer = b"\x05\x02\x01\x00\x05\x00\x00\x03\x05proxy\x01\xbb"
     stream = asked("socks5h://user:word@proxy", [bytes([byte]) for byte in answer])
     assert b"\x01\x04user\x04word" in stream.sent
-
-
-@pytest.mark.parametrize("answer", [b"\x05\xff", NEEDS_PASSWORD + b"\x01\x01"])
-def test_socks_credentials_that_are_not_accepted(answer: bytes) -> None:
-    with pytest.raises(ProxyRefused):
-        asked("socks5h://user:word@proxy", [answer])
 
 
 @pytest.mark.parametrize(

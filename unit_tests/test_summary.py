@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from source_binance_futures.binance.market_stream.coverage import Coverage
@@ -42,22 +44,11 @@ def test_gaps_and_silences_are_counted_apart() -> None:
     assert (tally.gaps, tally.silences) == ([2.5, 1.0], [31.0])
 
 
-@pytest.mark.parametrize(
-    ("tally", "expected"),
-    [
-        (Tally(), False),
-        (Tally(malformed=2), True),
-        (Tally(malformed=2, other_frames=1), True),
-        (Tally(malformed=2, emitted=1), False),
-        (Tally(malformed=2, known=1), False),
-        (Tally(malformed=2, other_market=1), False),
-        (Tally(malformed=2, emitted=1, known=1, other_market=1), False),
-        (Tally(malformed=2, known=1, other_market=1), False),
-        (Tally(other_frames=2), False),
-    ],
-)
-def test_whether_only_malformed_frames_came(tally: Tally, expected: bool) -> None:
-    assert tally.only_malformed is expected
+def test_whether_only_malformed_frames_came() -> None:
+    assert all(Tally(malformed=2, other_frames=others).only_malformed for others in (0, 1))
+    sound = [Tally(emitted=1), Tally(known=1), Tally(other_market=1), Tally(known=1, other_market=1)]
+    assert not any(replace(tally, malformed=2).only_malformed for tally in sound)
+    assert not any(tally.only_malformed for tally in (Tally(), Tally(other_frames=2)))
 
 
 def test_the_last_line_of_a_sync_in_which_nothing_happened() -> None:
@@ -132,24 +123,23 @@ def test_a_first_look_at_once_divides_by_nothing() -> None:
     assert " 5 a second" in Progress(100.0).line(101.0, 5, 1, 60.0)
 
 
-def test_since_when_there_is_no_connection() -> None:
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ([(0, 0.0)], " Not connected for 10.0 seconds."),
+        ([(0, 0.0), (0, None)], ""),
+        ([(0, 0.0), (0, None), (0, 4.0)], " Not connected for 6.0 seconds."),
+        (
+            [*((feed, None) for feed in range(4)), (1, 3.0), (3, 5.0)],
+            " 2 of 4 connections are missing, the longest for 7.0 seconds.",
+        ),
+    ],
+)
+def test_since_when_there_is_no_connection(changes: list[tuple[int, float | None]], said: str) -> None:
     progress = Progress(0.0)
-    progress.reach(ConnectivityChanged(0, 0.0))
-    assert progress.line(10.0, 0, 0, 50.0).endswith(" 50 seconds left. Not connected for 10.0 seconds.")
-    progress.reach(ConnectivityChanged(0, None))
-    assert progress.line(20.0, 0, 0, 40.0).endswith(" 40 seconds left.")
-    progress.reach(ConnectivityChanged(0, 24.0))
-    assert progress.line(30.0, 0, 0, 30.0).endswith(" Not connected for 6.0 seconds.")
-
-
-def test_several_connections_some_missing() -> None:
-    progress = Progress(0.0)
-    for feed in range(4):
-        progress.reach(ConnectivityChanged(feed, None))
-    progress.reach(ConnectivityChanged(1, 3.0))
-    progress.reach(ConnectivityChanged(3, 5.0))
-    line = progress.line(10.0, 0, 0, 50.0)
-    assert line.endswith(" 2 of 4 connections are missing, the longest for 7.0 seconds.")
+    for feed, since in changes:
+        progress.reach(ConnectivityChanged(feed, since))
+    assert progress.line(10.0, 0, 0, 50.0).endswith(f" 50 seconds left.{said}")
 
 
 def test_a_record_a_minute_is_validated_and_each_fault_reported_once() -> None:
@@ -160,15 +150,15 @@ def test_a_record_a_minute_is_validated_and_each_fault_reported_once() -> None:
     assert drift.faults({"u": "2"}, 60_000_005) == []
 
 
-def test_the_hole_before_a_sync_in_seconds() -> None:
-    assert hole_before(NOON, NOON + 6.44, "until the first update of this sync") == (
-        "The state ends with an update of 2026-09-25 12:00:00.000 UTC: a hole of 6.4 seconds until the first update of "
-        "this sync. What Binance pushed since then, while nothing listened, cannot be had any more."
+@pytest.mark.parametrize(
+    ("after", "hole"), [(6.44, ": a hole of 6.4 seconds until the first update of this sync"), (-3, "")]
+)
+def test_the_hole_before_a_sync_in_seconds(after: float, hole: str) -> None:
+    """No length where the first update is of before the state."""
+    assert hole_before(NOON, NOON + after, "until its first update") == (
+        f"The state ends with an update of 2026-09-25 12:00:00.000 UTC{hole}. What Binance pushed since then, while "
+        "nothing listened, cannot be had any more."
     )
-
-
-def test_no_length_where_the_first_update_is_of_before_the_state() -> None:
-    assert "2026-09-25 12:00:00.000 UTC. What" in hole_before(NOON, NOON - 3, "until the first update of this sync")
 
 
 def test_clocks_that_differ() -> None:
