@@ -150,9 +150,7 @@ def test_a_record_a_minute_is_validated_and_each_fault_reported_once() -> None:
     assert drift.faults({"u": "2"}, 60_000_005) == []
 
 
-@pytest.mark.parametrize(
-    ("after", "hole"), [(6.44, ": a hole of 6.4 seconds until the first update of this sync"), (-3, "")]
-)
+@pytest.mark.parametrize(("after", "hole"), [(6.44, ": a hole of 6.4 seconds until its first update"), (-3, "")])
 def test_the_hole_before_a_sync_in_seconds(after: float, hole: str) -> None:
     """No length where the first update is of before the state."""
     assert hole_before(NOON, NOON + after, "until its first update") == (
