@@ -36,10 +36,16 @@ OF_INTEREST = re.compile(rb'^\{"type":"(?:STATE|LOG)".*$', re.MULTILINE)
 class Window:
     """One `read`. Moments are seconds of the steady clock, `states` are the last that it has written, by stream."""
 
-    def __init__(self, file: Path, process: subprocess.Popen[bytes], began: float) -> None:
-        self.file = file
-        self.process = process
-        self.began = began
+    def __init__(self, options: argparse.Namespace, command: Sequence[str], clock: Clock) -> None:
+        self.began = clock.monotonic()
+        name = datetime.fromtimestamp(clock.epoch(), timezone.utc).strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3]
+        self.file: Path = options.into / f"window-{name}.jsonl"
+        files = ["--config", options.config, "--catalog", options.catalog]
+        if options.state.exists():
+            files += ["--state", options.state]
+        with self.file.open("xb") as output:
+            # In a session of its own: Ctrl-C reaches the chain alone, since a window takes a second signal for haste.
+            self.process = subprocess.Popen([*command, "read", *map(str, files)], stdout=output, start_new_session=True)
         self.connected_at: float | None = None
         self.states: dict[str, dict[str, Any]] = {}
         self.asked_to_end = False
@@ -128,21 +134,9 @@ class Chain:
         elif self._options.windows is not None and self._opened >= self._options.windows:
             return None if running else 0
         elif now >= self._next_at and (not running or now >= running[0].began + self._lasts):
-            self._open(now)
+            self._windows.append(Window(self._options, self._command, self._clock))
+            self._opened += 1
         return None
-
-    def _open(self, now: float) -> None:
-        name = datetime.fromtimestamp(self._clock.epoch(), timezone.utc).strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3]
-        file = self._options.into / f"window-{name}.jsonl"
-        files = ["--config", self._options.config, "--catalog", self._options.catalog]
-        if self._options.state.exists():
-            files += ["--state", self._options.state]
-        with file.open("xb") as output:
-            # In a session of its own: Ctrl-C reaches the chain alone, since a window takes a second signal for haste.
-            command = [*self._command, "read", *map(str, files)]
-            process = subprocess.Popen(command, stdout=output, start_new_session=True)
-        self._windows.append(Window(file, process, now))
-        self._opened += 1
 
     def _read(self, now: float) -> None:
         # A later window's state continues an earlier one's; a window without one replaces nothing.

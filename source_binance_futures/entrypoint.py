@@ -46,17 +46,6 @@ class Entrypoint(AirbyteEntrypoint):
         super().__init__(source)
         self._output = output
 
-    def launch(self, args: Sequence[str]) -> None:
-        """Run the command to its end, as the CDK's function of this name does for its own entry point."""
-        parsed = self.parse_args(list(args))
-        if parsed.command != "spec":
-            with reporting():
-                require_temporary_folder()
-        # The CDK lets stderr run into stdout, where a warning of Python would be a line that is no JSON.
-        with PRINT_BUFFER, contextlib.redirect_stderr(sys.__stderr__):
-            for line in self.run(parsed):
-                print(f"{line}\n", end="")
-
     def read(self, *args: Any, **kwargs: Any) -> Iterator[AirbyteMessage]:
         """Yield the messages of a sync, except its blocks: it writes them itself, after the messages before them.
 
@@ -101,7 +90,15 @@ def launch(args: Sequence[str], stop: Stop, output: Output, listening: MarketStr
     for handler in logging.getLogger().handlers:
         handler.addFilter(PlainLog())
     try:
-        Entrypoint(SourceBinanceFutures(stop, blocks=True, listening=listening), output).launch(args)
+        entrypoint = Entrypoint(SourceBinanceFutures(stop, blocks=True, listening=listening), output)
+        parsed = entrypoint.parse_args(list(args))
+        if parsed.command != "spec":
+            with reporting():
+                require_temporary_folder()
+        # The CDK lets stderr run into stdout, where a warning of Python would be a line that is no JSON.
+        with PRINT_BUFFER, contextlib.redirect_stderr(sys.__stderr__):
+            for line in entrypoint.run(parsed):
+                print(f"{line}\n", end="")
     except Exception as error:
         kind = failure_type_of(error)
         if kind is FailureType.system_error:
