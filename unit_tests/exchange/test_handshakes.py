@@ -30,14 +30,6 @@ def test_refusals_end_after_their_times(exchange: LocalExchange) -> None:
 
 
 @pytest.mark.slow
-def test_slow_handshake(exchange: LocalExchange) -> None:
-    exchange.slow_handshake(0.3)
-    started = time.monotonic()
-    with connect(exchange.market_stream_url + ALL):
-        assert time.monotonic() - started >= 0.3
-
-
-@pytest.mark.slow
 def test_an_exchange_closes_although_a_handshake_waits() -> None:
     with contextlib.ExitStack() as clients:
         with LocalExchange(rate=0) as exchange:

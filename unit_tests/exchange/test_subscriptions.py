@@ -58,42 +58,23 @@ def test_refusals_go_on_until_accepted_again(exchange: LocalExchange) -> None:
         assert ask(client, subscribe(ETH)) == DONE
 
 
-@pytest.mark.slow
-def test_data_that_begins_late(exchange: LocalExchange) -> None:
-    exchange.late_subscriptions(0.4)
-    with listening(exchange, f"/stream?streams={BTC}") as client:
-        (server_side,) = exchange.connections
-        push(exchange, 1)
-        assert heard(client) == []
-        assert server_side.streams == {BTC}
-        exchange.wait_for(lambda: server_side.delivered, WAIT)
-        assert time.monotonic() - server_side.requested_at >= 0.4
-        push(exchange, 2)
-        assert streams_heard(client) == [BTC]
-
-        assert ask(client, subscribe(ETH)) == DONE
-        acknowledged_at = time.monotonic()
-        push(exchange, 3)
-        assert streams_heard(client) == [BTC], "the others go on"
-        exchange.wait_for(lambda: ETH in server_side.delivered, WAIT)
-        assert time.monotonic() - acknowledged_at >= 0.3
-        push(exchange, 4)
-        assert streams_heard(client) == [BTC, ETH]
-
-        exchange.late_subscriptions(0)
-        assert ask(client, subscribe("!bookTicker")) == DONE
-        push(exchange, 5)
-        assert "!bookTicker" in streams_heard(client)
-
-
-def test_what_is_unsubscribed_meanwhile_never_begins(exchange: LocalExchange) -> None:
-    exchange.late_subscriptions(0.2)
+def test_data_that_begins_late_and_what_is_unsubscribed_meanwhile_never_begins(exchange: LocalExchange) -> None:
     with listening(exchange, "/stream") as client:
+        (connection,) = exchange.connections
+        exchange.late_subscriptions(0.2)
         assert ask(client, subscribe(BTC, ETH)) == DONE
+        assert connection.streams == {BTC, ETH}
         assert ask(client, {"method": "UNSUBSCRIBE", "params": [BTC], "id": 1}) == DONE
-        exchange.wait_for(lambda: exchange.connections[0].delivered, WAIT)
+        exchange.wait_for(lambda: connection.delivered, WAIT)
         push(exchange, 1)
         assert streams_heard(client) == [ETH]
+        exchange.late_subscriptions(3600)
+        assert ask(client, subscribe("!bookTicker")) == DONE
+        push(exchange, 2)
+        assert streams_heard(client) == [ETH], "the others go on"
+        exchange.late_subscriptions(0)
+        assert ask(client, subscribe(BTC)) == DONE
+        assert connection.delivered == {BTC, ETH}
 
 
 def test_one_stream_dies_while_all_else_goes_on(exchange: LocalExchange) -> None:
@@ -144,16 +125,8 @@ def test_subscriptions_change_what_comes(exchange: LocalExchange) -> None:
 @pytest.mark.parametrize(
     ("message", "code", "text"),
     [
-        (
-            '{"method":"SUBSCRIBE","params":[],"id":"x"}',
-            2,
-            "Invalid request: request ID must be an unsigned integer",
-        ),
-        (
-            '{"method":"SUBSCRIBE","params":[],"id":-1}',
-            2,
-            "Invalid request: request ID must be an unsigned integer",
-        ),
+        ('{"method":"SUBSCRIBE","params":[],"id":"x"}', 2, "Invalid request: request ID must be"),
+        ('{"method":"SUBSCRIBE","params":[],"id":-1}', 2, "Invalid request: request ID must be"),
         ('{"method":"SUBSCRIBE","params":"a","id":1}', 2, "Invalid request: params must be"),
         ('{"method":"JUMP","id":1}', 2, "Invalid request: unknown variant"),
         ("[]", 2, "Invalid request"),

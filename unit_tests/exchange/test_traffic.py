@@ -6,7 +6,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date
 from itertools import pairwise
 from urllib.parse import quote
 
@@ -153,15 +153,6 @@ def test_it_keeps_the_pace_and_can_be_left_pure() -> None:
 )
 def test_expiries_are_the_last_fridays_of_the_quarters(day: str, expiries: tuple[str, str]) -> None:
     assert quarterly_expiries(date.fromisoformat(day)) == expiries
-
-
-def test_no_expiry_is_ever_past() -> None:
-    for days in range(4000):
-        day = date(2026, 1, 1) + timedelta(days=days)
-        near, far = (datetime.strptime(expiry, "%y%m%d").date() for expiry in quarterly_expiries(day))
-        assert day < near < far
-        assert near.weekday() == far.weekday() == 4
-        assert far - day <= timedelta(days=197)
 
 
 def test_what_is_listed_by_default_trades_today() -> None:
