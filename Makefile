@@ -148,11 +148,11 @@ clickhouse: $(VENV)/.ready $(CLICKHOUSE_VENV)/.ready ## Test the SQL for ClickHo
 
 .PHONY: soak
 soak: $(VENV)/.ready ## Run under steady load for MINUTES=10
-	@MINUTES=$(MINUTES) $(BIN)/python -m integration_tests.endurance.soak
+	@$(BIN)/python -m integration_tests.endurance --minutes $(MINUTES)
 
 .PHONY: chaos
 chaos: $(VENV)/.ready ## Run against a failing exchange for MINUTES=10
-	@$(BIN)/python -m integration_tests.endurance.chaos --minutes $(MINUTES)
+	@$(BIN)/python -m integration_tests.endurance --minutes $(MINUTES) --faults --rate 3000
 
 # ---------------------------------------------------------------------------------------------- ship
 
