@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("source_binance_futures", "local_exchange", "unit_tests", "integration_tests", "schemas")
 DEADLINE = 400.0  # seconds for one of them
 
 
@@ -189,26 +188,18 @@ def lines() -> list[Line]:
 
 def is_noticed(line: Line) -> bool:
     """Whether the test fails, or never ends, where the line is broken."""
-    with tempfile.TemporaryDirectory() as folder:
-        for part in PARTS:
-            shutil.copytree(
-                ROOT / part, Path(folder) / part, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
-            )
-        shutil.copy(ROOT / "pyproject.toml", folder)
-        path = Path(folder) / "source_binance_futures" / line.module
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "tree"
+        shutil.copytree(ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(".*", "__pycache__", "build"))
+        path = folder / "source_binance_futures" / line.module
         text = path.read_text(encoding="utf-8")
         assert text.count(line.before) == 1, f"{line.module} has {line.before!r} {text.count(line.before)} times"
         path.write_text(text.replace(line.before, line.after), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", line.test]
+        environment = os.environ | {"PYTHONPATH": str(folder)}
         try:
             done = subprocess.run(
-                command,
-                cwd=folder,
-                env=os.environ | {"PYTHONPATH": folder},
-                capture_output=True,
-                text=True,
-                timeout=DEADLINE,
-                check=False,
+                command, cwd=folder, env=environment, capture_output=True, text=True, timeout=DEADLINE, check=False
             )
         except subprocess.TimeoutExpired:
             return True
