@@ -65,7 +65,7 @@ def failure_type_of(error: Exception) -> FailureType:
 class PlainLog(logging.Filter):
     """Replaces the stack trace of a reported failure by its sentence, with `--debug` also by its causes.
 
-    Half characters are spelled out, which JSON cannot hold.
+    Spells out half characters, which UTF-8 cannot hold.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -39,7 +39,7 @@ RECORDS_READ = re.compile(r"Read (\d+) records from (.+) stream")
 
 
 class SourceBinanceFutures(AbstractSource):
-    """Binance Futures market data: `book_tickers` (pushed, of both markets) and `symbol_prices` (USDⓈ-M, asked).
+    """Binance Futures market data: `book_tickers` (pushed, both markets) and `symbol_prices` (USDⓈ-M, on request).
 
     `stop` lets the process that runs it ask for an early end. With `blocks` the book tickers come as `Block`s, for an
     entry point that knows them; else as single messages. `listening` is the market stream that has already been started
