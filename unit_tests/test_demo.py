@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from xml.etree import ElementTree
 
@@ -61,20 +62,11 @@ PRICES: list[dict[str, Any]] = [
 ]
 
 
-class Tables:
-    """In place of a warehouse: what its queries give."""
-
-    def __init__(self, books: list[dict[str, Any]]) -> None:
-        self._answers = {TOP_OF_BOOK: books, LATEST_PRICES: PRICES}
-
-    def query(self, sql: str) -> list[dict[str, Any]]:
-        return self._answers[sql]
-
-
 def printed(books: list[dict[str, Any]], width: int = 80) -> list[str]:
     output = io.StringIO()
     console = Console(file=output, width=width, highlight=False)
-    warehouse = cast("Warehouse", Tables(books))
+    answers = {TOP_OF_BOOK: books, LATEST_PRICES: PRICES}
+    warehouse = cast("Warehouse", SimpleNamespace(query=answers.__getitem__))
     show_rows(console, [{"book_tickers": rows, "symbol_prices": 930, "twice": 0} for rows in (123_456, 246_912)])
     show_top_of_book(console, warehouse)
     show_latest_prices(console, warehouse)

@@ -260,14 +260,8 @@ def test_the_commands_of_its_jobs_are_there(path: Path, tmp_path: Path) -> None:
             name: re.sub(r"\$\{\{ (.+?) \}\}", lambda found: VALUES.get(found[1], "word"), value)
             for name, value in step.get("env", {}).items()
         }
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
-            cwd=folder,
-            env=given | own,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = ["bash", "-euo", "pipefail", "-c", script]
+        done = subprocess.run(command, cwd=folder, env=given | own, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
 
     outputs, words = output.read_text(), said.read_text() if said.exists() else ""
