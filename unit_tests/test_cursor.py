@@ -378,6 +378,8 @@ def test_any_state_is_applied_or_refused_in_a_short_sentence(state: dict[str, An
 
 
 def test_ever_more_symbols_are_refused_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    cursor = Cursor("production", {f"X{number}": 1 for number in range(19_999)})
+    assert [cursor.advance(symbol, 1, NOW) for symbol in ("A", "B")] == [True, False], "as many as no exchange lists"
     monkeypatch.setattr(module, "MAX_SYMBOLS", 3)
     cursor = Cursor("production")
     assert [cursor.advance(f"X{number}USD_PERP", 1, NOW) for number in range(5)] == [True, True, True, False, False]
@@ -385,8 +387,3 @@ def test_ever_more_symbols_are_refused_and_counted(monkeypatch: pytest.MonkeyPat
     assert cursor.symbols_refused == 2
     assert len(cursor.state()["u"]) == 3
     assert not Cursor.from_state(cursor.state(), "production", TODAY).advance("X9USD_PERP", 1, NOW)
-
-
-def test_twenty_thousand_symbols_are_more_than_any_exchange_lists() -> None:
-    cursor = Cursor("production", {f"X{number}": 1 for number in range(19_999)})
-    assert [cursor.advance(symbol, 1, NOW) for symbol in ("A", "B")] == [True, False]

@@ -104,10 +104,6 @@ def test_it_is_in_the_drawing_and_says_in_sentences_whose_turn_it_is(
     assert "  " not in sentence
 
 
-def test_no_ban_is_told_for_longer_than_binance_bans() -> None:
-    assert RateLimited("host", 418, 1e15, NOW).retry_at < NOW + 8 * 86400
-
-
 def test_causes_are_told_with_their_places_and_only_ours_and_the_systems_are_quoted() -> None:
     def fail() -> None:
         try:

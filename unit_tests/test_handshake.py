@@ -114,13 +114,10 @@ def test_an_answer_that_breaks_off(part: bytes) -> None:
         read([part])
     with pytest.raises(TimeoutError):
         read([part], ends=False)
-
-
-def test_a_deadline_that_is_over_reads_nothing() -> None:
     stream = ScriptedStream([ANSWER])
     with pytest.raises(TimeoutError):
         read_head(stream, Clock().deadline(-1))
-    assert stream.received == 0
+    assert stream.received == 0, "a deadline that is over reads nothing"
 
 
 def answer(status: str = "101 Switching Protocols", **headers: str | None) -> Callable[[str], list[bytes]]:

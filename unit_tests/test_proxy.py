@@ -88,12 +88,6 @@ def test_connect(url: str, host: str, target: str, more: str) -> None:
     assert asked(url, [OPENED], host).sent == sent.encode()
 
 
-def test_a_host_that_is_no_name_is_not_asked_for() -> None:
-    for url in ("http://proxy", "socks5h://proxy"):
-        with pytest.raises(AddressNotFound):
-            asked(url, [], "a..b")
-
-
 @pytest.mark.parametrize(
     "answer",
     [
@@ -235,9 +229,11 @@ def test_socks_that_does_not_open_the_way(answer: bytes, why: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://proxy", "socks5h://proxy"])
-def test_an_answer_that_does_not_come(url: str) -> None:
+def test_an_answer_that_does_not_come_and_a_host_that_is_not_asked_for(url: str) -> None:
     with pytest.raises(ProxyFailed, match="no answer in time"):
         asked(url, [], ends=False)
+    with pytest.raises(AddressNotFound):
+        asked(url, [], "a..b")
 
 
 def has_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:

@@ -116,10 +116,7 @@ def test_the_rate_is_of_the_last_interval() -> None:
     assert progress.line(110.0, 5000, 30, 50.0) == "5000 updates of 30 symbols, 500 a second, 50 seconds left."
     assert progress.line(120.0, 5000, 30, 40.0) == "5000 updates of 30 symbols, 0 a second, 40 seconds left."
     assert progress.line(125.0, 5100, 30, 35.0) == "5100 updates of 30 symbols, 20 a second, 35 seconds left."
-
-
-def test_a_first_look_at_once_divides_by_nothing() -> None:
-    assert " 2000 a second" in Progress(100.0).line(100.0, 2, 1, 60.0)
+    assert " 2000 a second" in Progress(100.0).line(100.0, 2, 1, 60.0), "a first look at once divides by nothing"
     assert " 5 a second" in Progress(100.0).line(101.0, 5, 1, 60.0)
 
 

@@ -12,10 +12,7 @@ from source_binance_futures.binance.text import duration, first_of, quoted, sani
 @pytest.mark.parametrize("payload", [b"x" * 5000, "币".encode() * 5000, b"\xff" * 5000, "𝄞".encode() * 5000])
 def test_quotations_are_short(payload: bytes) -> None:
     assert len(quoted(payload)) == 200
-
-
-def test_what_is_no_text_is_quoted_all_the_same() -> None:
-    assert quoted(b"ab\xff") == "ab\ufffd"
+    assert quoted(b"ab\xff") == "ab\ufffd", "what is no text is quoted all the same"
 
 
 def test_a_value_is_told_shortly_and_one_that_python_cannot_show_in_words() -> None:
