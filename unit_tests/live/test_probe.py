@@ -242,34 +242,26 @@ ROW = {"symbol": "BTCUSDT", "price": "6000.01", "time": 1589437530011}
 BOOK_ANSWER = {"lastUpdateId": 7, "bidPrice": "1", "bidQty": "1", "askPrice": "2", "askQty": "1", "time": 1}
 
 
-def answers(*counts: int, limit: int = 2400, **changes: Any) -> list[Any]:
-    """To the five questions about prices, with this weight used; `one`, `every`, `unknown` change an answer."""
-    bodies: dict[str, Any] = {
-        "one": {"status": 200, "result": ROW},
-        "every": {"status": 200, "result": [ROW]},
-        "unknown": {"status": 400, "error": {"code": -1121, "msg": "Invalid symbol."}},
-        "again": {"status": 200, "result": ROW},
-        "last": {"status": 200, "result": ROW},
-    }
-    bodies |= changes
-    limits = [[{"rateLimitType": "REQUEST_WEIGHT", "limit": limit, "count": count}] for count in counts]
-    return [
-        {**body, "rateLimits": used} if isinstance(body, dict) else body
-        for body, used in zip(bodies.values(), limits, strict=True)
-    ]
+USUAL = (6, 8, 9, 15, 16)  # the weight that each answer says is used
 
 
-USUAL = (6, 8, 9, 15, 16)
+def priced(result: Any) -> dict[str, Any]:
+    return {"status": 200, "result": result}
 
 
-def answered(given: list[Any], *, minute_passes: bool = False) -> Stats:
-    stats, bodies, moments = Stats(), iter(given), iter([0.0, *[60.0 if minute_passes else 0.0] * 4])
+def answered(used: tuple[int, ...] = USUAL, *, limit: int = 2400, last_at: float = 0.0, **changes: Any) -> Stats:
+    """What five answers about prices say; `one`, `every`, `unknown` change an answer."""
+    unknown = {"status": 400, "error": {"code": -1121, "msg": "Invalid symbol."}}
+    bodies: dict[str, Any] = {"one": priced(ROW), "every": priced([ROW]), "unknown": unknown}
+    bodies |= {"again": priced(ROW), "last": priced(ROW)} | changes
+    stats, coming = Stats(), iter(zip(bodies.values(), used, (0.0, 0.0, 0.0, 0.0, last_at), strict=True))
 
     def ask(_method: str, _symbol: str | None) -> Generator[bool, None, Answered]:
-        body = next(bodies)
-        payload = orjson.dumps({"id": "a", **body}) if isinstance(body, dict) else body.encode()
-        yield from ()
-        return Answered("a", payload, 1_790_000_000.0 + next(moments))
+        body, count, at = next(coming)
+        limits = [{"rateLimitType": "REQUEST_WEIGHT", "limit": limit, "count": count}]
+        payload = orjson.dumps({"id": "a", "rateLimits": limits, **body}) if isinstance(body, dict) else body.encode()
+        yield True
+        return Answered("a", payload, 1_790_000_000.0 + at)
 
     def connect() -> Generator[bool, None, None]:
         yield True
@@ -279,39 +271,36 @@ def answered(given: list[Any], *, minute_passes: bool = False) -> Stats:
     return stats
 
 
-@pytest.mark.parametrize(
-    ("given", "differs"),
-    [
-        (answers(*USUAL), {}),
-        (answers(*USUAL, one={"status": 200, "result": [ROW]}), {"one_symbol": "a list for one symbol"}),
-        (answers(*USUAL, one={"status": 200, "result": {**ROW, "price": 6.1}}), {"one_symbol": "UnreadableAnswer"}),
-        (answers(*USUAL, one={"status": 200, "result": {**ROW, "price": "6e3"}}), {"one_symbol": "a price that is no"}),
-        (answers(*USUAL, one={"status": 200, "result": {**ROW, "time": None}}), {"one_symbol": "no time"}),
-        (answers(*USUAL, one="not JSON"), {"one_symbol": "UnreadableAnswer"}),
-        (answers(*USUAL, one={"id": "other", "status": 200, "result": ROW}), {"one_symbol": "another id"}),
-        (answers(*USUAL, every={"status": 200, "result": ROW}), {"all_symbols": "UnreadableAnswer"}),
-        (answers(*USUAL, unknown={"status": 200, "result": ROW}), {"unknown_symbol": "status 200, code None"}),
-        (answers(*USUAL, unknown={"status": 404, "error": {"code": -1100}}), {"unknown_symbol": "404, code -1100"}),
-        (
-            answers(*USUAL, every={"status": 200, "result": [ROW, {**ROW, "symbol": "BTCUSD_PERP"}]}),
-            {"only_usds_m": "1 coin m rows; 2 rows"},
-        ),
-        (answers(6, 46, 47, 53, 54), {"price_weight": "1 and 40"}),
-        (answers(6, 8, 9, 16, 18), {"price_weight": "2 and 2"}),
-        (answers(6, 8, 9, 14, 15), {"handshake_weight": "4"}),
-        (answers(*USUAL, limit=6000), {"weight_limit": "6,000"}),
-    ],
-)
-def test_what_the_api_contradicts_differs_and_nothing_else(given: list[Any], differs: dict[str, str]) -> None:
-    found = {each.expectation.name: each for each in judge(answered(given))}
-    seen = {name: finding.seen for name, finding in found.items() if finding.verdict is Verdict.DIFFERS}
-    assert seen.keys() == differs.keys()
-    for name, says in differs.items():
-        assert says in seen[name]
+# fmt: off
+CONTRADICTED: list[tuple[dict[str, Any], str, str]] = [
+    ({}, "", ""),
+    ({"one": priced([ROW])}, "one_symbol", "a list for one symbol"),
+    ({"one": priced({**ROW, "price": 6.1})}, "one_symbol", "UnreadableAnswer"),
+    ({"one": priced({**ROW, "price": "6e3"})}, "one_symbol", "a price that is no"),
+    ({"one": priced({**ROW, "time": None})}, "one_symbol", "no time"),
+    ({"one": "not JSON"}, "one_symbol", "UnreadableAnswer"),
+    ({"one": {"id": "other", **priced(ROW)}}, "one_symbol", "another id"),
+    ({"every": priced(ROW)}, "all_symbols", "UnreadableAnswer"),
+    ({"unknown": priced(ROW)}, "unknown_symbol", "status 200, code None"),
+    ({"unknown": {"status": 404, "error": {"code": -1100}}}, "unknown_symbol", "404, code -1100"),
+    ({"every": priced([ROW, {**ROW, "symbol": "BTCUSD_PERP"}])}, "only_usds_m", "1 coin m rows; 2 rows"),
+    ({"used": (6, 46, 47, 53, 54)}, "price_weight", "1 and 40"),
+    ({"used": (6, 8, 9, 16, 18)}, "price_weight", "2 and 2"),
+    ({"used": (6, 8, 9, 14, 15)}, "handshake_weight", "4"),
+    ({"limit": 6000}, "weight_limit", "6,000"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("changes", "differs", "says"), CONTRADICTED)
+def test_what_the_api_contradicts_differs_and_nothing_else(changes: dict[str, Any], differs: str, says: str) -> None:
+    judged = [each for each in judge(answered(**changes)) if each.verdict is Verdict.DIFFERS]
+    assert [each.expectation.name for each in judged] == differs.split()
+    assert all(says in each.seen for each in judged)
 
 
 def test_weights_are_compared_within_one_minute_only() -> None:
-    stats = answered(answers(*USUAL), minute_passes=True)
+    stats = answered(last_at=60.0)
     assert (stats.get("price_weights"), stats.get("handshake_weight"), stats["weight_limit"]) == (None, None, 2400)
 
 
