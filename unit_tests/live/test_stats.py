@@ -25,19 +25,9 @@ BTCUSDT: dict[str, Any] = {"s": "BTCUSDT", "ps": "BTCUSDT", "st": 1}
 Moment = tuple[float, bytes]  # seconds after the connection was opened, and what comes
 
 
-BOOK_TICKER = {
-    "e": "bookTicker",
-    "u": 11660059839759,
-    "s": "BTCUSD_PERP",
-    "ps": "BTCUSD",
-    "b": "83732.4",
-    "B": "680",
-    "a": "83732.5",
-    "A": "2458",
-    "T": 1790373637547,
-    "E": 1790373637547,
-    "st": 2,
-}
+BOOK_TICKER = {"e": "bookTicker", "u": 11660059839759, "s": "BTCUSD_PERP", "ps": "BTCUSD", "st": 2} | {
+    "b": "83732.4", "B": "680", "a": "83732.5", "A": "2458", "T": 1790373637547, "E": 1790373637547
+}  # fmt: skip
 
 
 def book_ticker(without: str = "", **changes: Any) -> dict[str, Any]:
@@ -116,11 +106,10 @@ def test_markets_by_the_host_that_brings_them_and_what_an_address_brings() -> No
     ("moments", "until", "silence"),
     [((5.0, 6.0), 8.0, 5.0), ((1.0, 4.5), 5.0, 3.5), ((1.0,), 9.0, 8.0), ((), 7.0, 0.0)],
 )
-def test_silence_counts_the_wait_for_the_first_frame_and_the_end(
-    moments: tuple[float, ...], until: float, silence: float
+def test_the_wait_for_the_first_frame_and_the_end_is_silence(
+    moments: list[float], until: float, silence: float
 ) -> None:
-    frames = [(at, own(u=number + 1)) for number, at in enumerate(moments)]
-    assert counted(*frames, until=until)["longest_silence"] == silence
+    assert counted(*[(at, own()) for at in moments], until=until)["longest_silence"] == silence
 
 
 def test_sound_book_tickers_are_nothing_odd_and_the_wrapper_has_no_size() -> None:
@@ -133,47 +122,39 @@ def test_sound_book_tickers_are_nothing_odd_and_the_wrapper_has_no_size() -> Non
     assert not any(found[each] for each in (*kinds, *odd))
 
 
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"b": 83732.4}, "b: number"),
-        ({"A": None}, "A: null"),
-        ({"T": "1790373637547"}, "T: string"),
-        ({"without": "E"}, "E: missing"),
-        ({"B": "6e2"}, "B: no decimal"),
-        ({"ps": 1}, "ps: integer"),
-        ({"st": True}, "st: boolean"),
-        ({"a": {}}, "a: object"),
-    ],
-)
-def test_wrong_types_are_named(changes: dict[str, Any], says: str) -> None:
-    assert content(own(**changes), own())["wrong_types"] == {says: 1}
+CONTENT: list[tuple[dict[str, Any], str, Any]] = [
+    ({"b": 83732.4}, "wrong_types", {"b: number": 1}),
+    ({"A": None}, "wrong_types", {"A: null": 1}),
+    ({"T": "1790373637547"}, "wrong_types", {"T: string": 1}),
+    ({"without": "E"}, "wrong_types", {"E: missing": 1}),
+    ({"B": "6e2"}, "wrong_types", {"B: no decimal": 1}),
+    ({"ps": 1}, "wrong_types", {"ps: integer": 1}),
+    ({"st": True}, "wrong_types", {"st: boolean": 1}),
+    ({"a": {}}, "wrong_types", {"a: object": 1}),
+    ({"x": 1, "y": 3}, "unknown_keys", {"x": 1, "y": 1}),
+    ({"without": "ps"}, "frames_without_ps", 1),
+    ({"without": "st"}, "frames_without_st", 1),
+    ({"without": "st"}, "wrong_types", 0),
+    ({"st": 1}, "contradicting_st", 1),
+    ({"st": 3}, "contradicting_st", 1),
+    ({"st": 2, "s": "BTCUSDT"}, "contradicting_st", 1),
+    ({"st": 1, "s": "BTCUSDT_260626"}, "contradicting_st", 0),
+    ({"st": 2, "s": "BTCUSD_260626"}, "contradicting_st", 0),
+    ({"b": "83732.5"}, "odd_books", 1),
+    ({"b": "83733"}, "odd_books", 1),
+    ({"b": "0"}, "odd_books", 1),
+    ({"A": "0.000"}, "odd_books", 1),
+    ({"a": ""}, "odd_books", 1),
+]
 
 
-def test_keys_that_are_unknown_and_keys_that_are_missing() -> None:
-    found = content(own(x=1), own(x=2, y=3), own(without="ps"), own(without="st"), own())
-    assert found["unknown_keys"] == {"x": 2, "y": 1}
-    assert (found["frames_without_ps"], found["frames_without_st"], found["wrong_types"]) == (1, 1, 0)
+@pytest.mark.parametrize(("changes", "counter", "counts"), CONTENT)
+def test_what_a_book_ticker_holds_is_counted(changes: dict[str, Any], counter: str, counts: object) -> None:
+    assert content(own(**changes), own())[counter] == counts
+
+
+def test_of_odd_kinds_only_so_many_are_told_apart() -> None:
     assert len(content(*[own("", **{f"key{number}": 1}) for number in range(100)])["unknown_keys"]) == MOST_KINDS
-
-
-@pytest.mark.parametrize(
-    ("changes", "contradicts"),
-    [
-        ({"st": 1}, True),
-        ({"st": 3}, True),
-        ({"st": 2, "s": "BTCUSDT"}, True),
-        ({"st": 1, "s": "BTCUSDT_260626"}, False),
-        ({"st": 2, "s": "BTCUSD_260626"}, False),
-    ],
-)
-def test_a_symbol_type_that_the_shape_of_the_symbol_contradicts(changes: dict[str, Any], contradicts: bool) -> None:
-    assert content(own(**changes))["contradicting_st"] == contradicts
-
-
-@pytest.mark.parametrize("changes", [{"b": "83732.5"}, {"b": "83733"}, {"b": "0"}, {"A": "0.000"}, {"a": ""}])
-def test_crossed_empty_and_zero_books(changes: dict[str, Any]) -> None:
-    assert content(own(**changes), own())["odd_books"] == 1
 
 
 def test_frames_of_other_kinds_and_streams() -> None:
