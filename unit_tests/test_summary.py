@@ -163,3 +163,10 @@ def test_clocks_that_differ() -> None:
     )
     assert "is 3600 seconds behind the time that this sync goes by" in clock_drifted(-3600)
     assert "is 1.5 seconds ahead of the time" in clock_drifted(1.5)
+
+
+def test_of_a_field_within_another_the_path_is_named_and_of_a_long_fault_the_beginning() -> None:
+    drift = SchemaDrift({"properties": {"a": {"properties": {"b": {"type": "integer"}}}}})
+    (fault,) = drift.faults({"a": {"b": "x" * 300}}, 0)
+    assert fault.startswith("`a.b`: ")
+    assert len(fault) == len("`a.b`: ") + 200

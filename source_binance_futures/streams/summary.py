@@ -143,7 +143,7 @@ class SchemaDrift:
         """Return whether to validate a record: the first, and one a minute."""
         return now_us >= self._next_at_us
 
-    def faults(self, record: Mapping[str, Any], now_us: int = 0) -> list[str]:
+    def faults(self, record: Mapping[str, Any], now_us: int) -> list[str]:
         """Return a sentence for each field that the schema does not allow and that has not been reported yet."""
         self._next_at_us = now_us + VALIDATE_EVERY_US
         found = {}

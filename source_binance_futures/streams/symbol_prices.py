@@ -47,7 +47,7 @@ class SymbolPrices(Stream):
         if left_out:
             self.logger.warning(left_out)
         records = [price_record(row) for row in rows]
-        for fault in SchemaDrift(self.get_json_schema()).faults(records[0]) if records else ():
+        for fault in SchemaDrift(self.get_json_schema()).faults(records[0], 0) if records else ():
             self.logger.warning(f"Binance's prices no longer fit the declared schema. {fault}")
         yield from records
 

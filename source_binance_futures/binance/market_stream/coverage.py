@@ -249,7 +249,7 @@ class Samples:
                 contract.line, contract.waits_for = -1, None
                 self._waiting.pop(symbol, None)
 
-    def overdue(self, now: int, pushed_us: int, *, at_end: bool = False) -> list[Alarm | Lost]:
+    def overdue(self, now: int, pushed_us: int, *, at_end: bool) -> list[Alarm | Lost]:
         """Return what own streams have lost, and an alarm for each that is overdue; then it rests for a while.
 
         What was received until `now` was pushed until `pushed_us`. Whether an overdue stream has lost anything, or was
