@@ -26,9 +26,8 @@ CATALOG = {"streams": [{"stream": BOOK_TICKERS, **MODES}]}
 
 @dataclass(frozen=True)
 class Run:
-    """One run: `records` a second after start-up, CPU seconds and the highest memory of the whole process."""
+    """One run: records a second after start-up, CPU seconds and the highest memory of the whole process."""
 
-    records: int
     records_per_second: float
     cpu_seconds: float
     peak_megabytes: float
@@ -87,4 +86,4 @@ def run(
     if process.returncode != 0:
         raise RuntimeError(f"exit code {process.returncode} after {records} records: {' '.join(command)}")
     rate = (records - in_first_read) / (last_at - first_at) if last_at > first_at else 0.0
-    return Run(records, rate, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Run(rate, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)

@@ -149,7 +149,8 @@ def main() -> None:
             f"| file | {' | '.join(f'{name} {version(base)}' for name, base in databases.items())} |",
             "|---|---|---|",
         ]
-        for name in _in_order([path.stem for path in SQL.glob("*.sql")]):
+        names = [path.stem for path in SQL.glob("*.sql")]
+        for name in sorted(names, key=lambda name: (name not in FIRST, name in LAST, name)):
             times = [seconds(database, name, arguments.rounds) for database in databases.values()]
             lines.append(f"| [{name}.sql](sql/{name}.sql) | " + " | ".join(f"{taken:.1f} s" for taken in times) + " |")
             print(lines[-1], flush=True)
@@ -217,10 +218,6 @@ def seconds(database: Warehouse, name: str, rounds: int) -> float:
         taken.append(time.monotonic() - started)
         database.query("ROLLBACK")
     return min(taken)
-
-
-def _in_order(names: list[str]) -> list[str]:
-    return sorted(names, key=lambda name: (name not in FIRST, name in LAST, name))
 
 
 def _copy_into_postgres(port: int, table: str, path: Path) -> None:

@@ -71,14 +71,14 @@ def demonstrate(console: Console, environment: str) -> None:
             console, f"Checking the connection to {'the local exchange' if environment == 'local' else 'Binance'}"
         ):
             warehouse.check()
-        syncs, times_us = [], [_now_us()]
+        syncs, times_us = [], [time.time_ns() // 1000]  # since 1970, UTC, as the rows have them
         for number in (1, 2):
             with step(console, f"Sync {number}: symbol_prices"):
                 warehouse.load("symbol_prices")
             with step(console, f"Sync {number}: book_tickers, listening for {seconds} s"):
                 warehouse.load("book_tickers")
             syncs += warehouse.query(ROWS)
-            times_us.append(_now_us())
+            times_us.append(time.time_ns() // 1000)
     console.print()
     show_rows(console, syncs)
     began_us, between_us, _ = times_us
@@ -86,11 +86,6 @@ def demonstrate(console: Console, environment: str) -> None:
     show_top_of_book(console, warehouse)
     show_latest_prices(console, warehouse)
     console.print(f"Both tables are in {database}:\nmain.book_tickers and main.symbol_prices.")
-
-
-def _now_us() -> int:
-    """Microseconds since 1970, UTC, as the rows have them."""
-    return time.time_ns() // 1000
 
 
 def _fresh_files(environment: str) -> tuple[Path, Path]:

@@ -9,6 +9,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -29,13 +31,19 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        exchange = LocalExchange(**options, keep_pushed=False)
-        with exchange:
+        with LocalExchange(**options, keep_pushed=False) as exchange:
             configuration = json.dumps({"environment": exchange.environment(usds_margined=True)})
             if write is not None:
                 write.parent.mkdir(parents=True, exist_ok=True)
                 write.write_text(configuration + "\n", encoding="utf-8")
-            print(_where_to_connect(exchange, configuration), flush=True)
+            print(
+                "Local exchange, a Binance look-alike on loopback. Ctrl-C ends it.\n"
+                f"COIN-M:         {exchange.market_stream_url}/ws/!bookTicker\n"
+                f"USDⓈ-M:         {exchange.usds_margined_stream_url}/ws/!bookTicker\n"
+                f"WebSocket API:  {exchange.websocket_api_url}\n"
+                f"Configuration:  {configuration}",
+                flush=True,
+            )
             _run(exchange, stop, faults, every or _EVERY)
     except OSError as error:
         print(f"The exchange cannot open: {error}. Choose another --port, --recording or --write.", file=sys.stderr)
@@ -70,9 +78,10 @@ def _options() -> dict[str, Any]:
     market.add_argument(
         "--rate", type=_number, default=50.0, help="updates a second over all contracts (default: %(default)s)"
     )
-    coin_m, usds_m = "that many COIN-M contracts (default: 10)", "that many USDⓈ-M contracts (default: 25)"
-    market.add_argument("--coin-m", dest="coin_m_symbols", type=_coin_m, metavar="N", help=coin_m)
-    market.add_argument("--usds-m", dest="usds_m_symbols", type=_usds_m, metavar="N", help=usds_m)
+    coin_m, usds_m = partial(_made_up, made_up_coin_m), partial(_made_up, made_up_usds_m)
+    more = "that many {} contracts (default: {})"
+    market.add_argument("--coin-m", dest="coin_m_symbols", type=coin_m, metavar="N", help=more.format("COIN-M", 10))
+    market.add_argument("--usds-m", dest="usds_m_symbols", type=usds_m, metavar="N", help=more.format("USDⓈ-M", 25))
     market.add_argument(
         "--recording",
         type=Path,
@@ -134,28 +143,10 @@ def _seconds_or_off(text: str) -> float | None:
     return None if text == "off" else _more_than_zero(text)
 
 
-def _count(text: str) -> int:
+def _made_up(make: Callable[[int], list[str]], text: str) -> list[str]:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError("must be a whole number from 0 on")
-    return int(text)
-
-
-def _coin_m(text: str) -> list[str]:
-    return made_up_coin_m(_count(text))
-
-
-def _usds_m(text: str) -> list[str]:
-    return made_up_usds_m(_count(text))
-
-
-def _where_to_connect(exchange: LocalExchange, configuration: str) -> str:
-    return (
-        "Local exchange, a Binance look-alike on loopback. Ctrl-C ends it.\n"
-        f"COIN-M:         {exchange.market_stream_url}/ws/!bookTicker\n"
-        f"USDⓈ-M:         {exchange.usds_margined_stream_url}/ws/!bookTicker\n"
-        f"WebSocket API:  {exchange.websocket_api_url}\n"
-        f"Configuration:  {configuration}"
-    )
+    return make(int(text))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from source_binance_futures.binance.endpoints import ALL_MARKET_STREAM, own_stre
 
 from . import server
 from .connection import ExchangeConnection, FaultKind
-from .market_stream import MarketStream
 from .server import Endpoint, Met, Server
 from .streams import update_from
 from .subscriptions import Rule, too_many
@@ -26,7 +25,7 @@ class FaultInjection(ABC):
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._market: MarketStream = server.market
+        self._market = server.market
 
     @abstractmethod
     def _call(self, action: Callable[[], object]) -> None:

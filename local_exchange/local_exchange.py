@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from source_binance_futures.binance.clock import Clock
@@ -123,7 +122,7 @@ class LocalExchange(FaultInjection):
     def __enter__(self) -> LocalExchange:
         with ExitStack() as opened:
             self._portal = opened.enter_context(start_blocking_portal())
-            serving, _ = self._portal.start_task(self._serve)
+            serving, _ = self._portal.start_task(self._server.run)
             opened.callback(serving.result, _END_TIMEOUT)
             opened.callback(self._portal.call, self._server.stop)
             self._opened = opened.pop_all()
@@ -133,9 +132,6 @@ class LocalExchange(FaultInjection):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._opened.close()
-
-    async def _serve(self, *, task_status: TaskStatus[None]) -> None:
-        await self._server.run(task_status.started)
 
     def _call(self, action: Callable[[], object]) -> None:
         self._portal.call(action)
@@ -162,12 +158,10 @@ class LocalExchange(FaultInjection):
 
     def environment(self, *, usds_margined: bool = False) -> dict[str, str]:
         """The connector's `environment` option for this exchange; `usds_margined`: with a base of USDⓈ-M's own."""
-        environment = {
-            "name": "custom",
-            "market_stream_url": self.market_stream_url,
-            "websocket_api_url": self.websocket_api_url,
-        }
-        return environment | ({"usds_margined_stream_url": self.usds_margined_stream_url} if usds_margined else {})
+        addresses = {"market_stream_url": self.market_stream_url, "websocket_api_url": self.websocket_api_url}
+        if usds_margined:
+            addresses["usds_margined_stream_url"] = self.usds_margined_stream_url
+        return {"name": "custom", **addresses}
 
     def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
         """Wait until `predicate()` is true and return it; TimeoutError after `timeout` seconds."""

@@ -13,19 +13,20 @@ from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from anyio import TASK_STATUS_IGNORED
+from anyio.abc import TaskStatus
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from . import websocket_api
 from .connection import UNSENT_LIMIT, ExchangeConnection
 from .contracts import COIN_MARGINED
 from .engine import Recording
 from .market_stream import MarketStream
 from .streams import address_of
 from .subscriptions import Rule, next_met
-from .websocket_api import WebSocketApi
+from .websocket_api import PATH, WebSocketApi
 
 Endpoint = Literal["market", "coin_m", "usds_m", "api"]
 """Whose handshakes: "market" is both market streams."""
@@ -71,8 +72,8 @@ class Server:
     def stop(self) -> None:
         self._stopped.set()
 
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Serve. `ready` is called when `port` is open. An error while pushing ends the exchange and is raised here."""
+    async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """Serve; started when `port` is open. An error while pushing ends the exchange and is raised here."""
         async with serve(
             self._handle,
             "127.0.0.1",
@@ -89,7 +90,7 @@ class Server:
             pushing = asyncio.gather(self.market.run(), self._play())
             pushing.add_done_callback(lambda _: self.stop())
             self.port = next(iter(server.sockets)).getsockname()[1]
-            ready()
+            task_status.started()
             await self._stopped.wait()
             for waiting in self._kept_waiting:
                 waiting.transport.abort()
@@ -121,7 +122,7 @@ class Server:
         if address is not None and address.prefix not in self.missing_prefixes:
             connection.address = address
             endpoints = "market", "coin_m" if address.market == COIN_MARGINED else "usds_m"
-        elif not _is_api(request.path):
+        elif urlsplit(request.path).path != PATH:
             return await refuse(connection, 404)
         meet = next_met(self.rules, endpoints)
         if meet is None:
@@ -140,16 +141,12 @@ class Server:
     async def _handle(self, connection: ServerConnection) -> None:
         assert isinstance(connection, ExchangeConnection)
         connection.unsent_limit = self.unsent_limit
-        endpoint = self.api if _is_api(connection.path) else self.market
+        endpoint = self.api if urlsplit(connection.path).path == PATH else self.market
         with contextlib.suppress(ConnectionClosed):
             if connection.closed_at_once is not None:
                 await connection.close(*connection.closed_at_once)
             else:
                 await endpoint.serve(connection)
-
-
-def _is_api(path: str) -> bool:
-    return urlsplit(path).path == websocket_api.PATH
 
 
 # What a handshake may meet.

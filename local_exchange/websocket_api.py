@@ -6,7 +6,7 @@ Facts: binance-facts section 3.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,9 +75,8 @@ class Weight:
 
     def __init__(self, clock: Clock) -> None:
         self.spent = 0
-        self._used = 0
+        self._used_in = Counter[int]()
         self._clock = clock
-        self._minute = self.minute
 
     @property
     def minute(self) -> int:
@@ -87,13 +86,11 @@ class Weight:
     @property
     def used(self) -> int:
         """The weight used in the present minute."""
-        if self._minute != self.minute:
-            self._minute, self._used = self.minute, 0
-        return self._used
+        return self._used_in[self.minute]
 
     @used.setter
     def used(self, weight: int) -> None:
-        self._minute, self._used = self.minute, weight
+        self._used_in[self.minute] = weight
 
     def charge(self, weight: int) -> None:
         self.used += weight
@@ -168,11 +165,9 @@ class WebSocketApi:
                 await connection.send(_pieces(_payload(answer.answer, request), answer.pieces), text=True)
             elif isinstance(answer, (str, bytes, Mapping)):
                 await connection.send(_payload(answer, request), text=True)
-            elif isinstance(answer, (list, tuple)):
+            else:
                 for item in answer:
                     await self._send(connection, request, item)
-            else:
-                raise TypeError(f"not an answer: {answer!r}")
         except ConnectionClosed:
             return
 

@@ -20,8 +20,6 @@ QUICKEST, SLOWEST = 30.0, 180.0  # seconds that containers take to start
 STUCK, STUCK_IN = 1800.0, 500  # seconds now and then, and how manieth start
 WRAP_UP = 15.0  # seconds from the end of a window until the sync has ended
 
-Interval = tuple[float, float]
-
 
 class Recipe(NamedTuple):
     """Windows of both sources in seconds; the second starts `phase` seconds after the first. None: one source."""
@@ -44,7 +42,7 @@ RECIPES = (
 )
 
 
-def windows(period: int, listen: int, phase: int, chance: random.Random) -> Iterator[Interval]:
+def windows(period: int, listen: int, phase: int, chance: random.Random) -> Iterator[tuple[float, float]]:
     """Yield when one source listens in a year."""
     ended = 0.0
     due = float(phase)

@@ -114,7 +114,7 @@ class SimulatedExchange(FaultInjection):
             missing_prefixes=frozenset(missing),
         )
         super().__init__(server)
-        self._serving = self.loop.create_task(self._server.run(lambda: None))
+        self._serving = self.loop.create_task(self._server.run())
         self.loop.run_until(time.now)
 
     def _call(self, action: Callable[[], object]) -> None:
