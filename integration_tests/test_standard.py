@@ -32,7 +32,7 @@ def exchange() -> Iterator[LocalExchange]:
 @pytest.fixture
 def scenario(exchange: LocalExchange, tmp_path: Path) -> ConnectorTestScenario:
     config = tmp_path / "config.json"
-    config.write_bytes(orjson.dumps({"environment": exchange.environment(), "listen_seconds": 1}))
+    config.write_bytes(orjson.dumps({"environment": exchange.environment(), "max_book_tickers": 20}))
     return ConnectorTestScenario(config_path=config)
 
 
