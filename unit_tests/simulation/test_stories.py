@@ -561,3 +561,17 @@ def test_what_is_pushed_before_anything_is_taken_is_in_the_rows(seconds: float) 
 
 def test_the_window_counts_from_when_it_listens() -> None:
     assert tell(takes_after=20.0).sync.ended - BEGAN == pytest.approx(60, abs=1)
+
+
+def test_what_is_refused_for_good_ends_nothing_that_is_being_connected_again() -> None:
+    """At one host nothing is found; over the other the connection is lost, and the first attempts after it fail."""
+    refused = Fault(19.9, "refuse", times=3)
+    story = tell(
+        refused,
+        Fault(20, "fin"),
+        options={"include_usds_margined": True},
+        usds_m=("BTCUSDT",),
+        missing=("/usds/public",),
+        breaks=True,
+    )
+    assert story.rows[-1]["received_at_us"] > story.rows[0]["received_at_us"] + 50_000_000

@@ -237,7 +237,7 @@ class EventLoop:
         return Feed(number, plan, machine, self._around, own_streams=contracts.follows)
 
     def _has_given_up(self) -> bool:
-        """Whether no feed has a connection, or an attempt at one, and at least one needs no other try."""
+        """Whether every feed has failed for good, and none has a connection or an attempt at one left."""
         failed = [feed for feed in self.feeds if feed.failure is not None]
         for feed in failed:
             if feed.number not in self._failures_reported and len(self.feeds) > len(failed):
@@ -247,7 +247,7 @@ class EventLoop:
                         "warning", feed.machine.named(f"{feed.failure} What else is connected goes on until the end.")
                     )
                 )
-        return bool(failed) and not any(feed.is_busy for feed in self.feeds)
+        return 0 < len(failed) == len(self.feeds) and not any(feed.is_busy for feed in self.feeds)
 
 
 class MarketStream(EventLoop):
