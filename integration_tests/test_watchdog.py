@@ -94,14 +94,11 @@ def test_before_and_within_the_window_a_destination_may_take_its_time(
     """It does not read while prices are written, nor for some seconds of the window, each time beyond the patience."""
     config = {"environment": exchange.environment(), "listen_seconds": 3600}
     running = impatient.start_read(config, symbol_prices=FULL_REFRESH, book_tickers=INCREMENTAL, blocked=True)
-    exchange.wait_for(lambda: exchange.requests, 60)
-    time.sleep(PATIENCE + 2.5)
-    assert running.process.poll() is None, stderr_of(tmp_path)
-    assert not exchange.connections, "prices are still being written"
-    lines(running, len(exchange.prices))
-    exchange.wait_for(lambda: exchange.connections, 60)
-    time.sleep(PATIENCE + 2.5)
-    assert running.process.poll() is None, stderr_of(tmp_path)
+    for _ in ("prices", "the window"):
+        running.wait_for(running.is_blocked)
+        time.sleep(PATIENCE + 2.5)
+        assert running.process.poll() is None, stderr_of(tmp_path)
+        lines(running, len(exchange.prices))
     running.process.send_signal(signal.SIGTERM)
     messages = lines(running)
     assert running.process.wait(60) == 0
