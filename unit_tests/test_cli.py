@@ -110,7 +110,4 @@ def test_only_a_later_signal_ends_it_at_once(
     for number, now[0] in enumerate(moments, 1):
         signals(number, None)
     assert (seen, ended) == (acted, ended_by)
-
-
-def test_a_closed_terminal_is_a_stop() -> None:
-    assert cli.STOP_SIGNALS == (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    assert cli.STOP_SIGNALS == (signal.SIGINT, signal.SIGTERM, signal.SIGHUP), "a closed terminal is a stop"

@@ -50,7 +50,7 @@ def test_a_machines_sleep_counts() -> None:
     assert shown.stdout.strip() == "True"
 
 
-def test_a_deadline_says_what_is_left_until_it_is_over() -> None:
+def test_a_deadline_says_what_is_left_and_the_sooner_of_two_counts() -> None:
     time = VirtualTime()
     deadline = time.clock().deadline(50)
     assert deadline.moment == BEGAN + 50
@@ -60,9 +60,6 @@ def test_a_deadline_says_what_is_left_until_it_is_over() -> None:
     assert (deadline.remaining(), deadline.expired) == (0, True)
     with pytest.raises(TimeoutError):
         deadline.timeout()
-
-
-def test_the_sooner_of_two_deadlines() -> None:
     clock = VirtualTime().clock()
     soon, late = clock.deadline(5), clock.deadline(500)
     assert soon.or_after(100).moment == soon.moment

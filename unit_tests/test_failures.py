@@ -20,11 +20,7 @@ from source_binance_futures.failures import PlainLog, ReportedFailure, reported
         (ConfigurationError("`listen_seconds` is 0."), FailureType.config_error, "`listen_seconds` is 0."),
         (errors.LocationRefused("host", 451), FailureType.config_error, "country"),
         (errors.NoAnswer("host", 10.0), FailureType.transient_error, "within 10 seconds"),
-        (
-            errors.ConnectionLost("it broke"),
-            FailureType.transient_error,
-            "The connection to Binance was lost: it broke.",
-        ),
+        (errors.ConnectionLost("it broke"), FailureType.transient_error, "to Binance was lost: it broke. Try again"),
         (errors.UnreadableAnswer("not JSON"), FailureType.system_error, "not JSON"),
     ],
 )
