@@ -114,7 +114,7 @@ def draw(seed: int) -> Schedule:
         rotate_after=rng.choice([23 * 3600.0] * 3 + [rng.uniform(30, 60)]),
         unsent_limit=rng.choice([64 * 2**20, 64 * 2**20, 20_000]) if not calm else 64 * 2**20,
     )
-    schedule.own_lag = 0.005 if calm else rng.choice([0.005, 0.005, 1.0])
+    schedule.own_lag = rng.choice([0.005, 0.005, 1.0])
     if not calm:
         schedule.faults = _many(rng, schedule)
     elif schedule.rotate_after > schedule.seconds:  # an age that both reach is a fault already
@@ -124,7 +124,7 @@ def draw(seed: int) -> Schedule:
 
 def _one_at_a_time(rng: random.Random, schedule: Schedule) -> list[Fault]:
     """With time to heal between them: a first connection that has been silent for 30 seconds takes as long."""
-    kinds: list[Kind] = [*LOSSES, "lag", "slow down", "refuse"]
+    kinds: list[Kind] = [*LOSSES, *LATENESS, "refuse"]
     faults: list[Fault] = []
     at = rng.uniform(9, 20)
     while at < schedule.seconds - 12:
