@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosedError
 from local_exchange import LocalExchange
 from local_exchange.connection import FaultKind
 from local_exchange.faults import NAMED_FAULTS, happen
+from local_exchange.streams import text_frame
 
 from .clients import ALL, WAIT, listening, listening_raw, read_to_the_end
 
@@ -135,9 +136,15 @@ def test_what_a_lagging_connection_holds_back_is_bounded() -> None:
 @pytest.mark.parametrize("kind", ["mute", "rst"])
 def test_what_is_held_back_is_not_sent_after_another_fault(exchange: LocalExchange, kind: FaultKind) -> None:
     with listening(exchange) as client:
-        exchange.lag(exchange.connections[0], 0.1)
-        exchange.push("held back")
-        exchange.fault(kind, exchange.connections[0])
+        (connection,) = exchange.connections
+        connection.lag = 0.1
+
+        async def push_and_inject() -> None:
+            """Without a moment in between, however slow the machine is."""
+            connection.push([text_frame(b"held back")])
+            await connection.inject(kind)
+
+        exchange._call(push_and_inject)
         with pytest.raises((TimeoutError, ConnectionClosedError)):
             client.recv(0.3)
     with listening(exchange) as client:
