@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from local_exchange import Answer, DropConnection, LocalExchange, NoAnswer
+from local_exchange import DropConnection, LocalExchange, NoAnswer
 from source_binance_futures.binance.clock import Stop
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
 from source_binance_futures.check import FIRST_UPDATE_WITHIN, answer_by, failures_of
@@ -41,19 +41,16 @@ TIME = VirtualTime()
 class Case:
     """What the exchange does, the options, and what each sentence contains; without one the check succeeds.
 
-    Where it `listens` to the end of its time, it passes once the prices have their answer and the stream is open.
+    Where it `listens` to the end of its time, it passes once the prices have their answer and the stream is open; where
+    the prices stay `unanswered`, once they were asked for and the stream has brought a book ticker.
     """
 
     arrange: Callable[[LocalExchange], object] = lambda _: None
     options: dict[str, Any] = field(default_factory=dict)
     sentences: tuple[str, ...] = ()
     listens: bool = False
+    unanswered: bool = False
     warning: str = ""
-
-
-def no_answer(_request: dict[str, Any]) -> Answer:
-    TIME.pass_by(7.0)
-    return NoAnswer
 
 
 def banned_and_quiet(exchange: LocalExchange) -> None:
@@ -99,8 +96,9 @@ CASES = {
         sentences=("symbol_prices: The connection to Binance was lost",),
     ),
     "prices unanswered": Case(
-        lambda exchange: exchange.script_answer(no_answer),
+        lambda exchange: exchange.script_answer(NoAnswer),
         sentences=(f"symbol_prices: {HOST} gave no answer to ticker.price within 6 seconds",),
+        unanswered=True,
     ),
 }
 
@@ -119,7 +117,13 @@ def test_one_sentence_for_what_does_not_work(name: str, caplog: pytest.LogCaptur
         def both_are_met() -> bool:
             return "symbol_prices: " in caplog.text and any(each.pongs for each in exchange.connections)
 
+        def only_prices_are_missing() -> bool:
+            return "book_tickers: connected" in caplog.text and bool(exchange.requests)
+
         def pass_by() -> None:
+            if case.unanswered:
+                exchange.wait_for(only_prices_are_missing, DEADLINE)
+                TIME.pass_by(7.0)
             if case.listens:
                 exchange.wait_for(both_are_met, DEADLINE)
                 TIME.pass_by(FIRST_UPDATE_WITHIN)
