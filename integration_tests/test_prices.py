@@ -124,11 +124,6 @@ CASES = {
         says=("config_error", "`price_symbols`: Binance does not list NOSUCHUSDT among"),
         weight=HANDSHAKE + ONE,
     ),
-    "unknown, two of three": Case(
-        options={"price_symbols": ["NOSUCHUSDT", "BTCUSDT", "币USDT"]},
-        says=("config_error", "`price_symbols`: Binance does not list NOSUCHUSDT, 币USDT among"),
-        weight=HANDSHAKE + ALL,
-    ),
     "unknown, a hundred thousand": Case(
         options={"price_symbols": [f"NOSUCH{number}USDT" for number in range(100_000)]},
         says=("config_error", "NOSUCH9USDT and 99990 more among its USDⓈ-M futures."),
@@ -155,11 +150,6 @@ CASES = {
     "limited for longer than it listens": Case(
         answers(limited(20)), options={"listen_seconds": 1}, says=("transient_error", LIMITED)
     ),
-    "delisted": Case(
-        answers(refusal(400, -1122, "Invalid symbol status.")),
-        options={"price_symbols": ["BTCSTUSDT"]},
-        says=("config_error", "Binance gives no price of BTCSTUSDT: Invalid symbol status (code -1122)."),
-    ),
     # The weight is below nine tenths of the limit in the one, and the window too short to wait in the other.
     "four temporary failures": Case(
         answers(weighty(2100), *[refusal(400, code) for code in (-1000, -1001, -1006)]),
@@ -185,9 +175,6 @@ CASES = {
     "near the limit": Case(answers(weighty(2159)), requests=2, waits=(10.0, 12.0)),
     "near the limit with a handshake": Case(
         answers(weighty(2154), DropConnection), requests=3, handshakes=2, waits=(10.0, 12.0)
-    ),
-    "not JSON": Case(
-        answers("<html>502 Bad Gateway</html>"), says=("system_error", "not JSON: <html>502 Bad Gateway</html>")
     ),
 }
 

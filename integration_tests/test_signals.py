@@ -19,6 +19,7 @@ import pytest
 
 from local_exchange import LocalExchange
 
+from .harness.capturing import Capture
 from .harness.connector import (
     COMMAND,
     FULL_REFRESH,
@@ -139,6 +140,20 @@ def test_a_later_signal_ends_it_at_once(connector: Connector) -> None:
         time.sleep(1.1)  # a second one counts from a second on
         running.process.send_signal(SIGTERM)
         assert running.process.wait(60) == -SIGTERM
+
+
+def test_a_stop_signal_in_the_middle_of_a_blocked_write_cuts_nothing_off(cold_connector: Connector) -> None:
+    """What the state covers has been written. Python without buffers drops the rest of an interrupted write."""
+    with LocalExchange(rate=3000, mix_usds_margined=False) as exchange:
+        capture = Capture(cold_connector, exchange, standby=False, variables={"PYTHONUNBUFFERED": "1"})
+        capture.wait_for(capture.running.is_blocked)
+        capture.running.process.send_signal(SIGTERM)
+        capture.begin_to_read()
+        capture.end()
+    assert capture.account.received > 100
+    assert capture.account.sums == (0, 0, 0, 0)
+    assert capture.last_state["u"] == capture.newest
+    assert capture.exit_code == 0
 
 
 def test_ctrl_c_reaches_a_whole_pipeline_and_the_state_is_written(tmp_path: Path) -> None:

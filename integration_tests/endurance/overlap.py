@@ -13,75 +13,32 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from local_exchange import LocalExchange, made_up_coin_m
 
-from ..harness.connector import INCREMENTAL, Connector, Output, catalog
+from ..harness.connector import INCREMENTAL, Connector, catalog
 
-EVEN, ODD = "even", "odd"
 LONGEST_END = 60.0  # seconds after its window, when a process is given up
-SOURCES = {"even": (EVEN,), "odd": (ODD,), "both": (EVEN, ODD)}
+Rows = list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """`windows` of each source, `listen_seconds` long, one each `period` seconds; the odd ones half a period later."""
-
-    windows: int
-    listen_seconds: int
-    period: float
-    contracts: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Windows:
-    """What the windows of each source gave, in their order."""
-
-    outputs: Mapping[str, list[Output]]
-
-    def records(self, *sources: str) -> list[dict[str, Any]]:
-        """The rows that these sources loaded."""
-        return [r for source in sources for output in self.outputs[source] for r in output.records("book_tickers")]
-
-    def updates(self, *sources: str) -> list[tuple[str, int]]:
-        return [(record["symbol"], record["u"]) for record in self.records(*sources)]
-
-
-def follow(recipe: Recipe, exchange: LocalExchange, folder: Path) -> Windows:
-    """Runs all windows of both sources against `exchange`; each hands its last state to the next."""
-    catalog(INCREMENTAL)  # asked for now, since it starts a process of its own
-    config = {
-        "environment": exchange.environment(),
-        "listen_seconds": recipe.listen_seconds,
-        "book_ticker_symbols": list(recipe.contracts),
-    }
-
-    def run(connector: Connector, first_at: float) -> list[Output]:
-        outputs: list[Output] = []
-        for number in range(recipe.windows):
-            time.sleep(max(first_at + number * recipe.period - time.monotonic(), 0))
-            state = outputs[-1].states[-1:] if outputs else None
+def rows_of(folder: Path, config: dict[str, Any], starts: Sequence[float]) -> Rows:
+    """The rows of one source, whose windows begin at these moments; each hands its last state to the next."""
+    rows: Rows = []
+    state = None
+    with Connector(folder) as connector:
+        for start in starts:
+            time.sleep(max(start - time.monotonic(), 0))
             running = connector.start_read(config, book_tickers=INCREMENTAL, state=state)
-            outputs.append(running.finish(recipe.listen_seconds + LONGEST_END))
-        return outputs
-
-    with (
-        Connector(folder / EVEN) as even,
-        Connector(folder / ODD) as odd,
-        ThreadPoolExecutor(2) as pool,
-    ):
-        now = time.monotonic()
-        futures = {
-            EVEN: pool.submit(run, even, now),
-            ODD: pool.submit(run, odd, now + recipe.period / 2),
-        }
-        return Windows({name: future.result() for name, future in futures.items()})
+            output = running.finish(config["listen_seconds"] + LONGEST_END)
+            state = output.states[-1:]
+            rows += output.records("book_tickers")
+    return rows
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -93,29 +50,36 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=500.0, help="updates a second")
     options = parser.parse_args(arguments)
     names = made_up_coin_m(options.contracts)
-    recipe = Recipe(options.windows, options.seconds, options.seconds + options.between, names)
+    period = options.seconds + options.between
     print(
-        f"{options.windows} windows of {options.seconds} s each, every {recipe.period:g} s, {options.contracts} "
+        f"{options.windows} windows of {options.seconds} s each, every {period:g} s, {options.contracts} "
         f"contracts, {options.rate:g} updates a second",
         flush=True,
     )
+    catalog(INCREMENTAL)  # asked for now, since it starts a process of its own
     with (
         tempfile.TemporaryDirectory() as folder,
         LocalExchange(rate=options.rate, coin_m_symbols=names, mix_usds_margined=False) as exchange,
+        ThreadPoolExecutor(2) as pool,
     ):
-        windows = follow(recipe, exchange, Path(folder))
-        return _report(windows, exchange.pushed, names)
+        environment = exchange.environment()
+        config = {"environment": environment, "listen_seconds": options.seconds, "book_ticker_symbols": names}
+        first = time.monotonic()
+        starts = [[first + (number + half) * period for number in range(options.windows)] for half in (0.0, 0.5)]
+        both = [pool.submit(rows_of, Path(folder, str(n)), config, each) for n, each in enumerate(starts)]
+        even, odd = (future.result() for future in both)
+        return _report({"even": even, "odd": odd, "both": even + odd}, exchange.pushed, names)
 
 
-def _report(windows: Windows, pushed: list[tuple[str, int]], names: list[str]) -> int:
+def _report(sources: dict[str, Rows], pushed: list[tuple[str, int]], names: list[str]) -> int:
     print(f"{'':6}{'pushed':>10}{'received':>10}{'missing':>10}{'intervals':>11}{'holes of a contract':>26}")
     wrong = False
-    for name, sources in SOURCES.items():
-        received = set(windows.updates(*sources))
+    for name, rows in sources.items():
+        received = {(row["symbol"], row["u"]) for row in rows}
         came = [number for number, update in enumerate(pushed) if update in received]
         span = pushed[came[0] : came[-1] + 1]
         missing = sum(update not in received for update in span)
-        intervals = _intervals(windows.records(*sources))
+        intervals = _intervals(rows)
         count = sum(map(len, intervals.values()))
         holes = [after[0] - before[1] for of_one in intervals.values() for before, after in pairwise(of_one)]
         lengths = f"{min(holes) / 1e6:.1f} to {max(holes) / 1e6:.1f} s" if holes else "none"
