@@ -1,0 +1,103 @@
+"""The event loop over all feeds: what fails in it, and the thread that turns it. Whatever else it does is simulated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from source_binance_futures.binance.endpoints import PRODUCTION, Market
+from source_binance_futures.binance.market_stream.items import Failed, Gap
+from source_binance_futures.binance.market_stream.reader import EventLoop, MarketStream, WakingSelector
+from source_binance_futures.binance.market_stream.subscriptions import EndpointGroup
+from source_binance_futures.binance.transport.proxy import Route
+
+from .virtual_time import VirtualTime
+
+GROUPS = [
+    EndpointGroup(bases, frozenset([market]), all_market=True, discovers=True)
+    for bases, market in ((PRODUCTION.coin_m_bases, Market.COIN_M), (PRODUCTION.usds_m_bases, Market.USDS_M))
+]
+
+
+def never_ends(*_arguments: Any) -> None:
+    """An attempt that leads to nothing."""
+
+
+def event_loop(kind: type[EventLoop] = EventLoop, **options: Any) -> Any:
+    clock = VirtualTime().clock()
+    options = {"standby": False, "window_ends": clock.monotonic() + 60, "opening": never_ends, **options}
+    return kind(GROUPS, Route(), clock, **options)
+
+
+def taken(loop: EventLoop) -> list[Any]:
+    items = []
+    while (item := loop.take(0)) is not None:
+        items.append(item)
+    return items
+
+
+def test_an_error_that_nobody_foresaw_ends_the_stream_and_is_handed_over() -> None:
+    error = RuntimeError("nobody foresaw this")
+
+    def fail(*_arguments: Any) -> None:
+        raise error
+
+    loop = event_loop(opening=fail)
+    loop.open()
+    assert loop.turn() is False
+    assert taken(loop)[-1] == Failed(error)
+    assert loop.turn() is False, "it is over"
+    assert taken(loop) == []
+
+
+def test_what_fails_while_it_ends_spares_the_other_feeds_and_comes_after_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reason, another = RuntimeError("the reason"), RuntimeError("while it ends")
+
+    def fail(_now: float) -> None:
+        raise another
+
+    loop = event_loop()
+    loop.open()
+    loop.turn()
+    first, second = loop.feeds
+    monkeypatch.setattr(first, "end", fail)
+    loop.end(reason)
+    items = taken(loop)
+    assert [item.error for item in items if isinstance(item, Failed)] == [reason, another]
+    assert not second.machine.lines
+    assert loop._selector.get_map() is None
+    assert not any(isinstance(item, Gap) for item in items), "nothing was missing"
+
+
+def test_a_thread_turns_it_until_it_is_stopped() -> None:
+    market = event_loop(MarketStream)
+    market.start()
+    market.start()
+    thread = market._thread
+    market.stop()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert market._selector.get_map() is None
+
+
+def test_a_thread_leaves_what_has_ended_by_itself() -> None:
+    def fail(*_arguments: Any) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    market = event_loop(MarketStream, opening=fail)
+    market.start()
+    market._thread.join(60)
+    assert isinstance(taken(market)[-1], Failed)
+    market.stop()
+
+
+def test_what_wakes_a_selector_is_not_among_what_is_ready() -> None:
+    selector = WakingSelector()
+    selector.wake()
+    assert selector.select(60) == []
+    assert selector.select(0) == []
+    selector.close()
+    selector.wake()
