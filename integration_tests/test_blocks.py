@@ -10,6 +10,7 @@ import orjson
 
 from local_exchange import LocalExchange
 
+from .harness.capturing import update
 from .harness.connector import DEADLINE, FULL_REFRESH, INCREMENTAL, Connector, Running, state_message
 
 # Checkpoints come sooner, so that several fit into some seconds.
@@ -43,36 +44,19 @@ PROGRESS = b" seconds left."
 NUMBER = re.compile(rb"\d[\d,.]*")
 
 
-def book_ticker(update_id: int, **changes: Any) -> dict[str, Any]:
-    return {
-        "e": "bookTicker",
-        "u": update_id,
-        "s": "BTCUSD_PERP",
-        "ps": "BTCUSD",
-        "b": "83732.4",
-        "B": "680",
-        "a": "83732.5",
-        "A": "2458",
-        "T": 1790373637547,
-        "E": 1790373637547,
-        "st": 2,
-        **changes,
-    }
-
-
 def frames_of_all_kinds(first_id: int) -> list[bytes]:
     """More than one block of sound updates, with what else may come in between."""
-    frames = [orjson.dumps(book_ticker(first_id + number, E=None if number == 40 else 1)) for number in range(200)]
-    without_type = book_ticker(first_id, s="ETHUSD_PERP")
+    frames = [orjson.dumps(update(first_id + number, E=None if number == 40 else 1)) for number in range(200)]
+    without_type = update(first_id, s="ETHUSD_PERP")
     del without_type["st"]
     frames[50:50] = [
         b"no JSON",
         orjson.dumps({"result": None, "id": 1}),
         orjson.dumps(without_type),
         orjson.dumps(without_type),  # a duplicate
-        orjson.dumps(book_ticker(first_id + 1, s="BTCUSDT", st=1)),
-        orjson.dumps(book_ticker(first_id, s=ODD, b={"x": None}, B=[{"y": 1}, {"z": ":null"}], a=1.5)),
-        orjson.dumps(book_ticker(first_id, s=ODD)),
+        orjson.dumps(update(first_id + 1, s="BTCUSDT", st=1)),
+        orjson.dumps(update(first_id, s=ODD, b={"x": None}, B=[{"y": 1}, {"z": ":null"}], a=1.5)),
+        orjson.dumps(update(first_id, s=ODD)),
     ]
     return frames
 
@@ -150,7 +134,7 @@ run(sys.argv[1:])
         config = all_on_one_connection(exchange, listen_seconds=3600)
         running = connector.start_read(config, book_tickers=INCREMENTAL)
         exchange.wait_for(lambda: exchange.connections, DEADLINE)
-        exchange.push_updates([book_ticker(number) for number in range(1, 1001)])
+        exchange.push_updates([update(number) for number in range(1, 1001)])
         output = running.finish(check_records=False)
     assert output.exit_code == 1
     assert "Source memory usage exceeded critical threshold" in output.errors[-1]["message"]

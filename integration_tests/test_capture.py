@@ -11,7 +11,7 @@ import pytest
 from local_exchange import LocalExchange
 from source_binance_futures.binance.endpoints import own_stream
 
-from .harness.capturing import EVERY_COIN_M, Account, follows_all
+from .harness.capturing import EVERY_COIN_M, Account, follows_all, update
 from .harness.connector import DEADLINE, FULL_REFRESH, INCREMENTAL, Connector, Output, state_message
 
 OTHER: list[bytes] = [
@@ -32,11 +32,6 @@ MALFORMED: list[bytes] = [
     b'{"e":"bookTicker","u":5,"s":"BTCUSD_PERP","b":' + b"[" * 1010 + b"]" * 1010 + b"}",
     b'{"x":"' + b"y" * 900_000 + b'"}'[:-1],
 ]
-
-
-def update(update_id: int, **more: Any) -> dict[str, Any]:
-    book_ticker = {"e": "bookTicker", "s": "BTCUSD_PERP", "b": "1", "B": "2", "a": "3", "A": "4", "st": 2}
-    return {**book_ticker, "u": update_id, "T": 1795000000000, "E": 1795000000000, **more}
 
 
 def stopped(connector: Connector, exchange: LocalExchange, mode: str, number: int, state: Any = None) -> Output:

@@ -20,7 +20,7 @@ import pytest
 from local_exchange import LocalExchange, NoAnswer
 
 from .harness.capturing import EVERY_COIN_M
-from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, catalog
+from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, catalog, environment_at
 from .harness.warm import CONNECTOR, warm_command
 
 DEADLINE = 240.0
@@ -157,15 +157,7 @@ def test_ctrl_c_before_the_prices_have_come_is_no_failure(tmp_path: Path) -> Non
     [
         ({"listen_seconds": 0}, "`listen_seconds` is 0"),
         (
-            {
-                "listen_seconds": 1,
-                "price_symbols": ["BTCUSDT"],
-                "environment": {
-                    "name": "custom",
-                    "market_stream_url": "ws://127.0.0.1:9",
-                    "websocket_api_url": "ws://127.0.0.1:9/ws-fapi/v1",
-                },
-            },
+            {"listen_seconds": 1, "price_symbols": ["BTCUSDT"], "environment": environment_at()},
             "failed with exit code 1",
         ),
     ],

@@ -76,10 +76,6 @@ CASES = {
         sentences=("book_tickers: `book_ticker_symbols`: BTCUSD is not listed. Did you mean BTCUSD_PERP?",),
         listens=True,
     ),
-    "unknown price symbols": Case(
-        options={"price_symbols": ["NOSUCHUSDT", "BTCUSDT", "币USDT"]},
-        sentences=("symbol_prices: `price_symbols`: Binance does not list NOSUCHUSDT, 币USDT among",),
-    ),
     "prices limited, and the market stream refused": Case(
         limited_and_refused,
         sentences=(

@@ -22,7 +22,15 @@ from local_exchange import LocalExchange
 from source_binance_futures.config import Config, unknown_options
 from source_binance_futures.streams.cursor import Cursor
 
-from .harness.connector import FULL_REFRESH, INCREMENTAL, PROXY_VARIABLES, ROOT, Connector, catalog, discovered
+from .harness.connector import (
+    FULL_REFRESH,
+    INCREMENTAL,
+    ROOT,
+    Connector,
+    catalog,
+    discovered,
+    variables_without_proxies,
+)
 from .harness.local_command import write
 from .harness.markdown import blocks_of
 from .harness.warm import pyairbyte_command, warm_command
@@ -101,8 +109,7 @@ def exchange() -> Iterator[LocalExchange]:
 
 def run(code: Sequence[str], folder: Path) -> str:
     """Run one block in `folder`; what it has printed. It ends with 0, or the test fails with what it has said."""
-    variables = {name: value for name, value in os.environ.items() if name.upper() not in PROXY_VARIABLES}
-    variables |= {
+    variables = variables_without_proxies() | {
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
         "AIRBYTE_OFFLINE_MODE": "1",
         "DO_NOT_TRACK": "1",

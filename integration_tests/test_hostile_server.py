@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pytest
 
-from local_exchange import LocalExchange
+from local_exchange import ExchangeConnection, LocalExchange
 from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.errors import ProtocolViolation
 from source_binance_futures.binance.transport.proxy import Route
@@ -71,22 +72,17 @@ def api(exchange: LocalExchange) -> WebSocketApi:
 
 
 def test_an_answer_of_more_than_16_mib_is_refused(exchange: LocalExchange) -> None:
-    exchange.script_answer(b"x" * (16 * MIB + 1))
-    seen: list[int | None] = []
+    asked: list[ExchangeConnection] = []
 
-    def watch() -> None:
-        connection = exchange.wait_for(lambda: exchange.api_connections, DEADLINE)[0]
-        exchange.wait_for(lambda: not connection.is_open, DEADLINE)
-        exchange.wait_for(lambda: connection.close_code, DEADLINE)
-        seen.append(connection.close_code)
+    def answer(_request: Any) -> bytes:
+        asked.extend(exchange.api_connections)
+        return b"x" * (16 * MIB + 1)
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    exchange.script_answer(answer)
     with pytest.raises(ProtocolViolation, match=f"a frame of {16 * MIB + 1} bytes, more than {16 * MIB}") as raised:
         api(exchange).latest_prices(None)
-    watcher.join(20)
     assert raised.value.close_code == 1009
-    assert seen == [1009]
+    assert exchange.wait_for(lambda: asked[0].close_code, DEADLINE) == 1009
 
 
 def test_an_answer_of_16_mib_is_read(exchange: LocalExchange) -> None:

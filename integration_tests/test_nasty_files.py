@@ -12,20 +12,13 @@ from typing import Any
 import orjson
 import pytest
 
-from .harness.connector import INCREMENTAL, Connector, Output, catalog, side_by_side, state_message
+from .harness.connector import INCREMENTAL, Connector, Output, catalog, environment_at, side_by_side, state_message
 from .harness.warm import CONNECTOR
 
 COMMANDS = ("check", "read", "discover")
 DEPTH = 100_000
 PASSWORD = "hunter2"
-NOWHERE = {
-    "listen_seconds": 1,
-    "environment": {
-        "name": "custom",
-        "market_stream_url": "ws://127.0.0.1:9",
-        "websocket_api_url": "ws://127.0.0.1:9/ws-fapi/v1",
-    },
-}
+NOWHERE = {"listen_seconds": 1, "environment": environment_at()}
 HALF = rb"\ud800"
 IS_HALF = 'it contains "\\ud800", which is half of a character'
 IS_DEEP = "it is nested too deeply"
@@ -42,15 +35,10 @@ def deep_objects(depth: int = DEPTH) -> bytes:
 # What is in the configuration, and what the answer says of it.
 CONFIGS: dict[str, tuple[bytes, str]] = {
     "deep": (deep(), IS_DEEP),
-    "deep, in an option": (b'{"listen_seconds":' + deep() + b"}", IS_DEEP),
     "deep, in an unknown option": (b'{"unheard_of":' + deep_objects() + b"}", IS_DEEP),
     "somewhat deep": (b'{"price_symbols":' + deep(500) + b"}", IS_DEEP),
     "half a character in a symbol": (b'{"book_ticker_symbols":["BTC' + HALF + b'"]}', IS_HALF),
     "half a character in an option's name": (b'{"listen' + HALF + b'":1}', IS_HALF),
-    "half a character in an address": (
-        b'{"environment":{"name":"custom","market_stream_url":"wss://a' + HALF + b'","websocket_api_url":"wss://b"}}',
-        IS_HALF,
-    ),
     "half a character beside a password": (
         b'{"proxy_url":"http://user:' + PASSWORD.encode() + HALF + b'@proxy:3128"}',
         IS_HALF,

@@ -14,7 +14,7 @@ import pytest
 
 from local_exchange import LocalExchange
 
-from .harness.connector import COMMAND, FULL_REFRESH, INCREMENTAL, PROXY_VARIABLES, ROOT, catalog
+from .harness.connector import COMMAND, FULL_REFRESH, INCREMENTAL, ROOT, catalog, variables_without_proxies
 from .harness.warm import CONNECTOR, warm_command
 
 SAYS = "source-binance-futures: "
@@ -32,8 +32,7 @@ COMMANDS = {
     "read": ["read", "--config", "config", "--catalog", "catalog"],
     "help": ["--help"],
 }
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name.upper() not in PROXY_VARIABLES}
-ENVIRONMENT["PYTHONPATH"] = str(ROOT)
+ENVIRONMENT = {**variables_without_proxies(), "PYTHONPATH": str(ROOT)}
 WARNS = f"""
 import sys, warnings
 from source_binance_futures.source import SourceBinanceFutures

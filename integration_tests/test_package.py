@@ -56,7 +56,7 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     The connector comes from the wheel alone; its dependencies come from the environment of the tests, as a folder on
     the path, which spares installing a hundred packages again. Python reads no .pth file in such a folder, so the link
-    to this checkout that lies there has no effect; `test_it_runs_from_the_wheel` holds that.
+    to this checkout that lies there has no effect; a test holds that.
     """
     environment = tmp_path_factory.mktemp("environment")
     venv.create(environment, with_pip=False, symlinks=True)
@@ -102,13 +102,9 @@ def test_the_source_distribution_holds_no_tests_and_no_links(built: Built) -> No
     assert not [member.name for member in members if member.issym() or member.islnk()]
 
 
-def test_it_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    where = run(str(installed / "python"), "-c", f"import {PACKAGE}; print({PACKAGE}.__file__)", cwd=tmp_path)
-
-    assert Path(where.strip()).is_relative_to(installed.parent)
-
-
 def test_the_installed_command_reads_both_streams(installed: Path, tmp_path: Path) -> None:
+    where = run(str(installed / "python"), "-c", f"import {PACKAGE}; print({PACKAGE}.__file__)", cwd=tmp_path)
+    assert Path(where.strip()).is_relative_to(installed.parent)
     with (
         LocalExchange(rate=200, sample_every=None) as exchange,
         Connector(tmp_path, [str(installed / NAME)]) as connector,

@@ -23,6 +23,8 @@ from source_binance_futures.failures import ReportedFailure
 from source_binance_futures.streams.symbol_prices import SymbolPrices
 from unit_tests.virtual_time import VirtualTime
 
+from .harness.connector import environment_at
+
 Arrangement = Callable[[LocalExchange], object]
 HANDSHAKE, ONE, ALL = 5, 1, 2  # weights [binance-facts 1]
 MAINTENANCE = '{"239999":"The system is under maintenance, please try again later."}'
@@ -287,9 +289,7 @@ def deaf_server() -> Iterator[socket.socket]:
 
 
 def prices_of(server: socket.socket, stop: Stop) -> None:
-    url = f"ws://127.0.0.1:{server.getsockname()[1]}"
-    environment = {"name": "custom", "market_stream_url": url, "websocket_api_url": f"{url}/ws-fapi/v1"}
-    config = Config.from_mapping({"environment": environment})
+    config = Config.from_mapping({"environment": environment_at(server.getsockname()[1])})
     with pytest.raises(ReportedFailure, match="The sync was asked to stop before Binance had answered"):
         list(SymbolPrices(config, stop, WeightBudget()).read_records(SyncMode.full_refresh))
 

@@ -272,15 +272,6 @@ def test_socks5_finds_the_address_here_and_socks5h_there(exchange: LocalExchange
     assert ipaddress.ip_address(asked_for("socks5").strip("[]")).is_loopback
 
 
-def test_a_connection_through_a_proxy_is_lost_and_comes_back(exchange: LocalExchange, socks: Proxy) -> None:
-    with listen_to(exchange, standby=True, route=Route(f"socks5h://127.0.0.1:{socks.port}")) as listener:
-        listener.wait_for(lambda: listener.state == "covered")
-        exchange.fault("rst")
-        exchange.wait_for(lambda: len(exchange.handshakes) == 3, DEADLINE)
-        listener.wait_for_updates(100)
-    assert (listener.account.lost, listener.gaps) == (0, [])
-
-
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
 def test_one_deadline_is_for_the_whole_answer(exchange: LocalExchange, scheme: str) -> None:
     """A byte comes every 0.15 seconds of a virtual clock; none of them begins the time anew."""

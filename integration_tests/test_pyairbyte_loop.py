@@ -20,7 +20,7 @@ import pytest
 
 from local_exchange import LocalExchange
 
-from .harness.connector import PROXY_VARIABLES, ROOT
+from .harness.connector import ROOT, variables_without_proxies
 from .harness.local_command import write
 from .harness.markdown import blocks_of
 from .warehouse.databases import DUCKDB, Row, duckdb_warehouse, pyairbyte_python
@@ -119,7 +119,7 @@ def looping(exchange: LocalExchange, folder: Path) -> Iterator[subprocess.Popen[
     assert "book_tickers" in reads
     (loop,) = [block.code for block in blocks_of(ROOT / "docs" / "warehouse.md") if "while not stops" in block.code]
     (folder / "loop.py").write_text(setup + loop, encoding="utf-8")
-    variables = {name: value for name, value in os.environ.items() if name.upper() not in PROXY_VARIABLES}
+    variables = variables_without_proxies()
     variables["PATH"] = f"{folder / 'bin'}{os.pathsep}{variables.get('PATH', '')}"
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(

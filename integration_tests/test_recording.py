@@ -8,22 +8,9 @@ import orjson
 
 from local_exchange import LocalExchange
 
-from .harness.connector import DEADLINE, INCREMENTAL, ROOT, Connector
+from .harness.connector import DEADLINE, FIELDS, INCREMENTAL, ROOT, Connector
 
 RECORDINGS = ROOT / "local_exchange" / "recordings"
-FIELDS = {
-    "event_type": "e",
-    "u": "u",
-    "symbol": "s",
-    "pair": "ps",
-    "best_bid_price": "b",
-    "best_bid_qty": "B",
-    "best_ask_price": "a",
-    "best_ask_qty": "A",
-    "transaction_time": "T",
-    "event_time": "E",
-    "symbol_type": "st",
-}
 
 
 def record_of(frame: bytes | str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from source_binance_futures.binance.errors import (
 from source_binance_futures.binance.market_stream.line import Timing
 from source_binance_futures.binance.transport.proxy import Route
 
-from .harness.connector import INCREMENTAL, Connector
+from .harness.connector import INCREMENTAL, Connector, environment_at
 from .harness.listening import Listener, free_port, listen_to
 
 QUICK = Timing(connect=1.0)
@@ -144,9 +144,7 @@ def test_each_reason_has_its_sentence(exchange: LocalExchange) -> None:
 def test_causes_are_for_debugging_only(connector: Connector, command: str, debug: bool) -> None:
     """Nobody listens at the address; `--debug` says which error of the system that was, and where it was met."""
     with free_port() as port:
-        environment = {"name": "custom", "market_stream_url": f"ws://127.0.0.1:{port}"}
-        environment["websocket_api_url"] = f"ws://127.0.0.1:{port}/ws-fapi/v1"
-        config = {"environment": environment, "listen_seconds": 3600}
+        config = {"environment": environment_at(port), "listen_seconds": 3600}
         if command == "check":
             output = connector.run("check", config, debug=debug)
             assert output.status[0] == "FAILED"

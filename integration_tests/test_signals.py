@@ -29,6 +29,7 @@ from .harness.connector import (
     Output,
     Running,
     catalog,
+    environment_at,
     side_by_side,
 )
 from .harness.markdown import blocks_of
@@ -38,14 +39,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 
 SIGINT, SIGTERM, SIGHUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 SCRIPT = (str(Path(sys.executable).with_name("source-binance-futures")),)
-NOWHERE = {
-    "environment": {
-        "name": "custom",
-        "market_stream_url": "ws://127.0.0.1:9",
-        "websocket_api_url": "ws://127.0.0.1:9/ws-fapi/v1",
-    },
-    "listen_seconds": 3600,
-}
+NOWHERE = {"environment": environment_at(), "listen_seconds": 3600}
 
 
 def signals_of(running: Running, what: str) -> int:

@@ -1,7 +1,7 @@
 """Every file of docs/sql in DuckDB and PostgreSQL, over a market with one-sided, empty, duplicate, quiet and null rows.
 
-Both databases give the same rows in the same order. Each kind of row by itself, and that no file is forgotten, is in
-below; what the files say of holes is in test_sql_coverage.py.
+Both databases give the same rows in the same order. Each kind of row is asked of every file by itself, and no file is
+forgotten. What they say of holes is in test_sql_coverage.py.
 """
 
 from __future__ import annotations
@@ -12,15 +12,7 @@ from typing import Any
 import pytest
 
 from .warehouse.databases import POSTGRES, Row
-from .warehouse.examples import (
-    SQL,
-    Tables,
-    asof_sql,
-    at,
-    book_ticker,
-    plain,
-    sql_of,
-)
+from .warehouse.examples import SQL, Tables, asof_sql, at, book_ticker, plain, sql_of
 from .warehouse.odd_rows import (
     ASK,
     DUPLICATE,

@@ -28,6 +28,24 @@ EVERY_COIN_M = tuple(contract.symbol for contract in coin_m_contracts(None))
 Update = tuple[str, int]
 
 
+def update(update_id: int, **changes: Any) -> dict[str, Any]:
+    """A book ticker as Binance pushes it, of BTCUSD_PERP where nothing else is said."""
+    return {
+        "e": "bookTicker",
+        "u": update_id,
+        "s": "BTCUSD_PERP",
+        "ps": "BTCUSD",
+        "b": "83732.4",
+        "B": "680",
+        "a": "83732.5",
+        "A": "2458",
+        "T": 1790373637547,
+        "E": 1790373637547,
+        "st": 2,
+        **changes,
+    }
+
+
 class Account:
     """Compares from the first to the last received update. Update ids of a symbol increase, and symbols mix.
 

@@ -39,6 +39,20 @@ FULL_REFRESH, INCREMENTAL = "full_refresh", "incremental"
 DEADLINE = 60.0  # seconds for a process, its start on a busy machine included
 COMMAND = (sys.executable, "-m", "source_binance_futures")
 """Where the start is the point, or the number of the process. Else it is started warm."""
+FIELDS = {
+    "event_type": "e",
+    "u": "u",
+    "symbol": "s",
+    "pair": "ps",
+    "best_bid_price": "b",
+    "best_bid_qty": "B",
+    "best_ask_price": "a",
+    "best_ask_qty": "A",
+    "transaction_time": "T",
+    "event_time": "E",
+    "symbol_type": "st",
+}
+"""The keys of a book ticker as Binance sends it, by their fields in the record."""
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 Message = dict[str, Any]
@@ -240,12 +254,7 @@ class Connector:
                 arguments += [f"--{option}", str(_file(folder / f"{option}.json", content))]
         if debug:
             arguments.append("--debug")
-        inherited = {  # one by one: pytest takes a variable of its own away, in another thread
-            name: value
-            for name in list(os.environ)
-            if name.upper() not in PROXY_VARIABLES and (value := os.environ.get(name)) is not None
-        }
-        running = Running(arguments, folder, inherited | dict(variables or {}), blocked=blocked)
+        running = Running(arguments, folder, variables_without_proxies() | dict(variables or {}), blocked=blocked)
         self._started.append(running)
         return running
 
@@ -292,6 +301,18 @@ def catalog(book_tickers: str = "", symbol_prices: str = "") -> dict[str, Any]:
             if mode
         ]
     }
+
+
+def variables_without_proxies() -> dict[str, str]:
+    """Those of this process, one by one: pytest takes a variable of its own away, in another thread."""
+    found = {name: os.environ.get(name) for name in list(os.environ) if name.upper() not in PROXY_VARIABLES}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def environment_at(port: int = 9) -> dict[str, str]:
+    """A custom environment at a port of loopback, by default one where nobody listens."""
+    url = f"ws://127.0.0.1:{port}"
+    return {"name": "custom", "market_stream_url": url, "websocket_api_url": f"{url}/ws-fapi/v1"}
 
 
 def state_message(stream_state: Mapping[str, Any]) -> Message:

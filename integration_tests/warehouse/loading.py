@@ -17,7 +17,7 @@ from typing import Any
 
 from local_exchange import LocalExchange
 
-from ..harness.connector import PROXY_VARIABLES
+from ..harness.connector import FIELDS, variables_without_proxies
 from ..harness.local_command import ROOT, write
 from ..harness.markdown import blocks_of
 from ..harness.warm import pyairbyte_command, warm_command
@@ -101,7 +101,6 @@ def _loading(name: str, python: Path, folder: Path, port: int) -> Iterator[subpr
     """A process of PyAirbyte that runs the code of the docs for one warehouse, ended when this is left."""
     home = folder / name
     home.mkdir(exist_ok=True)
-    inherited = {name: value for name, value in os.environ.items() if name.upper() not in PROXY_VARIABLES}
     variables = {
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
         "PGHOST": HOST,
@@ -114,7 +113,7 @@ def _loading(name: str, python: Path, folder: Path, port: int) -> Iterator[subpr
         process = subprocess.Popen(
             pyairbyte_command(python, code_of_docs(name)),
             cwd=home,
-            env=inherited | variables,
+            env=variables_without_proxies() | variables,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -165,19 +164,6 @@ def _push_own(exchange: LocalExchange, own: dict[tuple[str, int], Record]) -> No
         },
         {"u": u, "s": LEAN, "b": "86135.40", "B": "680", "a": "86135.50", "A": "2458", "E": 0},
     ]
-    keys = {
-        "event_type": "e",
-        "u": "u",
-        "symbol": "s",
-        "pair": "ps",
-        "best_bid_price": "b",
-        "best_bid_qty": "B",
-        "best_ask_price": "a",
-        "best_ask_qty": "A",
-        "transaction_time": "T",
-        "event_time": "E",
-        "symbol_type": "st",
-    }
     for book_ticker in sent:
-        own[book_ticker["s"], u] = {column: book_ticker.get(key) for column, key in keys.items()}
+        own[book_ticker["s"], u] = {column: book_ticker.get(key) for column, key in FIELDS.items()}
     exchange.push_updates(sent)
