@@ -18,9 +18,8 @@ import orjson
 from ..binance.clock import Clock, Stop
 from ..binance.errors import BinanceError, HandshakeRefused
 from ..config import CUSTOM_ADDRESSES, Config, ConfigurationError
-from .expectations import DEFAULT_MINUTES, judge
+from .expectations import DEFAULT_MINUTES, document, judge, markdown, summary, table
 from .probe import Probe
-from .report import document, markdown, summary, table
 
 PACKAGE = "source-binance-futures"
 REFUSALS = {  # by HTTP status

@@ -1,8 +1,12 @@
-"""What this connector expects of Binance, as rows of a table, each judged by what a run has counted. Pure."""
+"""What this connector expects of Binance, as rows of a table, each judged by what a run has counted.
+
+Then what was found: lines for a terminal, a page for an issue, a file for a program. Pure.
+"""
 
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -13,6 +17,7 @@ from ..binance.market_stream.coverage import LATE_AFTER_US
 from ..binance.market_stream.exchange_clock import UNCERTAINTY_BY_EVENT_TIME
 from ..binance.market_stream.line import BEHIND_AFTER, Timing
 from ..binance.market_stream.subscriptions import ANSWER_WITHIN
+from ..binance.text import utc
 from ..binance.websocket_api.prices import ALL_SYMBOLS_WEIGHT, HANDSHAKE_WEIGHT, INVALID_SYMBOL, ONE_SYMBOL_WEIGHT
 from .stats import Stats
 
@@ -29,6 +34,16 @@ MOST_A_SECOND = 10_000  # frames, what a sync takes with room to spare: docs/dec
 AS_DOCUMENTED = "as documented"
 ONE = re.compile(r"\b1 (\w{3,})s\b")  # of a thing
 LATE_AFTER, PATIENCE = LATE_AFTER_US // 1_000_000, Timing().patience
+
+COLUMNS = 80
+MARK = "!"
+INDENT = " " * 10
+DOCUMENTATION = "https://developers.binance.com/en/docs/products/derivatives-trading-"
+PAGES = (
+    f"[COIN-M streams]({DOCUMENTATION}coin-futures/websocket-market-streams/Connect), "
+    f"[USDⓈ-M streams]({DOCUMENTATION}usds-futures/websocket-market-streams/Connect), "
+    f"[WebSocket API]({DOCUMENTATION}usds-futures/websocket-api-general-info)"
+)
 
 
 class Verdict(Enum):
@@ -341,3 +356,79 @@ EXPECTATIONS = (
         none_of("books_missing book_faults", of="books_compared")),
 )
 # fmt: on
+
+
+# --- what was found ---
+
+WORDS = {Verdict.HOLDS: "holds", Verdict.UNSEEN: "unseen", Verdict.DIFFERS: "differs"}
+
+
+def table(judged: Sequence[Judged]) -> str:
+    """Write each expectation with what was seen below it, in 80 columns; what differs comes last, nearest to the eye.
+
+    `!` marks a difference on which a promise depends.
+    """
+    lines = []
+    for verdict, word in WORDS.items():
+        for each in judged:
+            if each.verdict is verdict:
+                first = f"{MARK if each.matters else ' '} {word:<8}"
+                lines += textwrap.wrap(each.expectation.says, COLUMNS, initial_indent=first, subsequent_indent=INDENT)
+                lines += textwrap.wrap(
+                    each.seen, COLUMNS, initial_indent=f"{INDENT}  ", subsequent_indent=f"{INDENT}  "
+                )
+    return "\n".join(lines)
+
+
+def summary(judged: Sequence[Judged]) -> str:
+    """Say how many hold, and what the differences that matter put at risk."""
+    count = {verdict: sum(each.verdict is verdict for each in judged) for verdict in Verdict}
+    lines = [
+        f"Of {len(judged)} expectations {count[Verdict.HOLDS]} hold, {count[Verdict.DIFFERS]} differ, and "
+        f"{count[Verdict.UNSEEN]} could not be seen."
+    ]
+    at_risk = [f"{MARK} {each.expectation.name}: {each.expectation.promise}" for each in judged if each.matters]
+    return "\n".join([*lines, *(["A promise of this connector hangs on these:"] if at_risk else []), *at_risk])
+
+
+def markdown(stats: Stats, judged: Sequence[Judged], version: str) -> str:
+    """Write a page that can be pasted into an issue."""
+    lines = [
+        "# The exchange itself, asked",
+        "",
+        f"Environment `{stats['environment']}`, {utc(stats['started_ms'] / 1000, 'seconds')}, listened for "
+        f"{stats['seconds']:.0f} seconds{', stopped early' if stats['stopped_early'] else ''}, {stats['connections']} "
+        f"connections, connector {version}. Binance's documentation: {PAGES}.",
+        "",
+        *(f"- {line}" if line.startswith(MARK) else f"{line}\n" for line in summary(judged).split("\n")),
+        "",
+        "| | expectation | seen | verdict |",
+        "|---|---|---|---|",
+    ]
+    for each in judged:
+        verdict = each.verdict.value
+        bold = f"**{verdict}**" if each.verdict is Verdict.DIFFERS else verdict
+        cells = (f"**{MARK}**" if each.matters else "", each.expectation.says, each.seen, bold)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def document(stats: Stats, judged: Sequence[Judged], version: str) -> dict[str, Any]:
+    """Return all of it for a program: the verdicts, and the counters that they rest on."""
+    return {
+        "connector": version,
+        "started": utc(stats["started_ms"] / 1000, "seconds"),
+        "expectations": [
+            {
+                "name": each.expectation.name,
+                "expectation": each.expectation.says,
+                "seen": each.seen,
+                "verdict": each.verdict.value,
+                "matters": each.matters,
+                "promise": each.expectation.promise,
+                "minutes": each.expectation.minutes,
+            }
+            for each in judged
+        ],
+        "stats": stats,
+    }

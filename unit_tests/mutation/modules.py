@@ -18,7 +18,7 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
         *("backoff", "coverage", "exchange_clock", "failover"),
         *("items", "line", "messages", "subscriptions"),
     ),
-    "live": ("expectations", "report", "stats"),
+    "live": ("expectations", "stats"),
     "streams": ("cursor", "selection", "summary"),
 }
 MODULES = tuple(f"{folder}/{name}".removeprefix("./") for folder, names in FOLDERS.items() for name in names)
