@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from local_exchange import DropConnection, LocalExchange, NoAnswer
+from local_exchange import LocalExchange, NoAnswer
 from source_binance_futures.binance.clock import Stop
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
 from source_binance_futures.check import FIRST_UPDATE_WITHIN, answer_by, failures_of
@@ -86,10 +86,6 @@ CASES = {
     "both refused alike": Case(
         lambda exchange: exchange.refuse(451, times=None),
         sentences=(f"{HOST} refused the connection with HTTP status 451. Binance does not serve the country",),
-    ),
-    "prices lost": Case(
-        lambda exchange: exchange.script_answer(DropConnection),
-        sentences=("symbol_prices: The connection to Binance was lost",),
     ),
     "prices unanswered": Case(
         lambda exchange: exchange.script_answer(NoAnswer),

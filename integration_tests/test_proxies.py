@@ -224,8 +224,7 @@ def test_which_proxy_is_used(
 ) -> None:
     """`proxies` are the one of the configuration, and the one that is used."""
     own, used = proxies
-    schemes = {"http": "http", "socks": "socks5h"}
-    urls = {name: f"{schemes[name]}://127.0.0.1:{proxy.port}" for name, proxy in plain.items()}
+    urls = {"http": f"http://127.0.0.1:{plain['http'].port}", "socks": f"socks5h://127.0.0.1:{plain['socks'].port}"}
     for variable, value in variables.items():
         monkeypatch.setenv(variable, urls.get(value, value))
     listens(exchange, Route(urls[own] if own else None), ELSEWHERE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -129,11 +131,17 @@ def test_a_stderr_that_is_the_same_blocked_pipe_does_not_hold_it(tmp_path: Path,
     (tmp_path / "config").write_bytes(orjson.dumps({"environment": exchange.environment()}))
     (tmp_path / "catalog").write_bytes(orjson.dumps(catalog("", FULL_REFRESH)))
     arguments = [*IMPATIENT, "read", "--config", str(tmp_path / "config"), "--catalog", str(tmp_path / "catalog")]
-    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    reader, writer = os.pipe()
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=writer, stderr=writer)
+    filler = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK)
     try:
-        exchange.wait_for(lambda: exchange.requests, 60)
+        exchange.wait_for(lambda: exchange.requests and not select.select([], [writer], [], 0)[1], 60)
+        with contextlib.suppress(BlockingIOError):  # a write that waits for more leaves the rest of the last page
+            while True:
+                os.write(filler, b" ")
         assert process.wait(30) == 1
     finally:
         process.kill()
-        assert process.stdout
-        process.stdout.close()
+        process.wait()
+        for descriptor in (reader, writer, filler):
+            os.close(descriptor)
