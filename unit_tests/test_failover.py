@@ -93,10 +93,10 @@ class Machine:
         return self.said(self.it.request_reconnect(number, "a dead stream", now))
 
     def full(self, now: float) -> list[Action | Emit]:
-        return self.said(self.it.outbox_full(now))
+        return self.said(self.it.mind_the_outbox(now, full=True))
 
     def free(self, now: float) -> list[Action | Emit]:
-        return self.said(self.it.outbox_free(now))
+        return self.said(self.it.mind_the_outbox(now, full=False))
 
     def ended(self, now: float) -> list[Action | Emit]:
         return self.said(self.it.window_ended(now))

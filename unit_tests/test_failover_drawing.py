@@ -55,7 +55,7 @@ def walk(seed: int) -> set[tuple[str, str]]:
             else:
                 take(machine.refused(Refusal(OSError("refused")), now))
         elif event in {"full", "free"}:
-            take(machine.outbox_full(now) if event == "full" else machine.outbox_free(now))
+            take(machine.mind_the_outbox(now, full=event == "full"))
         elif line is None:
             continue
         elif event == "lost" and rng.random() < 0.3:

@@ -13,7 +13,6 @@ from source_binance_futures.binance.market_stream.subscriptions import (
     Contracts,
     ControlAnswer,
     EndpointGroup,
-    FeedPlan,
     Subscriptions,
     control_answer,
     endpoint_groups,
@@ -97,7 +96,6 @@ def test_contracts_fill_feeds_of_two_hundred_streams() -> None:
     assert [len(feed.streams) for feed in contracts.feeds] == [200, 200, 51]
     assert contracts.feeds[0].streams[:2] == ["!bookTicker", "x0usd_perp@bookTicker"]
     assert {feed.bases for feed in contracts.feeds} == {COIN}
-    assert all(feed.follows_contracts for feed in contracts.feeds)
 
 
 def test_named_contracts_are_followed_each_once() -> None:
@@ -109,9 +107,8 @@ def test_named_contracts_are_followed_each_once() -> None:
 
 def test_a_feed_of_nothing_but_samples_follows_no_contract() -> None:
     contracts = Contracts(EndpointGroup(COIN, COIN_M, all_market=True, discovers=True), TODAY)
-    assert [feed.follows_contracts for feed in contracts.feeds] == [False]
+    assert [feed.streams for feed in contracts.feeds] == [["!bookTicker"]]
     assert contracts.follows, "they will appear"
-    assert FeedPlan(COIN).follows_contracts
 
 
 def test_a_contract_that_appears_is_followed_from_then_on() -> None:

@@ -101,7 +101,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("elif not self._wants_standby:", "elif False:"),
             ("standby.retiring or standby.age(now) >= self._timing.rotate_after", "True"),
             ('return "the window ended while reading paused"', "return None"),
-            ("self._may_miss(Missing.OUTAGE, cause)\n        self._stop_replacing()", "self._stop_replacing()"),
+            ("self._may_miss(Missing.OUTAGE, cause)\n        self.replacing = None", "self.replacing = None"),
             ("for batch in line.unwind():", "for batch in line.unwind()[:0]:"),
             ('self._may_miss(Missing.SILENCE, "a fresh connection was silent too")', "pass"),
             ("self._do(Close(line.number))", "pass"),
@@ -112,7 +112,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("self.primary.pause(now)", "pass"),
             ("if self.paused and line is self.primary:\n                continue", "pass"),
             ("batch if self.missing is Missing.NOTHING else batch._replace(is_complete=False)", "batch"),
-            ("other_has_rest=line is self.primary and self._standby_has_rest", "other_has_rest=True"),
+            ("other_has_rest=has_rest", "other_has_rest=True"),
         ]
     },
     "binance/market_stream/line.py": {

@@ -159,7 +159,7 @@ class Exchange(RuleBasedStateMachine):
 
     @rule(full=st.booleans())
     def the_outbox_fills_or_empties(self, full: bool) -> None:
-        self.act(self.machine.outbox_full(self.now) if full else self.machine.outbox_free(self.now))
+        self.act(self.machine.mind_the_outbox(self.now, full=full))
 
     @invariant()
     def nothing_is_emitted_out_of_order_unless_it_was_there(self) -> None:

@@ -195,7 +195,7 @@ class Failover:
         self.paused = False  # the primary is left unread
         self._floor: float | None = None  # the watermark never falls below it: the rest came over another line
         self._cause = ""  # of what is missing
-        self._replacing_silence = False  # the first data ends the wish for a fresh line
+        self._replacing_silence = False  # then the first data ends the wish for a fresh line
         self._feed = feed
         self._timing = timing
         self._clock = clock
@@ -260,21 +260,23 @@ class Failover:
         line = self.line(number)
         if line is None:
             return []
+        other = self.standby if line is self.primary else self.primary
         was_proven = line.begins is not None
-        batch = line.receive(now, read, other_has_rest=line is self.primary and self._standby_has_rest)
+        # The standby of a feed that is covered goes on with everything that was not emitted.
+        has_rest = self.state is State.COVERED and line is self.primary and other is not None and not other.ended
+        batch = line.receive(now, read, other_has_rest=has_rest)
         if line.begins is not None and not was_proven:
             self._backoff.proven()
         if batch is not None:
             if line is self.primary:
                 if read.has_data and self._replacing_silence:
-                    self._stop_replacing()
+                    self.replacing = None
                 self._advance(line)
                 self._emit(batch)
                 if read.has_update:
                     self._rate.updates_came(now, len(batch.payloads))
             else:
                 line.keep(batch, self.watermark)
-            other = self.standby if line is self.primary else self.primary
             if read.has_data and other is not None:
                 self._comparison.data_came(line, other, now)
             self._note_cover()
@@ -294,21 +296,20 @@ class Failover:
             self._replace(why, "warning")
         return self._answer(now)
 
-    def outbox_full(self, now: float) -> list[Action]:
-        """The consumer is far behind: the primary is left unread. Its silence from now on proves nothing."""
-        if not self.paused and self.primary is not None:
-            self.paused = True
-            self.primary.pause(now)
-            self._do(Pause(self.primary.number))
-        return self._answer(now)
+    def mind_the_outbox(self, now: float, *, full: bool) -> list[Action]:
+        """The consumer is far behind, and the primary is left unread; or it has caught up.
 
-    def outbox_free(self, now: float) -> list[Action]:
-        """The consumer has caught up."""
-        if self.paused and self.primary is not None:
-            self.paused = False
-            self.primary.resume(now)
-            self._comparison.reset()
-            self._do(Resume(self.primary.number))
+        The silence of a line that nobody reads proves nothing.
+        """
+        if self.primary is not None and full is not self.paused:
+            self.paused = full
+            if full:
+                self.primary.pause(now)
+                self._do(Pause(self.primary.number))
+            else:
+                self.primary.resume(now)
+                self._comparison.reset()
+                self._do(Resume(self.primary.number))
         return self._answer(now)
 
     def window_ended(self, now: float) -> list[Action]:
@@ -324,7 +325,6 @@ class Failover:
     # --- actions ---
 
     def _answer(self, now: float) -> list[Action]:
-        """What this event asks for."""
         if not (self._is_dialling or self._has_given_up or self._is_over):
             self._dial_if_due(now)
         is_connected = self.primary is not None
@@ -413,21 +413,14 @@ class Failover:
         """Hands a batch on. Before a gap is reported, whose end times may not be believed yet, none is complete."""
         self._do(batch if self.missing is Missing.NOTHING else batch._replace(is_complete=False))
 
-    @property
-    def _standby_has_rest(self) -> bool:
-        """Whether the standby goes on with everything that was not emitted."""
-        return self.state is State.COVERED and self.standby is not None and not self.standby.ended
-
     def _note_cover(self) -> None:
         """Notes whether the standby has everything that was not emitted, beyond the uncertainty of times."""
         begins = None if self.standby is None else self.standby.covers_from
         has_all = (
             begins is not None and self.watermark is not None and self.watermark - begins >= self._clock.uncertainty
         )
-        if self.state is State.SINGLE and has_all:
-            self._enter(State.COVERED)
-        elif self.state is State.COVERED and not has_all:
-            self._enter(State.SINGLE)
+        if self.state in (State.SINGLE, State.COVERED):
+            self._enter(State.COVERED if has_all else State.SINGLE)
 
     # --- from one line to another ---
 
@@ -435,9 +428,6 @@ class Failover:
         """Wants a fresh line in place of the primary, which goes on until then."""
         self.replacing, self._replacing_silence = why, of_silence
         self._log(level, f"A fresh connection replaces the one in use: {why}.")
-
-    def _stop_replacing(self) -> None:
-        self.replacing, self._replacing_silence = None, False
 
     def _lose(self, line: Line, cause: str) -> None:
         """A line is over, or of no use. The standby takes over from a primary, or an outage begins."""
@@ -451,12 +441,11 @@ class Failover:
             return
         self._leave(line)
         self._may_miss(Missing.OUTAGE, cause)
-        self._stop_replacing()
+        self.replacing = None
         self._enter(State.CONNECTING)
         self._log("info", f"The connection was lost: {cause}. Connecting again.")
 
     def _leave(self, line: Line) -> None:
-        """Closes a line."""
         if line is self.primary:
             self.primary = None
             self.paused = False
@@ -489,7 +478,7 @@ class Failover:
         """The standby is the primary. What its backlog holds goes first; the cursor skips what is known."""
         self.primary, self.standby = line, None
         self._floor = self.watermark
-        self._stop_replacing()
+        self.replacing = None
         self._enter(State.UNPROVEN if line.begins is None else State.SINGLE)
         self._advance(line)
         for batch in line.unwind():

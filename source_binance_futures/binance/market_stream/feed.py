@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from ..clock import Clock
 from ..endpoints import own_stream, stream_address
-from ..errors import AddressRefused, BinanceError, Owner, RateLimited, causes_of
+from ..errors import AddressRefused, BinanceError, NothingHeard, Owner, RateLimited, causes_of
 from ..text import first_of
 from ..transport.address import host_of
 from ..transport.connection import Connection, Dialler, Opening
@@ -19,7 +19,7 @@ from .failover import Action, Dial, Failover, GiveUp, LineCommand, Pause, Ping, 
 from .items import LogLine, Outbox, Takeover
 from .line import Timing
 from .messages import Read, is_shutdown_notice, scan
-from .subscriptions import FeedPlan, Subscriptions, control_answer
+from .subscriptions import Contracts, FeedPlan, Subscriptions, control_answer
 
 MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no market data
 RECONNECT_EVERY = 30.0  # seconds between two replacements because of a subscription
@@ -89,19 +89,19 @@ class FeedConnection:
 
 
 class Feed:
-    """Drives `machine` for the streams of `plan`; `number` tells feeds apart."""
+    """Drives `machine` for the streams of `plan`, which is one of those of `contracts`; `number` tells feeds apart."""
 
     def __init__(
-        self, number: int, plan: FeedPlan, machine: Failover, around: Surroundings, *, own_streams: bool
+        self, number: int, contracts: Contracts, plan: FeedPlan, machine: Failover, around: Surroundings
     ) -> None:
         self.number = number
         self.machine = machine
         self.failure: Exception | None = None  # why no further connection is tried
         self.brought_data = False
+        self.contracts = contracts
         self.plan = plan
         self._around = around
-        self._own_streams = own_streams
-        self.refused: BinanceError | None = None  # why the newest failed attempt failed
+        self._refused: BinanceError | None = None  # why the newest failed attempt failed
         self._connections: dict[int, FeedConnection] = {}
         self._lines = 0
         self._lost: str | None = None  # why the newest loss happened
@@ -134,7 +134,7 @@ class Feed:
                 self._bases_refused = 0
                 self._open(ended, base, named, now)
                 continue
-            self.refused = ended
+            self._refused = ended
             causes = causes_of(ended)
             if causes:
                 self._log("debug", f"{ended} {causes}")
@@ -164,7 +164,7 @@ class Feed:
 
     def mind_the_outbox(self, *, full: bool, now: float) -> None:
         """Pauses and resumes reading."""
-        self._do(self.machine.outbox_full(now) if full else self.machine.outbox_free(now), now)
+        self._do(self.machine.mind_the_outbox(now, full=full), now)
 
     def request_reconnect(self, line: int | None, why: str, now: float) -> None:
         """What only a look at the contents could tell; without a line it is of the one in use."""
@@ -186,22 +186,16 @@ class Feed:
         """Whether it has a connection, or tries to get one."""
         return bool(self._connections) or self._dialler.under_way > 0
 
-    @property
-    def trouble(self) -> str | None:
-        """What went wrong last, where no connection came about or one was lost."""
-        return self._lost or (str(self.refused) if self.refused is not None else None)
-
-    @property
-    def unanswered(self) -> str | None:
-        """What the attempt that is still under way waits for; None where there is none."""
-        if self._dialler.under_way == 0:
+    def nothing_heard(self, now: float, began: float, window_ends: float) -> NothingHeard | None:
+        """Return why the feed brought no data in a window that `began` then; None if it did, or if nothing failed."""
+        trouble: object = self._lost or self._refused
+        if trouble is None and now >= window_ends and self._dialler.under_way > 0:
+            trouble = f"{host_of(self.plan.bases[0])} did not answer before the window ended"
+        if self.brought_data or trouble is None:
             return None
-        return f"{host_of(self.plan.bases[0])} did not answer before the window ended"
-
-    @property
-    def was_connected(self) -> bool:
-        """Whether any connection ever came about."""
-        return self._lines > 0
+        failure = NothingHeard(round(now - began), str(trouble), connected=self._lines > 0)
+        failure.__cause__ = self._refused
+        return failure
 
     @property
     def pending(self) -> list[int]:
@@ -276,7 +270,7 @@ class Feed:
             Subscriptions(self.plan.streams, named),
             self._around.clock,
             base=base,
-            own_streams=self._own_streams,
+            own_streams=self.contracts.follows,
         )
         self._around.selector.register(connection.descriptor, selectors.EVENT_READ, (self, number))
         if self.machine.primary is None:

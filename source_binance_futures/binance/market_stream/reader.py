@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 from ..clock import Clock, start_thread
 from ..endpoints import Market
-from ..errors import NothingHeard, NoThread
+from ..errors import NoThread
 from ..text import first_of
 from ..transport.address import host_of
 from ..transport.connection import Opening, open_in_background
@@ -71,7 +71,6 @@ class EventLoop:
             route, clock, self._outbox, self._selector, self._selector.wake, opening, self._timing
         )
         self._contracts = [Contracts(group, clock.today()) for group in groups]
-        self._contracts_of: dict[int, Contracts] = {}  # by the number of the feed
         self._ceiling = Ceiling()
         self._was_full = self._pause_was_reported = self._is_over = False
         self._failures_reported: set[int] = set()
@@ -95,7 +94,7 @@ class EventLoop:
 
     def markets_of(self, feed: int) -> frozenset[Market]:
         """Return the markets whose samples count where a feed brings them."""
-        return self._contracts_of[feed].markets
+        return self.feeds[feed].contracts.markets
 
     @property
     def reconnects(self) -> int:
@@ -104,17 +103,9 @@ class EventLoop:
 
     def failure_of_window(self) -> Exception | None:
         """Return, after the end, why a feed had to end, or brought nothing in a window full of failures."""
-        for feed in self.feeds:
-            if feed.failure is not None:
-                return feed.failure
         now = self._clock.monotonic()
-        for feed in self.feeds:
-            trouble = feed.trouble or (feed.unanswered if now >= self.window_ends else None)
-            if not feed.brought_data and trouble is not None:
-                failure = NothingHeard(round(now - self.began), trouble, connected=feed.was_connected)
-                failure.__cause__ = feed.refused
-                return failure
-        return None
+        silent = [feed.nothing_heard(now, self.began, self.window_ends) for feed in self.feeds]
+        return next(filter(None, [*(feed.failure for feed in self.feeds), *silent]), None)
 
     def open(self) -> None:
         """Plan the feeds; the first `turn` connects them."""
@@ -122,7 +113,6 @@ class EventLoop:
         for contracts, plan in planned:
             if all(feed.plan is not plan for feed in self.feeds):
                 number = len(self.feeds)
-                self._contracts_of[number] = contracts
                 self.feeds.append(self._feed(number, contracts, plan))
         if len(self.feeds) > 1:
             for feed in self.feeds:
@@ -163,7 +153,6 @@ class EventLoop:
         return None
 
     def _turn(self) -> None:
-        """Waits for data, at most a tick, and does what is due."""
         self._mind_the_outbox(self._clock.monotonic())
         pending = [(feed, line) for feed in self.feeds for line in feed.pending]
         ready = [key.data for key, _ in self._selector.select(0 if pending else TICK)]
@@ -204,11 +193,10 @@ class EventLoop:
 
     def _discover(self, feed: Feed, samples: Sequence[bytes]) -> None:
         """Follows the contracts that appear for the first time, on this feed or, where it is full, on another one."""
-        contracts = self._contracts_of[feed.number]
         new = []
         for book_ticker in contracts_in(samples):
             symbol = str(book_ticker["s"])
-            if contracts.appeared(symbol, market_of_book_ticker(book_ticker)):
+            if feed.contracts.appeared(symbol, market_of_book_ticker(book_ticker)):
                 new.append(symbol)
         if new:
             self._appeared += new
@@ -234,7 +222,7 @@ class EventLoop:
             began=self._clock.monotonic(),
             feed=number,
         )
-        return Feed(number, plan, machine, self._around, own_streams=contracts.follows)
+        return Feed(number, contracts, plan, machine, self._around)
 
     def _has_given_up(self) -> bool:
         """Whether every feed has failed for good, and none has a connection or an attempt at one left."""

@@ -70,30 +70,21 @@ def endpoint_groups(
     """The groups that fulfil `contract_filter`; `known` are the contracts of the state."""
     if not contract_filter.every_change:
         return [EndpointGroup(environment.coin_m_bases, frozenset(Market), all_market=True)]
-    if contract_filter.symbols:
-        return _of_named(contract_filter.symbols, environment)
-    markets = [Market.COIN_M, Market.USDS_M] if contract_filter.include_usds_margined else [Market.COIN_M]
+    discovers, symbols = contract_filter.discovers, contract_filter.symbols
+    if discovers:
+        symbols = tuple(symbol for symbol in known if not is_expired(symbol, today))
+        markets = [Market.COIN_M, Market.USDS_M] if contract_filter.include_usds_margined else [Market.COIN_M]
+    else:
+        markets = list(dict.fromkeys(map(market_of, symbols)))
     together: dict[tuple[str, ...], list[Market]] = {}
     for market in markets:
         together.setdefault(environment.bases(market), []).append(market)
-    listed = [symbol for symbol in known if not is_expired(symbol, today)]
-    return [
-        EndpointGroup(
-            bases,
-            frozenset(found),
-            tuple(symbol for symbol in listed if market_of(symbol) in found)[:MOST_CONTRACTS],
-            all_market=True,
-            discovers=True,
-        )
-        for bases, found in together.items()
-    ]
-
-
-def _of_named(symbols: Iterable[str], environment: Environment) -> list[EndpointGroup]:
-    together: dict[tuple[str, ...], list[str]] = {}
-    for symbol in symbols:
-        together.setdefault(environment.bases(market_of(symbol)), []).append(symbol)
-    return [EndpointGroup(bases, frozenset(map(market_of, found)), tuple(found)) for bases, found in together.items()]
+    groups = []
+    for bases, found in together.items():
+        of_them = [symbol for symbol in symbols if market_of(symbol) in found]
+        most = MOST_CONTRACTS if discovers else None
+        groups.append(EndpointGroup(bases, frozenset(found), tuple(of_them[:most]), discovers, discovers))
+    return groups
 
 
 @dataclass
@@ -102,10 +93,6 @@ class FeedPlan:
 
     bases: tuple[str, ...]
     streams: list[str] = field(default_factory=list)
-
-    @property
-    def follows_contracts(self) -> bool:
-        return self.streams != [ALL_MARKET_STREAM]
 
 
 class Contracts:
