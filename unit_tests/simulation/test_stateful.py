@@ -1,12 +1,15 @@
 """hypothesis drives the machine, so that a failure shrinks to the few events that it takes.
 
 A shell in miniature: at most two lines, each a list of updates under way; what was pushed, emitted and told is compared
-at every step.
+at every step. And docs/failover.md draws the states: each that is drawn is stored, each arrow happens, and no other.
 """
 
 from __future__ import annotations
 
+import random
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -19,12 +22,13 @@ from source_binance_futures.binance.market_stream.failover import (
     Close,
     Dial,
     Failover,
-    GiveUp,
+    Missing,
     Pause,
     Ping,
     Resume,
+    State,
 )
-from source_binance_futures.binance.market_stream.items import Batch, Gap
+from source_binance_futures.binance.market_stream.items import Batch, Gap, LogLine
 from source_binance_futures.binance.market_stream.line import Timing
 from source_binance_futures.binance.market_stream.messages import Read
 
@@ -53,8 +57,7 @@ class Exchange(RuleBasedStateMachine):
         self.pushed: list[tuple[int, float]] = []
         self.emitted: list[int] = []
         self.told: list[tuple[float, float]] = []
-        self.gave_up = False
-        self.full = False
+        self.transitions: set[tuple[str, str]] = set()
         self.machine = Failover(
             Timing(), ExchangeClock(EPOCH), Backoff(lambda: 0.5, Ceiling(), 1e9), standby=self.standby, began=BEGAN
         )
@@ -78,8 +81,9 @@ class Exchange(RuleBasedStateMachine):
                 self.wires[action.line].pinged = True
             elif isinstance(action, (Pause, Resume)):
                 self.wires[action.line].paused = isinstance(action, Pause)
-            elif isinstance(action, GiveUp):
-                self.gave_up = True
+            elif isinstance(action, LogLine) and action.level == "debug":
+                before, after = action.text.split(" -> ")
+                self.transitions.add((before, after.partition(" (")[0]))
         assert len(self.wires) <= 2
         assert {line.number for line in self.machine.lines} == set(self.wires)
 
@@ -200,3 +204,55 @@ Exchange.TestCase.settings = stateful
 ExchangeWithStandby.TestCase.settings = stateful
 TestAlone = Exchange.TestCase
 TestWithStandby = ExchangeWithStandby.TestCase
+
+
+DRAWING = Path(__file__).resolve().parents[2] / "docs" / "failover.md"
+ARROW = re.compile(r"^ *(\S.*?) --> (.*?): .+$", re.MULTILINE)
+WALKS, STEPS = 150, 200
+
+
+def drawn() -> list[set[tuple[str, str]]]:
+    """The arrows of each drawing, but for where it begins."""
+    drawings = re.findall(r"```mermaid\n(.*?)```", DRAWING.read_text(encoding="utf-8"), re.DOTALL)
+    return [set(ARROW.findall(drawing.replace("_", " "))) for drawing in drawings]
+
+
+def walk(seed: int) -> set[tuple[str, str]]:
+    """What changed while anything happened, in any order, until the window ended."""
+    rng = random.Random(seed)
+    it = rng.choice([Exchange, ExchangeWithStandby])()
+    for _ in range(STEPS):
+        it.time_passes(rng.choice([0.01, 0.3, 1.0, 3.0, 11.0]))
+        happens = rng.choice(
+            ["data", "data", "data", "read", "lost", "mute", "doubted", "dialled", "dialled", "outbox"]
+        )
+        number = rng.randrange(2)
+        if happens == "data":
+            it.updates_are_pushed(1)
+        if happens in ("data", "read"):
+            for each in [0, 1] if rng.random() < 0.8 else [number]:
+                it.a_line_is_read(each, 100)
+        elif happens == "lost" and rng.random() < 0.3:
+            it.a_line_is_lost(number)
+        elif happens == "mute" and rng.random() < 0.3:
+            it.a_line_falls_mute(number)
+        elif happens == "doubted":
+            it.a_line_is_doubted(number)
+        elif happens == "dialled" and it.dialling and rng.random() < 0.2:
+            it.an_attempt_fails()
+        elif happens == "dialled" and it.dialling:
+            it.an_attempt_succeeds(mute=rng.random() < 0.2)
+        elif happens == "outbox":
+            it.the_outbox_fills_or_empties(full=rng.random() < 0.5)
+    it.teardown()
+    return it.transitions
+
+
+def test_every_state_is_drawn_and_every_arrow_is_taken_and_no_other() -> None:
+    connections, losses = drawn()
+    seen = set().union(*map(walk, range(WALKS)))
+    names = {state.value for state in State}
+    assert connections == {arrow for arrow in seen if set(arrow) <= names}
+    assert losses == {arrow for arrow in seen if not set(arrow) <= names}
+    assert set().union(*connections) == names
+    assert set().union(*losses) == {missing.value for missing in Missing}
