@@ -17,9 +17,15 @@ from source_binance_futures.binance.market_stream.failover import (
     Pause,
     Ping,
     Resume,
-    TookOver,
 )
-from source_binance_futures.binance.market_stream.items import Batch, ConnectivityChanged, Gap, LogLine, Silence
+from source_binance_futures.binance.market_stream.items import (
+    Batch,
+    ConnectivityChanged,
+    Gap,
+    LogLine,
+    Silence,
+    Takeover,
+)
 from source_binance_futures.binance.market_stream.line import Timing
 from source_binance_futures.binance.market_stream.messages import Read
 
@@ -351,7 +357,7 @@ def test_a_standby_takes_over_without_a_gap_with_what_it_kept() -> None:
     machine = covered()
     machine.update(1, BEGAN + 4)
     actions = machine.lost(0, BEGAN + 4)
-    assert actions[:3] == [Close(0), TookOver(1, BEGAN + 1.25), info("Another connection took over: reset.")]
+    assert actions[:3] == [Close(0), Takeover(0, 1, BEGAN + 1.25), info("Another connection took over: reset.")]
     assert actions[3:7] == [Emit(1, BEGAN + seconds) for seconds in (1, 2, 3, 4)]
     assert actions[7:] == [Dial()]
     assert machine.it.watermark == BEGAN + 4
@@ -410,7 +416,7 @@ def test_a_line_in_use_that_brings_nothing_is_replaced_by_the_standby() -> None:
     actions = machine.tick(BEGAN + 5.5)
     assert actions[:3] == [
         Close(0),
-        TookOver(1, BEGAN + 1.25),
+        Takeover(0, 1, BEGAN + 1.25),
         info("Another connection took over: the connection in use was silent for 2.5 seconds."),
     ]
     assert actions[-1] == Dial()
@@ -563,7 +569,7 @@ def test_a_line_is_replaced_before_it_is_left(why: str) -> None:
     _, actions = machine.update(1, now + 7.25)
     assert actions[:3] == [
         Close(0),
-        TookOver(1, now + 0.5),
+        Takeover(0, 1, now + 0.5),
         info(f"Another connection took over: {cause}."),
     ]
     assert all(isinstance(action, Emit) for action in actions[3:])
@@ -735,7 +741,7 @@ def test_what_a_spare_alone_has_brought_is_emitted_at_the_end(silent: float, swa
     batch, _ = machine.update(1, BEGAN + 3 + silent)
     actions = machine.ended(BEGAN + 3 + silent)
     assert (batch in actions) is swapped
-    assert (TookOver(1, BEGAN + 1.25) in actions) is swapped
+    assert (Takeover(0, 1, BEGAN + 1.25) in actions) is swapped
 
 
 def test_an_end_that_comes_late_is_doubted() -> None:
@@ -752,7 +758,7 @@ def test_a_standby_may_have_what_the_late_line_lacks_at_the_end(is_late: bool) -
     machine.update(1, BEGAN + 5, late=1.2 if is_late else 0.0)
     actions = machine.ended(BEGAN + 5)
     why = "the connection was 1.5 seconds behind when the window ended"
-    assert actions[:3] == [Close(0), TookOver(1, BEGAN + 1.25), info(f"Another connection took over: {why}.")]
+    assert actions[:3] == [Close(0), Takeover(0, 1, BEGAN + 1.25), info(f"Another connection took over: {why}.")]
     if is_late:
         why = "the connection was 1.2 seconds behind when the window ended"
         assert actions[-2:] == [Gap(0, BEGAN + 3.8, BEGAN + 5, why), Close(1)]
@@ -838,7 +844,7 @@ def test_once_the_standby_reaches_back_that_far_it_takes_over_without_a_gap() ->
         at += 0.5
         said = machine.update(0, BEGAN + at, earliest=BEGAN + at - 40)[1] + machine.update(1, BEGAN + at)[1]
     assert at == 52.5
-    assert any(isinstance(each, TookOver) for each in said)
+    assert any(isinstance(each, Takeover) for each in said)
     assert machine.it.watermark == BEGAN + at
 
 

@@ -200,14 +200,14 @@ def test_where_another_connection_goes_on_each_contract_has_to_join() -> None:
     second = 1_000_000
     made = selection()
     taken(made, frame(1), frame(1, ETH), at=second)
-    made.take_over(Takeover(0, covers_from=0.5, late=()))
+    made.take_over(Takeover(0, 1, covers_from=0.5, late=()))
     assert taken(made, frame(2), frame(2, ETH), at=2 * second) == [(2, second), (2, second)]
-    made.take_over(Takeover(1, covers_from=2.5, late=()))
-    made.take_over(Takeover(0, covers_from=2.5, late=()))
+    made.take_over(Takeover(1, 1, covers_from=2.5, late=()))
+    made.take_over(Takeover(0, 1, covers_from=2.5, late=()))
     assert taken(made, frame(2), frame(3), frame(3, ETH), at=4 * second) == [(3, second), (3, 4 * second)]
     (said,) = overdue(made, 4)
     assert f"{ETH} only: the connection that took over may have missed early updates of it" in str(said)
-    made.take_over(Takeover(0, covers_from=0.5, late=(BTC,)))
+    made.take_over(Takeover(0, 1, covers_from=0.5, late=(BTC,)))
     assert taken(made, frame(4), frame(4, ETH), at=5 * second) == [(4, 5 * second), (4, 4 * second)]
 
 
@@ -217,7 +217,7 @@ def test_a_sample_of_a_late_read_proves_nothing(is_complete: bool, expected: int
     made = selection()
     taken(made, frame(1), at=1)
     list(made.take(batch(frame(1, stream=SAMPLE), at=4 * second)._replace(is_complete=is_complete), BOTH))
-    made.take_over(Takeover(0, covers_from=3.0, late=()))
+    made.take_over(Takeover(0, 1, covers_from=3.0, late=()))
     assert taken(made, frame(2), at=5 * second) == [(2, expected)]
 
 

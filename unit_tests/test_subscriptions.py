@@ -242,12 +242,6 @@ def test_failed_streams_are_unconfirmed_each_once_whatever_came_later() -> None:
     assert subscriptions.unconfirmed(NOW + 100, 30) == streams[1:101]
 
 
-def test_what_has_failed_is_a_copy() -> None:
-    subscriptions, _ = made(3)
-    subscriptions.failed.append("s1")
-    assert subscriptions.failed == []
-
-
 @pytest.mark.parametrize(
     ("payload", "answer"),
     [

@@ -251,10 +251,9 @@ class Capture:
         self._stream_name = stream_name
         self._selection = Selection(cursor, config.contract_filter, config.max_book_tickers, schema)
         self._tally = self._selection.tally
-        self._began = market.began
         self._window_ends = market.window_ends
         self._write_until = self._window_ends
-        self._progress = Progress(self._began)
+        self._progress = Progress(market.began)
         self._has_drifted = False
 
     def blocks(self) -> Iterator[Block | None]:
@@ -386,7 +385,7 @@ class Capture:
         self._logger.info(
             self._tally.summary(
                 len(self._selection.symbols),
-                self._clock.monotonic() - self._began,
+                self._clock.monotonic() - self._market.began,
                 self._market.reconnects,
                 coverage=self._selection.coverage,
                 compared=self._selection.samples.compared,

@@ -142,7 +142,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("message = connection.subscriptions.message(now)", "message = None"),
             ("self._subscription_failed(number, fault, now)", "pass"),
             ("self._do(self.machine.lost(number, read.lost, now), now)", "pass"),
-            ("self._around.outbox.put(Takeover(self.number, action.covers_from, _symbols(streams)))", "pass"),
+            ("self._around.outbox.put(dataclasses.replace(action, late=_symbols(streams)))", "pass"),
             ("if primary is not None and not primary.has_data:", "if False:"),
             ("selector.unregister(connection.descriptor)\n        else:", "pass\n        else:"),
             ("connection.websocket.close()", "pass"),

@@ -23,9 +23,6 @@ class Refusal:
     for_good: bool = False
     listens_again_at: float | None = None
 
-    def __str__(self) -> str:
-        return str(self.error)
-
 
 class Ceiling:
     """How many attempts all feeds together may make, since Binance counts them by IP address."""

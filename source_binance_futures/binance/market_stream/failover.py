@@ -21,7 +21,7 @@ from typing import Literal, TypeAlias
 
 from .backoff import Backoff, Refusal
 from .exchange_clock import ExchangeClock
-from .items import Batch, ConnectivityChanged, Gap, Item, LogLine, Silence
+from .items import Batch, ConnectivityChanged, Gap, Item, LogLine, Silence, Takeover
 from .line import BEHIND_AFTER, Line, Timing
 from .messages import Read
 
@@ -78,25 +78,13 @@ class Resume(LineCommand):
 
 
 @dataclass(frozen=True)
-class TookOver:
-    """This line is the primary from here on, and no update was lost; what it heard alone follows.
-
-    It has heard everything pushed since `covers_from` (epoch seconds of the exchange's clock). A contract of which the
-    line before had brought nothing since then may have been dead or late there.
-    """
-
-    line: int
-    covers_from: float
-
-
-@dataclass(frozen=True)
 class GiveUp:
     """No connection is left, and another try makes no sense."""
 
     error: Exception
 
 
-Action: TypeAlias = "Dial | LineCommand | TookOver | GiveUp | Item"
+Action: TypeAlias = "Dial | LineCommand | GiveUp | Item"
 
 
 class Comparison:
@@ -248,9 +236,9 @@ class Failover:
         failures = self._backoff.failures
         if failures & (failures - 1) == 0 and not self._is_over:  # the 1st, 2nd, 4th, 8th... in a row
             what = "Connecting failed" if is_connecting else f"{self._name_of_standby} is missing"
-            self._log("warning", f"{what} (attempt {failures} in a row): {refusal}")
+            self._log("warning", f"{what} (attempt {failures} in a row): {refusal.error}")
         if is_connecting and not self._is_over:
-            self._may_miss(Missing.OUTAGE, str(refusal).rstrip("."))
+            self._may_miss(Missing.OUTAGE, str(refusal.error).rstrip("."))
             if is_hopeless:
                 self._give_up(refusal.error)
         return self._answer(now)
@@ -459,7 +447,7 @@ class Failover:
         """The standby replaces the primary: without a gap where it has everything that was not emitted."""
         self._leave(primary)
         if self.state is State.COVERED and standby.covers_from is not None:
-            self._do(TookOver(standby.number, standby.covers_from + self._clock.uncertainty))
+            self._do(Takeover(self._feed, standby.number, standby.covers_from + self._clock.uncertainty))
             self._log("info", f"Another connection took over: {cause}.")
         else:
             self._may_miss(Missing.OUTAGE, cause)

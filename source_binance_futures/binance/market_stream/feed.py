@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import selectors
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
@@ -15,7 +16,7 @@ from ..transport.address import host_of
 from ..transport.connection import Connection, Dialler, Opening
 from ..transport.proxy import Route
 from .backoff import Refusal
-from .failover import Action, Dial, Failover, GiveUp, LineCommand, Pause, Ping, Resume, TookOver
+from .failover import Action, Dial, Failover, GiveUp, LineCommand, Pause, Ping, Resume
 from .items import LogLine, Outbox, Takeover
 from .line import Timing
 from .messages import Read, is_shutdown_notice, scan
@@ -213,9 +214,9 @@ class Feed:
         for action in actions:
             if isinstance(action, Dial):
                 self._dial()
-            elif isinstance(action, TookOver):
+            elif isinstance(action, Takeover):
                 streams = self._connections[action.line].subscriptions.unconfirmed(now, self._around.timing.backlog)
-                self._around.outbox.put(Takeover(self.number, action.covers_from, _symbols(streams)))
+                self._around.outbox.put(dataclasses.replace(action, late=_symbols(streams)))
             elif isinstance(action, GiveUp):
                 self.failure = action.error
             elif isinstance(action, LineCommand):

@@ -98,15 +98,17 @@ class Silence(Gap):
 
 @dataclass(frozen=True)
 class Takeover:
-    """Another connection of a feed goes on, without a gap.
+    """Another connection of a feed, `line`, goes on without a gap; what it heard alone follows.
 
     It has heard everything pushed since `covers_from` (epoch seconds of the exchange's clock), but for contracts that
-    were subscribed later (`late`).
+    were subscribed later (`late`, which the feed fills in). A contract of which the connection before had brought
+    nothing since then may have been dead or late there.
     """
 
     feed: int
+    line: int
     covers_from: float
-    late: tuple[str, ...]
+    late: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -109,11 +109,10 @@ class EventLoop:
 
     def open(self) -> None:
         """Plan the feeds; the first `turn` connects them."""
-        planned = [(contracts, plan) for contracts in self._contracts for plan in contracts.feeds]
-        for contracts, plan in planned:
-            if all(feed.plan is not plan for feed in self.feeds):
-                number = len(self.feeds)
-                self.feeds.append(self._feed(number, contracts, plan))
+        for contracts in self._contracts:
+            for plan in contracts.feeds:
+                if all(feed.plan is not plan for feed in self.feeds):
+                    self.feeds.append(self._feed(len(self.feeds), contracts, plan))
         if len(self.feeds) > 1:
             for feed in self.feeds:
                 feed.machine.name = f"Connection {feed.number + 1} of {len(self.feeds)} ({host_of(feed.plan.bases[0])})"

@@ -170,6 +170,7 @@ class Subscriptions:
     """
 
     def __init__(self, streams: Sequence[str], named: int) -> None:
+        self.failed: list[str] = []  # the streams that were asked for in vain
         self._streams = streams
         self._named = named
         self._asked = named
@@ -177,7 +178,6 @@ class Subscriptions:
         self._confirmed_at: float | None = None
         self._next_message_at = 0.0
         self._waiting: dict[int, tuple[int, float]] = {}  # request id: (asked from, sent at)
-        self._failed: list[str] = []
         self._ids = 0
 
     @property
@@ -212,16 +212,11 @@ class Subscriptions:
             self._fail(request)
         return f"a subscription was not acknowledged within {ANSWER_WITHIN:g} seconds" if late else None
 
-    @property
-    def failed(self) -> list[str]:
-        """The streams that were asked for in vain."""
-        return list(self._failed)
-
     def unconfirmed(self, now: float, seconds: float) -> list[str]:
         """The streams that are not known to have been listened to for so many seconds."""
         is_fresh = self._confirmed_at is not None and now - self._confirmed_at < seconds
-        return list(dict.fromkeys([*self._failed, *self._streams[self._named if is_fresh else self._confirmed :]]))
+        return list(dict.fromkeys([*self.failed, *self._streams[self._named if is_fresh else self._confirmed :]]))
 
     def _fail(self, request: int) -> None:
         asked_from, _ = self._waiting.pop(request, (self._asked, 0.0))
-        self._failed += self._streams[asked_from : min(asked_from + NAMES_A_MESSAGE, self._asked)]
+        self.failed += self._streams[asked_from : min(asked_from + NAMES_A_MESSAGE, self._asked)]
