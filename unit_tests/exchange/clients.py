@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from websockets.exceptions import ConnectionClosed
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.http11 import Response
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_websocket
 
@@ -20,18 +22,9 @@ ROOT = Path(__file__).parents[2]
 ALL = "/ws/!bookTicker"
 WAIT = 10.0
 """Seconds for anything that must come; on an idle machine all of it takes milliseconds."""
-BOOK_TICKER = {
-    "e": "bookTicker",
-    "u": 11660059839759,
-    "s": "BTCUSD_PERP",
-    "ps": "BTCUSD",
-    "b": "83732.4",
-    "B": "680",
-    "a": "83732.5",
-    "A": "2458",
-    "T": 1790373637547,
-    "E": 1790373637547,
-    "st": 2,
+BOOK_TICKER = {"e": "bookTicker", "u": 11660059839759, "s": "BTCUSD_PERP", "ps": "BTCUSD"} | {
+    **{"b": "83732.4", "B": "680", "a": "83732.5", "A": "2458"},
+    **{"T": 1790373637547, "E": 1790373637547, "st": 2},
 }
 
 
@@ -39,6 +32,13 @@ BOOK_TICKER = {
 def connect(url: str, **options: Any) -> Iterator[ClientConnection]:
     with connect_websocket(url, compression=None, proxy=None, open_timeout=WAIT, max_queue=None, **options) as client:
         yield client
+
+
+def refusal(url: str) -> Response:
+    """How a handshake is refused."""
+    with pytest.raises(InvalidStatus) as refused, connect(url):
+        pass
+    return refused.value.response
 
 
 @contextlib.contextmanager

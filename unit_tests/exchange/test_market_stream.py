@@ -8,13 +8,12 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from websockets.exceptions import InvalidStatus
 
 from local_exchange import LocalExchange, connection, made_up_coin_m, streams
 from local_exchange.market_stream import Samples
 from local_exchange.streams import Update, update_from
 
-from .clients import ALL, BOOK_TICKER, WAIT, connect, heard, listening, listening_raw, update
+from .clients import ALL, BOOK_TICKER, WAIT, heard, listening, listening_raw, refusal, update
 
 
 @pytest.mark.parametrize(
@@ -56,9 +55,7 @@ def test_a_payload_keeps_its_bytes_raw_and_wrapped(exchange: LocalExchange) -> N
 
 
 def test_an_unknown_path_is_not_found(exchange: LocalExchange) -> None:
-    with pytest.raises(InvalidStatus) as refused, connect(exchange.market_stream_url + "/nowhere"):
-        pass
-    assert refused.value.response.status_code == 404
+    assert refusal(exchange.market_stream_url + "/nowhere").status_code == 404
     assert [(path, status) for _, path, status in exchange.handshakes] == [("/nowhere", 404)]
 
 
