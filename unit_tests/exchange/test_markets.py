@@ -7,7 +7,7 @@ import pytest
 from local_exchange import LocalExchange
 from local_exchange.streams import Address, address_of, market_of, update_from
 
-from .clients import ALL, WAIT, ask, connect, heard, listening, refusal, subscribe, update
+from .clients import ALL, WAIT, connect, heard, listening, refusal, update
 
 COIN_M, USDS_M = update("BTCUSD_PERP", 1), update("BTCUSDT", 2)
 
@@ -31,30 +31,6 @@ def test_an_address_brings_its_market(exchange: LocalExchange, path: str, expect
         exchange.push_updates([COIN_M, USDS_M])
         assert heard(client) == expected
         assert client.ping().wait(WAIT), "silent or not, it is alive"
-
-
-@pytest.mark.parametrize(
-    ("base", "silent", "loud"), [("", "btcusdt", "btcusd_perp"), ("/usds/public", "btcusd_perp", "btcusdt")]
-)
-def test_the_other_market_is_acknowledged_and_stays_silent(
-    exchange: LocalExchange, base: str, silent: str, loud: str
-) -> None:
-    with listening(exchange, f"{base}/stream") as client:
-        streams = [f"{silent}@bookTicker", f"{loud}@bookTicker"]
-        assert ask(client, subscribe(*streams)) == {"result": None, "id": 1}
-        (server_side,) = exchange.connections
-        assert server_side.streams == set(streams)
-        exchange.push_updates([COIN_M, USDS_M])
-        assert [message["stream"] for message in heard(client)] == [streams[1]]
-
-
-def test_a_custom_exchange_may_bring_all_at_one_address() -> None:
-    with (
-        LocalExchange(rate=0, cross_market=True, own_stream_lag=0) as exchange,
-        listening(exchange, "/ws/btcusdt@bookTicker") as client,
-    ):
-        exchange.push_updates([USDS_M])
-        assert heard(client) == [USDS_M]
 
 
 def test_addresses_may_move() -> None:

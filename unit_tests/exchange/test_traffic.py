@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import date
 from itertools import pairwise
-from urllib.parse import quote
 
 import pytest
 
@@ -171,27 +170,3 @@ def test_names_in_any_number(made_up: Callable[[int], list[str]], market: int) -
     assert {market_of(name) for name in names} == {market}
     assert names[:30] == made_up(30)
     assert made_up(0) == []
-
-
-def test_every_change_of_both_markets_comes_on_its_own_stream() -> None:
-    coin_m, usds_m = made_up_coin_m(30), made_up_usds_m(20)
-
-    def path(base: str, symbols: list[str]) -> str:
-        return f"{base}/stream?streams=" + "/".join(quote(f"{symbol.lower()}@bookTicker") for symbol in symbols)
-
-    with (
-        LocalExchange(rate=0, coin_m_symbols=coin_m, usds_m_symbols=usds_m) as exchange,
-        listening(exchange, path("", coin_m)) as first,
-        listening(exchange, path("/usds/public", usds_m)) as second,
-    ):
-        exchange.set_rate(5000)
-        exchange.wait_for(lambda: len(exchange.pushed) > 3000, WAIT)
-        exchange.set_rate(0)
-        exchange.push("[]")
-        for client, symbols in ((first, coin_m), (second, usds_m)):
-            frames = [
-                json.loads(client.recv(WAIT)) for _ in range(sum(symbol in symbols for symbol, _ in exchange.pushed))
-            ]
-            got = [(frame["data"]["s"], frame["data"]["u"]) for frame in frames]
-            assert got == [pushed for pushed in exchange.pushed if pushed[0] in symbols]
-            assert client.recv(WAIT) == "[]"
