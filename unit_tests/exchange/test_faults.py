@@ -89,16 +89,6 @@ def test_shutdown_is_announced_and_the_next_fault_meets_another_connection(excha
         assert json.loads(announced)["data"].keys() == {"e", "E"}
 
 
-def test_raw_bytes(exchange: LocalExchange) -> None:
-    masked = b"\x81\x81\x00\x00\x00\x00x"
-    with listening(exchange) as client:
-        exchange.fault("raw", data=masked)
-        _, end = read_to_the_end(client)
-    assert isinstance(end, ConnectionClosedError)
-    assert end.sent is not None
-    assert end.sent.code == 1002
-
-
 @pytest.mark.slow
 def test_a_connection_that_lags(exchange: LocalExchange) -> None:
     with listening(exchange) as lagging, listening(exchange) as other:

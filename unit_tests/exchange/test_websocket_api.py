@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection
 
-from local_exchange import CloseConnection, Delayed, DropConnection, Fragmented, LocalExchange, NoAnswer
+from local_exchange import CloseConnection, Delayed, DropConnection, Fragmented, LocalExchange
 
 from .clients import WAIT, ask, connect, read_to_the_end
 
@@ -95,12 +95,6 @@ def test_scripted_answers_come_in_turn_and_then_the_truth(exchange: LocalExchang
     assert time.monotonic() - started >= 0.2
     assert ask(api, price)["result"]["symbol"] == "BTCUSDT"
     assert len(exchange.requests) == 8
-
-
-def test_no_answer(exchange: LocalExchange, api: ClientConnection) -> None:
-    exchange.script_answer(NoAnswer)
-    api.send('{"id":1,"method":"ticker.price"}')
-    assert ask(api, {"id": 2, "method": "ticker.price"})["id"] == 2
 
 
 def test_drop_and_close(exchange: LocalExchange, api: ClientConnection) -> None:
