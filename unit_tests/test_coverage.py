@@ -23,14 +23,6 @@ def test_an_interval_begins_with_the_first_update_and_stays() -> None:
     assert (coverage.intervals, coverage.contracts) == (2, {"A", "B"})
 
 
-def test_a_reset_of_a_contract_begins_its_interval_anew() -> None:
-    coverage = Coverage()
-    read(coverage, 1000, "A", "B")
-    coverage.reset(["A", "NEVERSEEN"])
-    assert read(coverage, 2000, "A", "B") == [2000, 1000]
-    assert (coverage.intervals, coverage.contracts) == (3, {"A", "B"})
-
-
 def test_a_reset_of_a_feed_is_one_of_its_contracts_and_of_no_other() -> None:
     coverage = Coverage()
     read(coverage, 1000, "A", "B")
@@ -52,7 +44,7 @@ def test_no_interval_begins_where_rows_were_written_already(at: int) -> None:
     coverage = Coverage()
     read(coverage, 100, "A", "B")
     read(coverage, 200, "A")
-    coverage.reset(["A"])
+    coverage.reset(["A", "NEVERSEEN"])
     assert read(coverage, at, "A", "B") == [None, 100]
     coverage.reset_feed(0)
     assert read(coverage, at, "A", "B") == [None, None], "the newest read of the feed counts"
@@ -391,13 +383,6 @@ def test_one_that_brings_the_newest_update_too_has_missed_nothing() -> None:
     assert not own(samples, 100, 7)
     assert not own(samples, 110, 8)
     assert overdue(samples, 9, at_end=True) == []
-
-
-def test_one_that_goes_on_with_another_may_have_missed_what_lies_between() -> None:
-    samples = taken_over()
-    assert own(samples, 101, 8)
-    assert not own(samples, 102, 9)
-    assert overdue(samples, 10, at_end=True) == [lost(0, 8, UNPROVEN)]
 
 
 def test_a_sample_that_shows_no_newer_update_proves_it_too_once_the_line_is_no_fresh_one() -> None:

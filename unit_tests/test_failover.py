@@ -149,15 +149,6 @@ def covered() -> Machine:
 # --- what a read vouches for ---
 
 
-def test_a_read_after_which_the_connection_is_over_is_not_complete() -> None:
-    machine = single()
-    machine.update(0, BEGAN + 1)
-    assert machine.batches[-1].is_complete
-    emitted, actions = machine.update(0, BEGAN + 2, ended=True)
-    assert actions == [emitted]
-    assert not machine.batches[-1].is_complete, "what was pushed between its end and this read is missing"
-
-
 def test_with_a_standby_that_has_the_rest_it_is() -> None:
     machine = covered()
     machine.update(0, BEGAN + 4, ended=True)
@@ -166,13 +157,6 @@ def test_with_a_standby_that_has_the_rest_it_is() -> None:
     machine.lost(1, BEGAN + 4)
     machine.update(0, BEGAN + 5, ended=True)
     assert not machine.batches[-1].is_complete
-
-
-@pytest.mark.parametrize(("late_by", "is_complete"), [(0.9, True), (1.0, True), (1.1, False)])
-def test_a_read_that_is_late_is_not_complete(late_by: float, is_complete: bool) -> None:
-    machine = single()
-    machine.update(0, BEGAN + 1, late=late_by)
-    assert machine.batches[-1].is_complete is is_complete
 
 
 # --- the first connection ---
@@ -225,14 +209,6 @@ def test_a_cause_ends_without_a_stop() -> None:
     machine.tick(BEGAN)
     machine.refused(BEGAN, Refusal(OSError("nobody knows MEXX.")))
     assert machine.trace == ["nothing missing -> outage (nobody knows MEXX)"]
-
-
-def test_the_next_attempt_comes_when_it_may() -> None:
-    machine = Machine()
-    machine.tick(BEGAN)
-    assert machine.refused(BEGAN + 0.1)[1:] == []
-    assert machine.tick(BEGAN + 0.49) == []
-    assert machine.tick(BEGAN + 0.5) == [Dial()]
 
 
 def test_what_is_refused_for_good_is_given_up() -> None:
@@ -364,28 +340,6 @@ def test_a_standby_takes_over_without_a_gap_with_what_it_kept() -> None:
     assert machine.it.losses == 1
 
 
-def test_a_standby_that_came_too_late_takes_over_with_a_gap() -> None:
-    machine = Machine(standby=True)
-    machine.tick(BEGAN)
-    machine.opened(0, BEGAN)
-    machine.update(0, BEGAN)
-    machine.tick(BEGAN + 1)
-    machine.opened(1, BEGAN + 1)
-    batch, _ = machine.update(1, BEGAN + 1.2)
-    actions = machine.lost(0, BEGAN + 1.2)
-    assert actions == [Close(0), Gap(0, BEGAN, BEGAN + 1.2, "reset"), batch]
-
-
-def test_a_standby_that_is_lost_is_told_and_opened_anew() -> None:
-    machine = covered()
-    assert machine.lost(1, BEGAN + 4) == [
-        Close(1),
-        warning("The standby connection is missing, another is being opened. Cause: reset."),
-        Dial(),
-    ]
-    assert machine.it.losses == 0
-
-
 def test_a_standby_that_ages_or_is_shut_down_is_left_for_another() -> None:
     machine = covered()
     assert machine.update(1, BEGAN + 4, retiring=True)[1] == [Close(1), Dial()]
@@ -407,20 +361,6 @@ def test_two_lines_in_silence_are_replaced_by_a_fresh_one() -> None:
         warning("A fresh connection replaces the one in use: no update came for 30 seconds."),
         Dial(),
     ]
-
-
-def test_a_line_in_use_that_brings_nothing_is_replaced_by_the_standby() -> None:
-    machine = covered()
-    machine.update(1, BEGAN + 4)
-    assert machine.tick(BEGAN + 5.4) == []
-    actions = machine.tick(BEGAN + 5.5)
-    assert actions[:3] == [
-        Close(0),
-        Takeover(0, 1, BEGAN + 1.25),
-        info("Another connection took over: the connection in use was silent for 2.5 seconds."),
-    ]
-    assert actions[-1] == Dial()
-    assert machine.it.losses == 1
 
 
 def test_a_standby_that_brings_nothing_is_replaced() -> None:
@@ -492,15 +432,6 @@ def test_each_silence_makes_it_more_patient_up_to_a_quarter_of_an_hour() -> None
     # Doubled each time: 60 after 30 for the fresh one to prove silent as well, and so on.
     waits = [later - earlier for earlier, later in zip([BEGAN + 30, *moments], moments, strict=False)]
     assert waits == [60, 120, 240, 480, 900, 900, 900, 900]
-
-
-def test_a_fresh_connection_that_does_not_answer_proves_no_silence() -> None:
-    machine = silent()
-    machine.opened(1, BEGAN + 31)
-    machine.heard(0, BEGAN + 45)
-    machine.heard(0, BEGAN + 60)
-    actions = machine.tick(BEGAN + 61)
-    assert Close(0) not in actions
 
 
 def test_data_ends_the_wish_for_a_fresh_connection_and_an_unwanted_one_is_left() -> None:
@@ -616,19 +547,6 @@ def test_a_doubt_is_of_the_line_in_use_and_told_once() -> None:
 # --- a destination that is too slow ---
 
 
-def test_a_pause_leaves_the_line_unread_until_it_ends() -> None:
-    machine = single()
-    assert machine.full(BEGAN + 1) == [Pause(0)]
-    assert machine.full(BEGAN + 1) == []
-    assert machine.it.paused
-    assert machine.tick(BEGAN + 100) == [], "its silence proves nothing"
-    assert machine.free(BEGAN + 100) == [Resume(0)]
-    assert machine.free(BEGAN + 100) == []
-    assert machine.state == "single"
-    assert machine.tick(BEGAN + 119.9) == []
-    assert machine.tick(BEGAN + 120) == [Ping(0)]
-
-
 def test_what_comes_after_a_pause_is_behind_until_it_has_caught_up() -> None:
     """Where frames do not say when they were pushed."""
     machine = Machine()
@@ -670,14 +588,6 @@ def test_a_standby_is_looked_after_in_a_pause_and_not_compared() -> None:
     assert machine.tick(BEGAN + 31.1) == []
 
 
-def test_what_was_compared_before_a_pause_counts_no_more() -> None:
-    machine = covered()
-    machine.update(1, BEGAN + 4)
-    machine.full(BEGAN + 4)
-    machine.free(BEGAN + 5)
-    assert machine.tick(BEGAN + 6) == [], "the standby was alone before it"
-
-
 # --- the end ---
 
 
@@ -688,15 +598,6 @@ def test_an_end_in_full_flow_leaves_every_line_and_tells_nothing() -> None:
     assert machine.opened(2, BEGAN + 4) == [Close(2)]
     assert machine.refused(BEGAN + 4) == []
     assert machine.ended(BEGAN + 40) == [], "once"
-
-
-def test_an_end_before_any_update_tells_nothing() -> None:
-    machine = Machine()
-    machine.tick(BEGAN)
-    machine.opened(0, BEGAN)
-    assert machine.ended(BEGAN + 100) == [Close(0)]
-    machine = Machine()
-    assert machine.ended(BEGAN + 100) == []
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(5.9, False), (6.0, True)])
@@ -711,15 +612,6 @@ def test_an_outage_at_the_end_is_told() -> None:
     machine = single()
     machine.lost(0, BEGAN + 1)
     assert machine.ended(BEGAN + 2) == [Gap(0, BEGAN, BEGAN + 2, "reset")]
-
-
-def test_an_end_in_a_pause_is_doubted() -> None:
-    machine = single()
-    machine.full(BEGAN + 1)
-    assert machine.ended(BEGAN + 2) == [
-        Gap(0, BEGAN, BEGAN + 2, "the window ended while reading paused"),
-        Close(0),
-    ]
 
 
 @pytest.mark.parametrize(("silent", "doubted"), [(5.9, False), (6.0, True)])
@@ -767,37 +659,7 @@ def test_a_standby_may_have_what_the_late_line_lacks_at_the_end(is_late: bool) -
         assert not any(isinstance(action, Gap) for action in actions)
 
 
-def test_a_standby_that_lacks_something_itself_does_not_help_at_the_end() -> None:
-    machine = Machine(standby=True)
-    machine.tick(BEGAN)
-    machine.opened(0, BEGAN)
-    machine.update(0, BEGAN)
-    machine.tick(BEGAN + 1)
-    machine.opened(1, BEGAN + 1)
-    machine.update(1, BEGAN + 2)
-    machine.update(0, BEGAN + 2.1, late=1.5)
-    actions = machine.ended(BEGAN + 2.1)
-    assert actions == [
-        Gap(0, BEGAN + 0.6, BEGAN + 2.1, "the connection was 1.5 seconds behind when the window ended"),
-        Close(0),
-        Close(1),
-    ]
-
-
 # --- event times that are wrong, or late ---
-
-
-@pytest.mark.parametrize("ahead", [0.75, 3.0, 60.0, 600.0])
-def test_an_event_time_that_is_ahead_costs_no_coverage_and_shortens_no_gap(ahead: float) -> None:
-    machine = single()
-    machine.update(0, BEGAN + 0.5)
-    machine.update(0, BEGAN + 1, late=-ahead)
-    for quarter in range(8, 17):
-        machine.update(0, BEGAN + quarter / 4)
-    assert all(batch.is_complete for batch in machine.batches)
-    machine.lost(0, BEGAN + 4.5)
-    machine.opened(1, BEGAN + 5)
-    assert Gap(0, BEGAN + 4, BEGAN + 5.5, "reset") in machine.update(1, BEGAN + 5.5)[1]
 
 
 def test_rows_cover_nothing_until_it_is_known_since_when_a_new_connection_brings_everything() -> None:
@@ -809,14 +671,6 @@ def test_rows_cover_nothing_until_it_is_known_since_when_a_new_connection_brings
     said = [action for half in range(8, 19) for action in machine.update(1, BEGAN + half / 2, late=-20)[1]]
     assert Gap(0, BEGAN + 1, BEGAN + 29, "reset") in said
     assert [batch.is_complete for batch in machine.batches[2:]] == [False] * 10 + [True]
-
-
-def test_clocks_that_drift_apart_cost_no_coverage() -> None:
-    """By 50 ppm, for seven hours: more than a second."""
-    machine = single()
-    for seconds in range(0, 25_200, 12):
-        machine.update(0, BEGAN + seconds, late=seconds * 50e-6)
-    assert all(batch.is_complete for batch in machine.batches)
 
 
 def late_by_contract() -> Machine:

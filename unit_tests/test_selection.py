@@ -110,16 +110,6 @@ def test_samples_of_contracts_that_were_not_asked_for_are_left_out() -> None:
     assert made.tally.other_market == 1
 
 
-def test_samples_count_until_the_own_stream_has_spoken() -> None:
-    made = selection()
-    assert taken(made, frame(1, stream=SAMPLE), frame(2), frame(9, stream=SAMPLE), frame(3)) == [
-        (1, None),
-        (2, 1000),
-        (3, 1000),
-    ]
-    assert (made.tally.known, made.tally.other_market) == (0, 0), "a sample that does not count is nothing of these"
-
-
 def test_at_the_sampled_pace_each_sample_counts_and_nothing_is_covered() -> None:
     made = selection(ContractFilter(every_change=False))
     assert taken(made, frame(1), frame(2, stream=SAMPLE), frame(1, stream=RAW)) == [(1, None), (2, None)]
@@ -182,20 +172,6 @@ def test_a_feed_that_knows_no_clock_shortens_no_gap_of_another() -> None:
     assert between(61, 67) in str(said)
 
 
-def test_what_an_own_stream_has_passed_over_ends_its_covered_interval_and_begins_one() -> None:
-    second = 1_000_000
-    made = selection()
-    taken(made, frame(1), at=1)
-    for update_id, at in ((1, 1), (2, 4), (3, 5)):
-        taken(made, frame(update_id, stream=SAMPLE), at=at * second)
-    assert overdue(made, 7) == [Alarm(BTC, 0, 0)]
-    assert taken(made, frame(4), frame(5), at=8 * second) == [(4, 8 * second), (5, 8 * second)]
-    (said,) = overdue(made, 8)
-    assert between(0, 8) in str(said)
-    assert made.tally.gaps == [pytest.approx(8.0)]
-    assert taken(made, frame(6), at=9 * second) == [(6, 8 * second)]
-
-
 def test_where_another_connection_goes_on_each_contract_has_to_join() -> None:
     second = 1_000_000
     made = selection()
@@ -244,16 +220,6 @@ def test_contracts_whose_connection_is_lost_are_not_told_one_by_one() -> None:
     made.reach(1, is_lost=False)
     assert dead(15, 21) == []
     assert dead(21, 23) == [BTC]
-
-
-def test_no_stretch_begins_within_the_one_before_a_gap() -> None:
-    """A spare was ahead by less than a second, and lacks what the lost line had still to bring."""
-    made = selection()
-    assert taken(made, frame(1), at=5000) == [(1, 5000)]
-    made.miss(Gap(0, 1.0, 2.0, "reset"))
-    assert taken(made, frame(3), at=4000) == [(3, None)]
-    assert taken(made, frame(4), at=6000) == [(4, 6000)]
-    assert taken(made, frame(5), at=7000) == [(5, 6000)]
 
 
 def test_a_read_that_is_behind_vouches_for_nothing_and_ends_what_was_vouched_for() -> None:
@@ -308,25 +274,14 @@ def test_the_first_record_is_held_to_the_schema() -> None:
     assert taken(selection(), frame(1), frame(2, b=1)) == [(1, 1000), (2, 1000)]
 
 
-def test_an_error_comes_after_the_records_before_it() -> None:
-    made = selection()
-    found: list[Any] = []
-
-    spoiled = batch(frame(1), frame(2))
-    spoiled.payloads.append(None)  # type: ignore[arg-type]
-    with pytest.raises(TypeError):
-        found.extend(made.take(spoiled, BOTH))
-    assert [[record["u"] for record in each] for each in found] == [[1, 2]]
-
-
-def test_an_error_before_any_record_comes_alone() -> None:
-    made = selection()
-    spoiled = batch()
+@pytest.mark.parametrize("before", [[], [1, 2]])
+def test_an_error_comes_after_the_records_before_it(before: list[int]) -> None:
+    spoiled = batch(*map(frame, before))
     spoiled.payloads.append(None)  # type: ignore[arg-type]
     found: list[Any] = []
     with pytest.raises(TypeError):
-        found.extend(made.take(spoiled, BOTH))
-    assert found == []
+        found.extend(selection().take(spoiled, BOTH))
+    assert [record["u"] for records in found for record in records] == before
 
 
 def test_a_gap_of_a_feed_ends_the_promises_of_its_contracts() -> None:
@@ -458,14 +413,6 @@ def test_no_interval_touches_one_of_the_sync_before_where_its_clock_was_ahead() 
         (22, 21 * second),
     ]
     assert following._cursor.state()["newest_received_at_us"] == 22 * second
-
-
-def test_the_newest_read_of_one_feed_costs_another_nothing() -> None:
-    made = selection()
-    taken(made, frame(1), at=1000, feed=0)
-    taken(made, frame(1, ETH), at=9000, feed=1)
-    made.miss(Gap(0, 10.0, 12.0, "reset"))
-    assert taken(made, frame(2), at=1001, feed=0) == [(2, 1001)]
 
 
 def holes(made: Selection, *payloads: bytes, **options: Any) -> list[str]:

@@ -25,47 +25,50 @@ ONE_HOST = Environment("custom", COIN, COIN, "wss://api")
 COIN_M, USDS_M = frozenset([Market.COIN_M]), frozenset([Market.USDS_M])
 
 
-@pytest.mark.parametrize("symbols", [(), ("BTCUSD_PERP",)])
-def test_the_sampled_pace_takes_the_all_market_stream_as_it_comes(symbols: tuple[str, ...]) -> None:
-    contract_filter = ContractFilter(symbols, include_usds_margined=True, every_change=False)
-    group = EndpointGroup(COIN, COIN_M | USDS_M, all_market=True)
-    assert endpoint_groups(contract_filter, BOTH, ["ETHUSD_PERP"], TODAY) == [group]
-    assert not contract_filter.discovers
-    assert not Contracts(group, TODAY).follows
+ALL = {"all_market": True, "discovers": True}
+GROUPS = {
+    "the sampled pace takes the all-market stream as it comes": (
+        ContractFilter((), include_usds_margined=True, every_change=False),
+        [EndpointGroup(COIN, COIN_M | USDS_M, all_market=True)],
+    ),
+    "the sampled pace of named contracts too": (
+        ContractFilter(("BTCUSD_PERP",), include_usds_margined=True, every_change=False),
+        [EndpointGroup(COIN, COIN_M | USDS_M, all_market=True)],
+    ),
+    "all of one market are found through its all-market stream": (
+        ContractFilter(),
+        [EndpointGroup(COIN, COIN_M, ("ETHUSD_PERP", "BTCUSD_261123"), **ALL)],
+    ),
+    "both markets at two hosts": (
+        ContractFilter(include_usds_margined=True),
+        [
+            EndpointGroup(COIN, COIN_M, ("ETHUSD_PERP", "BTCUSD_261123"), **ALL),
+            EndpointGroup(USDS, USDS_M, ("BTCUSDT",), **ALL),
+        ],
+    ),
+    "both markets at one host": (
+        ContractFilter(include_usds_margined=True),
+        [EndpointGroup(COIN, COIN_M | USDS_M, ("ETHUSD_PERP", "BTCUSDT", "BTCUSD_261123"), **ALL)],
+    ),
+    "named contracts need no all-market stream": (
+        ContractFilter(("BTCUSD_PERP", "BTCUSDT", "BNBUSD_PERP")),
+        [EndpointGroup(COIN, COIN_M, ("BTCUSD_PERP", "BNBUSD_PERP")), EndpointGroup(USDS, USDS_M, ("BTCUSDT",))],
+    ),
+    "named contracts at one host": (
+        ContractFilter(("BTCUSD_PERP", "BTCUSDT", "BNBUSD_PERP")),
+        [EndpointGroup(COIN, COIN_M | USDS_M, ("BTCUSD_PERP", "BTCUSDT", "BNBUSD_PERP"))],
+    ),
+}
 
 
-def test_all_of_one_market_are_found_through_the_all_market_stream() -> None:
-    contract_filter = ContractFilter()
-    assert contract_filter.discovers
+@pytest.mark.parametrize("name", GROUPS)
+def test_which_contracts_are_asked_for_at_which_host(name: str) -> None:
+    contract_filter, expected = GROUPS[name]
     known = ["ETHUSD_PERP", "BTCUSDT", "BTCUSD_261123", "BTCUSD_261122"]
-    assert endpoint_groups(contract_filter, BOTH, known, TODAY) == [
-        EndpointGroup(COIN, COIN_M, ("ETHUSD_PERP", "BTCUSD_261123"), all_market=True, discovers=True)
-    ]
-
-
-@pytest.mark.parametrize("environment", [BOTH, ONE_HOST])
-def test_both_markets_are_one_venue_or_two(environment: Environment) -> None:
-    found = endpoint_groups(ContractFilter(include_usds_margined=True), environment, ["BTCUSDT", "ETHUSD_PERP"], TODAY)
-    options = {"all_market": True, "discovers": True}
-    if environment is ONE_HOST:
-        assert found == [EndpointGroup(COIN, COIN_M | USDS_M, ("BTCUSDT", "ETHUSD_PERP"), **options)]
-    else:
-        assert found == [
-            EndpointGroup(COIN, COIN_M, ("ETHUSD_PERP",), **options),
-            EndpointGroup(USDS, USDS_M, ("BTCUSDT",), **options),
-        ]
-
-
-def test_named_contracts_need_no_all_market_stream() -> None:
-    contract_filter = ContractFilter(("BTCUSD_PERP", "BTCUSDT", "ETHUSD_PERP"))
-    assert not contract_filter.discovers
-    found = endpoint_groups(contract_filter, BOTH, ["BNBUSD_PERP"], TODAY)
-    assert found == [
-        EndpointGroup(COIN, COIN_M, ("BTCUSD_PERP", "ETHUSD_PERP")),
-        EndpointGroup(USDS, USDS_M, ("BTCUSDT",)),
-    ]
-    together = EndpointGroup(COIN, COIN_M | USDS_M, ("BTCUSD_PERP", "BTCUSDT", "ETHUSD_PERP"))
-    assert endpoint_groups(contract_filter, ONE_HOST, [], TODAY) == [together]
+    environment = ONE_HOST if name.endswith("one host") else BOTH
+    assert endpoint_groups(contract_filter, environment, known, TODAY) == expected
+    assert contract_filter.discovers == any(group.discovers for group in expected)
+    assert {Contracts(group, TODAY).follows for group in expected} == {contract_filter.every_change}
 
 
 def test_a_state_of_ever_more_contracts_is_not_followed_whole() -> None:
