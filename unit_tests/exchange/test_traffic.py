@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import date
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -59,10 +60,16 @@ def test_it_looks_like_the_merged_stream() -> None:
     assert len(by_symbol["BTCUSDT"][0]["b"].partition(".")[2]) == 2
 
 
+def pushed(count: int, **options: Any) -> list[tuple[str, int]]:
+    """What an exchange with these options pushes first, and perhaps some more."""
+    with LocalExchange(rate=5000, **options) as exchange:
+        exchange.wait_for(lambda: len(exchange.pushed) >= count, WAIT)
+    return exchange.pushed
+
+
 def test_without_usds_margined_contracts() -> None:
-    with LocalExchange(rate=2000, mix_usds_margined=False, coin_m_symbols=["A_PERP", "B_PERP"]) as exchange:
-        exchange.wait_for(lambda: len(exchange.pushed) > 100, WAIT)
-        assert {symbol for symbol, _ in exchange.pushed} == {"A_PERP", "B_PERP"}
+    updates = pushed(100, mix_usds_margined=False, coin_m_symbols=["A_PERP", "B_PERP"])
+    assert {symbol for symbol, _ in updates} == {"A_PERP", "B_PERP"}
 
 
 @pytest.mark.parametrize("rate", [6, 1234.5, 5000])
@@ -73,22 +80,14 @@ def test_what_is_due_follows_the_time_that_has_passed(rate: float) -> None:
 
 
 def test_the_seed_decides_all_but_the_time() -> None:
-    def pushed(seed: int) -> list[tuple[str, int]]:
-        with LocalExchange(rate=5000, seed=seed, first_update_id=1000) as exchange:
-            exchange.wait_for(lambda: len(exchange.pushed) >= 300, WAIT)
-        return exchange.pushed[:300]
-
-    assert pushed(1) == pushed(1) != pushed(2)
-    assert min(update_id for _, update_id in pushed(1)) == 1000
+    one, same, other = (pushed(300, seed=seed, first_update_id=1000)[:300] for seed in (1, 1, 2))
+    assert one == same != other
+    assert min(update_id for _, update_id in one) == 1000
 
 
 def test_a_later_exchange_continues_the_update_ids() -> None:
-    ids: list[list[int]] = []
-    for _ in range(2):
-        with LocalExchange(rate=5000) as exchange:
-            exchange.wait_for(lambda exchange=exchange: len(exchange.pushed) > 1000, WAIT)  # type: ignore[misc]
-        ids.append([update_id for _, update_id in exchange.pushed])
-    assert max(ids[0]) < min(ids[1])
+    first, later = ([update_id for _, update_id in pushed(1000)] for _ in range(2))
+    assert max(first) < min(later)
 
 
 RECORDING = ROOT / "local_exchange" / "recordings" / "coin_m_20210417.jsonl"

@@ -213,10 +213,8 @@ def test_samples_of_a_busy_contract_show_the_pace_and_those_of_a_quiet_one_do_no
     assert (found["sample_distances"], found["median_sample_distance"], found["fastest_own_distance"]) == (2, 5.0, 1.0)
     assert (found["own_updates"], found["changes_sampled"], found["silent_own"]) == (102, 2, [])
     quiet = counted(*[(at, payload(u=int(at))) for at in (4.0, 15.9, 26.0) for payload in (own, sample)], until=30.0)
-    assert (quiet["sample_distances"], quiet["median_sample_distance"]) == (
-        2,
-        11.0,
-    )  # where none is busy, all are taken
+    # Where none is busy, all are taken.
+    assert (quiet["sample_distances"], quiet["median_sample_distance"]) == (2, 11.0)
 
 
 @pytest.mark.parametrize("updates", [10, 11])
