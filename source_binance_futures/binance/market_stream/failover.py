@@ -302,10 +302,9 @@ class Failover:
 
     def window_ended(self, now: float) -> list[Action]:
         """The window is over: reports what may be missing at its end, and leaves every line."""
-        if not self._is_over:
-            self._is_over = True
-            self._check_end(now)
-            self._report_until(self._clock.now(now))
+        self._is_over = True
+        self._check_end(now)
+        self._report_until(self._clock.now(now))
         for line in self.lines:
             self._leave(line)
         return self._answer(now)

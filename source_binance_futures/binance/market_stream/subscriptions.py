@@ -105,7 +105,7 @@ class Contracts:
         self._followed: set[str] = set()
         if group.all_market:
             self.feeds.append(FeedPlan(group.bases, [ALL_MARKET_STREAM]))
-        for symbol in group.symbols:
+        for symbol in dict.fromkeys(group.symbols):
             self._follow(symbol)
 
     @property
@@ -127,8 +127,6 @@ class Contracts:
         return True
 
     def _follow(self, symbol: str) -> None:
-        if symbol in self._followed:
-            return
         self._followed.add(symbol)
         if not self.feeds or len(self.feeds[-1].streams) >= MOST_STREAMS:
             self.feeds.append(FeedPlan(self._group.bases))
