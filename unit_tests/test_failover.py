@@ -32,7 +32,7 @@ from source_binance_futures.binance.market_stream.messages import Read
 BEGAN = 1000.0
 WINDOW_ENDS = 100_000.0
 HOUR = 3600.0
-REFUSED = Refusal(ConnectionRefusedError("it was refused."))
+REFUSED = Refusal(ConnectionRefusedError("nobody knows MEXX."))
 
 
 class Emit(NamedTuple):
@@ -157,6 +157,14 @@ def test_with_a_standby_that_has_the_rest_it_is() -> None:
     machine.lost(1, BEGAN + 4)
     machine.update(0, BEGAN + 5, ended=True)
     assert not machine.batches[-1].is_complete
+    machine = covered()
+    machine.update(1, BEGAN + 4, ended=True)
+    machine.update(0, BEGAN + 4, ended=True)
+    assert not machine.batches[-1].is_complete, "it has ended too"
+    machine = covered()
+    machine.update(1, BEGAN + 4, ended=True)
+    machine.lost(0, BEGAN + 4)
+    assert [batch.is_complete for batch in machine.batches[-4:]] == [True, True, True, False]
 
 
 # --- the first connection ---
@@ -176,7 +184,7 @@ def test_the_first_tick_asks_for_a_connection_and_the_next_ones_wait_for_it() ->
     assert machine.it.watermark == BEGAN + 101
 
 
-def test_failures_are_told_ever_more_rarely_and_are_an_outage() -> None:
+def test_failures_are_told_ever_more_rarely_and_are_an_outage_until_a_connection_ends_their_row() -> None:
     machine = Machine()
     told = []
     now = BEGAN
@@ -184,31 +192,17 @@ def test_failures_are_told_ever_more_rarely_and_are_an_outage() -> None:
         now += 30
         assert Dial() in machine.tick(now)
         told += machine.refused(now)
-    expected = [warning(f"Connecting failed (attempt {number} in a row): it was refused.") for number in (1, 2, 4, 8)]
+    expected = [
+        warning(f"Connecting failed (attempt {number} in a row): nobody knows MEXX.") for number in (1, 2, 4, 8)
+    ]
     assert told == expected
-    assert machine.trace == ["nothing missing -> outage (it was refused)"]
+    assert machine.trace == ["nothing missing -> outage (nobody knows MEXX)"]
     machine.tick(now + 30)
     machine.opened(0, now + 30)
     batch, actions = machine.update(0, now + 31)
-    assert actions == [Gap(0, BEGAN, now + 31, "it was refused"), batch]
-
-
-def test_a_connection_ends_the_row_of_failures() -> None:
-    machine = Machine()
-    machine.tick(BEGAN)
-    machine.refused(BEGAN)
-    machine.tick(BEGAN + 10)
-    machine.opened(0, BEGAN + 10)
-    machine.lost(0, BEGAN + 10)
-    machine.tick(BEGAN + 20)
-    assert machine.refused(BEGAN + 20) == [warning("Connecting failed (attempt 1 in a row): it was refused.")]
-
-
-def test_a_cause_ends_without_a_stop() -> None:
-    machine = Machine()
-    machine.tick(BEGAN)
-    machine.refused(BEGAN, Refusal(OSError("nobody knows MEXX.")))
-    assert machine.trace == ["nothing missing -> outage (nobody knows MEXX)"]
+    assert actions == [Gap(0, BEGAN, now + 31, "nobody knows MEXX"), batch]
+    machine.lost(0, now + 32)
+    assert machine.refused(now + 32) == [warning("Connecting failed (attempt 1 in a row): nobody knows MEXX.")]
 
 
 def test_what_is_refused_for_good_is_given_up() -> None:
@@ -252,6 +246,7 @@ def test_what_a_loss_costs_is_told_with_the_first_update_after_it() -> None:
         info("The connection was lost: reset. Connecting again."),
         Dial(),
     ]
+    assert machine.lost(0, BEGAN + 12) == machine.update(0, BEGAN + 12)[1] == [], "it is gone"
     assert machine.it.losses == 1
     assert machine.opened(1, BEGAN + 13) == []
     assert machine.heard(1, BEGAN + 13) == []
@@ -266,14 +261,6 @@ def test_what_a_loss_costs_is_told_with_the_first_update_after_it() -> None:
     ]
     assert machine.connected == [BEGAN, None, BEGAN + 12, None]
     assert machine.update(1, BEGAN + 15)[1][1:] == []
-
-
-def test_what_is_said_of_a_line_that_is_gone_is_nothing() -> None:
-    machine = single()
-    machine.lost(0, BEGAN + 1)
-    assert machine.lost(0, BEGAN + 1) == []
-    assert machine.update(0, BEGAN + 1)[1] == []
-    assert machine.it.losses == 1
 
 
 def test_only_an_update_makes_the_next_attempt_immediate() -> None:
@@ -434,27 +421,19 @@ def test_each_silence_makes_it_more_patient_up_to_a_quarter_of_an_hour() -> None
     assert waits == [60, 120, 240, 480, 900, 900, 900, 900]
 
 
-def test_data_ends_the_wish_for_a_fresh_connection_and_an_unwanted_one_is_left() -> None:
-    machine = silent()
-    batch, actions = machine.update(0, BEGAN + 31)
-    assert actions == [batch]
-    assert machine.it.replacing is None
-    assert machine.opened(1, BEGAN + 32) == [Close(1)]
-    assert machine.tick(BEGAN + 33) == []
-
-
-def test_a_fresh_one_that_is_open_by_then_is_left_too() -> None:
-    machine = silent()
-    machine.opened(1, BEGAN + 31)
-    batch, actions = machine.update(0, BEGAN + 32)
-    assert actions == [batch, Close(1)]
-    assert machine.tick(BEGAN + 33) == []
-
-
-def test_an_acknowledgement_does_not() -> None:
+@pytest.mark.parametrize("is_open", [False, True])
+def test_data_ends_the_wish_for_a_fresh_connection_and_an_unwanted_one_is_left(is_open: bool) -> None:
     machine = silent()
     machine.update(0, BEGAN + 31, has_data=False, has_update=False)
-    assert machine.it.replacing == "no update came for 30 seconds"
+    assert machine.it.replacing == "no update came for 30 seconds", "an acknowledgement does not"
+    left: list[Action | Emit] = [] if not is_open else [Close(1)]
+    said = machine.opened(1, BEGAN + 31) if is_open else []
+    batch, actions = machine.update(0, BEGAN + 32)
+    assert [*said, *actions] == [batch, *left]
+    assert not machine.it.replacing
+    if not is_open:
+        assert machine.opened(1, BEGAN + 32) == [Close(1)]
+    assert machine.tick(BEGAN + 33) == []
 
 
 def test_a_fresh_connection_that_brings_data_shows_that_the_old_one_was_dead() -> None:
@@ -513,7 +492,7 @@ def test_a_fresh_connection_that_is_missing_is_called_by_its_name() -> None:
     machine = single()
     machine.doubted(0, BEGAN + 5)
     assert machine.refused(BEGAN + 6) == [
-        warning("The fresh connection is missing (attempt 1 in a row): it was refused."),
+        warning("The fresh connection is missing (attempt 1 in a row): nobody knows MEXX."),
         Dial(),
     ]
     assert machine.opened(1, BEGAN + 8) == []
@@ -559,19 +538,13 @@ def test_what_comes_after_a_pause_is_behind_until_it_has_caught_up() -> None:
     assert machine.it.watermark == BEGAN + 1
 
 
-def test_without_a_connection_there_is_nothing_to_pause() -> None:
-    machine = Machine()
-    machine.tick(BEGAN)
-    assert machine.full(BEGAN) == []
-    assert machine.free(BEGAN) == []
-    assert machine.it.paused is False
-
-
 def test_a_line_that_is_lost_in_a_pause_ends_it() -> None:
     machine = single()
     machine.full(BEGAN + 1)
     assert machine.lost(0, BEGAN + 2)[0] == Close(0)
     assert (machine.state, machine.missing) == ("connecting", "outage")
+    assert machine.full(BEGAN + 2) == machine.free(BEGAN + 2) == [], "there is nothing to pause"
+    assert not machine.it.paused
     machine.opened(1, BEGAN + 3)
     assert machine.full(BEGAN + 3) == [Pause(1)]
 
@@ -601,17 +574,14 @@ def test_an_end_in_full_flow_leaves_every_line_and_tells_nothing() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(5.9, False), (6.0, True)])
-def test_silence_before_the_end_is_told(seconds: float, told: bool) -> None:
+def test_silence_or_an_outage_before_the_end_is_told(seconds: float, told: bool) -> None:
     machine = single()
     end = BEGAN + seconds
     silence: list[Action | Emit] = [Silence(0, BEGAN, end, "the window ended in silence")] if told else []
     assert machine.ended(end) == [*silence, Close(0)]
-
-
-def test_an_outage_at_the_end_is_told() -> None:
     machine = single()
     machine.lost(0, BEGAN + 1)
-    assert machine.ended(BEGAN + 2) == [Gap(0, BEGAN, BEGAN + 2, "reset")]
+    assert machine.ended(end) == [Gap(0, BEGAN, end, "reset")]
 
 
 @pytest.mark.parametrize(("silent", "doubted"), [(5.9, False), (6.0, True)])
@@ -715,23 +685,6 @@ def test_what_the_line_before_has_brought_is_not_missing_where_the_next_one_is_l
     ]
 
 
-# --- ends that come over two lines ---
-
-
-def test_what_a_standby_read_last_before_its_end_is_not_complete() -> None:
-    machine = covered()
-    machine.update(1, BEGAN + 4, ended=True)
-    machine.lost(0, BEGAN + 4)
-    assert [batch.is_complete for batch in machine.batches[-4:]] == [True, True, True, False]
-
-
-def test_a_standby_that_has_ended_has_not_what_the_primary_lacks() -> None:
-    machine = covered()
-    machine.update(1, BEGAN + 4, ended=True)
-    machine.update(0, BEGAN + 4, ended=True)
-    assert not machine.batches[-1].is_complete
-
-
 # --- silence at a busy time ---
 
 
@@ -759,11 +712,3 @@ def test_silence_at_a_busy_time_before_the_end_is_a_gap() -> None:
 def test_at_a_quiet_time_it_stays_a_silence(every: float, silent: float, kind: type[Gap]) -> None:
     machine, last = busy(60, every)
     assert type(machine.ended(last + silent)[0]) is kind
-
-
-def test_a_connection_that_goes_on_after_a_silence_has_lost_nothing() -> None:
-    machine, last = busy(60)
-    machine.heard(0, last + 10)
-    emitted, actions = machine.update(0, last + 12)
-    assert actions == [emitted]
-    assert machine.ended(last + 13) == [Close(0)]

@@ -155,13 +155,6 @@ def asked(subscriptions: Subscriptions, now: float) -> tuple[int, list[str]] | N
     return content["id"], content["params"]
 
 
-def test_what_the_address_names_needs_no_message() -> None:
-    subscriptions, _ = made(3, named=3)
-    assert subscriptions.message(NOW) is None
-    assert not subscriptions.expects_answer
-    assert subscriptions.failed == []
-
-
 def test_the_first_message_waits_for_nothing() -> None:
     assert made(2)[0].message(0.0)
 
@@ -233,16 +226,6 @@ def test_a_refusal_of_nothing_that_was_asked_fails_nothing() -> None:
     subscriptions.message(NOW)
     assert subscriptions.answered(ControlAnswer(9, "Invalid request"), NOW) is not None
     assert subscriptions.failed == []
-
-
-def test_failed_streams_are_unconfirmed_each_once_whatever_came_later() -> None:
-    subscriptions, streams = made(201)
-    subscriptions.message(NOW)
-    subscriptions.message(NOW + 1)
-    subscriptions.answered(ControlAnswer(1, "refused"), NOW + 2)
-    assert sorted(subscriptions.unconfirmed(NOW + 2, 30)) == sorted(streams[1:])
-    subscriptions.answered(ControlAnswer(2, None), NOW + 2)
-    assert subscriptions.unconfirmed(NOW + 100, 30) == streams[1:101]
 
 
 @pytest.mark.parametrize(

@@ -257,9 +257,11 @@ def test_rows_stay_in_order_whatever_is_done_to_the_machines_clock() -> None:
 
 
 def test_a_first_sync_follows_every_contract_and_samples_run_ahead_of_nothing() -> None:
-    story = tell(state={}, windows=[40])
-    assert set(story.intervals) == set(COIN_M[:3])
+    story = tell(state={}, coin_m=COIN_M)
+    assert set(story.intervals) == set(COIN_M)
     assert not story.lost()
+    (only,) = [stream.server.protocol for stream in story.exchange.streams]
+    assert len(only.control_messages) <= len(COIN_M)
     samples = [row for row in story.rows if row["covered_since_us"] is None]
     first_own = {row["symbol"]: row["u"] for row in reversed(story.rows) if row["covered_since_us"] is not None}
     assert all(row["u"] < first_own[row["symbol"]] for row in samples)
@@ -351,13 +353,6 @@ def test_a_subscription_that_fails_replaces_the_connection(kind: Kind) -> None:
     assert not story.lost()
 
 
-def test_control_messages_are_few() -> None:
-    story = tell(state={}, coin_m=COIN_M, windows=[60])
-    assert set(story.intervals) == set(COIN_M)
-    (only,) = [stream.server.protocol for stream in story.exchange.streams]
-    assert len(only.control_messages) <= len(COIN_M)
-
-
 # --- two markets ---
 
 BOTH: dict[str, Any] = {"usds_m": USDS_M[:2]}
@@ -396,16 +391,13 @@ def test_where_the_known_address_brings_data_no_other_is_tried() -> None:
     assert not story.logged("brings data, and is used")
 
 
-def test_named_contracts_of_both_markets() -> None:
-    story = tell(options={"book_ticker_symbols": [ADA, USDS_M[0]]}, **BOTH)
-    assert set(story.intervals) == {ADA, USDS_M[0]}
-    assert {row["symbol"] for row in story.rows} == {ADA, USDS_M[0]}
-
-
-def test_by_default_nothing_of_the_other_market_comes() -> None:
-    story = tell(**BOTH)
-    assert {row["symbol_type"] for row in story.rows} == {2}
-    assert len(story.attempts) == 1
+@pytest.mark.parametrize(("named", "expected"), [((ADA, USDS_M[0]), (ADA, USDS_M[0])), ((), COIN_M[:3])])
+def test_what_is_named_comes_and_else_nothing_of_the_other_market(
+    named: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    story = tell(options={"book_ticker_symbols": list(named)}, **BOTH)
+    assert set(story.intervals) == {row["symbol"] for row in story.rows} == set(expected)
+    assert len(story.attempts) == (2 if named else 1)
 
 
 def test_the_loss_of_one_market_moves_no_coverage_of_the_other() -> None:
