@@ -112,8 +112,8 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("self.primary.pause(now)", "pass"),
             ("if self.paused and line is self.primary:\n                continue", "pass"),
             ("batch if self.missing is Missing.NOTHING else batch._replace(is_complete=False)", "batch"),
-            ("other_has_rest=has_rest", "other_has_rest=True"),
-        ]
+        ],
+        "failover::with_a_standby_that_has_the_rest_it_is": [("other_has_rest=has_rest", "other_has_rest=True")],
     },
     "binance/market_stream/line.py": {
         SIMULATION: [
