@@ -96,9 +96,8 @@ def moment(seconds: float) -> int:
     return BEGAN + round(seconds * SECOND)
 
 
-def overdue(samples: Samples, at: float, *, ahead: float = 0.0, at_end: bool = False) -> list[Alarm | Lost]:
-    """What is overdue at this moment, where the exchange's clock is so many seconds ahead of ours."""
-    return samples.overdue(moment(at), moment(at + ahead), at_end=at_end)
+def overdue(samples: Samples, at: float, *, at_end: bool = False) -> list[Alarm | Lost]:
+    return samples.overdue(moment(at), moment(at), at_end=at_end)
 
 
 def lost(since: float, until: float, cause: str = LACKS) -> Lost:
@@ -140,17 +139,6 @@ def test_a_sample_of_what_the_own_stream_brought_confirms_it() -> None:
     sample(samples, 107, 8)
     assert counts(samples) == (2, 1), "107 was passed over"
     assert overdue(samples, 100) == []
-
-
-def test_what_is_older_than_all_that_is_remembered_is_not_judged() -> None:
-    samples = Samples()
-    sample(samples, 1, 0)
-    sample(samples, 2, 3)
-    own(samples, 100, 4)
-    sample(samples, 50, 5)
-    assert counts(samples) == (0, 0)
-    sample(samples, 100, 6)
-    assert counts(samples) == (1, 1), "the oldest that is remembered"
 
 
 def test_a_thousand_ids_are_remembered() -> None:
@@ -282,15 +270,6 @@ def test_what_a_fresh_line_shows_at_first_may_be_old() -> None:
     sample(samples, 204, 24, line=1)
     assert overdue(samples, 26) == [Alarm(BTC, 0, 1)]
     assert counts(samples) == (1, 0)
-
-
-def test_a_sample_that_goes_back_says_nothing() -> None:
-    samples = settled()
-    own(samples, 105, 4)
-    sample(samples, 99, 5)
-    assert counts(samples) == (0, 0)
-    sample(samples, 105, 6)
-    assert counts(samples) == (1, 1)
 
 
 def test_of_several_only_the_overdue_are_dead() -> None:
@@ -446,30 +425,6 @@ def test_what_no_sample_shows_is_not_missing() -> None:
     samples = alarmed()
     assert own(samples, 110, 3600)
     assert overdue(samples, 3601) == [lost(0, 16)]
-
-
-def test_what_is_missing_is_reported_by_the_exchanges_clock_from_the_push_of_the_newest_on() -> None:
-    """A busy machine receives an update long after its push, and those that follow may have been pushed before that."""
-    samples = settled()
-    own(samples, 104, 64, earliest=63.2)
-    sample(samples, 105, 5)
-    assert overdue(samples, 7, ahead=60) == [Alarm(BTC, 0, 0)]
-    own(samples, 110, 68, earliest=67.5)
-    assert overdue(samples, 8.5, ahead=60) == [lost(63.2, 68)]
-    sample(samples, 111, 10)
-    sample(samples, 112, 11)
-    assert overdue(samples, 12, ahead=60) == []
-    assert overdue(samples, 15, ahead=61, at_end=True) == [lost(67.5, 72)]
-
-
-def test_a_gap_has_a_length_whatever_the_clocks_say() -> None:
-    samples = settled()
-    sample(samples, 105, 5)
-    assert overdue(samples, 7, ahead=-60) == [Alarm(BTC, 0, 0)]
-    sample(samples, 106, 35)
-    assert overdue(samples, 37, ahead=-60) == [Alarm(BTC, 0, 0), lost(0, 0.002)]
-    assert own(samples, 107, 0.5)
-    assert overdue(samples, 38) == [lost(0.002, 0.5)]
 
 
 def test_what_a_connection_that_took_over_has_still_to_show_waits_for_no_sample_of_before() -> None:

@@ -297,21 +297,6 @@ def test_the_state_keeps_silent_symbols_and_the_newest_time(pushed: list[Update]
     assert state["newest_transaction_time"] == max(taken, default=NOW - MINUTE)
 
 
-def test_a_time_that_goes_back_across_symbols_does_not_lower_the_newest() -> None:
-    cursor = Cursor("production")
-    for symbol, transaction_time in (("A", NOW), ("B", NOW - 192), ("C", None), ("D", str(NOW + 5))):
-        assert cursor.advance(symbol, 1, transaction_time)
-    assert cursor.state()["newest_transaction_time"] == NOW
-
-
-def test_the_state_of_another_environment_is_not_applied() -> None:
-    state = {"environment": "testnet", "u": {"BTCUSD_PERP": 2**60}, "newest_transaction_time": NOW}
-    assert is_of_other_environment(state, "production")
-    cursor = Cursor.from_state(state, "production", TODAY)
-    assert cursor.advance("BTCUSD_PERP", 7, NOW - 10 * MINUTE)
-    assert (cursor.state()["environment"], cursor.state()["u"]) == ("production", {"BTCUSD_PERP": 7})
-
-
 FRESH: dict[str, Any] = {"environment": "production", "u": {}} | dict.fromkeys(
     ["newest_transaction_time", "newest_received_at_us"]
 )
