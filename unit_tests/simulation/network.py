@@ -124,21 +124,17 @@ class VirtualStream(ByteStream):
         return bool(self._buffer) or self._end is not None
 
     def take(self) -> tuple[bytes, bool]:
-        if self._buffer:
-            data = bytes(self._buffer[:READ_BYTES])
-            del self._buffer[:READ_BYTES]
-            self.server.taken()
-            return data, len(data) < READ_BYTES
-        if self._end is not None:
-            raise self._end
-        raise BlockingIOError
+        data = self._first(READ_BYTES)
+        self.server.taken()
+        return data, len(data) < READ_BYTES
 
     def receive(self, size: int, deadline: Deadline) -> bytes:  # noqa: ARG002  # nothing here waits
-        """Take at most so many bytes. Raises `BlockingIOError` where there are none yet."""
-        if not self._buffer and self._end is None:
-            raise BlockingIOError
-        if not self._buffer and self._end is not None:
-            raise self._end
+        return self._first(size)
+
+    def _first(self, size: int) -> bytes:
+        """Take at most so many bytes. Raises `BlockingIOError` where there are none yet, or the end."""
+        if not self._buffer:
+            raise self._end or BlockingIOError()
         data = bytes(self._buffer[:size])
         del self._buffer[:size]
         return data

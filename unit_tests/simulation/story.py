@@ -10,7 +10,7 @@ from local_exchange.connection import ExchangeConnection
 
 from ..virtual_time import BEGAN
 from .chain import Chain
-from .exchange import Pushed, SimulatedExchange
+from .exchange import SimulatedExchange
 from .judge import Gap, gaps_of, judge
 from .schedule import COIN_M, Fault, Schedule
 from .sync import Sync
@@ -125,6 +125,3 @@ def known(*symbols: str) -> dict[str, Any]:
 def connection(chain: Chain, number: int = 0) -> ExchangeConnection:
     """The open connection with this position, oldest first."""
     return chain.exchange.market.open_connections[number]
-
-
-__all__ = ["Fault", "Pushed", "Story", "connection", "known", "tell"]

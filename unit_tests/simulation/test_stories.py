@@ -19,8 +19,8 @@ from source_binance_futures.streams import cursor
 
 from ..virtual_time import BEGAN
 from .exchange import LONGEST_LATENCY
-from .schedule import COIN_M, USDS_M, Kind
-from .story import Fault, connection, known, tell
+from .schedule import COIN_M, USDS_M, Fault, Kind
+from .story import connection, known, tell
 
 STANDBY = {"standby_connection": True}
 BTC, ETH, ADA = COIN_M[:3]
