@@ -116,6 +116,28 @@ def test_windows_lose_nothing(tmp_path: Path) -> None:
     assert not [line for line in (tmp_path / "log").read_text().splitlines() if "failed" in line]
 
 
+def test_windows_that_find_their_contracts_lose_nothing_where_they_join(tmp_path: Path) -> None:
+    """Nothing is named and there is no state yet: the next one waits for one, and has no hole to speak of."""
+    with LocalExchange(rate=200.0, mix_usds_margined=False, sample_every=0.5) as exchange:
+        config = {"environment": exchange.environment(), "listen_seconds": 600}
+        with chained(tmp_path, config, "--early", "600", "--windows", "2") as chain:
+            wait_for(lambda: len(windows(tmp_path)) == 2, tmp_path)
+            first, second = windows(tmp_path)
+            assert OWN_STATE in first.read_bytes()
+            wait_for(lambda: OWN_ROW in second.read_bytes() and len(exchange.connections) == 1, tmp_path)
+            seen = second.stat().st_size
+            wait_for(lambda: second.stat().st_size > seen, tmp_path)
+            chain.send_signal(signal.SIGTERM)
+            assert chain.wait(DEADLINE) == 0, (tmp_path / "log").read_text()[-3000:]
+        pushed = list(exchange.pushed)
+    older, newer = map(updates, (first, second))
+    received = {*older, *newer}
+    joined = pushed.index(newer[0])
+    until = max(number for number, update in enumerate(pushed) if update in received)
+    assert set(pushed[joined : until + 1]) <= received
+    assert "a hole of" not in (tmp_path / "log").read_text()
+
+
 def test_a_window_that_is_killed_costs_no_state_and_the_next_one_begins(tmp_path: Path) -> None:
     with LocalExchange(rate=200.0, sample_every=None) as exchange:
         config = {"environment": exchange.environment(), "listen_seconds": 600}

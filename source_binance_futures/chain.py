@@ -25,10 +25,12 @@ from .config import Config, ConfigurationError
 from .files import read_config, read_state
 
 EARLY = 30.0  # seconds before the end of a window at which the next one starts: time to connect, on a bad day too
-OVERLAP = 2.0  # seconds that both listen once the next one is connected, so that all its contracts are followed
+OVERLAP = 8.0  # seconds that both listen once the next one is connected: a contract that is new has a sample in them
 LONGEST_PAUSE = 60.0  # seconds between two attempts to open a window
 LONGEST_END = 70.0  # seconds for a window to end after a stop; its own watchdog takes 60
 AT_ONCE = 4 * 2**20  # bytes of a file read at once
+BOOK_TICKERS = "book_tickers"
+HOLE = "The state ends with an update of "  # the line about a hole, which there is none of while both listen
 INTERRUPTED = str(Interrupted())  # in the log of a window that is asked to stop before its prices have come
 OF_INTEREST = re.compile(rb'^\{"type":"(?:STATE|LOG)".*$', re.MULTILINE)
 
@@ -36,8 +38,9 @@ OF_INTEREST = re.compile(rb'^\{"type":"(?:STATE|LOG)".*$', re.MULTILINE)
 class Window:
     """One `read`. Moments are seconds of the steady clock, `states` are the last that it has written, by stream."""
 
-    def __init__(self, options: argparse.Namespace, command: Sequence[str], clock: Clock) -> None:
+    def __init__(self, options: argparse.Namespace, command: Sequence[str], clock: Clock, *, overlaps: bool) -> None:
         self.began = clock.monotonic()
+        self._overlaps = overlaps  # with the window before
         name = datetime.fromtimestamp(clock.epoch(), timezone.utc).strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3]
         self.file: Path = options.into / f"window-{name}.jsonl"
         files = ["--config", options.config, "--catalog", options.catalog]
@@ -66,7 +69,8 @@ class Window:
                     level, text = message["log"]["level"], message["log"]["message"]
                     if self.asked_to_end and INTERRUPTED in text:
                         level = "INFO"  # an error only where nobody has asked for it
-                    _say(f"{self.file.name}: {level} {text}")
+                    if not (self._overlaps and text.startswith(HOLE)):
+                        _say(f"{self.file.name}: {level} {text}")
                     if self.connected_at is None and "Connected to " in text:
                         self.connected_at = now
             if not line_end:
@@ -133,10 +137,14 @@ class Chain:
                 running[0].end()
         elif self._options.windows is not None and self._opened >= self._options.windows:
             return None if running else 0
-        elif now >= self._next_at and (not running or now >= running[0].began + self._lasts):
-            self._windows.append(Window(self._options, self._command, self._clock))
+        elif now >= self._next_at and (not running or self._is_time_for_another(running[0], now)):
+            self._windows.append(Window(self._options, self._command, self._clock, overlaps=bool(running)))
             self._opened += 1
         return None
+
+    def _is_time_for_another(self, running: Window, now: float) -> bool:
+        """Only a state names the contracts: without one the next window would have to find them, one by one."""
+        return now >= running.began + self._lasts and BOOK_TICKERS in self._states
 
     def _read(self, now: float) -> None:
         # A later window's state continues an earlier one's; a window without one replaces nothing.
@@ -195,7 +203,11 @@ def main(
     parser.add_argument("--state", type=Path, required=True, help="read if it is there, replaced by each STATE")
     parser.add_argument("--into", type=Path, default=Path(), help="the folder for window-<UTC>.jsonl")
     parser.add_argument("--windows", type=int, help="end after so many; default: go on until a stop signal")
-    parser.add_argument("--early", type=float, help="seconds before its end when the next one starts; default: 30")
+    parser.add_argument(
+        "--early",
+        type=float,
+        help="seconds before its end when the next one starts; default: 30, or half of a short window",
+    )
     parser.add_argument("--overlap", type=float, default=OVERLAP, help="seconds that both listen")
     options = parser.parse_args(args)
     clock = Clock()

@@ -109,6 +109,8 @@ def run(args: Sequence[str] | None = None) -> None:
         if listening is not None:
             listening.stop()
     sys.stdout.flush()  # a failure here is reported in a sentence; one at the end of Python is a stack trace
+    for number in STOP_SIGNALS:  # all is written: a stop that comes while Python ends must not look like a failure
+        signal.signal(number, signal.SIG_IGN)
     if code or output.failed:
         sys.exit(code or 1)
 
