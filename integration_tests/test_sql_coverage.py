@@ -12,7 +12,7 @@ import pytest
 
 from .warehouse.databases import Row
 from .warehouse.examples import Tables, asof_sql, at, book_ticker, plain, sql_of
-from .warehouse.odd_rows import DUPLICATE, ONCE, QUIET, SOUND
+from .warehouse.odd_rows import OTHER, SYMBOL
 
 S = 1_000_000
 COLUMNS = "u, received_at_us, covered_since_us"
@@ -58,34 +58,34 @@ def test_stretches_are_merged(
 ) -> None:
     """Also with rows in between, loaded in any order, and another contract whose intervals would fill the holes."""
     rows = [
-        captured(SOUND, u, moment, since)
+        captured(SYMBOL, u, moment, since)
         for u, (since, until) in enumerate(captures)
         for moment in (until, (since + until) / 2)
     ]
     random.Random(1).shuffle(rows)
-    tables.insert(*rows, captured(QUIET, 99, 100, 0))
+    tables.insert(*rows, captured(OTHER, 99, 100, 0))
     tables.create_views()
 
-    assert [row[1:3] for row in intervals(tables) if row[0] == SOUND] == merged
-    assert [row[3] for row in intervals(tables) if row[0] == QUIET] == [1]
-    assert sum(row[3] for row in intervals(tables) if row[0] == SOUND) == len(rows)
+    assert [row[1:3] for row in intervals(tables) if row[0] == SYMBOL] == merged
+    assert [row[3] for row in intervals(tables) if row[0] == OTHER] == [1]
+    assert sum(row[3] for row in intervals(tables) if row[0] == SYMBOL) == len(rows)
 
 
 def test_holes_longest_first(tables: Tables) -> None:
     captures_of: dict[str, list[tuple[float, float]]] = {
-        SOUND: [(0, 10), (11.5, 20), (80, 90)],
-        QUIET: [(0, 50), (52, 60)],
-        ONCE: [(0, 1)],
-        DUPLICATE: [(0, 10), (10, 20)],
+        SYMBOL: [(0, 10), (11.5, 20), (80, 90)],
+        OTHER: [(0, 50), (52, 60)],
+        "XRPUSD_PERP": [(0, 1)],
+        "LTCUSD_PERP": [(0, 10), (10, 20)],
     }
     for symbol, captures in captures_of.items():
         tables.insert(*[captured(symbol, u, until, since) for u, (since, until) in enumerate(captures)])
     tables.create_views()
 
     assert tables.run("holes") == [
-        (SOUND, "60", at(20), at(80)),
-        (QUIET, "2", at(50), at(52)),
-        (SOUND, "1.5", at(10), at(11.5)),
+        (SYMBOL, "60", at(20), at(80)),
+        (OTHER, "2", at(50), at(52)),
+        (SYMBOL, "1.5", at(10), at(11.5)),
     ]
 
 
@@ -98,7 +98,7 @@ def test_overlap_takes_each_update_once_and_leaves_no_hole(tables: Tables) -> No
         tables.create(table)
         windows = [(start + 60 * n + 3, start + 60 * n + 60) for n in range(4)]
         rows = [
-            captured(SOUND, second, second, since) for since, until in windows for second in range(since + 1, until)
+            captured(SYMBOL, second, second, since) for since, until in windows for second in range(since + 1, until)
         ]
         tables.insert(*rows, table=table)
 
@@ -124,25 +124,25 @@ def test_overlap_keeps_the_row_that_covers_more(tables: Tables) -> None:
     for table in ("even_book_tickers", "odd_book_tickers"):
         tables.create(table)
     tables.insert(
-        captured(SOUND, 1, 10, 5),
-        captured(SOUND, 2, 11, 5),
-        captured(SOUND, 3, 12, None),
-        captured(SOUND, 4, 13, 5),
-        captured(SOUND, 4, 13, 5),  # twice in one table
+        captured(SYMBOL, 1, 10, 5),
+        captured(SYMBOL, 2, 11, 5),
+        captured(SYMBOL, 3, 12, None),
+        captured(SYMBOL, 4, 13, 5),
+        captured(SYMBOL, 4, 13, 5),  # twice in one table
         table="even_book_tickers",
     )
     tables.insert(
-        captured(SOUND, 1, 10.1, 4),
-        captured(SOUND, 2, 11.1, 9),
-        captured(SOUND, 3, 12.1, 9),
-        captured(SOUND, 5, 13.1, None),  # a sample only
-        captured(QUIET, 1, 10, 9),
+        captured(SYMBOL, 1, 10.1, 4),
+        captured(SYMBOL, 2, 11.1, 9),
+        captured(SYMBOL, 3, 12.1, 9),
+        captured(SYMBOL, 5, 13.1, None),  # a sample only
+        captured(OTHER, 1, 10, 9),
         table="odd_book_tickers",
     )
 
     tables.query(sql_of("overlap"))
 
-    rows = tables.query(f"SELECT {COLUMNS} FROM all_book_tickers WHERE symbol = '{SOUND}' ORDER BY u")
+    rows = tables.query(f"SELECT {COLUMNS} FROM all_book_tickers WHERE symbol = '{SYMBOL}' ORDER BY u")
     assert [(u, received / S, since and since / S) for u, received, since in rows] == [
         (1, 10.1, 4),
         (2, 11, 5),
@@ -150,7 +150,7 @@ def test_overlap_keeps_the_row_that_covers_more(tables: Tables) -> None:
         (4, 13, 5),
         (5, 13.1, None),
     ]
-    assert tables.query(f"SELECT {COLUMNS} FROM all_book_tickers WHERE symbol = '{QUIET}'") == [(1, 10 * S, 9 * S)]
+    assert tables.query(f"SELECT {COLUMNS} FROM all_book_tickers WHERE symbol = '{OTHER}'") == [(1, 10 * S, 9 * S)]
 
 
 # --- what is old, and what is missing of the last 24 hours ---
@@ -200,36 +200,36 @@ def books_at(tables: Tables, *moments: float) -> list[Row]:
 def test_books_at_a_moment(tables: Tables) -> None:
     tables.create_views()
     tables.insert(
-        captured(SOUND, 1, 10, 5, bid="100"),
-        captured(SOUND, 2, 20, 5, bid="200"),
-        captured(SOUND, 3, 50, 40, bid="300"),
-        captured(SOUND, 4, 60, 40, bid="400"),
-        captured(QUIET, 7, 30, 5, bid="700"),
+        captured(SYMBOL, 1, 10, 5, bid="100"),
+        captured(SYMBOL, 2, 20, 5, bid="200"),
+        captured(SYMBOL, 3, 50, 40, bid="300"),
+        captured(SYMBOL, 4, 60, 40, bid="400"),
+        captured(OTHER, 7, 30, 5, bid="700"),
     )
 
     assert books_at(tables, 9.999999, 10, 19.5, 20, 20.000001, 45, 55, 3000) == [
-        (at(10), SOUND, "100", True),
-        (at(19.5), SOUND, "100", True),
-        (at(20), SOUND, "200", True),
-        (at(20.000001), SOUND, "200", False),
-        (at(45), SOUND, "200", False),  # within an interval, but the book is from before the hole
-        (at(45), QUIET, "700", False),
-        (at(55), SOUND, "300", True),
-        (at(55), QUIET, "700", False),
-        (at(3000), SOUND, "400", False),
-        (at(3000), QUIET, "700", False),
+        (at(10), SYMBOL, "100", True),
+        (at(19.5), SYMBOL, "100", True),
+        (at(20), SYMBOL, "200", True),
+        (at(20.000001), SYMBOL, "200", False),
+        (at(45), SYMBOL, "200", False),  # within an interval, but the book is from before the hole
+        (at(45), OTHER, "700", False),
+        (at(55), SYMBOL, "300", True),
+        (at(55), OTHER, "700", False),
+        (at(3000), SYMBOL, "400", False),
+        (at(3000), OTHER, "700", False),
     ]
 
 
 def test_a_copy_that_arrived_later_was_not_known_before(tables: Tables) -> None:
     tables.create_views()
     tables.insert(
-        captured(SOUND, 1, 10, 5, bid="100"),
-        captured(SOUND, 2, 12, 11, bid="200"),
-        captured(SOUND, 2, 11, 5, bid="200"),
+        captured(SYMBOL, 1, 10, 5, bid="100"),
+        captured(SYMBOL, 2, 12, 11, bid="200"),
+        captured(SYMBOL, 2, 11, 5, bid="200"),
     )
 
-    assert books_at(tables, 11.5) == [(at(11.5), SOUND, "200", True)]
+    assert books_at(tables, 11.5) == [(at(11.5), SYMBOL, "200", True)]
 
 
 # --- time and bars beside holes ---
@@ -239,23 +239,23 @@ def test_a_hole_is_no_long_lived_quote(tables: Tables) -> None:
     """Two captures: 10 at 100 s, 12 at 110 s, a hole, 30 at 900 s, 40 at 920 s, 60 at 925 s."""
     tables.create_views()
     tables.insert(
-        captured(SOUND, 1, 100, 90, bid="10"),
-        captured(SOUND, 2, 110, 90, bid="12"),
-        captured(SOUND, 3, 900, 850, bid="30"),
-        captured(SOUND, 4, 920, 850, bid="40"),
-        captured(SOUND, 5, 925, None, bid="50"),  # a sample does not say that nothing came before it
-        captured(SOUND, 6, 930, 850, bid="60"),
+        captured(SYMBOL, 1, 100, 90, bid="10"),
+        captured(SYMBOL, 2, 110, 90, bid="12"),
+        captured(SYMBOL, 3, 900, 850, bid="30"),
+        captured(SYMBOL, 4, 920, 850, bid="40"),
+        captured(SYMBOL, 5, 925, None, bid="50"),  # a sample does not say that nothing came before it
+        captured(SYMBOL, 6, 930, 850, bid="60"),
     )
 
     ((symbol, _, _, mid, seconds),) = tables.run("time_weighted")
 
-    assert (symbol, seconds) == (SOUND, 35)
+    assert (symbol, seconds) == (SYMBOL, 35)
     assert mid == pytest.approx((11 * 10 + 31 * 20 + 51 * 5) / 35)
 
 
 def test_a_quote_stands_on_into_another_capture_that_overlaps(tables: Tables) -> None:
     tables.create_views()
-    tables.insert(captured(SOUND, 1, 100, 90, bid="10"), captured(SOUND, 2, 110, 95, bid="20"))
+    tables.insert(captured(SYMBOL, 1, 100, 90, bid="10"), captured(SYMBOL, 2, 110, 95, bid="20"))
 
     ((_, _, _, mid, seconds),) = tables.run("time_weighted")
 
@@ -266,33 +266,33 @@ def test_bars_say_where_a_hole_is(tables: Tables) -> None:
     """A hole from 190 to 250 s; before it a minute without updates, after it one, and one more at the end."""
     tables.create_views()
     tables.insert(
-        captured(SOUND, 1, 70, 50, bid="10"),
-        captured(SOUND, 2, 80, 50, bid="12"),
-        captured(SOUND, 3, 190, 50, bid="14"),
-        captured(SOUND, 4, 370, 250, bid="20"),
-        captured(SOUND, 5, 480.5, 250, bid="22"),
-        captured(QUIET, 6, 70, 50, bid="90"),
-        captured(QUIET, 7, 190, 50, bid="92"),
+        captured(SYMBOL, 1, 70, 50, bid="10"),
+        captured(SYMBOL, 2, 80, 50, bid="12"),
+        captured(SYMBOL, 3, 190, 50, bid="14"),
+        captured(SYMBOL, 4, 370, 250, bid="20"),
+        captured(SYMBOL, 5, 480.5, 250, bid="22"),
+        captured(OTHER, 6, 70, 50, bid="90"),
+        captured(OTHER, 7, 190, 50, bid="92"),
     )
 
-    assert [row for row in tables.run("bars") if row[0] == SOUND] == [
-        (SOUND, at(60), "11", "13", "11", "13", 2, True),
-        (SOUND, at(120), "13", "13", "13", "13", 0, True),
-        (SOUND, at(180), "15", "15", "15", "15", 1, False),
-        (SOUND, at(240), None, None, None, None, 0, False),
-        (SOUND, at(300), None, None, None, None, 0, True),  # covered, but what the hole has done is not known
-        (SOUND, at(360), "21", "21", "21", "21", 1, True),
-        (SOUND, at(420), None, None, None, None, 0, False),  # only half a second of the second after it is covered
-        (SOUND, at(480), "23", "23", "23", "23", 1, False),
+    assert [row for row in tables.run("bars") if row[0] == SYMBOL] == [
+        (SYMBOL, at(60), "11", "13", "11", "13", 2, True),
+        (SYMBOL, at(120), "13", "13", "13", "13", 0, True),
+        (SYMBOL, at(180), "15", "15", "15", "15", 1, False),
+        (SYMBOL, at(240), None, None, None, None, 0, False),
+        (SYMBOL, at(300), None, None, None, None, 0, True),  # covered, but what the hole has done is not known
+        (SYMBOL, at(360), "21", "21", "21", "21", 1, True),
+        (SYMBOL, at(420), None, None, None, None, 0, False),  # only half a second of the second after it is covered
+        (SYMBOL, at(480), "23", "23", "23", "23", 1, False),
     ]
 
 
 def test_an_empty_minute_after_a_book_with_one_side_is_null(tables: Tables) -> None:
     tables.create_views()
     tables.insert(
-        captured(SOUND, 1, 70, 50, bid="10"),
-        captured(SOUND, 2, 80, 50, bid="12") | {"best_ask_price": "0.0"},
-        captured(SOUND, 3, 190, 50, bid="14"),
+        captured(SYMBOL, 1, 70, 50, bid="10"),
+        captured(SYMBOL, 2, 80, 50, bid="12") | {"best_ask_price": "0.0"},
+        captured(SYMBOL, 3, 190, 50, bid="14"),
     )
 
     assert [row[2:] for row in tables.run("bars")][:2] == [

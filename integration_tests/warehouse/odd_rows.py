@@ -1,4 +1,4 @@
-"""Rows that SQL stumbles over: one market with all of them, and each kind by itself with what every file answers.
+"""Rows that SQL stumbles over, each kind by itself with what every file of docs/sql answers.
 
 A new file of docs/sql needs a row in `EXPECTED`, and one in `ASK` if it gives no rows of its own.
 """
@@ -8,83 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from .databases import Row
-from .examples import Tables, at, book_ticker
-
-SOUND = "BTCUSD_PERP"
-ONE_SIDED = "ETHUSD_PERP"
-DUPLICATE = "XRPUSD_PERP"
-QUIET = "LTCUSD_PERP"
-ONCE = "币安人生USD_PERP"
-EMPTY = "ADAUSD_PERP"
-NULL = "DOTUSD_PERP"
-
-NOTHING = dict.fromkeys(book_ticker(None, None, 0, None, None))
-NO_TEXT = {"best_bid_price": "", "best_bid_qty": "", "best_ask_price": "", "best_ask_qty": ""}
-
-SOUND_ROWS = [
-    book_ticker(SOUND, 10, 61, "100.0", "100.2"),
-    # Loaded before the update that came first: neither the order of the rows nor the clock is that of `u`.
-    book_ticker(SOUND, 12, 62.5, "100.4", "100.8"),
-    book_ticker(SOUND, 11, 62, "99.8", "100.00"),
-    book_ticker(SOUND, 15, 125, "100.10", "100.20"),
-]
-ONE_SIDED_ROWS = [
-    book_ticker(ONE_SIDED, 20, 60, "0.0", "2000.5", best_bid_qty="0"),
-    book_ticker(ONE_SIDED, 21, 61, "2000.0", "2000.4", best_ask_qty="0.000"),
-    book_ticker(ONE_SIDED, 22, 62, "0", "0.00000000", best_bid_qty="0", best_ask_qty="0"),
-    book_ticker(ONE_SIDED, 23, 63, "0.5", "1.5", best_bid_qty="0.5", best_ask_qty="0.5"),
-    book_ticker(ONE_SIDED, 24, 64, "2000.0", "0.0"),
-]
-DUPLICATE_ROWS = [
-    book_ticker(DUPLICATE, 30, 60, "0.5", "0.7"),
-    book_ticker(DUPLICATE, 30, 60, "0.5", "0.7"),
-    # The same update from another source, whose capture began later.
-    book_ticker(DUPLICATE, 30, 60, "0.5", "0.7", covered_since_us=30_000_000, received_at_us=60_004_000),
-    book_ticker(DUPLICATE, 31, 61, "0.5", "0.9", covered_since_us=30_000_000),
-]
-QUIET_ROWS = [
-    book_ticker(QUIET, 40, 60, "80", "82"),
-    book_ticker(QUIET, 41, 300, "84", "86"),
-    book_ticker(ONCE, 45, 60, "0.00000100", "0.00000102"),
-]
-EMPTY_ROWS = [book_ticker(EMPTY, 50, 60, "", "") | NO_TEXT]
-NULL_ROWS = [
-    NOTHING | {"symbol": NULL, "u": 60},
-    book_ticker(NULL, 61, 60, "7", "9", best_bid_qty=None, best_ask_qty=None),
-    book_ticker(NULL, 62, 61, "7", None),
-    # A sample: it covers nothing.
-    book_ticker(NULL, 63, 62, "6", "8", covered_since_us=None),
-    # What the connector never sends, and every column allows.
-    book_ticker(NULL, None, 63, "5", "6"),
-    book_ticker(None, 65, 64, "5", "6"),
-    NOTHING,
-]
-MARKET = [*SOUND_ROWS, *ONE_SIDED_ROWS, *DUPLICATE_ROWS, *QUIET_ROWS, *EMPTY_ROWS, *NULL_ROWS]
-
-PRICES: list[dict[str, Any]] = [
-    {"symbol": "BTCUSDT", "price": "100.0", "time": 124_000},
-    {"symbol": "XRPUSDT", "price": "0.6", "time": 1},  # two copies: the newer one counts
-    {"symbol": "XRPUSDT", "price": "0.50", "time": 61_000},
-    {"symbol": "ETHUSDT", "price": "2000", "time": 60_000},
-    {"symbol": "LTCUSDT", "price": "0.0", "time": 60_000},
-    {"symbol": "ADAUSDT", "price": "", "time": 60_000},
-    {"symbol": "DOTUSDT", "price": None, "time": None},
-    {"symbol": None, "price": "1", "time": 60_000},
-    {"symbol": "币安人生USDT", "price": "0.000001", "time": 61_000},
-]
-
-
-def fill(tables: Tables) -> None:
-    """The rows of the market, and the two views over them."""
-    tables.insert(*MARKET)
-    tables.insert(*PRICES, table="symbol_prices")
-    tables.create_views()
-
-
-# --- each kind by itself, and what every file of docs/sql answers over it ---
+from .examples import at, book_ticker
 
 SYMBOL, PAIR, OTHER = "BTCUSD_PERP", "BTCUSD", "ETHUSD_PERP"
 PRICE = {"symbol": "BTCUSDT", "price": "100", "time": 60_000}
+
+NOTHING = dict.fromkeys(book_ticker(None, None, 0, None, None))
+NO_TEXT = {"best_bid_price": "", "best_bid_qty": "", "best_ask_price": "", "best_ask_qty": ""}
 
 KINDS: dict[str, list[dict[str, Any]]] = {
     "none": [],
@@ -136,9 +66,16 @@ ASK = {
 }
 """What a file that gives no rows of its own is asked by: a view, or a command."""
 
+KEPT: dict[str, list[Row]] = {
+    "one-sided": [(SYMBOL, 1, 1, 1000000), (SYMBOL, 2, 1, 1000000), (SYMBOL, 3, 1, 1000000)],
+    "empty": [(SYMBOL, 1, 1, 1000000)],
+    "duplicate": [(SYMBOL, 1, 1, 1000000), (SYMBOL, 2, 1, 1000000), (OTHER, 1, 1, 1000000)],
+    "quiet": [(SYMBOL, 1, 1, 1000000), (SYMBOL, 2, 1, 1000000), (SYMBOL, 3, 1, 350000000)],
+}
+"""Each update once, with what its copies cover at most."""
+
 EXPECTED: dict[str, dict[str, list[Row]]] = {
     "asof": {
-        "none": [],
         "one-sided": [
             (at(61.5), SYMBOL, "100", 1, "102", 3, at(61.002), True),
             (at(355), SYMBOL, "100", 1, None, 0, at(63.002), False),
@@ -163,7 +100,6 @@ EXPECTED: dict[str, dict[str, list[Row]]] = {
         ],
     },
     "bars": {
-        "none": [],
         "one-sided": [(SYMBOL, at(60), None, "101", "101", None, 3, False)],
         "empty": [(SYMBOL, at(60), None, None, None, None, 1, False)],
         "duplicate": [
@@ -181,15 +117,12 @@ EXPECTED: dict[str, dict[str, list[Row]]] = {
         "null": [(SYMBOL, at(60), None, None, None, None, 2, False)],
     },
     "basis": {
-        "none": [],
         "one-sided": [(PAIR, SYMBOL, None, 100, None, 3)],
         "empty": [(PAIR, SYMBOL, None, 100, None, 0)],
         "duplicate": [(PAIR, SYMBOL, "104", 100, 400, 2)],
         "quiet": [(PAIR, SYMBOL, "102.5", 100, 250, 300)],
-        "null": [],
     },
     "coverage": {
-        "none": [],
         "one-sided": [(SYMBOL, 1000000, 63002000, "62.002", 3)],
         "empty": [(SYMBOL, 1000000, 60002000, "59.002", 1)],
         "duplicate": [(SYMBOL, 1000000, 62002000, "61.002", 5), (OTHER, 1000000, 61002000, "60.002", 1)],
@@ -198,23 +131,13 @@ EXPECTED: dict[str, dict[str, list[Row]]] = {
     },
     "drop_views": {kind: [("BASE TABLE", 6)] for kind in KINDS},
     "duplicates": {
-        "none": [],
-        "one-sided": [],
-        "empty": [],
         "duplicate": [(SYMBOL, 1, 3), (SYMBOL, 2, 2)],
-        "quiet": [],
         "null": [(SYMBOL, 1, 2), (SYMBOL, None, 2), (None, None, 2)],
     },
     "holes": {
-        "none": [],
-        "one-sided": [],
-        "empty": [],
-        "duplicate": [],
         "quiet": [(SYMBOL, "49.998", at(300.002), at(350))],
-        "null": [],
     },
     "latency": {
-        "none": [],
         "one-sided": [(SYMBOL, at(0), 3, 2, 2, 2, 2)],
         "empty": [(SYMBOL, at(0), 1, 2, 2, 2, 2)],
         "duplicate": [(SYMBOL, at(0), 5, 2, 2, 2, 2), (OTHER, at(0), 1, 2, 2, 2, 2)],
@@ -222,7 +145,6 @@ EXPECTED: dict[str, dict[str, list[Row]]] = {
         "null": [(SYMBOL, at(0), 4, 2, 2, 2, 2), (None, at(0), 1, 2, 2, 2, 2)],
     },
     "latest_book": {
-        "none": [],
         "one-sided": [(SYMBOL, "100", "1", "102", "0", at(63))],
         "empty": [(SYMBOL, "", "", "", "", at(60))],
         "duplicate": [(SYMBOL, "103", "1", "105", "3", at(62)), (OTHER, "5", "1", "7", "3", at(61))],
@@ -230,11 +152,7 @@ EXPECTED: dict[str, dict[str, list[Row]]] = {
         "null": [(SYMBOL, None, None, None, None, None)],
     },
     "overlap": {
-        "none": [],
-        "one-sided": [(SYMBOL, 1, 1, 1000000), (SYMBOL, 2, 1, 1000000), (SYMBOL, 3, 1, 1000000)],
-        "empty": [(SYMBOL, 1, 1, 1000000)],
-        "duplicate": [(SYMBOL, 1, 1, 1000000), (SYMBOL, 2, 1, 1000000), (OTHER, 1, 1, 1000000)],
-        "quiet": [(SYMBOL, 1, 1, 1000000), (SYMBOL, 2, 1, 1000000), (SYMBOL, 3, 1, 350000000)],
+        **KEPT,
         "null": [
             (SYMBOL, 1, 1, 1000000),
             (SYMBOL, 4, 1, None),
@@ -244,7 +162,6 @@ EXPECTED: dict[str, dict[str, list[Row]]] = {
         ],
     },
     "quotes": {
-        "none": [],
         "one-sided": [
             (1, at(60), None, "102", None, None, None),
             (2, at(61), "100", "102", "101", 198.019802, 100.5),
@@ -276,11 +193,7 @@ EXPECTED: dict[str, dict[str, list[Row]]] = {
         ],
     },
     "remove_duplicates": {
-        "none": [],
-        "one-sided": [(SYMBOL, 1, 1, 1000000), (SYMBOL, 2, 1, 1000000), (SYMBOL, 3, 1, 1000000)],
-        "empty": [(SYMBOL, 1, 1, 1000000)],
-        "duplicate": [(SYMBOL, 1, 1, 1000000), (SYMBOL, 2, 1, 1000000), (OTHER, 1, 1, 1000000)],
-        "quiet": [(SYMBOL, 1, 1, 1000000), (SYMBOL, 2, 1, 1000000), (SYMBOL, 3, 1, 350000000)],
+        **KEPT,
         "null": [
             (SYMBOL, 1, 1, 1000000),
             (SYMBOL, 4, 1, None),
@@ -290,7 +203,6 @@ EXPECTED: dict[str, dict[str, list[Row]]] = {
         ],
     },
     "shards": {
-        "none": [],
         "one-sided": [(SYMBOL, 1, 1), (SYMBOL, 2, 1), (SYMBOL, 3, 1)],
         "empty": [(SYMBOL, 1, 1)],
         "duplicate": [(SYMBOL, 1, 3), (SYMBOL, 2, 2), (OTHER, 1, 1)],
@@ -298,7 +210,6 @@ EXPECTED: dict[str, dict[str, list[Row]]] = {
         "null": [(SYMBOL, 1, 2), (SYMBOL, 4, 1), (SYMBOL, None, 2), (None, 1, 1), (None, None, 2)],
     },
     "spread": {
-        "none": [],
         "one-sided": [(SYMBOL, None, 198.019802, 3)],
         "empty": [(SYMBOL, None, None, 1)],
         "duplicate": [(SYMBOL, "104", 195.734958, 5), (OTHER, "6", 3333.333333, 1)],
@@ -306,15 +217,11 @@ EXPECTED: dict[str, dict[str, list[Row]]] = {
         "null": [(SYMBOL, None, 198.019802, 5)],
     },
     "time_weighted": {
-        "none": [],
         "one-sided": [(SYMBOL, at(0), 198.019802, 101, 2)],
-        "empty": [],
         "duplicate": [(SYMBOL, at(0), 198.019802, 101, 2)],
         "quiet": [(SYMBOL, at(0), 198.019802, 101, 240)],
-        "null": [],
     },
     "watch": {
-        "none": [],
         "one-sided": [(SYMBOL, "337", 0, "0", "0")],
         "empty": [(SYMBOL, "340", 0, "0", "0")],
         "duplicate": [(OTHER, "339", 0, "0", "0"), (SYMBOL, "338", 0, "0", "0")],
@@ -322,3 +229,4 @@ EXPECTED: dict[str, dict[str, list[Row]]] = {
         "null": [(SYMBOL, "339", 0, "0", "0")],
     },
 }
+"""What each file answers over each kind of row; over a kind that is not named, nothing."""
