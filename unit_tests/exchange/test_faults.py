@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import get_args
 
 import pytest
@@ -31,14 +30,6 @@ def test_reset_and_end_of_stream(exchange: LocalExchange) -> None:
         exchange.wait_for(lambda: not exchange.connections, WAIT)
 
 
-def test_close_frame(exchange: LocalExchange) -> None:
-    with listening(exchange) as client:
-        exchange.fault("close", code=1008, reason="Too many requests")
-        _, end = read_to_the_end(client)
-    assert end.rcvd is not None
-    assert (end.rcvd.code, end.rcvd.reason) == (1008, "Too many requests")
-
-
 def test_cut_in_a_frame(exchange: LocalExchange) -> None:
     with listening_raw(exchange) as client:
         exchange.fault("cut")
@@ -47,31 +38,6 @@ def test_cut_in_a_frame(exchange: LocalExchange) -> None:
         assert len(received) < int.from_bytes(received[2:4], "big")
         with pytest.raises(ConnectionResetError):
             client.recv(1000)
-
-
-def test_silence() -> None:
-    with (
-        LocalExchange(rate=0, ping_interval=0.05) as exchange,
-        listening(exchange, close_timeout=0.1, ping_interval=None) as client,
-    ):
-        server_side = exchange.fault("silence")
-        exchange.push("nothing")
-        pongs = len(server_side.pongs)
-        assert not client.ping().wait(0.3)
-        assert len(server_side.pongs) == pongs
-        with pytest.raises(TimeoutError):
-            client.recv(0)
-        assert exchange.connections == [server_side]
-
-
-def test_mute(exchange: LocalExchange) -> None:
-    with listening(exchange) as client:
-        exchange.fault("mute")
-        exchange.push("nothing")
-        client.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
-        assert client.ping().wait(WAIT)
-        with pytest.raises(TimeoutError):
-            client.recv(0.1)
 
 
 def test_shutdown_is_announced_and_the_next_fault_meets_another_connection(exchange: LocalExchange) -> None:
@@ -87,27 +53,6 @@ def test_shutdown_is_announced_and_the_next_fault_meets_another_connection(excha
         (announced, *rest), _ = read_to_the_end(wrapped)
         assert json.loads(announced)["stream"] == "!serverShutdown"
         assert json.loads(announced)["data"].keys() == {"e", "E"}
-
-
-@pytest.mark.slow
-def test_a_connection_that_lags(exchange: LocalExchange) -> None:
-    with listening(exchange) as lagging, listening(exchange) as other:
-        exchange.push("0")
-        exchange.lag(exchange.connections[0], 0.5)
-        started = time.monotonic()
-        exchange.push("1")
-        exchange.push("2")
-        assert [other.recv(WAIT) for _ in range(3)] == ["0", "1", "2"]
-        assert lagging.recv(WAIT) == "0"
-        assert lagging.ping().wait(WAIT)
-        exchange.lag(exchange.connections[0], 0)
-        exchange.push("3")
-        assert lagging.recv(WAIT) == "1"
-        assert time.monotonic() - started >= 0.5
-        assert [lagging.recv(WAIT) for _ in range(2)] == ["2", "3"], "it keeps the order"
-        exchange.push("4")
-        assert lagging.recv(WAIT) == "4"
-        assert exchange.fault("mute") is exchange.connections[1], "the one without a fault so far"
 
 
 def test_what_a_lagging_connection_holds_back_is_bounded() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from itertools import pairwise
 
@@ -13,7 +12,7 @@ from local_exchange import LocalExchange, connection, made_up_coin_m, streams
 from local_exchange.market_stream import Samples
 from local_exchange.streams import Address, Update, address_of, market_of, update_from
 
-from .clients import ALL, BOOK_TICKER, WAIT, connect, heard, listening, listening_raw, refusal, update
+from .clients import ALL, WAIT, connect, heard, listening, listening_raw, refusal, update
 
 
 @pytest.mark.parametrize(
@@ -42,30 +41,6 @@ def test_each_path_gets_its_streams(exchange: LocalExchange, path: str, streams:
     assert exchange.pushed == [("BTCUSD_PERP", 3), ("ETHUSD_PERP", 1), ("BTCUSDT", 2)]
 
 
-def test_a_payload_keeps_its_bytes_raw_and_wrapped(exchange: LocalExchange) -> None:
-    text = json.dumps(BOOK_TICKER, separators=(",", ":"))
-    with listening(exchange) as raw, listening(exchange, "/stream?streams=!bookTicker") as wrapped:
-        exchange.push_updates([BOOK_TICKER])
-        assert raw.recv(WAIT) == text
-        assert wrapped.recv(WAIT) == '{"stream":"!bookTicker","data":' + text + "}"
-
-
-def test_an_unknown_path_is_not_found(exchange: LocalExchange) -> None:
-    assert refusal(exchange.market_stream_url + "/nowhere").status_code == 404
-    assert [(path, status) for _, path, status in exchange.handshakes] == [("/nowhere", 404)]
-
-
-def test_it_broadcasts_and_never_replays(exchange: LocalExchange) -> None:
-    exchange.push_updates([update("BTCUSD_PERP", 1)])
-    with listening(exchange) as first:
-        exchange.push_updates([update("BTCUSD_PERP", 2)])
-        with listening(exchange) as second:
-            exchange.push_updates([update("BTCUSD_PERP", 3)])
-            assert [json.loads(first.recv(WAIT))["u"] for _ in range(2)] == [2, 3]
-            assert json.loads(second.recv(WAIT))["u"] == 3
-            assert [c.frames_sent for c in exchange.connections] == [2, 1]
-
-
 def test_a_slow_reader_is_cut() -> None:
     with LocalExchange(rate=0, unsent_limit=2**20) as exchange, listening_raw(exchange) as client:
         pushed = received = 0
@@ -76,14 +51,6 @@ def test_a_slow_reader_is_cut() -> None:
         while chunk := client.recv(2**20):
             received += len(chunk)
         assert received < pushed
-
-
-def test_pings_carry_the_time_and_pongs_are_kept() -> None:
-    with LocalExchange(rate=0, ping_interval=0.05) as exchange, listening(exchange):
-        (server_side,) = exchange.connections
-        exchange.wait_for(lambda: len(server_side.pongs) > 2, WAIT)
-        sent_at = int(server_side.pongs[-1])
-        assert abs(sent_at - time.time() * 1000) < 5000
 
 
 def test_a_client_that_never_pongs_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,26 +174,9 @@ def test_a_text_frame_comes_after_what_was_pushed_before() -> None:
     ):
         exchange.push_updates([update(ETH, 1), update(BTC, 2), update(BTC, 3)])
         exchange.push("[]")
-        own = f"{BTC.lower()}@bookTicker"
-        frames = [json.loads(client.recv(WAIT)) for _ in range(4)]
-        assert [(frame["stream"], frame["data"]["u"]) for frame in frames[:2]] == [(own, 2), (own, 3)]
-
-
-def test_with_the_defaults_a_sample_runs_ahead_of_its_own_stream() -> None:
-    with (
-        LocalExchange(rate=1000, coin_m_symbols=[BTC], mix_usds_margined=False, sample_every=0.1) as exchange,
-        listening(exchange, BOTH) as client,
-    ):
-        newest, ahead = 0, 0
-        deadline = time.monotonic() + WAIT
-        while ahead < 3:
-            assert time.monotonic() < deadline
-            frame = json.loads(client.recv(WAIT))
-            if frame["stream"] == "!bookTicker":
-                ahead += frame["data"]["u"] > newest
-            else:
-                assert frame["data"]["u"] > newest, "the own stream itself is in order"
-                newest = frame["data"]["u"]
+        frames = list(iter(lambda: json.loads(client.recv(WAIT)), []))
+        own = [frame["data"]["u"] for frame in frames if frame["stream"] != "!bookTicker"]  # a sample may come any time
+        assert own == [2, 3]
 
 
 def test_in_real_time_every_update_is_on_the_all_market_stream_too() -> None:

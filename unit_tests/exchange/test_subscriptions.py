@@ -25,19 +25,6 @@ def push(exchange: LocalExchange, update_id: int) -> None:
     exchange.push_updates([update("BTCUSD_PERP", update_id), update("ETHUSD_PERP", update_id)])
 
 
-def test_one_that_is_not_acknowledged(exchange: LocalExchange) -> None:
-    exchange.ignore_subscriptions(2)
-    with listening(exchange, "/stream") as client:
-        for number in (7, 8):
-            client.send(f'{{"method":"SUBSCRIBE","params":["{BTC}"],"id":{number}}}')
-        push(exchange, 1)
-        assert heard(client) == []
-        assert exchange.connections[0].streams == set()
-        assert ask(client, subscribe(BTC)) == DONE
-        push(exchange, 2)
-        assert streams_heard(client) == [BTC]
-
-
 def test_refusals_go_on_until_accepted_again(exchange: LocalExchange) -> None:
     exchange.refuse_subscriptions(times=None)
     with listening(exchange, f"/stream?streams={BTC}") as client:
@@ -49,28 +36,6 @@ def test_refusals_go_on_until_accepted_again(exchange: LocalExchange) -> None:
         assert ask(client, {"method": "UNSUBSCRIBE", "params": [BTC], "id": 1}) == DONE, "only SUBSCRIBE is refused"
         exchange.accept_subscriptions()
         assert ask(client, subscribe(ETH)) == DONE
-
-
-def test_data_that_begins_late_and_what_is_unsubscribed_meanwhile_never_begins(exchange: LocalExchange) -> None:
-    with listening(exchange, "/stream") as client:
-        (connection,) = exchange.connections
-        exchange.late_subscriptions(0.2)
-        assert ask(client, subscribe(ETH, BTC)) == DONE
-        assert ask(client, {"method": "LIST_SUBSCRIPTIONS", "id": 2}) == {"result": [BTC, ETH], "id": 2}
-        assert ask(client, {"method": "UNSUBSCRIBE", "params": [BTC], "id": 1}) == DONE
-        exchange.wait_for(lambda: connection.delivered, WAIT)
-        push(exchange, 1)
-        assert streams_heard(client) == [ETH]
-        exchange.late_subscriptions(3600)
-        assert ask(client, subscribe("!bookTicker")) == DONE
-        push(exchange, 2)
-        assert streams_heard(client) == [ETH], "the others go on"
-        exchange.late_subscriptions(0)
-        assert ask(client, subscribe(BTC)) == DONE
-        assert connection.delivered == {BTC, ETH}
-        assert ask(client, {"method": "UNSUBSCRIBE", "params": [BTC], "id": 1}) == DONE
-        push(exchange, 3)
-        assert streams_heard(client) == [ETH], "what has begun ends too"
 
 
 def test_one_stream_dies_while_all_else_goes_on(exchange: LocalExchange) -> None:
