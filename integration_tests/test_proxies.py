@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import ipaddress
 import json
 import logging
 import socket
@@ -16,14 +15,14 @@ import pytest
 from local_exchange import LocalExchange
 from source_binance_futures import check
 from source_binance_futures.binance.clock import Clock, Stop
-from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyRefused, ProxyUnusable
+from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyUnusable
 from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
 from source_binance_futures.config import Config
 from unit_tests.virtual_time import VirtualTime
 
 from .harness.connector import DEADLINE, INCREMENTAL, Connector, Output
-from .harness.listening import Listener, free_port, listen_to
+from .harness.listening import Listener, free_port
 from .harness.proxies import STARTS_WITHIN, Client, Proxy, http_proxy, scripted_proxy, socks5_proxy
 
 ELSEWHERE = "127.1"  # this machine, but not written as such: the environment's proxies are for it too
@@ -124,29 +123,6 @@ def failure_through(exchange: LocalExchange, proxy_url: str | None) -> ConnectFa
     return caught.value
 
 
-def test_a_wrong_password_and_none_are_the_users_turn(
-    exchange: LocalExchange, guarded_http: Proxy, guarded_socks: Proxy
-) -> None:
-    for credentials in ("", "user:wrong@"):
-        for scheme, proxy in (("http", guarded_http), ("socks5h", guarded_socks)):
-            failure = failure_through(exchange, f"{scheme}://{credentials}127.0.0.1:{proxy.port}")
-            assert isinstance(failure, ProxyRefused)
-            assert failure.owner is Owner.USER
-
-
-def test_check_shows_no_password_that_cannot_be_sent(
-    connector: Connector, exchange: LocalExchange, guarded_http: Proxy
-) -> None:
-    url = f"http://user:{quote('密码-Geheim')}@127.0.0.1:{guarded_http.port}"
-    output = connector.run("check", config(exchange, url), debug=True)
-    status, sentence = output.status
-    assert status == "FAILED"
-    assert "`proxy_url` cannot be used" in sentence
-    assert output.is_plain
-    assert "密码" not in json.dumps(output.messages, ensure_ascii=False)
-    hide_and_seek(output)
-
-
 def test_check_does_not_quote_what_it_did_not_foresee(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -205,6 +181,7 @@ def listens(exchange: LocalExchange, route: Route | None = None, host: str = "12
         ({}, (None, None)),
         ({"HTTP_PROXY": "http"}, (None, "http")),
         ({"http_proxy": "http"}, (None, "http")),
+        ({"HTTPS_PROXY": "http"}, (None, None)),  # which is for encrypted addresses
         ({"all_proxy": "http"}, (None, "http")),
         ({"ALL_PROXY": "socks", "HTTP_PROXY": "http"}, (None, "http")),
         ({"ALL_PROXY": "socks", "NO_PROXY": ELSEWHERE}, (None, None)),
@@ -248,29 +225,6 @@ def test_the_environments_proxy_is_not_for_this_machine(monkeypatch: pytest.Monk
             Route(f"http://127.0.0.1:{nobody}").open(url, Clock().deadline(5))
 
 
-def test_https_proxy_is_for_encrypted_addresses(
-    exchange: LocalExchange, socks: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"socks5h://127.0.0.1:{socks.port}")
-    listens(exchange, host=ELSEWHERE)
-    assert f"{ELSEWHERE}:{exchange.port}" not in socks.asked
-    with Listener(f"wss://{ELSEWHERE}:{exchange.port}") as listener:  # no TLS there, but asked for through the proxy
-        listener.wait_for(lambda: listener.warnings)
-    assert f"{ELSEWHERE}:{exchange.port}" in socks.asked
-
-
-def test_socks5_finds_the_address_here_and_socks5h_there(exchange: LocalExchange, socks: Proxy) -> None:
-    def asked_for(scheme: str) -> str:
-        count = len(socks.asked)
-        url = f"ws://localhost:{exchange.port}"
-        with Listener(url, pushed=exchange.pushed, route=Route(f"{scheme}://127.0.0.1:{socks.port}")) as listener:
-            listener.wait_for(lambda: len(socks.asked) > count)
-        return socks.asked[count].rpartition(":")[0]
-
-    assert asked_for("socks5h") == "localhost"
-    assert ipaddress.ip_address(asked_for("socks5").strip("[]")).is_loopback
-
-
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
 def test_one_deadline_is_for_the_whole_answer(exchange: LocalExchange, scheme: str) -> None:
     """A byte comes every 0.15 seconds of a virtual clock; none of them begins the time anew."""
@@ -289,22 +243,3 @@ def test_one_deadline_is_for_the_whole_answer(exchange: LocalExchange, scheme: s
 
     with scripted_proxy(talk) as proxy, pytest.raises(ProxyFailed, match="no answer in time"):
         Route(f"{scheme}://127.0.0.1:{proxy.port}").open(exchange.market_stream_url, time.clock().deadline(6))
-
-
-def test_a_standby_that_is_answered_nonsense_ends_nothing(exchange: LocalExchange) -> None:
-    def talk(client: Client) -> None:
-        target = client.connect_request()
-        client.say(b"HTTP/1.1 200 Connection established\r\nProxy-Agent: hesitant\r\n\r\n")
-        if client.number == 0:
-            client.pass_on(*target)
-        else:
-            client.socket.recv(4096)
-            client.say(bytes(range(256)) + b"\n")
-
-    with scripted_proxy(talk) as proxy:
-        route = Route(f"http://127.0.0.1:{proxy.port}")
-        with listen_to(exchange, standby=True, route=route) as listener:
-            listener.wait_for(lambda: listener.warnings)
-            listener.wait_for_updates(100)
-    assert (listener.account.lost, listener.gaps, listener.failure) == (0, [], None)
-    assert listener.warnings[0].startswith("The standby connection is missing")

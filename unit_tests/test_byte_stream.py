@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import contextlib
 import fcntl
+import select
 import socket
 import ssl
 import struct
@@ -179,12 +180,13 @@ def test_bytes_that_are_no_tls_break_the_connection_after_what_was_sound() -> No
 
 
 def test_all_of_it_is_sent_however_slowly_it_is_read(ends: Ends) -> None:
+    """Buffers are full, and nothing is read before."""
     stream, server = ends
     size = 8 * 2**20
     received: list[int] = []
 
     def read() -> None:
-        time.sleep(0.3)
+        wait_until(lambda: not select.select([], [stream], [], 0)[1])
         while sum(received) < size:
             received.append(len(server.recv(2**20)))
 
@@ -228,7 +230,6 @@ def test_the_last_words_arrive_although_much_is_unread(kind: str, monkeypatch: p
         wait_for_bytes(stream, 10_000)
         stream.leave(b"goodbye", Clock())
         assert stream.fileno() == -1
-        time.sleep(0.3)
         sender.join(PATIENCE)
         assert not sender.is_alive()
         heard = b""

@@ -210,6 +210,7 @@ def test_no_cookie_is_kept_and_frames_right_behind_the_answer_are_left_for_the_c
 NO_WEBSOCKET: dict[str, tuple[Callable[[str], Iterable[bytes]], str]] = {
     "an empty line": (raw(b"\r\n\r\n"), "its answer is not HTTP"),
     "another protocol": (raw(b"220 mail.example ESMTP\r\n"), "its answer is not HTTP: 220 mail.example ESMTP"),
+    "nonsense": (raw(bytes(range(256)) + b"\n"), "its answer is not HTTP"),
     "nothing": (raw(b""), "the connection was closed during it"),
     "half an answer": (raw(b"HTTP/1.1 101 Swit"), "the connection was closed during it"),
     "interim answers without end": (lambda _: iter(lambda: EARLY_HINTS, b""), "it sent more than 32 interim answers"),

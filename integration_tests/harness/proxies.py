@@ -6,7 +6,6 @@ And one that answers as a test has it answer, for what no proxy in good order wo
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 import subprocess
 import sys
@@ -119,39 +118,23 @@ def socks5_proxy(username: str | None = None, password: str | None = None) -> It
 
 
 class Client:
-    """Who asks a scripted proxy; `number` counts them from 0, and `over` is set at the end of the test."""
+    """Who asks a scripted proxy; `over` is set at the end of the test."""
 
-    def __init__(self, sock: socket.socket, number: int, over: threading.Event) -> None:
+    def __init__(self, sock: socket.socket, over: threading.Event) -> None:
         self.socket = sock
-        self.number = number
         self.over = over
 
-    def connect_request(self) -> tuple[str, int]:
-        """Reads a CONNECT request to its end: the host and port that are asked for."""
+    def connect_request(self) -> None:
+        """Reads a CONNECT request to its end."""
         request = b""
         while not request.endswith(b"\r\n\r\n"):
             request += self.socket.recv(1)
-        host, _, port = request.split()[1].decode().rpartition(":")
-        return host, int(port)
 
-    def say(self, *pieces: bytes, pause: float = 0.0) -> None:
-        """Sends the pieces, each in a segment of its own, with a pause in seconds after each."""
+    def say(self, *pieces: bytes) -> None:
+        """Sends the pieces, each in a segment of its own."""
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in pieces:
             self.socket.sendall(piece)
-            if self.over.wait(pause):
-                return
-
-    def pass_on(self, host: str, port: int) -> None:
-        """Carries bytes both ways until one side ends."""
-        with socket.create_connection((host, port)) as server:
-            other = {server: self.socket, self.socket: server}
-            while not self.over.is_set():
-                for source in select.select(list(other), [], [], 0.1)[0]:
-                    data = source.recv(65536)
-                    if not data:
-                        return
-                    other[source].sendall(data)
 
 
 @contextmanager
@@ -159,19 +142,17 @@ def scripted_proxy(talk: Callable[[Client], None]) -> Iterator[Proxy]:
     """A proxy that has `talk` with each client in a thread of its own, and closes the connection after it."""
     over = threading.Event()
 
-    def serve(sock: socket.socket, number: int) -> None:
+    def serve(sock: socket.socket) -> None:
         with sock, contextlib.suppress(OSError):
-            talk(Client(sock, number, over))
+            talk(Client(sock, over))
 
     def accept() -> None:
-        number = 0
         while not over.is_set():
             with contextlib.suppress(TimeoutError):
                 client, _ = listener.accept()
                 client.settimeout(STARTS_WITHIN)
-                threads.append(threading.Thread(target=serve, args=(client, number), daemon=True))
+                threads.append(threading.Thread(target=serve, args=(client,), daemon=True))
                 threads[-1].start()
-                number += 1
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.1)
