@@ -181,7 +181,7 @@ def listens(exchange: LocalExchange, route: Route | None = None, host: str = "12
         ({}, (None, None)),
         ({"HTTP_PROXY": "http"}, (None, "http")),
         ({"http_proxy": "http"}, (None, "http")),
-        ({"HTTPS_PROXY": "http"}, (None, None)),  # which is for encrypted addresses
+        ({"HTTPS_PROXY": "socks"}, (None, None)),  # which is for encrypted addresses
         ({"all_proxy": "http"}, (None, "http")),
         ({"ALL_PROXY": "socks", "HTTP_PROXY": "http"}, (None, "http")),
         ({"ALL_PROXY": "socks", "NO_PROXY": ELSEWHERE}, (None, None)),
@@ -223,6 +223,11 @@ def test_the_environments_proxy_is_not_for_this_machine(monkeypatch: pytest.Monk
             pass
         with pytest.raises(ProxyFailed):
             Route(f"http://127.0.0.1:{nobody}").open(url, Clock().deadline(5))
+
+
+def test_socks5h_leaves_the_look_up_of_a_name_to_the_proxy(exchange: LocalExchange, socks: Proxy) -> None:
+    listens(exchange, Route(f"socks5h://127.0.0.1:{socks.port}"), "localhost")
+    assert f"localhost:{exchange.port}" in socks.asked
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
