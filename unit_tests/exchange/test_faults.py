@@ -55,6 +55,16 @@ def test_shutdown_is_announced_and_the_next_fault_meets_another_connection(excha
         assert json.loads(announced)["data"].keys() == {"e", "E"}
 
 
+def test_what_lagged_comes_before_what_does_not(exchange: LocalExchange) -> None:
+    with listening(exchange) as client:
+        (connection,) = exchange.connections
+        exchange.lag(connection, 0.2)
+        exchange.push("1")
+        exchange.lag(connection, 0)
+        exchange.push("2")
+        assert [client.recv(WAIT) for _ in range(2)] == ["1", "2"]
+
+
 def test_what_a_lagging_connection_holds_back_is_bounded() -> None:
     with LocalExchange(rate=0, unsent_limit=2**20) as exchange, listening(exchange):
         exchange.lag(exchange.connections[0], 60)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from local_exchange import LocalExchange
 
-from .clients import ALL, WAIT, connect, listening, read_to_the_end, refusal
+from .clients import ALL, WAIT, ask_for_websocket, connect, listening, read_to_the_end, refusal
 
 
 def test_refusals_end_after_their_times(exchange: LocalExchange) -> None:
@@ -19,6 +21,15 @@ def test_refusals_end_after_their_times(exchange: LocalExchange) -> None:
     with connect(exchange.market_stream_url + ALL):
         pass
     assert [status for _, path, status in exchange.handshakes if path == ALL] == [418, 418, 101]
+
+
+def test_an_exchange_closes_although_a_handshake_waits() -> None:
+    with LocalExchange(rate=0) as exchange, socket.create_connection(("127.0.0.1", exchange.port)) as client:
+        exchange.slow_handshake(3600)
+        ask_for_websocket(client, ALL)
+        exchange.wait_for(lambda: exchange._server._kept_waiting, WAIT)
+        exchange.__exit__(None, None, None)  # it has a deadline of its own
+        assert client.recv(1) == b""
 
 
 def test_environment(exchange: LocalExchange) -> None:

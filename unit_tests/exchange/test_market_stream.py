@@ -15,32 +15,6 @@ from local_exchange.streams import Address, Update, address_of, market_of, updat
 from .clients import ALL, WAIT, connect, heard, listening, listening_raw, refusal, update
 
 
-@pytest.mark.parametrize(
-    ("path", "streams"),
-    [
-        ("/ws/ethusd_perp@bookTicker", [None]),
-        ("/ws/ETHUSD_PERP@bookTicker", []),
-        ("/stream?streams=!bookTicker", ["!bookTicker"] * 3),
-        (
-            "/stream?streams=btcusd_perp@bookTicker/ethusd_perp@bookTicker",
-            ["btcusd_perp@bookTicker", "ethusd_perp@bookTicker"],
-        ),
-        ("/stream?streams=no_such_stream", []),
-    ],
-)
-def test_each_path_gets_its_streams(exchange: LocalExchange, path: str, streams: list[str | None]) -> None:
-    updates = [update("BTCUSD_PERP", 3), update("ETHUSD_PERP", 1), update("BTCUSDT", 2)]
-    with listening(exchange, path) as client:
-        exchange.push_updates(updates)
-        exchange.push("the end")
-        frames = [str(client.recv(WAIT)) for _ in range(len(streams) + 1)]
-    assert frames.pop() == "the end"
-    assert [json.loads(frame).get("stream") for frame in frames] == streams
-    payloads = [json.loads(frame).get("data", json.loads(frame)) for frame in frames]
-    assert all(payload in updates for payload in payloads)
-    assert exchange.pushed == [("BTCUSD_PERP", 3), ("ETHUSD_PERP", 1), ("BTCUSDT", 2)]
-
-
 def test_a_slow_reader_is_cut() -> None:
     with LocalExchange(rate=0, unsent_limit=2**20) as exchange, listening_raw(exchange) as client:
         pushed = received = 0
@@ -59,7 +33,6 @@ def test_a_client_that_never_pongs_is_cut(monkeypatch: pytest.MonkeyPatch) -> No
         exchange.wait_for(lambda: not exchange.connections, WAIT)
 
 
-SYMBOLS = made_up_coin_m(40)
 OWN_BTC, OWN_ETH = "btcusd_perp@bookTicker", "ethusd_perp@bookTicker"
 
 
@@ -78,17 +51,6 @@ def built(monkeypatch: pytest.MonkeyPatch) -> Counter[bytes]:
     return counted
 
 
-def push_all(exchange: LocalExchange, number: int) -> None:
-    exchange.push_updates([update(symbol, number) for symbol in SYMBOLS])
-
-
-def test_nobody_listens(exchange: LocalExchange, built: Counter[bytes]) -> None:
-    push_all(exchange, 1)
-    with listening(exchange, "/ws"):
-        push_all(exchange, 2)
-    assert not built
-
-
 def test_each_form_once_and_only_what_is_wanted(exchange: LocalExchange, built: Counter[bytes]) -> None:
     paths = [
         f"/stream?streams={OWN_BTC}",
@@ -102,7 +64,7 @@ def test_each_form_once_and_only_what_is_wanted(exchange: LocalExchange, built: 
         listening(exchange, paths[2]) as two,
         listening(exchange, paths[3]) as raw,
     ):
-        push_all(exchange, 1)
+        exchange.push_updates([update(symbol, 1) for symbol in made_up_coin_m(40)])
         assert [len(heard(client)) for client in (first, standby, two, raw)] == [1, 1, 2, 1]
     assert sorted(payload.startswith(b'{"stream"') for payload in built) == [False, True, True]
     assert set(built.values()) == {1}
@@ -203,6 +165,8 @@ COIN_M, USDS_M = update("BTCUSD_PERP", 1), update("BTCUSDT", 2)
         ("/market/ws/!bookTicker/btcusd_perp@bookTicker", []),
         ("/usds/ws/btcusd_perp@bookTicker/btcusdt@bookTicker", [USDS_M]),
         ("/usds/market/ws/!bookTicker/btcusdt@bookTicker", []),
+        ("/ws/BTCUSD_PERP@bookTicker", []),
+        ("/stream?streams=no_such_stream", []),
     ],
 )
 def test_an_address_brings_its_market(exchange: LocalExchange, path: str, expected: list[object]) -> None:

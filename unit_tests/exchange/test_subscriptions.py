@@ -34,8 +34,20 @@ def test_refusals_go_on_until_accepted_again(exchange: LocalExchange) -> None:
         push(exchange, 1)
         assert streams_heard(client) == [BTC]
         assert ask(client, {"method": "UNSUBSCRIBE", "params": [BTC], "id": 1}) == DONE, "only SUBSCRIBE is refused"
+        push(exchange, 2)
+        assert streams_heard(client) == []
         exchange.accept_subscriptions()
         assert ask(client, subscribe(ETH)) == DONE
+
+
+def test_what_is_unsubscribed_before_its_late_data_begins_never_comes(exchange: LocalExchange) -> None:
+    with listening(exchange, "/stream") as client:
+        exchange.late_subscriptions(0.2)
+        assert ask(client, subscribe(ETH, BTC)) == DONE
+        assert ask(client, {"method": "UNSUBSCRIBE", "params": [BTC], "id": 1}) == DONE
+        exchange.wait_for(lambda: exchange.connections[0].delivered, WAIT)
+        push(exchange, 1)
+        assert streams_heard(client) == [ETH]
 
 
 def test_one_stream_dies_while_all_else_goes_on(exchange: LocalExchange) -> None:
