@@ -159,6 +159,9 @@ class Chain:
             return  # lateness from the very first update on, or when a clock is set, looks like another clock
         if self._time.now < self._unseen_until.get(connection, 0.0):
             return  # what is under way of late contracts cannot be known before the first of it has come
+        schedule = self._schedule
+        if kind == "late contracts" and "book_ticker_symbols" in schedule.options and schedule.rotate_after < 1000:
+            return  # the same where a connection grows old meanwhile and no samples say what it lacks
         if kind in LATENESS:
             self._late.add(connection)
         if kind == "late contracts":

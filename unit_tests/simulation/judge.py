@@ -18,6 +18,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_binance_futures.binance.market_stream.failover import QUIET_END
 from source_binance_futures.binance.market_stream.line import BEHIND_AFTER
 
+from ..virtual_time import BEGAN
 from .exchange import LONGEST_LATENCY, Pushed, SimulatedExchange
 from .schedule import LATENESS, OF_CLOCKS, OF_STREAMS, OF_SUBSCRIPTIONS, SMALL_BACKLOG, Schedule
 from .sync import Sync
@@ -94,8 +95,8 @@ def _covered_lacks_nothing(schedule: Schedule, exchange: SimulatedExchange, sync
     for push in exchange.pushed:
         if (push.update.symbol, push.update.update_id) not in held:
             missing[push.update.symbol].append(push.at + schedule.own_lag)
-    # What was under way over a connection that is less than a second late is not missing yet.
-    under_way = LONGEST_LATENCY + (BEHIND_AFTER if schedule.has(*LATENESS) else 0.0)
+    # What was under way over a connection that is less than a second late, or read so late, is not missing yet.
+    under_way = LONGEST_LATENCY + (BEHIND_AFTER if schedule.has(*LATENESS, "stall") else 0.0)
     ended: dict[str, int] = {}
     for sync in syncs:
         intervals: dict[tuple[str, int], int] = {}
@@ -131,9 +132,13 @@ def _nothing_lost_unreported(
     held = {(row["symbol"], row["u"]) for row in sync.rows}
     first: dict[str, float] = {}
     last: dict[int, float] = {}
+    late: dict[str, list[tuple[float, float]]] = defaultdict(list)  # contracts: when updates came late, and how late
     for row in sync.rows:
         at = times.get((row["symbol"], row["u"]))
         if at is not None:
+            received = row["received_at_us"] / 1e6 - sync.clock.epoch_offset
+            if received - at > BEHIND_AFTER + schedule.own_lag:
+                late[row["symbol"]].append((received, received - at))
             if row["covered_since_us"] is not None:  # a sample may come before the contract's own stream is followed
                 first.setdefault(row["symbol"], at)
             market = row["symbol_type"]
@@ -148,10 +153,26 @@ def _nothing_lost_unreported(
         under_way = BEHIND_AFTER if schedule.has(*LATENESS) else 0.0  # over a connection that does not count as late
         if push.at >= min(max(last[push.update.market] - ACROSS_SYMBOLS - under_way, silent_end), until):
             continue
+        if _was_under_way_at_the_end(schedule, push, until, late[symbol]):
+            continue
         event_time = _event_time(push)
         if not any(gap.since - ACROSS_SYMBOLS <= event_time <= gap.until + ACROSS_SYMBOLS for gap in gaps):
             yield f"{symbol} {update_id}, pushed at {push.at:.3f} ({event_time:.3f}), is lost and not reported"
             return
+
+
+def _was_under_way_at_the_end(
+    schedule: Schedule, push: Pushed, until: float, came_late: list[tuple[float, float]]
+) -> bool:
+    """Before the first update that is so late has come nobody can know that others of the contract are under way."""
+    sent = push.at + schedule.own_lag
+    for fault in schedule.faults:
+        began = BEGAN + fault.at
+        is_under_way = began <= sent and sent + fault.seconds >= until - UNCERTAIN
+        has_come = any(at >= began and seconds > 0.9 * fault.seconds for at, seconds in came_late)
+        if fault.kind == "late contracts" and is_under_way and not has_come:
+            return True
+    return False
 
 
 def _no_gap_without_cause(schedule: Schedule, sync: Sync, gaps: list[Gap]) -> Iterator[str]:

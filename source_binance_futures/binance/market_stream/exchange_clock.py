@@ -7,7 +7,7 @@ brought is compared by when it was pushed, never by when it was received.
 from __future__ import annotations
 
 BELIEVABLE = 86_400.0  # seconds; an event time further from our clock is in another unit, or of a played recording
-LEAP = 0.5  # seconds by which a frame may be ahead of all others and be believed at once
+LEAP = 0.4  # seconds by which a frame may be ahead of all others and be believed at once
 LEAP_LASTS = 5.0  # seconds of nothing but leaps over one connection, after which they are believed
 BACK_LASTS = 1.0  # seconds of nothing but times before that of the first read, which was ahead then
 REMEMBERED = 150.0  # seconds; the fastest read counts for one to two of these, so clocks may drift apart
@@ -24,6 +24,7 @@ class ExchangeClock:
     """
 
     def __init__(self, epoch_offset: float) -> None:
+        self.restarts = 0  # how often it began anew: what was put by it before that cannot be compared any more
         self._epoch_offset = epoch_offset
         self._ahead: float | None = None  # the exchange's clock minus ours, by the fastest read that is remembered
         self._fastest = self._fastest_before = float("-inf")  # of this period of `REMEMBERED`, and of the one before
@@ -58,7 +59,7 @@ class ExchangeClock:
         earliest, newest = times[0], times[-1]
         if self._is_leap(earliest - at):
             since = self._leaps_since.setdefault(line, at)
-            if self._is_supported and at - since < LEAP_LASTS:
+            if at - since < LEAP_LASTS:
                 return None
             self._begin_anew(at, newest - at)
         elif self._is_leap(newest - at):
@@ -74,6 +75,7 @@ class ExchangeClock:
         return self._ahead is not None and ahead - self._ahead > LEAP
 
     def _begin_anew(self, at: float, ahead: float) -> None:
+        self.restarts += 1
         self._fastest, self._fastest_before = ahead, float("-inf")
         self._period_began, self._first = at, at + ahead
         self._back_since = None
@@ -82,10 +84,9 @@ class ExchangeClock:
         """Takes a read into account: the fastest of two periods says how far the clocks are apart."""
         if self._ahead is None:
             self._begin_anew(at, ahead)
-        elif not self._is_supported and at > self._period_began:
-            if abs(ahead - self._ahead) <= LEAP:
-                self._is_supported = True
-            elif at + ahead >= self._first:
+        elif not self._is_supported and at + ahead != self._first:  # else the same push, over another connection
+            if at + ahead > self._first:
+                self._is_supported = abs(ahead - self._ahead) <= LEAP
                 self._back_since = None  # what is late comes after it all the same
             elif self._back_since is None:
                 self._back_since = at

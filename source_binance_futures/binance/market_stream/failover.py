@@ -127,17 +127,15 @@ class Comparison:
 class Rate:
     """How many updates came in each of the last seconds that brought any: what a silence is judged by."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: float) -> None:
         self._counts: deque[tuple[int, int]] = deque()  # second of the monotonic clock, updates; oldest first
-        self._began = 0  # the first second of all
+        self._began = int(began)
         self._last_at = 0.0
 
     def updates_came(self, now: float, count: int) -> None:
         """So many updates came."""
         second = int(now)
-        if not self._counts:
-            self._began = second
-        elif self._counts[-1][0] == second:
+        if self._counts and self._counts[-1][0] == second:
             count += self._counts.pop()[1]
         self._counts.append((second, count))
         self._last_at = now
@@ -191,7 +189,7 @@ class Failover:
         self._keeps_standby = standby
         self._began = began
         self._comparison = Comparison(timing.takeover_after)
-        self._rate = Rate()
+        self._rate = Rate(began)
         self._actions: list[Action] = []
         self._is_dialling = False
         self._has_given_up = False

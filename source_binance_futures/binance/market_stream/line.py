@@ -67,6 +67,7 @@ class Line:
         self._backlog: deque[tuple[float | None, Batch]] = deque()  # with the newest push in each
         self._backlog_bytes = 0
         self._dropped_until: float | None = None  # pushed
+        self._restarts = clock.restarts  # of the clock that all of this is pushed by
 
     def receive(self, now: float, read: Read, *, other_has_rest: bool = False) -> Batch | None:
         """Takes note of one read; the batch of its messages, if any, is `kept` or handed on.
@@ -100,6 +101,10 @@ class Line:
         self.last_data_at = now
         self.patience = self._timing.patience
         times = self._clock.read(self.number, now, read.earliest, read.newest)
+        if self._restarts != self._clock.restarts:
+            self._restarts = self._clock.restarts
+            self.begins = self.reached = self._newest = self._dropped_until = None
+            self._back = self._back_before = 0.0
         if times is not None:
             self._note_times(now, *times)
         elif not self._clock.knows:
@@ -180,7 +185,9 @@ class Line:
     @property
     def covers_from(self) -> float | None:
         """From which push on this line has brought and kept everything; None as long as no update proves it alive."""
-        if self.begins is None or self._dropped_until is None:
+        if self.begins is None or self._restarts != self._clock.restarts:
+            return None
+        if self._dropped_until is None:
             return self.begins
         return max(self.begins, self._dropped_until)
 
