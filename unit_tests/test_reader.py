@@ -83,6 +83,19 @@ def test_a_thread_turns_it_until_it_is_stopped() -> None:
     assert market._selector.get_map() is None
 
 
+def test_a_read_waits_for_its_connections_for_a_moment_only() -> None:
+    market = event_loop(MarketStream)
+    market.open()
+    began = market._clock.monotonic()
+    market.wait_for_connections(0.5)
+    assert market._clock.monotonic() - began == pytest.approx(0.5, abs=0.01)
+    for feed in market.feeds:
+        feed.machine.opened(0, began)
+    market.wait_for_connections(0.5)
+    assert market._clock.monotonic() - began == pytest.approx(0.5, abs=0.01), "they are there"
+    market.end()
+
+
 def test_a_thread_leaves_what_has_ended_by_itself() -> None:
     def fail(*_arguments: Any) -> None:
         raise RuntimeError("nobody foresaw this")

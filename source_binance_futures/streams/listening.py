@@ -16,6 +16,7 @@ from ..config import Config
 from .cursor import Cursor
 
 NAME = "book_tickers"
+CONNECTS_WITHIN = 0.5  # seconds; the imports that come next would slow the handshake down
 
 
 def market_for(
@@ -50,6 +51,7 @@ def listen_first(config_file: str, catalog_file: str, state_file: str | None, cl
         cursor = Cursor.from_state(state, config.environment.identity, clock.today())
         market = market_for(config, cursor, clock)
         market.start()
+        market.wait_for_connections(CONNECTS_WITHIN)
     except Exception:
         return None
     return market

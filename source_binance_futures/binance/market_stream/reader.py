@@ -254,6 +254,12 @@ class MarketStream(EventLoop):
             self.end()
             raise
 
+    def wait_for_connections(self, seconds: float) -> None:
+        """Wait until each feed has a connection, at most so many seconds."""
+        deadline = self._clock.deadline(seconds)
+        while not deadline.expired and any(feed.machine.primary is None for feed in self.feeds):
+            self._clock.sleep(0.005)
+
     def stop(self) -> None:
         """Stop reading and leave the connections; what has arrived can still be taken. Returns within a second."""
         self._is_stopping = True
