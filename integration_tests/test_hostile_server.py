@@ -118,10 +118,9 @@ def test_the_memory_of_the_process_stays_bounded(cold_connector: Connector, exch
                 exchange.endless_handshake_headers()
             exchange.fault("raw", connection, data=data)
             if position < 3:  # pings break nothing
-                exchange.wait_for(lambda: not connection.is_open, DEADLINE)  # noqa: B023  # called at once
+                capture.wait_for(lambda: len(capture.gaps) > position)  # noqa: B023  # called at once
             capture.wait_for_updates(500)
         over.set()
         watcher.join()
     assert highest - before < 48 * MIB
-    assert len(capture.gaps) >= 3
     assert (capture.exit_code, *capture.account.sums[1:]) == (0, 0, 0, 0)
