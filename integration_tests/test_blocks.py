@@ -35,7 +35,7 @@ VARYING = (
     re.compile(rb'(?<="received_at_us":)\d+'),
     re.compile(rb"(?<=in )\d+\.\d(?= seconds)"),
     re.compile(rb"\d+ a second, \d+(?= seconds left)"),
-    re.compile(rb"(?<=between two updates: )[\d.]+"),
+    re.compile(rb"(?<=Longest pause: )[\d.]+"),
     re.compile(rb"\d:\d\d:\d\d\.\d+"),
     re.compile(rb"\d+(?= of 2400)"),  # the weight used: both ask the same exchange
 )
