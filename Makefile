@@ -112,6 +112,7 @@ coverage: environments ## Measure how much the tests reach, in processes too
 .PHONY: bench
 bench: $(VENV)/.ready ## Measure throughput and memory
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.start
 
 .PHONY: warehouse
 warehouse: $(VENV)/.ready ## Time each file of docs/sql over 5 million rows
