@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def tables(request: pytest.FixtureRequest, databases: dict[str, Warehouse]) -> I
 
 
 def pytest_configure() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # what runs under nohup hands on that it is ignored
     share()
 
 
