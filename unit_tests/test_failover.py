@@ -99,10 +99,10 @@ class Machine:
         return self.said(self.it.request_reconnect(number, "a dead stream", now))
 
     def full(self, now: float) -> list[Action | Emit]:
-        return self.said(self.it.mind_the_outbox(now, full=True))
+        return self.said(self.it.pause_or_resume(now, full=True))
 
     def free(self, now: float) -> list[Action | Emit]:
-        return self.said(self.it.mind_the_outbox(now, full=False))
+        return self.said(self.it.pause_or_resume(now, full=False))
 
     def ended(self, now: float) -> list[Action | Emit]:
         return self.said(self.it.window_ended(now))

@@ -152,7 +152,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
     "binance/market_stream/reader.py": {
         SIMULATION: [
             ("failures = [self._end_feed(feed) for feed in self.feeds]", "failures = []"),
-            ("feed.mind_the_outbox(full=is_full, now=now)", "pass"),
+            ("feed.pause_or_resume(full=is_full, now=now)", "pass"),
             ("feed.meet_new_connections(now)", "pass"),
             ("            self.open()\n\n    def _report_what", "            pass\n\n    def _report_what"),
         ],

@@ -163,7 +163,7 @@ class Exchange(RuleBasedStateMachine):
 
     @rule(full=st.booleans())
     def the_outbox_fills_or_empties(self, full: bool) -> None:
-        self.act(self.machine.mind_the_outbox(self.now, full=full))
+        self.act(self.machine.pause_or_resume(self.now, full=full))
 
     @invariant()
     def nothing_is_emitted_out_of_order_unless_it_was_there(self) -> None:

@@ -282,7 +282,7 @@ class Failover:
             self._replace(why, "warning")
         return self._answer(now)
 
-    def mind_the_outbox(self, now: float, *, full: bool) -> list[Action]:
+    def pause_or_resume(self, now: float, *, full: bool) -> list[Action]:
         """The consumer is far behind, and the primary is left unread; or it has caught up.
 
         The silence of a line that nobody reads proves nothing.

@@ -163,9 +163,9 @@ class Feed:
             self._do(self.machine.lost(number, read.lost, now), now)
         return samples
 
-    def mind_the_outbox(self, *, full: bool, now: float) -> None:
+    def pause_or_resume(self, *, full: bool, now: float) -> None:
         """Pauses and resumes reading."""
-        self._do(self.machine.mind_the_outbox(now, full=full), now)
+        self._do(self.machine.pause_or_resume(now, full=full), now)
 
     def request_reconnect(self, line: int | None, why: str, now: float) -> None:
         """What only a look at the contents could tell; without a line it is of the one in use."""

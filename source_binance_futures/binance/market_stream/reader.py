@@ -152,7 +152,7 @@ class EventLoop:
         return None
 
     def _turn(self) -> None:
-        self._mind_the_outbox(self._clock.monotonic())
+        self._pause_or_resume(self._clock.monotonic())
         pending = [(feed, line) for feed in self.feeds for line in feed.pending]
         ready = [key.data for key, _ in self._selector.select(0 if pending else TICK)]
         for feed, line in dict.fromkeys([*filter(None, ready), *pending]):
@@ -172,7 +172,7 @@ class EventLoop:
                 feed.tick(now)
             self._report_what_appeared(now)
 
-    def _mind_the_outbox(self, now: float) -> None:
+    def _pause_or_resume(self, now: float) -> None:
         """Pauses reading where the consumer is far behind; each turn anew, since connections come and go."""
         is_full = self._outbox.is_full()
         if not is_full and not self._was_full:
@@ -188,7 +188,7 @@ class EventLoop:
                 )
             )
         for feed in self.feeds:
-            feed.mind_the_outbox(full=is_full, now=now)
+            feed.pause_or_resume(full=is_full, now=now)
 
     def _discover(self, feed: Feed, samples: Sequence[bytes]) -> None:
         """Follows the contracts that appear for the first time, on this feed or, where it is full, on another one."""

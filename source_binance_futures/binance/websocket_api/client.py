@@ -81,7 +81,7 @@ class WebSocketApi:
 
     def _ask(self, symbol: str | None) -> tuple[Any, ...]:
         cost = cost_of(symbol, connected=self._connection is not None)
-        self._mind_the_weight(cost)
+        self._wait_for_weight(cost)
         self.budget.spent(cost, self._clock.epoch())
         if self._connection is None:
             self._connection = self._open()
@@ -126,7 +126,7 @@ class WebSocketApi:
             self._connection.close()
             self._connection = None
 
-    def _mind_the_weight(self, cost: int) -> None:
+    def _wait_for_weight(self, cost: int) -> None:
         """Waits for the next minute of the UTC clock where this request would bring the IP address near its limit."""
         now = self._clock.epoch()
         used, wait = self.budget.used(now), self.budget.seconds_to_wait(cost, now)
