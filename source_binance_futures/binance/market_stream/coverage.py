@@ -162,7 +162,7 @@ class Samples:
         What is missing lies between two updates, so it begins at the earliest push of one, and ends at the latest of
         the next: on a busy machine an update is received long after its push.
         """
-        contract = self._contract(symbol)
+        contract = self._contracts.get(symbol) or self._contract(symbol)  # the hot path: one call less
         is_missing = contract.lack is not None and self._resolve(symbol, contract, update_id, latest_pushed_us)
         if update_id > contract.newest:
             contract.newest = update_id
