@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -18,11 +19,14 @@ import psutil
 import pytest
 
 from local_exchange import LocalExchange, NoAnswer
+from source_binance_futures import chain
+from source_binance_futures.binance.clock import Clock
 
 from .harness.capturing import EVERY_COIN_M
 from .harness.connector import FULL_REFRESH, INCREMENTAL, ROOT, catalog, environment_at
 from .harness.warm import CONNECTOR, warm_command
 
+CLOCK = Clock()
 DEADLINE = 240.0
 WINDOWS = 4
 OWN_ROW = b'"stream":"book_tickers","data"'
@@ -136,6 +140,34 @@ def test_windows_that_find_their_contracts_lose_nothing_where_they_join(tmp_path
     until = max(number for number, update in enumerate(pushed) if update in received)
     assert set(pushed[joined : until + 1]) <= received
     assert "a hole of" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(("before", "is_hole"), [("listens", False), ("asked", False), ("gone", True), (None, True)])
+def test_the_line_of_a_hole_is_left_out_only_where_the_window_before_listens(
+    before: str | None, is_hole: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hole = {"type": "LOG", "log": {"level": "INFO", "message": f"{chain.HOLE}2026-09-25: a hole of 3.0 seconds."}}
+    options = argparse.Namespace(into=tmp_path, config="c", catalog="c", state=tmp_path / "none")
+    earlier = None
+    if before is not None:
+        earlier = chain.Window(options, (sys.executable, "-c", "import time; time.sleep(240)"), CLOCK, None)
+    try:
+        if earlier is not None and before == "gone":
+            earlier.process.kill()
+            earlier.process.wait(DEADLINE)
+        elif earlier is not None and before == "asked":
+            earlier.end()
+            earlier.process.wait(DEADLINE)
+        CLOCK.sleep(0.002)  # the files are named by the millisecond
+        window = chain.Window(options, (sys.executable, "-c", ""), CLOCK, earlier)
+        window.process.wait(DEADLINE)
+        window.file.write_text(json.dumps(hole, separators=(",", ":")) + "\n")
+        window.read(0.0)
+        assert ("a hole of 3.0 seconds" in capsys.readouterr().err) is is_hole
+    finally:
+        if earlier is not None:
+            earlier.process.kill()
+            earlier.process.wait(DEADLINE)
 
 
 def test_a_window_that_is_killed_costs_no_state_and_the_next_one_begins(tmp_path: Path) -> None:

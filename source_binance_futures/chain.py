@@ -30,7 +30,7 @@ LONGEST_PAUSE = 60.0  # seconds between two attempts to open a window
 LONGEST_END = 70.0  # seconds for a window to end after a stop; its own watchdog takes 60
 AT_ONCE = 4 * 2**20  # bytes of a file read at once
 BOOK_TICKERS = "book_tickers"
-HOLE = "The state ends with an update of "  # the line about a hole, which there is none of while both listen
+HOLE = "The state ends with an update of "  # the line about a hole, of which there is none while both listen
 INTERRUPTED = str(Interrupted())  # in the log of a window that is asked to stop before its prices have come
 OF_INTEREST = re.compile(rb'^\{"type":"(?:STATE|LOG)".*$', re.MULTILINE)
 
@@ -38,9 +38,13 @@ OF_INTEREST = re.compile(rb'^\{"type":"(?:STATE|LOG)".*$', re.MULTILINE)
 class Window:
     """One `read`. Moments are seconds of the steady clock, `states` are the last that it has written, by stream."""
 
-    def __init__(self, options: argparse.Namespace, command: Sequence[str], clock: Clock, *, overlaps: bool) -> None:
+    def __init__(
+        self, options: argparse.Namespace, command: Sequence[str], clock: Clock, before: Window | None
+    ) -> None:
         self.began = clock.monotonic()
-        self._overlaps = overlaps  # with the window before
+        self._before = before  # the window that is to listen until this one does
+        if before is not None:
+            before._before = None  # or a chain would remember all its windows
         name = datetime.fromtimestamp(clock.epoch(), timezone.utc).strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3]
         self.file: Path = options.into / f"window-{name}.jsonl"
         files = ["--config", options.config, "--catalog", options.catalog]
@@ -69,12 +73,17 @@ class Window:
                     level, text = message["log"]["level"], message["log"]["message"]
                     if self.asked_to_end and INTERRUPTED in text:
                         level = "INFO"  # an error only where nobody has asked for it
-                    if not (self._overlaps and text.startswith(HOLE)):
+                    if not (text.startswith(HOLE) and self._joins):
                         _say(f"{self.file.name}: {level} {text}")
                     if self.connected_at is None and "Connected to " in text:
                         self.connected_at = now
             if not line_end:
                 return
+
+    @property
+    def _joins(self) -> bool:
+        """Whether the window before still listens, or was asked to end because this one does: there is no hole."""
+        return self._before is not None and (self._before.asked_to_end or self._before.process.poll() is None)
 
     def end(self) -> None:
         """Ask it to write its last rows and its state, and to exit."""
@@ -138,7 +147,8 @@ class Chain:
         elif self._options.windows is not None and self._opened >= self._options.windows:
             return None if running else 0
         elif now >= self._next_at and (not running or self._is_time_for_another(running[0], now)):
-            self._windows.append(Window(self._options, self._command, self._clock, overlaps=bool(running)))
+            before = running[0] if running else None
+            self._windows.append(Window(self._options, self._command, self._clock, before))
             self._opened += 1
         return None
 
