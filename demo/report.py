@@ -34,7 +34,10 @@ TOP_OF_BOOK = """
     QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY u DESC) = 1
     ORDER BY updates DESC, symbol
 """
-LATEST_PRICES = "SELECT symbol, price, time FROM main.symbol_prices ORDER BY CAST(price AS DOUBLE) DESC, symbol"
+LATEST_PRICES = """
+    SELECT symbol, price, time FROM main.symbol_prices
+    ORDER BY time < (SELECT max(time) FROM main.symbol_prices) - 86400000, CAST(price AS DOUBLE) DESC, symbol
+"""
 ROWS = """
     SELECT (SELECT count(*) FROM main.book_tickers) AS book_tickers,
            (SELECT count(*) FROM main.symbol_prices) AS symbol_prices,
