@@ -149,27 +149,18 @@ def test_an_own_stream_that_is_overdue_raises_an_alarm_with_its_line() -> None:
     assert made.tally.gaps == [pytest.approx(7.0)]
 
 
-def test_what_an_own_stream_lacks_is_reported_by_the_exchanges_clock() -> None:
-    """Which is a minute ahead of ours; and from the push of its newest update on, though it was received later."""
-    second = 1_000_000
-    made = selection()
+@pytest.mark.parametrize("samples_feed", [1, 2])
+def test_what_an_own_stream_lacks_is_reported_by_the_exchanges_clock(samples_feed: int) -> None:
+    """Which is a minute ahead of ours. From the push of its newest update on, if known, though it was received later;
+    a feed of samples that has had no time in a frame goes by our clock, and shortens no gap of another."""
+    made, is_known = selection(), samples_feed == 1
     for update_id, stream, at in ((1, OWN, 1), (1, SAMPLE, 1), (2, SAMPLE, 4), (3, SAMPLE, 5), (4, SAMPLE, 7)):
-        read = batch(frame(update_id, stream=stream), at=at * second)
-        read = read._replace(pushed_by=60.0 + at, pushed_from=60.25 if stream == OWN else None)
-        list(made.take(read, BOTH))
+        is_own = stream == OWN
+        read = batch(frame(update_id, stream=stream), at=at * 1_000_000, feed=1 if is_own else samples_feed)
+        by, start = 60.0 + at if is_own or is_known else None, 60.25 if is_own and is_known else None
+        list(made.take(read._replace(pushed_by=by, pushed_from=start), BOTH))
     _, said = overdue(made, 7, at_end=True)
-    assert between(60.25, 67) in str(said)
-
-
-def test_a_feed_that_knows_no_clock_shortens_no_gap_of_another() -> None:
-    """The exchange's clock is a minute ahead; the feed of the samples has had no time in a frame, and goes by ours."""
-    second = 1_000_000
-    made = selection()
-    for update_id, stream, at in ((1, OWN, 1), (1, SAMPLE, 1), (2, SAMPLE, 4), (3, SAMPLE, 5), (4, SAMPLE, 7)):
-        read = batch(frame(update_id, stream=stream), at=at * second, feed=1 if stream == OWN else 2)
-        list(made.take(read._replace(pushed_by=60.0 + at if stream == OWN else None), BOTH))
-    _, said = overdue(made, 7, at_end=True)
-    assert between(61, 67) in str(said)
+    assert between(60.25 if is_known else 61, 67) in str(said)
 
 
 def test_where_another_connection_goes_on_each_contract_has_to_join() -> None:

@@ -129,22 +129,16 @@ class Exchange(RuleBasedStateMachine):
         )
         self.act(self.machine.received(chosen, read, self.now))
 
-    @rule(number=st.integers(0, 1))
-    def a_line_is_lost(self, number: int) -> None:
+    @rule(number=st.integers(0, 1), happens=st.sampled_from(["lost", "mute", "doubted"]))
+    def a_line_fails(self, number: int, happens: str) -> None:
         chosen = self.some_wire(number)
-        if chosen is not None:
+        if chosen is None:
+            return
+        if happens == "lost":
             self.act(self.machine.lost(chosen, "a reset", self.now))
-
-    @rule(number=st.integers(0, 1))
-    def a_line_falls_mute(self, number: int) -> None:
-        chosen = self.some_wire(number)
-        if chosen is not None:
+        elif happens == "mute":
             self.wires[chosen].pushes = False
-
-    @rule(number=st.integers(0, 1))
-    def a_line_is_doubted(self, number: int) -> None:
-        chosen = self.some_wire(number)
-        if chosen is not None:
+        else:
             self.act(self.machine.request_reconnect(chosen, "its contents", self.now))
 
     @precondition(lambda self: self.dialling)
@@ -232,12 +226,8 @@ def walk(seed: int) -> set[tuple[str, str]]:
         if happens in ("data", "read"):
             for each in [0, 1] if rng.random() < 0.8 else [number]:
                 it.a_line_is_read(each, 100)
-        elif happens == "lost" and rng.random() < 0.3:
-            it.a_line_is_lost(number)
-        elif happens == "mute" and rng.random() < 0.3:
-            it.a_line_falls_mute(number)
-        elif happens == "doubted":
-            it.a_line_is_doubted(number)
+        elif happens == "doubted" or (happens in ("lost", "mute") and rng.random() < 0.3):
+            it.a_line_fails(number, happens)
         elif happens == "dialled" and it.dialling and rng.random() < 0.2:
             it.an_attempt_fails()
         elif happens == "dialled" and it.dialling:
