@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psutil
 import pytest
 
@@ -118,6 +119,12 @@ def test_windows_lose_nothing(tmp_path: Path) -> None:
     newest = dict(sorted(received))
     assert state_of(tmp_path)["u"] == newest
     assert not [line for line in (tmp_path / "log").read_text().splitlines() if "failed" in line]
+    (tmp_path / "window-half-written.jsonl").write_text('{"type":"RECORD","record":{"stream":"book_ti')
+    load = (ROOT / "docs/sql/duckdb/windows.sql").read_text().replace("windows/window", f"{tmp_path}/window")
+    with duckdb.connect() as market:
+        for _ in range(2):
+            market.execute(load)
+            assert sorted(market.execute("SELECT symbol, u FROM book_tickers").fetchall()) == sorted(received)
 
 
 def test_windows_that_find_their_contracts_lose_nothing_where_they_join(tmp_path: Path) -> None:
