@@ -33,7 +33,7 @@ MONOSPACE = "ui-monospace, Menlo, Consolas, monospace"
 LEFT_OUT = re.compile(r"@font-face \{.*?\}|<!--.*?-->|font-variant-east-asian: full-width;", re.DOTALL)
 
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
-    "local": {"listen_seconds": 5},
+    "local": {"listen_seconds": 8},
     "production": {"listen_seconds": 15},
     "testnet": {"listen_seconds": 15, "environment": {"name": "testnet"}},
 }
@@ -72,17 +72,19 @@ def demonstrate(console: Console, environment: str) -> None:
         ):
             warehouse.check()
         syncs, times_us = [], [time.time_ns() // 1000]  # since 1970, UTC, as the rows have them
-        for number in (1, 2):
-            with step(console, f"Sync {number}: symbol_prices"):
-                warehouse.load("symbol_prices")
-            with step(console, f"Sync {number}: book_tickers, listening for {seconds} s"):
-                warehouse.load("book_tickers")
+        listening = f"book_tickers, listening for {seconds} s"
+        for number, streams in enumerate((("symbol_prices", "book_tickers"), ("book_tickers", "symbol_prices")), 1):
+            for stream in streams:
+                with step(console, f"Sync {number}: {listening if stream == 'book_tickers' else stream}"):
+                    warehouse.load(stream)
+                if stream == "book_tickers":
+                    times_us.append(time.time_ns() // 1000)
             syncs += warehouse.query(ROWS)
-            times_us.append(time.time_ns() // 1000)
+        with step(console, f"A chain of two windows of {seconds} s, which overlap"):
+            warehouse.load_chain(config, CONNECTOR_ENVIRONMENT / "python")
     console.print()
     show_rows(console, syncs)
-    began_us, between_us, _ = times_us
-    show_coverage(console, warehouse, began_us, between_us)
+    show_coverage(console, warehouse, *times_us)
     show_top_of_book(console, warehouse)
     show_latest_prices(console, warehouse)
     console.print(f"Both tables are in {database}:\nmain.book_tickers and main.symbol_prices.")
@@ -141,6 +143,7 @@ def _exchange(console: Console, environment: str, logs: Path) -> Iterator[dict[s
         return
     log = logs / "exchange.log"
     command = [str(CONNECTOR_ENVIRONMENT / "python"), "-m", "local_exchange", "--port", "0", "--samples", "off"]
+    command += ["--rate", "500"]
     with ExitStack() as stack:
         with step(console, "Starting a local exchange, a Binance look-alike"):
             errors = stack.enter_context(log.open("wb"))

@@ -1,6 +1,6 @@
 """What a person wants to see of the two tables, in tables for a terminal of 80 columns: no box, nothing wrapped or cut.
 
-Also what the rows of this run cover: the covered intervals of each contract, and the hole between the two syncs.
+Also what the rows of this run cover: the covered intervals of each contract, and the hole between two syncs.
 """
 
 from __future__ import annotations
@@ -61,8 +61,7 @@ def show_rows(console: Console, syncs: list[dict[str, int]]) -> None:
     before, after = syncs[-2:]
     new = after["book_tickers"] - before["book_tickers"]
     console.print(
-        f"Sync 2 brought {new:,} new updates; of all {after['book_tickers']:,}, "
-        f"{after['twice']:,} are there twice by (symbol, u).\n"
+        f"Sync 2 brought {new:,} new updates; of all {after['book_tickers']:,} {after['twice']:,} are there twice.\n"
     )
 
 
@@ -163,11 +162,11 @@ def moment(milliseconds: int | None, newest: int) -> str:
     return at.strftime("%H:%M:%S.%f")[:-3] if newest - milliseconds < DAY else at.strftime("%Y-%m-%d")
 
 
-def show_coverage(console: Console, warehouse: Warehouse, began_us: int, between_us: int) -> None:
+def show_coverage(console: Console, warehouse: Warehouse, began_us: int, between_us: int, chain_us: int) -> None:
     """A line of time for each contract.
 
-    `began_us` is when this run began, as a file of Binance's holds older rows too; `between_us` a moment when the
-    first sync had ended and the second one had not begun.
+    `began_us` is when this run began, as a file of Binance's holds older rows too; `between_us` and `chain_us` are
+    moments when the first and the second sync had ended, and what follows had not begun.
     """
     warehouse.execute(COVERAGE_VIEW.read_text(encoding="utf-8"))
     of_symbol: dict[str, list[Interval]] = {}
@@ -179,7 +178,8 @@ def show_coverage(console: Console, warehouse: Warehouse, began_us: int, between
     console.print(drawing(of_symbol, between_us))
     more = len(of_symbol) - SYMBOLS_SHOWN
     console.print(f"… and {more:,} more" if more > 0 else "")
-    console.print(in_words([hole_at(intervals, between_us) for intervals in of_symbol.values()]) + "\n")
+    chained = [[interval for interval in each if interval[0] >= chain_us] for each in of_symbol.values()]
+    console.print(in_words([hole_at(each, between_us) for each in of_symbol.values()], chained) + "\n")
 
 
 def drawing(of_symbol: dict[str, list[Interval]], between_us: int) -> Table:
@@ -223,13 +223,14 @@ def drawn(intervals: list[Interval], begin: int, end: int) -> str:
     )
 
 
-def in_words(holes: list[float | None]) -> str:
-    """What the hole between the syncs means."""
+def in_words(holes: list[float | None], chained: list[list[Interval]]) -> str:
+    """What the holes between the syncs mean, and that the chain has none."""
     lengths = [length for length in holes if length is not None]
-    if not lengths:
-        return "No contract was covered by both syncs."
+    followed = [intervals for intervals in chained if intervals]
+    whole = sum(len(intervals) == 1 for intervals in followed)
+    between = f"{min(lengths):.1f} to {max(lengths):.1f} seconds, by contract" if lengths else "not covered by both"
     return (
-        f"The hole between the syncs: {min(lengths):.1f} to {max(lengths):.1f} seconds, by contract. What was\n"
-        "pushed then is gone, and the rows say so. Two sources with windows half a window\n"
-        "apart have no hole in common: docs/operating.md."
+        f"The hole between the two syncs: {between}. What was\n"
+        f"pushed then is gone, and the rows say so. The chain after them has no hole in\n"
+        f"{whole} of {len(followed)} contracts: its second window began before the first one ended."
     )

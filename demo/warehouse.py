@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     import airbyte
 
 
+CHAIN = "-m source_binance_futures.chain --windows 2 --early 4 --overlap 2"
+LOAD_WINDOWS = Path(__file__).resolve().parent.parent / "docs" / "sql" / "duckdb" / "windows.sql"
 LOADS: dict[str, dict[str, Any]] = {
     "symbol_prices": {"write_strategy": "replace", "force_full_refresh": True},
     "book_tickers": {"write_strategy": "append"},
@@ -55,6 +59,21 @@ class Warehouse:
     def load(self, stream: str) -> None:
         with self._quietly():
             self._source.read(self._cache, streams=[stream], skip_validation=True, **LOADS[stream])
+
+    def load_chain(self, config: dict[str, Any], python: Path) -> None:
+        """Let `python` run a chain of two windows that goes on from here, and append what they have brought."""
+        folder = self._logs / "windows"
+        folder.mkdir()
+        catalog = self._source.get_configured_catalog(streams=["book_tickers"]).model_dump_json(exclude_none=True)
+        state = self._cache.get_state_provider(self._source.name).to_state_input_file_text()
+        command = [str(python), *CHAIN.split(), "--into", str(folder)]
+        for option, content in (("config", json.dumps(config)), ("catalog", catalog), ("state", state)):
+            (folder / option).write_text(content, encoding="utf-8")
+            command += [f"--{option}", str(folder / option)]
+        with (folder / "log").open("wb") as log:
+            if subprocess.run(command, stderr=log, check=False).returncode:
+                raise LoadingFailed(f"The chain failed; what it said is in {log.name}.")
+        self.execute(LOAD_WINDOWS.read_text(encoding="utf-8").replace("windows/", f"{folder}/"))
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         with self._quietly():

@@ -158,8 +158,8 @@ def test_its_blocks_run_in_order(document: Path, language: str, exchange: LocalE
 
 
 @pytest.mark.slow
-def test_make_demo_draws_two_syncs_and_the_hole_between_them(tmp_path: Path) -> None:
-    """The windows of its two syncs and the time between them are real."""
+def test_make_demo_draws_two_syncs_the_hole_between_them_and_a_chain_without_one(tmp_path: Path) -> None:
+    """The windows and the time between them are real."""
     if not pyairbyte_python().exists():
         pytest.skip("PyAirbyte's environment is missing. `make test` sets it up.")
     demo = pyairbyte_command(pyairbyte_python(), "from demo.__main__ import main; assert main() == 0")
@@ -167,9 +167,10 @@ def test_make_demo_draws_two_syncs_and_the_hole_between_them(tmp_path: Path) -> 
     lines = re.findall(r"^ *([A-Z]+USD_\w+) +([━·]+) +([\d.]+) s *$", coverage, flags=re.MULTILINE)
     assert len(lines) >= 5
     # An interval that is shorter than a cell is not drawn, and a busy machine has such ones.
-    assert sum(bool(re.search("━·+━", drawing)) for _, drawing, _ in lines) >= 3, coverage
-    told = re.search(r"The hole between the syncs: ([\d.]+) to ([\d.]+) seconds", coverage)
+    assert sum(bool(re.search("━·+━+·+━", drawing)) for _, drawing, _ in lines) >= 3, coverage
+    told = re.search(r"The hole between the two syncs: ([\d.]+) to ([\d.]+) seconds", coverage)
     assert told is not None
-    shortest, longest = float(told[1]), float(told[2])
-    assert 1 < shortest <= longest
-    assert all(shortest <= float(seconds) <= longest for *_, seconds in lines)
+    assert all(float(told[1]) <= float(seconds) <= float(told[2]) for *_, seconds in lines)
+    whole = re.search(r"no hole in\s+(\d+) of (\d+) contracts", coverage)
+    assert whole is not None
+    assert whole[1] == whole[2], coverage

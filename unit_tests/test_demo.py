@@ -151,11 +151,12 @@ def test_it_fits_into_80_columns_and_shows_as_many_contracts_as_one_reads() -> N
     assert lines[2].split() == [symbols[0], drawn(of_symbol[symbols[0]], 0, 90 * S), "14.0", "s"]
 
 
-def test_the_sentence_has_the_shortest_and_the_longest() -> None:
-    said = in_words([5.24, None, 6.81, 6.0])
-    assert said.startswith("The hole between the syncs: 5.2 to 6.8 seconds, by contract.")
-    assert max(map(len, in_words([1234.5, 2345.6]).splitlines())) <= 80
-    assert in_words([None]) == "No contract was covered by both syncs."
+def test_the_sentence_has_the_shortest_and_the_longest_and_what_the_chain_left_whole() -> None:
+    said = in_words([5.24, None, 6.81, 6.0], [[(0, 4)], [(0, 1), (2, 4)], []])
+    assert said.startswith("The hole between the two syncs: 5.2 to 6.8 seconds, by contract.")
+    assert "no hole in\n1 of 2 contracts" in said
+    assert max(map(len, in_words([1234.5, 2345.6], [[(0, 1)]] * 800).splitlines())) <= 80
+    assert "not covered by both" in in_words([None], [])
 
 
 # --- pictures ---
