@@ -1,7 +1,7 @@
 """`make bench`: every figure in one run and in turns, so that a noisy machine cancels out of the ratios.
 
-It prints a table and writes `build/bench/bench.json` and `build/bench/bench.svg`. `--profile`, which is `make profile`,
-draws a flame graph of a whole `read` under flood, by py-spy, to `build/bench/profile.svg`.
+It prints a table and writes `build/bench/bench.json`. `--profile`, which is `make profile`, draws a flame graph of a
+whole `read` under flood, by py-spy, to `build/bench/profile.svg`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import psutil
 from rich.console import Console
@@ -36,8 +35,6 @@ SINGLE = "through the CDK's entry point, ws"
 CDK = "the CDK alone"
 NAIVE = "naive source, ws"
 BOUND = "no CDK at all, ws"
-RATES = (BOUND, WHOLE, BY_TLS, BY_SMALL_RECORDS, SINGLE, CDK, NAIVE)
-"""In updates a second, as the picture shows them."""
 SLOW_READER_PAUSE = 0.002  # seconds after each 64 KiB: slower than the connector writes, so that its queue is full
 SPARE = 20_000  # more than is asked for, so that the flood never ends first
 ENCRYPTIONS: dict[str, Encryption] = {
@@ -45,13 +42,6 @@ ENCRYPTIONS: dict[str, Encryption] = {
     BY_TLS: "records of 16 KiB",
     BY_SMALL_RECORDS: "a record for each frame",
 }
-WIDTH, LABELS, VALUES, ROW, TOP = 760, 250, 70, 34, 44
-STYLE = """
-text { font: 13px system-ui, sans-serif; fill: #24292f }
-.title { font-weight: 600; font-size: 15px }
-.ours { fill: #2f6feb } .others { fill: #8c959f }
-@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .ours { fill: #58a6ff } .others { fill: #6e7681 } }
-"""
 
 
 def main() -> int:
@@ -90,8 +80,7 @@ def main() -> int:
     console.print(table)
     REPORT.mkdir(parents=True, exist_ok=True)
     (REPORT / "bench.json").write_text(json.dumps({"medians": medians, "samples": samples}, indent=2))
-    (REPORT / "bench.svg").write_text(draw(medians))
-    console.print(f"Written to {REPORT.relative_to(ROOT)}/bench.json and bench.svg")
+    console.print(f"Written to {REPORT.relative_to(ROOT)}/bench.json")
     return 0
 
 
@@ -197,34 +186,6 @@ def memory(folder: Path, updates: int) -> dict[str, float]:
         "peak memory, 2 million (MB)": after_two_million,
         "peak memory, 10 million / 2 million": max(whole.peak_megabytes, peak) / after_two_million,
     }
-
-
-def draw(medians: Mapping[str, float]) -> str:
-    """An SVG of the rates in updates a second: each label beside its bar, each value behind it."""
-    longest = max(medians[name] for name in RATES)
-    room = WIDTH - LABELS - VALUES
-    rows = []
-    for position, name in enumerate(RATES):
-        middle = TOP + position * ROW + ROW / 2
-        length = room * medians[name] / longest
-        kind = "ours" if name in ENCRYPTIONS else "others"
-        rows += [
-            f'<text x="{LABELS - 10}" y="{middle + 4:.0f}" text-anchor="end">{escape(name)}</text>',
-            f'<rect class="{kind}" x="{LABELS}" y="{middle - 10:.0f}" width="{length:.0f}" height="20" rx="3"/>',
-            f'<text x="{LABELS + length + 8:.0f}" y="{middle + 4:.0f}">{medians[name]:,.0f}</text>',
-        ]
-    height = TOP + len(RATES) * ROW + 12
-    title = f'<text class="title" x="{LABELS}" y="26">Updates a second, from end to end, medians of one run</text>'
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
-            f"<title>Whole reads of the connector beside {escape(BOUND)} and other sources</title>",
-            f"<style>{STYLE}</style>",
-            title,
-            *rows,
-            "</svg>\n",
-        ]
-    )
 
 
 def profile() -> int:
