@@ -151,10 +151,10 @@ def _exchange(console: Console, environment: str, logs: Path) -> Iterator[dict[s
             stack.callback(exchange.communicate, timeout=STOP_TIMEOUT)
             stack.callback(exchange.terminate)
             assert exchange.stdout is not None
-            told = next((line for line in exchange.stdout if line.startswith(CONFIGURATION)), None)
-            if told is None:
+            announced = next((line for line in exchange.stdout if line.startswith(CONFIGURATION)), None)
+            if announced is None:
                 raise LoadingFailed(f"The local exchange did not start; what it said is in {log}.")
-        yield {**config, **json.loads(told.removeprefix(CONFIGURATION))}
+        yield {**config, **json.loads(announced.removeprefix(CONFIGURATION))}
 
 
 def save(console: Console, picture: Path, title: str) -> None:

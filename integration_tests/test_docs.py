@@ -168,9 +168,9 @@ def test_make_demo_draws_two_syncs_the_hole_between_them_and_a_chain_without_one
     assert len(lines) >= 5
     # An interval that is shorter than a cell is not drawn, and a busy machine has such ones.
     assert sum(bool(re.search("━·+━+·+━", drawing)) for _, drawing, _ in lines) >= 3, coverage
-    told = re.search(r"The hole between the two syncs: ([\d.]+) to ([\d.]+) seconds", coverage)
-    assert told is not None
-    assert all(float(told[1]) <= float(seconds) <= float(told[2]) for *_, seconds in lines)
+    words = re.search(r"The hole between the two syncs: ([\d.]+) to ([\d.]+) seconds", coverage)
+    assert words is not None
+    assert all(float(words[1]) <= float(seconds) <= float(words[2]) for *_, seconds in lines)
     whole = re.search(r"no hole in\s+(\d+) of (\d+) contracts", coverage)
     assert whole is not None
     assert whole[1] == whole[2], coverage

@@ -43,13 +43,13 @@ def test_ctrl_c_loads_what_the_open_window_has_read(tmp_path: Path) -> None:
         wait_for_a_long_window(exchange, loop, tmp_path)
         for connector in psutil.Process(loop.pid).children(recursive=True):
             connector.kill()
-        wait_for(lambda: "What this window had read is lost" in told(tmp_path), loop, tmp_path)
+        wait_for(lambda: "What this window had read is lost" in output_of(tmp_path), loop, tmp_path)
         wait_for_a_long_window(exchange, loop, tmp_path)
 
         os.killpg(loop.pid, signal.SIGINT)
         loop.wait(DEADLINE)
 
-        assert loop.returncode == 0, told(tmp_path)
+        assert loop.returncode == 0, output_of(tmp_path)
     of_windows = loaded(tmp_path)
     rows = rows_of(tmp_path)
     assert of_windows[-1] > RATE * LONGER_THAN_A_WINDOW * 0.25  # half of what is pushed is of the other market
@@ -87,8 +87,8 @@ def wait_for_a_long_window(exchange: LocalExchange, loop: subprocess.Popen[bytes
 def wait_for(condition: Callable[[], bool], loop: subprocess.Popen[bytes], folder: Path) -> None:
     deadline = time.monotonic() + DEADLINE
     while not condition():
-        assert loop.poll() is None, told(folder)
-        assert time.monotonic() < deadline, told(folder)
+        assert loop.poll() is None, output_of(folder)
+        assert time.monotonic() < deadline, output_of(folder)
         time.sleep(0.1)
 
 
@@ -99,7 +99,7 @@ def set_window(exchange: LocalExchange, folder: Path, seconds: int) -> None:
 
 def loaded(folder: Path) -> list[int]:
     """How many updates each window so far has loaded, as the loop tells it."""
-    return [int(count) for count in re.findall(r"^(\d+) updates loaded$", told(folder), re.MULTILINE)]
+    return [int(count) for count in re.findall(r"^(\d+) updates loaded$", output_of(folder), re.MULTILINE)]
 
 
 def rows_of(folder: Path) -> list[Row]:
@@ -107,7 +107,7 @@ def rows_of(folder: Path) -> list[Row]:
         return warehouse.query("SELECT symbol, u FROM book_tickers")
 
 
-def told(folder: Path) -> str:
+def output_of(folder: Path) -> str:
     return (folder / "output").read_text(encoding="utf-8", errors="replace")
 
 

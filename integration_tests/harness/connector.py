@@ -110,8 +110,8 @@ class Output:
 
     def statuses(self, stream: str) -> list[str]:
         """STARTED, RUNNING, then COMPLETE or INCOMPLETE."""
-        told = [trace["stream_status"] for trace in self.of_type("TRACE") if trace["type"] == "STREAM_STATUS"]
-        return [status["status"] for status in told if status["stream_descriptor"]["name"] == stream]
+        statuses = [trace["stream_status"] for trace in self.of_type("TRACE") if trace["type"] == "STREAM_STATUS"]
+        return [status["status"] for status in statuses if status["stream_descriptor"]["name"] == stream]
 
     @property
     def is_plain(self) -> bool:

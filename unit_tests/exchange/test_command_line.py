@@ -26,21 +26,21 @@ def started(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, st
         try:
             assert process.stdout is not None
             lines = [process.stdout.readline().strip() for _ in range(5)]
-            told = {title: rest.strip() for title, _, rest in (line.partition(":") for line in lines)}
-            yield process, told | json.loads(told["Configuration"])["environment"]
+            said = {title: rest.strip() for title, _, rest in (line.partition(":") for line in lines)}
+            yield process, said | json.loads(said["Configuration"])["environment"]
         finally:
             process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_runs_until_it_is_ended(number: signal.Signals) -> None:
-    with started("--rate", "100", "--samples", "off") as (process, told):
-        assert told["COIN-M"] == told["market_stream_url"] + ALL
+    with started("--rate", "100", "--samples", "off") as (process, said):
+        assert said["COIN-M"] == said["market_stream_url"] + ALL
         own = ("market_stream_url", "btcusd_perp"), ("usds_margined_stream_url", "btcusdt")
-        for url in (told["COIN-M"], told["USDⓈ-M"], *(f"{told[base]}/ws/{name}@bookTicker" for base, name in own)):
+        for url in (said["COIN-M"], said["USDⓈ-M"], *(f"{said[base]}/ws/{name}@bookTicker" for base, name in own)):
             with connect(url) as client:
                 assert json.loads(client.recv(WAIT))["e"] == "bookTicker"
-        with connect(told["WebSocket API"]) as client:
+        with connect(said["WebSocket API"]) as client:
             client.send('{"id":1,"method":"ticker.price","params":{"symbol":"BTCUSDT"}}')
             assert json.loads(client.recv(WAIT))["result"]["symbol"] == "BTCUSDT"
         process.send_signal(number)
@@ -51,15 +51,15 @@ def test_it_runs_until_it_is_ended(number: signal.Signals) -> None:
 
 def test_contracts_and_samples() -> None:
     options = ("--rate", "1000", "--coin-m", "2", "--usds-m", "1", "--samples", "0.5")
-    with started(*options) as (_, told), connect(told["COIN-M"]) as client:
+    with started(*options) as (_, said), connect(said["COIN-M"]) as client:
         frames = [json.loads(client.recv(WAIT)) for _ in range(9)]
     assert {frame["s"] for frame in frames[-3:]} == {frame["s"] for frame in frames}
     assert [frame["st"] for frame in frames[-3:]].count(2) == 2
 
 
 def test_pings() -> None:
-    with started("--pings", "0.1") as (_, told):
-        address = ("127.0.0.1", urlsplit(told["COIN-M"]).port or 0)
+    with started("--pings", "0.1") as (_, said):
+        address = ("127.0.0.1", urlsplit(said["COIN-M"]).port or 0)
         with socket.create_connection(address, timeout=WAIT) as client:
             ask_for_websocket(client, "/ws")
             received = b""
@@ -69,9 +69,9 @@ def test_pings() -> None:
 
 def test_faults_in_turn() -> None:
     """Whether somebody was there in the first half second is up to the machine."""
-    with started("--rate", "100", "--fault", "rst", "--fault", "lag", "--every", "0.5") as (process, told):
+    with started("--rate", "100", "--fault", "rst", "--fault", "lag", "--every", "0.5") as (process, said):
         assert process.stdout is not None
-        with connect(told["COIN-M"]) as client:
+        with connect(said["COIN-M"]) as client:
             read_to_the_end(client)
         lines = [process.stdout.readline().split(" ", 1)[1]]
         while "rst: a TCP reset; it met /ws/!bookTicker\n" not in lines:
