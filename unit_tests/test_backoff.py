@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 
 import pytest
 
@@ -11,7 +12,6 @@ from source_binance_futures.binance.market_stream.backoff import (
     LONGEST_PAUSE,
     MAX_ATTEMPTS,
     Backoff,
-    Ceiling,
     Refusal,
 )
 
@@ -20,8 +20,8 @@ FOR_GOOD = Refusal(PermissionError("forbidden"), for_good=True)
 ENDS = 10_000.0
 
 
-def backoff(chance: float = 0.5, ceiling: Ceiling | None = None) -> Backoff:
-    return Backoff(lambda: chance, ceiling or Ceiling(), ENDS)
+def backoff(chance: float = 0.5, attempts: deque[float] | None = None) -> Backoff:
+    return Backoff(lambda: chance, deque(maxlen=MAX_ATTEMPTS) if attempts is None else attempts, ENDS)
 
 
 def next_at(made: Backoff, *, alive: bool = False) -> float:
@@ -49,7 +49,7 @@ def test_ever_longer_pauses_with_a_share_of_chance(chance: float, expected: list
 
 def test_before_any_attempt_there_is_nothing_to_wait_for() -> None:
     made = backoff()
-    assert next_at(made) == next_at(made, alive=True) == Ceiling().next_attempt_at() == 0
+    assert next_at(made) == next_at(made, alive=True) == 0
     made.proven()
     assert next_at(made) == 0
 
@@ -108,8 +108,8 @@ def test_failures_are_counted_in_a_row() -> None:
 
 
 def test_never_more_than_binance_takes_over_all_feeds() -> None:
-    ceiling = Ceiling()
-    feeds = itertools.cycle([backoff(0.0, ceiling) for _ in range(8)])
+    attempts: deque[float] = deque(maxlen=MAX_ATTEMPTS)
+    feeds = itertools.cycle([backoff(0.0, attempts) for _ in range(8)])
     moments = []
     now = 1000.0
     for made in itertools.islice(feeds, 3 * MAX_ATTEMPTS):  # servers that send one message and cut
@@ -123,14 +123,12 @@ def test_never_more_than_binance_takes_over_all_feeds() -> None:
 
 
 def test_the_ceiling_is_binances_with_a_fifth_to_spare() -> None:
-    ceiling = Ceiling()
-    for number in range(249):
-        ceiling.attempted(1000.0 + number)
-    assert ceiling.next_attempt_at() == 0
-    ceiling.attempted(2000.0)
-    assert ceiling.next_attempt_at() == 1000.0 + 300
-    ceiling.attempted(2001.0)
-    assert ceiling.next_attempt_at() == 1001.0 + 300
+    attempts = deque([1000.0 + number for number in range(249)], maxlen=MAX_ATTEMPTS)
+    assert next_at(backoff(attempts=attempts)) == 0
+    attempts.append(2000.0)
+    assert next_at(backoff(attempts=attempts)) == 1000.0 + 300
+    attempts.append(2001.0)
+    assert next_at(backoff(attempts=attempts)) == 1001.0 + 300
 
 
 def test_long_outages_overflow_nothing() -> None:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from source_binance_futures.binance.market_stream.items import Batch, Failed, Gap, Item, LogLine, Outbox, Silence
+from source_binance_futures.binance.market_stream.items import Batch, Failed, Gap, Item, LogLine, Outbox
 
 
 def batch(count: int = 1, length: int = 200) -> Batch:
@@ -72,7 +72,7 @@ def test_a_gap_says_from_when_to_when_how_long_and_why() -> None:
 
 
 def test_a_silence_is_told_as_the_milder_doubt() -> None:
-    text = str(Silence(0, 1795293300.123, 1795293331.5, "the window ended in silence"))
+    text = str(Gap(0, 1795293300.123, 1795293331.5, "the window ended in silence", is_silence=True))
     assert text.startswith(
         "Nothing came for 31.4 seconds, from 2026-11-21 20:35:00.123 UTC to 2026-11-21 20:35:31.500 UTC"
     )

@@ -10,7 +10,7 @@ import pytest
 
 from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.coverage import Alarm
-from source_binance_futures.binance.market_stream.items import Batch, Gap, Silence, Takeover
+from source_binance_futures.binance.market_stream.items import Batch, Gap, Takeover
 from source_binance_futures.binance.market_stream.subscriptions import ContractFilter
 from source_binance_futures.binance.text import utc
 from source_binance_futures.streams.cursor import Cursor
@@ -281,7 +281,7 @@ def test_a_gap_of_a_feed_ends_the_promises_of_its_contracts() -> None:
     taken(made, frame(1, ETH), feed=1)
     gap = Gap(0, 10.0, 12.0, "reset")
     assert made.miss(gap) == str(gap)
-    made.miss(Silence(7, 10.0, 50.0, "silent too"))
+    made.miss(Gap(7, 10.0, 50.0, "silent too", is_silence=True))
     assert taken(made, frame(2), at=2000, feed=0) == [(2, 2000)]
     assert taken(made, frame(2, ETH), at=2000, feed=1) == [(2, 1000)]
     assert (made.tally.gaps, made.tally.silences) == ([2.0], [40.0])

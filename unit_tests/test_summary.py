@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from source_binance_futures.binance.market_stream.coverage import Coverage
-from source_binance_futures.binance.market_stream.items import ConnectivityChanged, Gap, Silence
+from source_binance_futures.binance.market_stream.items import ConnectivityChanged, Gap
 from source_binance_futures.binance.market_stream.messages import MalformedFrame, OtherFrame
 from source_binance_futures.streams.summary import (
     Progress,
@@ -39,7 +39,7 @@ def test_only_the_first_three_of_a_kind_are_quoted(
 def test_gaps_and_silences_are_counted_apart() -> None:
     tally = Tally()
     tally.missed(Gap(0, 100.0, 102.5, "reset"))
-    tally.missed(Silence(0, 100.0, 131.0, "silent too"))
+    tally.missed(Gap(0, 100.0, 131.0, "silent too", is_silence=True))
     tally.missed(Gap(0, 200.0, 201.0, "reset"))
     assert (tally.gaps, tally.silences) == ([2.5, 1.0], [31.0])
 

@@ -137,7 +137,7 @@ class Probe:
     def _listens(self) -> bool:
         """Whether the event loop goes on: as long as it has a connection, or tries to get one."""
         feeds = self._loop.feeds
-        return any(feed.is_busy for feed in feeds) or all(feed.failure is None for feed in feeds)
+        return any(feed.is_busy for feed in feeds) or all(feed.machine.failure is None for feed in feeds)
 
     def _turn(self, now: float) -> None:
         if self._listens:

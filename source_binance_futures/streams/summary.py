@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 
 from ..binance.market_stream.coverage import Coverage
-from ..binance.market_stream.items import ConnectivityChanged, Gap, Silence
+from ..binance.market_stream.items import ConnectivityChanged, Gap
 from ..binance.market_stream.messages import MalformedFrame, NoBookTicker
 from ..binance.text import duration, quoted, utc
 
@@ -50,7 +50,7 @@ class Tally:
 
     def missed(self, gap: Gap) -> None:
         """Count a gap or a silence."""
-        (self.silences if isinstance(gap, Silence) else self.gaps).append(gap.seconds)
+        (self.silences if gap.is_silence else self.gaps).append(gap.seconds)
 
     def record_read(self, received_at_us: int) -> None:
         """Record a read that brought updates. One that the standby has kept comes here later than it was read."""

@@ -104,7 +104,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("self._may_miss(Missing.OUTAGE, cause)\n        self.replacing = None", "self.replacing = None"),
             ("for batch in line.unwind():", "for batch in line.unwind()[:0]:"),
             ('self._may_miss(Missing.SILENCE, "a fresh connection was silent too")', "pass"),
-            ("self._do(Close(line.number))", "pass"),
+            ('self._do(Command("close", line.number))', "pass"),
             ("self._backoff.attempted(now)", "pass"),
             ("elif self._is_quiet(now) and self.missing is Missing.NOTHING:", "elif False:"),
             ("self._report_until(self._clock.now(now))", "pass"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,19 +16,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from source_binance_futures.binance.market_stream.backoff import Backoff, Ceiling, Refusal
+from source_binance_futures.binance.market_stream.backoff import Backoff, Refusal
 from source_binance_futures.binance.market_stream.exchange_clock import ExchangeClock
-from source_binance_futures.binance.market_stream.failover import (
-    Action,
-    Close,
-    Dial,
-    Failover,
-    Missing,
-    Pause,
-    Ping,
-    Resume,
-    State,
-)
+from source_binance_futures.binance.market_stream.failover import Action, Command, Failover, Missing, State
 from source_binance_futures.binance.market_stream.items import Batch, Gap, LogLine
 from source_binance_futures.binance.market_stream.line import Timing
 from source_binance_futures.binance.market_stream.messages import Read
@@ -59,7 +50,11 @@ class Exchange(RuleBasedStateMachine):
         self.told: list[tuple[float, float]] = []
         self.transitions: set[tuple[str, str]] = set()
         self.machine = Failover(
-            Timing(), ExchangeClock(EPOCH), Backoff(lambda: 0.5, Ceiling(), 1e9), standby=self.standby, began=BEGAN
+            Timing(),
+            ExchangeClock(EPOCH),
+            Backoff(lambda: 0.5, deque(maxlen=250), 1e9),
+            standby=self.standby,
+            began=BEGAN,
         )
         self.act(self.machine.tick(self.now))
 
@@ -72,20 +67,24 @@ class Exchange(RuleBasedStateMachine):
             elif isinstance(action, Gap):
                 assert action.since < action.until
                 self.told.append((action.since - EPOCH, action.until - EPOCH))
-            elif isinstance(action, Dial):
-                assert not self.dialling
-                self.dialling = True
-            elif isinstance(action, Close):
-                del self.wires[action.line]
-            elif isinstance(action, Ping):
-                self.wires[action.line].pinged = True
-            elif isinstance(action, (Pause, Resume)):
-                self.wires[action.line].paused = isinstance(action, Pause)
+            elif isinstance(action, Command):
+                self.carry_out(action)
             elif isinstance(action, LogLine) and action.level == "debug":
                 before, after = action.text.split(" -> ")
                 self.transitions.add((before, after.partition(" (")[0]))
         assert len(self.wires) <= 2
         assert {line.number for line in self.machine.lines} == set(self.wires)
+
+    def carry_out(self, command: Command) -> None:
+        if command.verb == "dial":
+            assert not self.dialling
+            self.dialling = True
+        elif command.verb == "close":
+            del self.wires[command.line]
+        elif command.verb == "ping":
+            self.wires[command.line].pinged = True
+        else:
+            self.wires[command.line].paused = command.verb == "pause"
 
     def some_wire(self, number: int) -> int | None:
         numbers = sorted(self.wires)

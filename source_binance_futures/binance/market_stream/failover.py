@@ -15,13 +15,12 @@ is given in epoch seconds of the exchange's clock.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from .backoff import Backoff, Refusal
 from .exchange_clock import ExchangeClock
-from .items import Batch, ConnectivityChanged, Gap, Item, LogLine, Silence, Takeover
+from .items import Batch, ConnectivityChanged, Gap, Item, LogLine, Takeover
 from .line import BEHIND_AFTER, Line, Timing
 from .messages import Read
 
@@ -49,42 +48,14 @@ class Missing(Enum):
     OUTAGE = "outage"
 
 
-@dataclass(frozen=True)
-class Dial:
-    """Open a connection now."""
+class Command(NamedTuple):
+    """What the feed is to do: `dial`, or to a `line`: `close`, `ping`, `pause` reading it, or `resume`."""
+
+    verb: Literal["dial", "close", "ping", "pause", "resume"]
+    line: int = -1
 
 
-@dataclass(frozen=True)
-class LineCommand:
-    """What is to be done to a line."""
-
-    line: int
-
-
-class Close(LineCommand):
-    """Leave this line; nothing of it is read any more."""
-
-
-class Ping(LineCommand):
-    """Ask this line for a sign of life."""
-
-
-class Pause(LineCommand):
-    """Leave this line unread until `Resume`."""
-
-
-class Resume(LineCommand):
-    """Read this line again."""
-
-
-@dataclass(frozen=True)
-class GiveUp:
-    """No connection is left, and another try makes no sense."""
-
-    error: Exception
-
-
-Action: TypeAlias = "Dial | LineCommand | GiveUp | Item"
+Action: TypeAlias = "Command | Item"
 
 
 class Comparison:
@@ -177,6 +148,7 @@ class Failover:
         self.standby: Line | None = None
         self.watermark: float | None = None  # epoch seconds of the exchange's clock; None before the first update
         self.losses = 0  # how often the primary was lost
+        self.failure: Exception | None = None  # why no connection is tried any more
         self.replacing: str | None = None  # why a fresh line is wanted in place of the primary
         self.paused = False  # the primary is left unread
         self._floor: float | None = None  # the watermark never falls below it: the rest came over another line
@@ -192,7 +164,6 @@ class Failover:
         self._rate = Rate(began)
         self._actions: list[Action] = []
         self._is_dialling = False
-        self._has_given_up = False
         self._is_over = False
         self._was_connected: bool | None = None  # as the consumer knows it
 
@@ -223,7 +194,7 @@ class Failover:
         elif not self._is_over and self.standby is None and self._wants_standby:
             self.standby = line
         else:
-            self._do(Close(number))
+            self._do(Command("close", number))
         return self._answer(now)
 
     def refused(self, refusal: Refusal, now: float) -> list[Action]:
@@ -238,7 +209,7 @@ class Failover:
         if is_connecting and not self._is_over:
             self._may_miss(Missing.OUTAGE, str(refusal.error).rstrip("."))
             if is_hopeless:
-                self._give_up(refusal.error)
+                self.failure = refusal.error
         return self._answer(now)
 
     def received(self, number: int, read: Read, now: float) -> list[Action]:
@@ -291,11 +262,11 @@ class Failover:
             self.paused = full
             if full:
                 self.primary.pause(now)
-                self._do(Pause(self.primary.number))
+                self._do(Command("pause", self.primary.number))
             else:
                 self.primary.resume(now)
                 self._comparison.reset()
-                self._do(Resume(self.primary.number))
+                self._do(Command("resume", self.primary.number))
         return self._answer(now)
 
     def window_ended(self, now: float) -> list[Action]:
@@ -310,7 +281,7 @@ class Failover:
     # --- actions ---
 
     def _answer(self, now: float) -> list[Action]:
-        if not (self._is_dialling or self._has_given_up or self._is_over):
+        if not (self._is_dialling or self.failure or self._is_over):
             self._dial_if_due(now)
         is_connected = self.primary is not None
         if is_connected is not self._was_connected:
@@ -349,15 +320,11 @@ class Failover:
         if is_connected and (self.standby is not None or not self._wants_standby):
             return
         if not is_connected and self._backoff.banned is not None:
-            self._give_up(self._backoff.banned)
+            self.failure = self._backoff.banned
         elif now >= self._backoff.next_attempt_at(alive=is_connected):
             self._backoff.attempted(now)
             self._is_dialling = True
-            self._do(Dial())
-
-    def _give_up(self, error: Exception) -> None:
-        self._has_given_up = True
-        self._do(GiveUp(error))
+            self._do(Command("dial"))
 
     # --- what may be missing ---
 
@@ -388,9 +355,9 @@ class Failover:
         self.watermark = self._floor = max(since, until)
         if self.missing is Missing.OUTAGE:
             since = since if until - since >= SHORTEST_GAP else until - self._clock.uncertainty
-            self._do(Gap(self._feed, since, until, self.named(self._cause)))
-        elif until - since >= SHORTEST_GAP:
-            self._do(Silence(self._feed, since, until, self.named(self._cause)))
+        if until - since >= SHORTEST_GAP:
+            is_silence = self.missing is Missing.SILENCE
+            self._do(Gap(self._feed, since, until, self.named(self._cause), is_silence))
         self._log("debug", f"{self.missing.value} -> {Missing.NOTHING.value}")
         self.missing = Missing.NOTHING
 
@@ -438,7 +405,7 @@ class Failover:
             self.standby = None
             self._note_cover()
         self._comparison.reset()
-        self._do(Close(line.number))
+        self._do(Command("close", line.number))
 
     def _take_over(self, primary: Line, standby: Line, cause: str) -> None:
         """The standby replaces the primary: without a gap where it has everything that was not emitted."""
@@ -479,7 +446,7 @@ class Failover:
             if stalled is not None:
                 self._lose(line, stalled)
             elif line.needs_ping(now):
-                self._do(Ping(line.number))
+                self._do(Command("ping", line.number))
         standby = self.standby
         if standby is not None and (standby.retiring or standby.age(now) >= self._timing.rotate_after):
             self._leave(standby)  # it will end before it is needed

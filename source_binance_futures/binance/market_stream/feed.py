@@ -16,7 +16,7 @@ from ..transport.address import host_of
 from ..transport.connection import Connection, Dialler, Opening
 from ..transport.proxy import Route
 from .backoff import Refusal
-from .failover import Action, Dial, Failover, GiveUp, LineCommand, Pause, Ping, Resume
+from .failover import Action, Command, Failover
 from .items import LogLine, Outbox, Takeover
 from .line import Timing
 from .messages import Read, is_shutdown_notice, scan
@@ -97,7 +97,6 @@ class Feed:
     ) -> None:
         self.number = number
         self.machine = machine
-        self.failure: Exception | None = None  # why no further connection is tried
         self.brought_data = False
         self.contracts = contracts
         self.plan = plan
@@ -212,29 +211,28 @@ class Feed:
 
     def _do(self, actions: list[Action], now: float) -> None:
         for action in actions:
-            if isinstance(action, Dial):
-                self._dial()
+            if isinstance(action, Command):
+                self._carry_out(action)
             elif isinstance(action, Takeover):
                 streams = self._connections[action.line].subscriptions.unconfirmed(now, self._around.timing.backlog)
                 self._around.outbox.put(dataclasses.replace(action, late=_symbols(streams)))
-            elif isinstance(action, GiveUp):
-                self.failure = action.error
-            elif isinstance(action, LineCommand):
-                self._do_to_line(action)
             else:
                 self._around.outbox.put(action)
 
-    def _do_to_line(self, action: LineCommand) -> None:
-        connection = self._connections[action.line]
+    def _carry_out(self, command: Command) -> None:
+        if command.verb == "dial":
+            self._dial()
+            return
+        connection = self._connections[command.line]
         selector = self._around.selector
-        if isinstance(action, Ping):
+        if command.verb == "ping":
             connection.websocket.ping()
-        elif isinstance(action, Resume):
-            selector.register(connection.descriptor, selectors.EVENT_READ, (self, action.line))
-        elif isinstance(action, Pause):
+        elif command.verb == "resume":
+            selector.register(connection.descriptor, selectors.EVENT_READ, (self, command.line))
+        elif command.verb == "pause":
             selector.unregister(connection.descriptor)
         else:
-            del self._connections[action.line]
+            del self._connections[command.line]
             with contextlib.suppress(KeyError):  # it was left unread
                 selector.unregister(connection.descriptor)
             connection.websocket.close()

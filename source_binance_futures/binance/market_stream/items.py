@@ -73,27 +73,20 @@ class Gap:
     since: float
     until: float
     cause: str
+    is_silence: bool = False  # connections answered and brought nothing: most likely nothing was pushed
 
     @property
     def seconds(self) -> float:
         return self.until - self.since
 
     def __str__(self) -> str:
-        return (
-            f"Gap of {duration(self.seconds)}: updates pushed from {utc(self.since)} to {utc(self.until)} "
-            f"may be missing. Cause: {self.cause}."
-        )
-
-
-@dataclass(frozen=True)
-class Silence(Gap):
-    """The same, where connections answered and brought nothing: most likely nothing was pushed."""
-
-    def __str__(self) -> str:
-        return (
-            f"Nothing came for {duration(self.seconds)}, from {utc(self.since)} to {utc(self.until)} ({self.cause}). "
-            "Most likely nothing was pushed; if anything was, it is missing."
-        )
+        length, since, until = duration(self.seconds), utc(self.since), utc(self.until)
+        if self.is_silence:
+            return (
+                f"Nothing came for {length}, from {since} to {until} ({self.cause}). "
+                "Most likely nothing was pushed; if anything was, it is missing."
+            )
+        return f"Gap of {length}: updates pushed from {since} to {until} may be missing. Cause: {self.cause}."
 
 
 @dataclass(frozen=True)

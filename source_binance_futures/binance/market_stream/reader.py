@@ -13,6 +13,7 @@ import random
 import selectors
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from ..clock import Clock, start_thread
@@ -22,7 +23,7 @@ from ..text import first_of
 from ..transport.address import host_of
 from ..transport.connection import Opening, open_in_background
 from ..transport.proxy import Route
-from .backoff import Backoff, Ceiling
+from .backoff import MAX_ATTEMPTS, Backoff
 from .exchange_clock import ExchangeClock
 from .failover import Failover
 from .feed import Feed, Surroundings
@@ -71,7 +72,7 @@ class EventLoop:
             route, clock, self._outbox, self._selector, self._selector.wake, opening, self._timing
         )
         self._contracts = [Contracts(group, clock.today()) for group in groups]
-        self._ceiling = Ceiling()
+        self._attempts: deque[float] = deque(maxlen=MAX_ATTEMPTS)
         self._was_full = self._pause_was_reported = self._is_over = False
         self._failures_reported: set[int] = set()
         self._requests: queue.SimpleQueue[tuple[str, int, int, str]] = queue.SimpleQueue()
@@ -105,7 +106,7 @@ class EventLoop:
         """Return, after the end, why a feed had to end, or brought nothing in a window full of failures."""
         now = self._clock.monotonic()
         silent = [feed.nothing_heard(now, self.began, self.window_ends) for feed in self.feeds]
-        return next(filter(None, [*(feed.failure for feed in self.feeds), *silent]), None)
+        return next(filter(None, [*(feed.machine.failure for feed in self.feeds), *silent]), None)
 
     def open(self) -> None:
         """Plan the feeds; the first `turn` connects them."""
@@ -126,7 +127,7 @@ class EventLoop:
             if not self._is_over and not self._has_given_up():
                 self._turn()
                 return True
-            failure = next((feed.failure for feed in self.feeds if feed.failure is not None), None)
+            failure = next(filter(None, (feed.machine.failure for feed in self.feeds)), None)
         except Exception as error:  # whatever it is, the consumer must hear of it
             failure = error
         if not self._is_over:
@@ -216,7 +217,7 @@ class EventLoop:
         machine = Failover(
             timing,
             ExchangeClock(self._clock.epoch_offset),
-            Backoff(self._chance, self._ceiling, self.window_ends),
+            Backoff(self._chance, self._attempts, self.window_ends),
             standby=self._standby,
             began=self._clock.monotonic(),
             feed=number,
@@ -225,15 +226,12 @@ class EventLoop:
 
     def _has_given_up(self) -> bool:
         """Whether every feed has failed for good, and none has a connection or an attempt at one left."""
-        failed = [feed for feed in self.feeds if feed.failure is not None]
+        failed = [feed for feed in self.feeds if feed.machine.failure is not None]
         for feed in failed:
             if feed.number not in self._failures_reported and len(self.feeds) > len(failed):
                 self._failures_reported.add(feed.number)
-                self._outbox.put(
-                    LogLine(
-                        "warning", feed.machine.named(f"{feed.failure} What else is connected goes on until the end.")
-                    )
-                )
+                text = f"{feed.machine.failure} What else is connected goes on until the end."
+                self._outbox.put(LogLine("warning", feed.machine.named(text)))
         return 0 < len(failed) == len(self.feeds) and not any(feed.is_busy for feed in self.feeds)
 
 
