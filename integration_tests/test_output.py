@@ -20,7 +20,7 @@ from .harness.warm import CONNECTOR, warm_command
 SAYS = "source-binance-futures: "
 OUTPUTS = {
     # redirection of a shell -> what is said of it
-    ">/dev/full": "The output cannot be written: there is no space left. Ending here.",
+    ">/dev/full": "The output cannot be written: No space left on device. Ending here.",
     ">&-": "There is no stdout to write to. Ending here.",
     "</dev/null >&0": "The output cannot be written: it is closed, or not open for writing. Ending here.",
     "| true": "The output cannot be written: nobody reads it any more. Ending here.",

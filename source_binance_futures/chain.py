@@ -222,7 +222,7 @@ def main(
     options = parser.parse_args(args)
     clock = Clock()
     stop = Stop(clock)
-    StopSignals(clock, lambda _: stop.request()).install()
+    StopSignals(clock, lambda _: stop.request())
     try:
         listen_seconds = Config.from_mapping(read_config(str(options.config))).listen_seconds
         states = read_state(str(options.state)) if options.state.exists() else []

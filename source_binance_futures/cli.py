@@ -5,6 +5,7 @@ Slow imports come after that, so nothing of the CDK stands at the top.
 
 from __future__ import annotations
 
+import argparse
 import gc
 import io
 import os
@@ -12,42 +13,30 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from .binance.clock import Clock, Stop
 from .output import STDERR, STDOUT, Output, report, watch
 
 NAME = "source-binance-futures"
-
-
-class Command(NamedTuple):
-    """A command of the Airbyte protocol: the line of help, and the options with a file that it takes."""
-
-    what_for: str
-    needed: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-
-
-COMMANDS = {
-    "spec": Command("what a configuration may say"),
-    "check": Command("tries a configuration, and whether Binance can be reached", ("--config",)),
-    "discover": Command("the streams and their fields", ("--config",)),
-    "read": Command("one sync; Ctrl-C ends it early and in good order", ("--config", "--catalog"), ("--state",)),
+COMMANDS = {  # of the Airbyte protocol: what each is for, and the files that it takes
+    "spec": ("what a configuration may say", ()),
+    "check": ("tries a configuration, and whether Binance can be reached", ("--config",)),
+    "discover": ("the streams and their fields", ("--config",)),
+    "read": ("one sync; Ctrl-C ends it early and in good order", ("--config", "--catalog", "--state")),
+}
+FILES = {
+    "--config": "the configuration, a JSON object; {} is a complete one: all COIN-M for a minute, and all prices",
+    "--catalog": "which streams to read, and how: a configured catalog",
+    "--state": "where the last sync ended: the states that it wrote",
 }
 OF_THE_CDK = ("--manifest-path", "--components-path")  # taken of every source, and without effect here
-WHAT_IT_IS = f"""\
-{NAME}: Binance Futures for Airbyte, or for a shell.
+WHAT_IT_IS = """\
+Binance Futures for Airbyte, or for a shell.
 book_tickers: best bid and ask as they are pushed. symbol_prices: latest prices.
 """
 MORE = f"""\
-Options:
-  --config FILE    the configuration, a JSON object; {{}} is a complete one:
-                   all COIN-M contracts for a minute, and all prices
-  --catalog FILE   which streams to read, and how: a configured catalog
-  --state FILE     where the last sync ended: the states that it wrote
-  --debug          more log lines
-  -h, --help       this text, or with a command what it is for
-  --version        the version
+The options of a command: {NAME} read --help
 
 Example:
   echo '{{"listen_seconds": 20}}' > config.json
@@ -72,43 +61,32 @@ def run(args: Sequence[str] | None = None) -> None:
     stop.process_began = clock.monotonic()
     reads = args[:1] == ["read"]
     signals = StopSignals(clock, (lambda _: stop.request()) if reads else end_by)
-    signals.install()
     output = _open_output(clock)
-
-    text = help_asked_for(args)
-    if text is not None:
-        print(text, end="", flush=True)
-        return
-    files = files_of(args)
-    if isinstance(files, WrongUsage) and files.certain:
-        _refuse(args, files)
-
     listening = None
-    if reads and isinstance(files, dict):
-        # Before the CDK is imported, which takes one to three seconds: Binance never sends an update again.
-        from .streams.listening import listen_first  # noqa: PLC0415
-
-        listening = listen_first(files["--config"], files["--catalog"], files.get("--state"), clock)
-    from .entrypoint import launch, understands  # noqa: PLC0415
-
-    # Leave what the imports made out of garbage collection, and collect less often: 7 % of a read. Records hold no
-    # cycles, so counting references frees them.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-    if isinstance(files, WrongUsage) and not understands(args):
-        _refuse(args, files)
-    if reads:
-        watch(stop, output)
-    else:
-        signals.act = _unwind
     try:
+        typed = parse(args)
+        if reads:
+            # Before the CDK is imported, which takes one to three seconds: Binance never sends an update again.
+            from .streams.listening import listen_first  # noqa: PLC0415
+
+            listening = listen_first(typed.config, typed.catalog, typed.state, clock)
+        from .entrypoint import launch  # noqa: PLC0415
+
+        # Leave what the imports made out of garbage collection, and collect less often: 7 % of a read. Records hold no
+        # cycles, so counting references frees them.
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)
+        if reads:
+            watch(stop, output)
+        else:
+            signals.act = _unwind
         code = launch(args, stop, output, listening)
     except _EndedBy as ended:
-        end_by(ended.number)
+        end_by(ended.code - 128)
     finally:
         if listening is not None:
             listening.stop()
-    sys.stdout.flush()  # a failure here is reported in a sentence; one at the end of Python is a stack trace
+        sys.stdout.flush()  # a failure here is reported in a sentence; one at the end of Python is a stack trace
     for number in STOP_SIGNALS:  # all is written: a stop that comes while Python ends must not look like a failure
         signal.signal(number, signal.SIG_IGN)
     if code or output.failed:
@@ -116,7 +94,7 @@ def run(args: Sequence[str] | None = None) -> None:
 
 
 class StopSignals:
-    """Calls `act` with the number of the first stop signal; a second or more later, the next one ends the process.
+    """Handles every stop signal: the first one calls `act` with its number, one a second later ends the process.
 
     Leaves SIGHUP alone if the process was started with it ignored, as nohup does.
     """
@@ -125,9 +103,6 @@ class StopSignals:
         self.act = act
         self._clock = clock
         self._first_at: float | None = None
-
-    def install(self) -> None:
-        """Become the handler of every stop signal."""
         for number in STOP_SIGNALS:
             if number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self)
@@ -144,13 +119,11 @@ class StopSignals:
 class _EndedBy(SystemExit):
     """Unwinds the main thread after a signal, so that temporary folders go; no handler of errors catches it."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(128 + number)
-        self.number = number
+    code: int
 
 
 def _unwind(number: int) -> NoReturn:
-    raise _EndedBy(number)
+    raise _EndedBy(128 + number)
 
 
 def end_by(number: int) -> NoReturn:
@@ -163,81 +136,50 @@ def end_by(number: int) -> NoReturn:
 def _open_output(clock: Clock) -> Output:
     """Put `Output` under stdout, for all of the process, also with PYTHONUNBUFFERED=1; return it.
 
-    Exits if there is no stdout. Opens the null device if there is no stderr: else the next file or socket would get its
-    number, and whatever is written to stderr.
+    Exits if there is no stdout. The null device stands in for a closed stderr: else the next file or socket would get
+    its number, and whatever is written to stderr.
     """
+    if sys.__stderr__ is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)
+        sys.stderr = sys.__stderr__ = os.fdopen(STDERR, "w")  # type: ignore[misc]
     if sys.__stdout__ is None:
         report("There is no stdout to write to. Ending here.")
         sys.exit(1)
-    if sys.__stderr__ is None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)
     output = Output(STDOUT, clock)
     text = io.TextIOWrapper(io.BufferedWriter(output), encoding="utf-8", errors="backslashreplace")
     sys.stdout = sys.__stdout__ = text  # type: ignore[misc]
     return output
 
 
-# --- help, and refusals of a wrong call ---
+def parse(args: Sequence[str]) -> argparse.Namespace:
+    """Return what was typed. Exits with 0 after help or the version, with 2 and a sentence after a wrong call."""
+    parser = argparse.ArgumentParser(
+        NAME, description=WHAT_IT_IS, epilog=MORE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    for name, (what_for, files) in COMMANDS.items():
+        command = commands.add_parser(name, help=what_for, description=f"{name}: {what_for}.")
+        for option in files:
+            command.add_argument(option, metavar="FILE", required=option != "--state", help=FILES[option])
+        command.add_argument("--debug", action="store_true", help="more log lines")
+        for option in OF_THE_CDK:
+            command.add_argument(option, help=argparse.SUPPRESS)
+    first, *rest = args or ["--help"]
+    if first not in (*COMMANDS, "--help", "-h", "--version"):
+        parser.error(f"{first} is no command{_meant(first, COMMANDS)}; write one of {', '.join(COMMANDS)} first")
+    if first in COMMANDS:
+        known = (*COMMANDS[first][1], *OF_THE_CDK, "--debug", "--help", "-h")
+        for arg in rest:  # a wrong option is named, not what is missing in its place
+            if arg.startswith("-") and not any(option.startswith(arg.partition("=")[0]) for option in known):
+                commands.choices[first].error(f"{first} has no option {arg}{_meant(arg, known)}")
+    typed = parser.parse_args([first, *rest])
+    if typed.version:
+        from importlib.metadata import distributions  # noqa: PLC0415  # takes longer than all the rest
 
-
-class WrongUsage(NamedTuple):
-    """What is wrong with a call, as a sentence. If not `certain`, a newer CDK may still know the option."""
-
-    sentence: str
-    certain: bool = True
-
-
-def help_asked_for(args: Sequence[str]) -> str | None:
-    """Return the text that answers `--help`, `--version` or an empty call; None for any other call."""
-    if "--version" in args[:1]:
-        return f"{NAME} {_version()}\n"
-    if args and not {"-h", "--help"}.intersection(args):
-        return None
-    asked = next((arg for arg in args if not arg.startswith("-")), "")
-    if asked in COMMANDS:
-        return f"{usage(asked)}\n\n{asked}: {COMMANDS[asked].what_for}.\nMore: {NAME} --help\n"
-    usages = "".join(f"  {usage(each)}\n" for each in COMMANDS)
-    commands = "".join(f"  {name:<10} {command.what_for}\n" for name, command in COMMANDS.items())
-    return f"{WHAT_IT_IS}\nUsage:\n{usages}\nCommands:\n{commands}\n{MORE}"
-
-
-def files_of(args: Sequence[str]) -> dict[str, str] | WrongUsage:
-    """Return the file of each option, the last one that is named, or what is wrong with the call."""
-    name = args[0]
-    if name not in COMMANDS:
-        what = f"{name} comes before the command" if name.startswith("-") else f"there is no command {name}"
-        return WrongUsage(f"{what}{_meant(name, COMMANDS)}; write one of {', '.join(COMMANDS)} first")
-    command = COMMANDS[name]
-    with_file = (*command.needed, *command.optional)
-    files: dict[str, str] = {}
-    rest = iter(args[1:])
-    for arg in rest:
-        option, has_value, file = arg.partition("=")
-        if option in with_file or option in OF_THE_CDK:
-            files[option] = file if has_value else next(rest, "-")
-            if not has_value and files[option].startswith("-"):
-                return WrongUsage(f"{option} needs the name of a file after it")
-        elif not arg.startswith("-"):
-            return WrongUsage(f"{name} has no use for {arg}")
-        elif arg != "--debug":
-            meant = _meant(option, (*with_file, "--debug"))
-            return WrongUsage(f"{name} has no option {arg}{meant}", certain=not arg.startswith("--"))
-    missing = [option for option in command.needed if option not in files]
-    return WrongUsage(f"{name} needs {' and '.join(missing)}") if missing else files
-
-
-def usage(name: str) -> str:
-    """Return how a command is written."""
-    needed = "".join(f" {option} FILE" for option in COMMANDS[name].needed)
-    optional = "".join(f" [{option} FILE]" for option in COMMANDS[name].optional)
-    return f"{NAME} {name}{needed}{optional}"
-
-
-def _refuse(args: Sequence[str], wrong: WrongUsage) -> NoReturn:
-    how = f"Write it like: {usage(args[0])}\n" if args[0] in COMMANDS else ""
-    if sys.stderr is not None:
-        sys.stderr.write(f"{NAME}: {wrong.sentence}.\n{how}Help: {NAME} --help\n")
-    sys.exit(2)
+        print(NAME, next((found.version for found in distributions(name=NAME)), "of a folder that is not installed"))
+        sys.exit()
+    return typed
 
 
 def _meant(typed: str, known: Iterable[str]) -> str:
@@ -245,12 +187,3 @@ def _meant(typed: str, known: Iterable[str]) -> str:
 
     near = difflib.get_close_matches(typed, list(known), n=1)
     return f" (did you mean {near[0]}?)" if near else ""
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # takes longer than all the rest
-
-    try:
-        return version(NAME)
-    except PackageNotFoundError:  # run from a folder without having been installed
-        return "of a folder that is not installed"

@@ -7,7 +7,6 @@ object, a dict, a text and a print of each record, which is more than half of wh
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import sys
 from collections import defaultdict
@@ -70,16 +69,6 @@ class Entrypoint(AirbyteEntrypoint):
         if isinstance(message, Block):  # the CDK counts the message itself
             stream_message_count[HashableStreamDescriptor(message.stream)] += len(message.records) - 1.0
         return AirbyteEntrypoint.handle_record_counts(message, stream_message_count)
-
-
-def understands(args: Sequence[str]) -> bool:
-    """Return whether the CDK's own parser takes the arguments, which may be abbreviated or new."""
-    with contextlib.redirect_stderr(io.StringIO()):
-        try:
-            AirbyteEntrypoint.parse_args(list(args))
-        except SystemExit:
-            return False
-    return True
 
 
 def launch(args: Sequence[str], stop: Stop, output: Output, listening: MarketStream | None = None) -> int:

@@ -10,7 +10,6 @@ import errno
 import io
 import os
 import selectors
-import sys
 from typing import TYPE_CHECKING
 
 from .binance.clock import Clock, Stop, start_thread
@@ -20,17 +19,10 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 CHUNK = 16384  # bytes in one write; smaller ones cost time, larger ones hide for long that a slow reader reads
-SMALL_CHUNK = 4096  # bytes, after a write that was slow
-SLOW = 1.0  # seconds for one write
 LOOK_EVERY = 1.0  # seconds
-PATIENCE = 60.0  # seconds in which stdout takes no byte
+PATIENCE = 60.0  # seconds in which stdout takes nothing
 STDOUT, STDERR = 1, 2
-
-WHY = {
-    errno.EPIPE: "nobody reads it any more",
-    errno.EBADF: "it is closed, or not open for writing",
-    errno.ENOSPC: "there is no space left",
-}
+WHY = {errno.EPIPE: "nobody reads it any more", errno.EBADF: "it is closed, or not open for writing"}
 
 
 class Output(io.RawIOBase):
@@ -49,31 +41,25 @@ class Output(io.RawIOBase):
         self.failed = False
         self._descriptor = descriptor
         self._clock = clock
-        self._at_most = CHUNK
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write the beginning of `data`; return how many bytes. Raises `SystemExit` after an error."""
         view = memoryview(data)
         if self.failed:
             return view.nbytes
-        began = self.writing_since = self._clock.monotonic()
+        self.writing_since = self._clock.monotonic()
         try:
-            written = self._write_some(view[: self._at_most])
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    return os.write(self._descriptor, view[:CHUNK])
+                # It was opened for writes that do not wait, and this process has nothing better to do.
+                _takes_bytes(self._descriptor, LOOK_EVERY)
         except OSError as error:
             self.failed = True
             report(f"The output cannot be written: {WHY.get(error.errno or 0, error.strerror)}. Ending here.")
             raise SystemExit(1) from error
         finally:
             self.writing_since = None
-        self._at_most = SMALL_CHUNK if self._clock.monotonic() - began > SLOW else CHUNK
-        return written
-
-    def _write_some(self, data: memoryview) -> int:
-        while True:
-            with contextlib.suppress(BlockingIOError):
-                return os.write(self._descriptor, data)
-            # It was opened for writes that do not wait, and this process has nothing better to do.
-            _takes_bytes(self._descriptor, LOOK_EVERY)
 
     def write_all(self, data: bytes) -> None:
         """Write all of `data`, however often a signal comes in between."""
@@ -84,19 +70,12 @@ class Output(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def isatty(self) -> bool:
-        return os.isatty(self._descriptor)
-
 
 def report(sentence: str) -> None:
     """Write one line to stderr if it takes one at once: it may be closed, or the same blocked pipe as stdout."""
-    line = f"source-binance-futures: {sentence}\n".encode(errors="backslashreplace")
     with contextlib.suppress(OSError, ValueError):
-        if sys.__stderr__ is not None and _takes_bytes(STDERR, 0):
-            os.write(STDERR, line)
+        if _takes_bytes(STDERR, 0):
+            os.write(STDERR, f"source-binance-futures: {sentence}\n".encode(errors="backslashreplace"))
 
 
 def _takes_bytes(descriptor: int, seconds: float) -> bool:
@@ -108,26 +87,26 @@ def _takes_bytes(descriptor: int, seconds: float) -> bool:
 
 def watch(stop: Stop, output: Output) -> None:
     """Watch `output` from a thread of its own until the process ends."""
+
+    def look() -> None:
+        while True:
+            stop.clock.sleep(LOOK_EVERY)
+            if blocked_for(stop, output.writing_since, stop.clock.monotonic()) > PATIENCE:
+                why = "was asked to stop" if stop.requested else "should have ended"
+                report(
+                    f"No byte could be written for {PATIENCE:g} seconds, and the sync {why} before that. Ending here."
+                )
+                os._exit(1)  # nothing gentler gets past a write that does not return
+
     with contextlib.suppress(NoThread):  # whatever needs the next thread reports it, and no sync goes without
-        start_thread("watchdog", lambda: _watch(stop, output), "Nothing watches the output")
+        start_thread("watchdog", look, "Nothing watches the output")
 
 
-def _watch(stop: Stop, output: Output) -> None:
-    while True:
-        stop.clock.sleep(LOOK_EVERY)
-        now = stop.clock.monotonic()
-        stalled = stalled_since(stop, output.writing_since, now)
-        if stalled is not None and now - stalled > PATIENCE:
-            why = "was asked to stop" if stop.requested else "should have ended"
-            report(f"No byte could be written for {PATIENCE:g} seconds, and the sync {why} before that. Ending here.")
-            os._exit(1)  # nothing gentler gets past a write that does not return
-
-
-def stalled_since(stop: Stop, writing_since: float | None, now: float) -> float | None:
-    """Return since when stdout has been blocked after the sync should have ended; None if it is not.
+def blocked_for(stop: Stop, writing_since: float | None, now: float) -> float:
+    """Return for how many seconds stdout has been blocked after the sync should have ended.
 
     It should have ended at the end of its window, or when it was asked to stop. `writing_since` is when the write
-    under way began. All are monotonic seconds.
+    under way began. Moments are monotonic seconds.
     """
-    ends = [moment for moment in (stop.requested_at, stop.window_ends) if moment is not None and moment <= now]
-    return max(min(ends), writing_since) if ends and writing_since is not None else None
+    ends = [moment for moment in (stop.requested_at, stop.window_ends) if moment is not None]
+    return now - max(min(ends), writing_since) if ends and writing_since is not None else 0.0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.entrypoint import RECORDS_OF_A_PIECE, lines_of
-from source_binance_futures.output import PATIENCE, stalled_since
+from source_binance_futures.output import PATIENCE, blocked_for
 from source_binance_futures.streams.book_tickers import WRITE_AFTER_STOP, WRITE_AFTER_WINDOW, Block, LastWrites
 
 VALUES: Any = st.recursive(
@@ -122,22 +122,21 @@ def test_it_ends_before_others_end_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("requested_at", "window_ends", "writing", "stalled"),
+    ("requested_at", "window_ends", "writing", "seconds"),
     [
-        (None, None, 10.0, None),  # a sync that goes on: a slow destination is waited for
-        (None, 101.0, 10.0, None),
-        (None, 20.0, None, None),  # over, and nothing waits to be written
-        (None, 20.0, 10.0, 20.0),  # blocked since before the end: the patience begins with the end
-        (None, 20.0, 30.0, 30.0),  # bytes went out after the end
-        (None, 100.0, 10.0, 100.0),
+        (None, None, 10.0, 0.0),  # a sync that goes on: a slow destination is waited for
+        (None, 101.0, 10.0, -1.0),
+        (None, 20.0, None, 0.0),  # over, and nothing waits to be written
+        (None, 20.0, 10.0, 80.0),  # blocked since before the end: the patience begins with the end
+        (None, 20.0, 30.0, 70.0),  # bytes went out after the end
         (50.0, None, 10.0, 50.0),
         (50.0, 101.0, 10.0, 50.0),
-        (99.0, 70.0, 10.0, 70.0),
+        (99.0, 70.0, 10.0, 30.0),
     ],
 )
-def test_since_when_stdout_has_been_blocked_after_the_end(
-    requested_at: float | None, window_ends: float | None, writing: float | None, stalled: float | None
+def test_for_how_long_stdout_has_been_blocked_after_the_end(
+    requested_at: float | None, window_ends: float | None, writing: float | None, seconds: float
 ) -> None:
     stop = Stop(Clock())
     stop.requested_at, stop.window_ends = requested_at, window_ends
-    assert stalled_since(stop, writing, 100.0) == stalled
+    assert blocked_for(stop, writing, 100.0) == seconds
