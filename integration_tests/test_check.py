@@ -17,7 +17,7 @@ import pytest
 from local_exchange import LocalExchange, NoAnswer
 from source_binance_futures.binance.clock import Stop
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
-from source_binance_futures.check import FIRST_UPDATE_WITHIN, answer_by, failures_of
+from source_binance_futures.check import FIRST_UPDATE_WITHIN, Check
 from source_binance_futures.config import Config
 from unit_tests.virtual_time import VirtualTime
 
@@ -42,7 +42,7 @@ class Case:
     """What the exchange does, the options, and what each sentence contains; without one the check succeeds.
 
     Where it `listens` to the end of its time, it passes once the prices have their answer and the stream is open; where
-    the prices stay `unanswered`, once they were asked for and the stream has brought a book ticker.
+    the prices stay `unanswered`, once they were asked for.
     """
 
     arrange: Callable[[LocalExchange], object] = lambda _: None
@@ -109,12 +109,9 @@ def test_one_sentence_for_what_does_not_work(name: str, caplog: pytest.LogCaptur
         def both_are_met() -> bool:
             return "symbol_prices: " in caplog.text and any(each.pongs for each in exchange.connections)
 
-        def only_prices_are_missing() -> bool:
-            return "book_tickers: connected" in caplog.text and bool(exchange.requests)
-
         def pass_by() -> None:
             if case.unanswered:
-                exchange.wait_for(only_prices_are_missing, DEADLINE)
+                exchange.wait_for(lambda: exchange.requests and exchange.connections, DEADLINE)
                 TIME.pass_by(7.0)
             if case.listens:
                 exchange.wait_for(both_are_met, DEADLINE)
@@ -122,7 +119,7 @@ def test_one_sentence_for_what_does_not_work(name: str, caplog: pytest.LogCaptur
 
         passing = threading.Thread(target=pass_by)
         passing.start()
-        found = failures_of(config, stop, logging.getLogger("check"), WeightBudget(), answer_by(stop))
+        found = Check(config, stop, logging.getLogger("check"), WeightBudget()).failures()
         passing.join()
     said = [sentence.replace(str(exchange.port), "PORT") for sentence in found]
     assert len(said) == len(case.sentences), said

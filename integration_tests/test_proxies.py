@@ -16,6 +16,7 @@ from local_exchange import LocalExchange
 from source_binance_futures import check
 from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyUnusable
+from source_binance_futures.binance.market_stream.reader import EventLoop
 from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
 from source_binance_futures.config import Config
@@ -129,12 +130,13 @@ def test_check_does_not_quote_what_it_did_not_foresee(
     def fail(*_: object) -> None:
         raise ValueError(PASSWORD)
 
-    monkeypatch.setattr(check, "_probe_market_stream", fail)
-    monkeypatch.setattr(check, "_probe_websocket_api", fail)
-    told = check.failures_of(Config(), Stop(Clock()), logging.getLogger("check"), WeightBudget(), Clock().deadline(12))
-    assert "failed while checking book_tickers (ValueError). Please report it." in " ".join(told)
+    monkeypatch.setattr(EventLoop, "_turn", fail)
+    monkeypatch.setattr(check, "requested_prices", fail)
+    told, prices = check.Check(Config(), Stop(Clock()), logging.getLogger("check"), WeightBudget()).failures()
+    assert "failed while checking book_tickers (ValueError). Please report it." in told
+    assert "failed while checking symbol_prices (ValueError)" in prices
     assert "in fail" in caplog.text, "the log says where it happened"
-    assert "Geheim" not in caplog.text + " ".join(told)
+    assert "Geheim" not in caplog.text + told + prices
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from .binance.clock import Clock, Stop
 from .binance.market_stream.reader import MarketStream
 from .binance.text import first_of, writable
 from .binance.websocket_api.prices import WeightBudget
-from .check import answer_by, failures_of
+from .check import Check
 from .config import Config, unknown_options
 from .failures import MOST_URGENT_FIRST, ReportedFailure, failure_type_of, reporting
 from .streams.book_tickers import Block, BookTickers
@@ -79,7 +79,7 @@ class SourceBinanceFutures(AbstractSource):
         return cleaned
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
-        failures = failures_of(_parsed(config), self._stop, logger, self._budget, answer_by(self._stop))
+        failures = Check(_parsed(config), self._stop, logger, self._budget).failures()
         return not failures, " ".join(failures) or None
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:

@@ -101,10 +101,10 @@ class Feed:
         self.contracts = contracts
         self.plan = plan
         self._around = around
-        self._refused: BinanceError | None = None  # why the newest failed attempt failed
+        self.refused: BinanceError | None = None  # why the newest failed attempt failed
         self._connections: dict[int, FeedConnection] = {}
         self._lines = 0
-        self._lost: str | None = None  # why the newest loss happened
+        self.lost: str | None = None  # why the newest loss happened
         self._next_reconnect_at = 0.0
         self._dialler: Dialler[tuple[int, int]] = Dialler(
             around.route, around.clock, MAX_MESSAGE_BYTES, wake=around.wake, opening=around.opening
@@ -134,7 +134,7 @@ class Feed:
                 self._bases_refused = 0
                 self._open(ended, base, named, now)
                 continue
-            self._refused = ended
+            self.refused = ended
             causes = causes_of(ended)
             if causes:
                 self._log("debug", f"{ended} {causes}")
@@ -158,7 +158,7 @@ class Feed:
             self.brought_data = True
             self._note_base(connection, number)
         if read.lost is not None:
-            self._lost = read.lost
+            self.lost = read.lost
             self._do(self.machine.lost(number, read.lost, now), now)
         return samples
 
@@ -188,13 +188,13 @@ class Feed:
 
     def nothing_heard(self, now: float, began: float, window_ends: float) -> NothingHeard | None:
         """Return why the feed brought no data in a window that `began` then; None if it did, or if nothing failed."""
-        trouble: object = self._lost or self._refused
+        trouble: object = self.lost or self.refused
         if trouble is None and now >= window_ends and self._dialler.under_way > 0:
             trouble = f"{host_of(self.plan.bases[0])} did not answer before the window ended"
         if self.brought_data or trouble is None:
             return None
         failure = NothingHeard(round(now - began), str(trouble), connected=self._lines > 0)
-        failure.__cause__ = self._refused
+        failure.__cause__ = self.refused
         return failure
 
     @property
