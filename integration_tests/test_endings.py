@@ -108,7 +108,6 @@ def test_the_log_does_not_repeat_the_state(connector: Connector) -> None:
         output = connector.read(config, book_tickers=INCREMENTAL, state=state)
     assert output.exit_code == 0
     assert known.items() <= output.last_state["u"].items()
-    assert "Setting state of source-binance-futures stream to the one of the last sync" in output.logs("INFO")
     assert not [line for line in output.logs() if "X7USD_PERP" in line and len(line) > 500]
 
 

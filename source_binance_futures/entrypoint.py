@@ -9,25 +9,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import (
-    AirbyteConnectionStatus,
-    AirbyteMessage,
-    FailureType,
-    Status,
-    Type,
-)
-from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
+from airbyte_cdk.models import AirbyteMessage, FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .binance.clock import Stop
 from .binance.market_stream.reader import MarketStream
-from .failures import PlainLog, ReportedFailure, failure_type_of, reporting
+from .failures import PlainLog, ReportedFailure, reporting
 from .files import require_temporary_folder
 from .output import Output
 from .source import SourceBinanceFutures
@@ -50,25 +43,21 @@ class Entrypoint(AirbyteEntrypoint):
 
         The CDK turns each message into text by a function that a subclass cannot replace.
         """
+        not_counted = 0  # records of blocks since the last STATE; of each block the CDK counts one
         for message in super().read(*args, **kwargs):
-            if not isinstance(message, Block):
-                yield message
+            if isinstance(message, Block):
+                with PRINT_BUFFER.lock:  # no other thread's line gets between those of a block
+                    PRINT_BUFFER.flush()
+                    for lines in lines_of(message):
+                        self._output.write_all(lines)
+                for _ in range(len(message.records) // RECORDS_OF_A_LOOK):
+                    self._memory_monitor.check_memory_usage()
+                not_counted += len(message.records) - 1
                 continue
-            with PRINT_BUFFER.lock:  # no other thread's line gets between those of a block
-                PRINT_BUFFER.flush()
-                for lines in lines_of(message):
-                    self._output.write_all(lines)
-            for _ in range(len(message.records) // RECORDS_OF_A_LOOK):
-                self._memory_monitor.check_memory_usage()
-
-    @staticmethod
-    def handle_record_counts(
-        message: AirbyteMessage, stream_message_count: defaultdict[HashableStreamDescriptor, float]
-    ) -> AirbyteMessage:
-        """Count a block as its records, all of which the next STATE covers."""
-        if isinstance(message, Block):  # the CDK counts the message itself
-            stream_message_count[HashableStreamDescriptor(message.stream)] += len(message.records) - 1.0
-        return AirbyteEntrypoint.handle_record_counts(message, stream_message_count)
+            if message.state and message.state.sourceStats and message.state.sourceStats.recordCount:
+                message.state.sourceStats.recordCount += not_counted
+                not_counted = 0
+            yield message
 
 
 def launch(args: Sequence[str], stop: Stop, output: Output, listening: MarketStream | None = None) -> int:
@@ -80,25 +69,22 @@ def launch(args: Sequence[str], stop: Stop, output: Output, listening: MarketStr
         handler.addFilter(PlainLog())
     try:
         entrypoint = Entrypoint(SourceBinanceFutures(stop, blocks=True, listening=listening), output)
-        parsed = entrypoint.parse_args(list(args))
-        if parsed.command != "spec":
+        typed = entrypoint.parse_args(list(args))
+        if typed.command != "spec":
             with reporting():
                 require_temporary_folder()
         # The CDK lets stderr run into stdout, where a warning of Python would be a line that is no JSON.
         with PRINT_BUFFER, contextlib.redirect_stderr(sys.__stderr__):
-            for line in entrypoint.run(parsed):
+            for line in entrypoint.run(typed):
                 print(f"{line}\n", end="")
     except Exception as error:
-        kind = failure_type_of(error)
-        if kind is FailureType.system_error:
-            failure = error
-        elif args[0] == "check":
-            status = AirbyteConnectionStatus(status=Status.FAILED, message=str(error))
-            message = AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=status)
-            print(AirbyteEntrypoint.airbyte_message_to_string(message), flush=True)
-            return 0
-        else:
-            failure = ReportedFailure(str(error), kind)
+        failure = error
+        if isinstance(error, AirbyteTracedException) and error.failure_type is not FailureType.system_error:
+            failure = ReportedFailure(str(error), error.failure_type)
+            status = failure.as_connection_status_message() if args[0] == "check" else None
+            if status is not None:
+                print(AirbyteEntrypoint.airbyte_message_to_string(status), flush=True)
+                return 0
         sys.excepthook(type(failure), failure, failure.__traceback__)  # the CDK's: a log line, and a TRACE for Airbyte
         return 1
     return 0
@@ -119,7 +105,8 @@ def lines_of(block: Block) -> Iterator[bytes]:
         try:
             data = between.join(map(orjson.dumps, records))
             if b":null" in data:
-                data = between.join(map(orjson.dumps, map(_without_nulls, records)))
+                sent = [{field: value for field, value in record.items() if value is not None} for record in records]
+                data = between.join(map(orjson.dumps, sent))
         except orjson.JSONEncodeError:
             # The CDK has another way for what orjson cannot write.
             piece = Block(block.stream, records, block.emitted_at)
@@ -127,7 +114,3 @@ def lines_of(block: Block) -> Iterator[bytes]:
             yield b"".join(to_string(message).encode() + b"\n" for message in piece.messages())
         else:
             yield beginning + data + end
-
-
-def _without_nulls(record: dict[str, Any]) -> dict[str, Any]:
-    return {field: value for field, value in record.items() if value is not None}

@@ -13,12 +13,11 @@ from .binance.errors import BinanceError, ConnectionLost, Owner, causes_of
 from .binance.text import writable
 from .config import ConfigurationError
 
-FAILURE_TYPES = {
-    Owner.USER: FailureType.config_error,
-    Owner.EXCHANGE: FailureType.transient_error,
+FAILURE_TYPES = {  # the most urgent first
     Owner.US: FailureType.system_error,
+    Owner.EXCHANGE: FailureType.transient_error,
+    Owner.USER: FailureType.config_error,
 }
-MOST_URGENT_FIRST = (FailureType.system_error, FailureType.transient_error, FailureType.config_error)
 
 
 class ReportedFailure(AirbyteTracedException):
@@ -40,12 +39,11 @@ class ReportedFailure(AirbyteTracedException):
 
 def reported(error: BinanceError | ConfigurationError) -> ReportedFailure:
     """Return what Airbyte shows of an error, and whose turn it is: the user's, the exchange's or ours."""
-    if isinstance(error, ConfigurationError):
-        return ReportedFailure(str(error), FailureType.config_error)
     text = str(error)
     if isinstance(error, ConnectionLost):
         text = f"The connection to Binance was lost: {error}. Try again; if it stays so, look at the network."
-    return ReportedFailure(text, FAILURE_TYPES[error.owner])
+    owner = Owner.USER if isinstance(error, ConfigurationError) else error.owner
+    return ReportedFailure(text, FAILURE_TYPES[owner])
 
 
 @contextlib.contextmanager
@@ -55,11 +53,6 @@ def reporting() -> Iterator[None]:
         yield
     except (BinanceError, ConfigurationError) as error:
         raise reported(error) from error
-
-
-def failure_type_of(error: Exception) -> FailureType:
-    """Return whose turn it is after any exception; an unforeseen one is a bug."""
-    return error.failure_type if isinstance(error, AirbyteTracedException) else FailureType.system_error
 
 
 class PlainLog(logging.Filter):
