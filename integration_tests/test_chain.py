@@ -155,9 +155,8 @@ def test_the_line_of_a_hole_is_left_out_only_where_the_window_before_listens(
 ) -> None:
     hole = {"type": "LOG", "log": {"level": "INFO", "message": f"{chain.HOLE}2026-09-25: a hole of 3.0 seconds."}}
     options = argparse.Namespace(into=tmp_path, config="c", catalog="c", state=tmp_path / "none")
-    earlier = None
-    if before is not None:
-        earlier = chain.Window(options, (sys.executable, "-c", "import time; time.sleep(240)"), CLOCK, None)
+    options.command = (sys.executable, "-c", "import time; time.sleep(240)")
+    earlier = chain.Window(options, CLOCK, None) if before is not None else None
     try:
         if earlier is not None and before == "gone":
             earlier.process.kill()
@@ -166,7 +165,8 @@ def test_the_line_of_a_hole_is_left_out_only_where_the_window_before_listens(
             earlier.end()
             earlier.process.wait(DEADLINE)
         CLOCK.sleep(0.002)  # the files are named by the millisecond
-        window = chain.Window(options, (sys.executable, "-c", ""), CLOCK, earlier)
+        options.command = (sys.executable, "-c", "")
+        window = chain.Window(options, CLOCK, earlier)
         window.process.wait(DEADLINE)
         window.file.write_text(json.dumps(hole, separators=(",", ":")) + "\n")
         window.read(0.0)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,62 +28,54 @@ EARLY = 30.0  # seconds before the end of a window at which the next one starts:
 OVERLAP = 8.0  # seconds that both listen once the next one is connected: a contract that is new has a sample in them
 LONGEST_PAUSE = 60.0  # seconds between two attempts to open a window
 LONGEST_END = 70.0  # seconds for a window to end after a stop; its own watchdog takes 60
-AT_ONCE = 4 * 2**20  # bytes of a file read at once
-BOOK_TICKERS = "book_tickers"
 HOLE = "The state ends with an update of "  # the line about a hole, of which there is none while both listen
 INTERRUPTED = str(Interrupted())  # in the log of a window that is asked to stop before its prices have come
-OF_INTEREST = re.compile(rb'^\{"type":"(?:STATE|LOG)".*$', re.MULTILINE)
 
 
 class Window:
-    """One `read`. Moments are seconds of the steady clock, `states` are the last that it has written, by stream."""
+    """One `read`. `states` are the last that it has written, by stream; moments are of the steady clock."""
 
-    def __init__(
-        self, options: argparse.Namespace, command: Sequence[str], clock: Clock, before: Window | None
-    ) -> None:
+    def __init__(self, options: argparse.Namespace, clock: Clock, before: Window | None) -> None:
         self.began = clock.monotonic()
+        self.connected_at: float | None = None
+        self.states: dict[str, dict[str, Any]] = {}
+        self.asked_to_end = False
+        self._read_until = 0
         self._before = before  # the window that is to listen until this one does
         if before is not None:
             before._before = None  # or a chain would remember all its windows
         name = datetime.fromtimestamp(clock.epoch(), timezone.utc).strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3]
         self.file: Path = options.into / f"window-{name}.jsonl"
-        files = ["--config", options.config, "--catalog", options.catalog]
-        if options.state.exists():
-            files += ["--state", options.state]
+        state = ["--state", str(options.state)] if options.state.exists() else []
+        command = [*options.command, "read", "--config", options.config, "--catalog", options.catalog, *state]
         with self.file.open("xb") as output:
             # In a session of its own: Ctrl-C reaches the chain alone, since a window takes a second signal for haste.
-            self.process = subprocess.Popen([*command, "read", *map(str, files)], stdout=output, start_new_session=True)
-        self.connected_at: float | None = None
-        self.states: dict[str, dict[str, Any]] = {}
-        self.asked_to_end = False
-        self._read_until = 0
+            self.process = subprocess.Popen(command, stdout=output, start_new_session=True)
 
     def read(self, now: float) -> None:
-        """Read what it has written since the last time: states, log lines, and whether it listens."""
-        while True:
-            with self.file.open("rb") as file:
-                file.seek(self._read_until)
-                lines, line_end, _ = file.read(AT_ONCE).rpartition(b"\n")
-            self._read_until += len(lines) + len(line_end)
-            for line in OF_INTEREST.findall(lines):
-                message = json.loads(line)
-                if message["type"] == "STATE":
-                    self.states[_stream_of(message["state"])] = message["state"]
-                else:
-                    level, text = message["log"]["level"], message["log"]["message"]
-                    if self.asked_to_end and INTERRUPTED in text:
-                        level = "INFO"  # an error only where nobody has asked for it
-                    if not (text.startswith(HOLE) and self._joins):
-                        _say(f"{self.file.name}: {level} {text}")
-                    if self.connected_at is None and "Connected to " in text:
-                        self.connected_at = now
-            if not line_end:
-                return
+        """Read the lines that it has written since the last time: states and log."""
+        with self.file.open("rb") as file:
+            file.seek(self._read_until)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return  # it is being written
+                self._read_until += len(line)
+                if line.startswith(b'{"type":"STATE"'):
+                    state = json.loads(line)["state"]
+                    self.states[_stream_of(state)] = state
+                elif line.startswith(b'{"type":"LOG"'):
+                    log = json.loads(line)["log"]
+                    self._pass_on(log["level"], log["message"], now)
 
-    @property
-    def _joins(self) -> bool:
-        """Whether the window before still listens, or was asked to end because this one does: there is no hole."""
-        return self._before is not None and (self._before.asked_to_end or self._before.process.poll() is None)
+    def _pass_on(self, level: str, text: str, now: float) -> None:
+        if self.asked_to_end and INTERRUPTED in text:
+            level = "INFO"  # an error only where nobody has asked for it
+        before = self._before
+        is_joined = before is not None and (before.asked_to_end or before.process.poll() is None)
+        if not (is_joined and text.startswith(HOLE)):
+            _say(f"{self.file.name}: {level} {text}")
+        if self.connected_at is None and "Connected to " in text:
+            self.connected_at = now
 
     def end(self) -> None:
         """Ask it to write its last rows and its state, and to exit."""
@@ -95,66 +87,54 @@ class Window:
 class Chain:
     """Windows one after the other until a stop; at most two at a time."""
 
-    def __init__(
-        self,
-        options: argparse.Namespace,
-        listen_seconds: int,
-        states: Sequence[dict[str, Any]],
-        stop: Stop,
-        command: Sequence[str],
-    ) -> None:
+    def __init__(self, options: argparse.Namespace, states: Sequence[dict[str, Any]], stop: Stop) -> None:
         self._options = options
-        early = min(EARLY, listen_seconds / 2) if options.early is None else options.early
-        self._lasts = max(listen_seconds - early, 0.0)
+        self._states = {_stream_of(state): state for state in states}
         self._stop = stop
         self._clock = stop.clock
-        self._command = command
         self._windows: list[Window] = []  # the older one first
-        self._next_at = self._clock.monotonic()
-        self._failures = 0
-        self._has_listened = False
         self._opened = 0
-        self._states = {_stream_of(state): state for state in states}
+        self._next_at = self._clock.monotonic()
+        self._failures = 0  # in a row
+        self._has_listened = False
 
     def run(self) -> int:
         """Return the exit code: 0 after a stop or the last window, that of the first window if it never listened."""
+        code = None
         try:
-            while not self._stop.requested:
+            while code is None and not self._stop.requested:
                 code = self._turn(self._clock.monotonic())
-                if code is not None:
-                    return code
                 self._clock.sleep(LOOK_EVERY)
-            return 0
         finally:
             self._end()
+        return code or 0
 
     def _turn(self, now: float) -> int | None:
-        running = [window for window in self._windows if window.process.poll() is None]
-        ended = [window for window in self._windows if window not in running]
+        windows = self._windows
+        ended = [window for window in windows if window.process.poll() is not None]
         self._read(now)
-        self._windows = running
         for window in ended:
+            windows.remove(window)
             if code := window.process.returncode:
                 self._failures += 1
-                self._next_at = now + min(2.0**self._failures, LONGEST_PAUSE)
+                self._next_at = now + min(2**self._failures, LONGEST_PAUSE)
                 _say(f"{window.file.name} failed with exit code {code}; its last lines say why.")
                 if not self._has_listened:
                     return code  # the next one would fail as well
-        if len(running) > 1:
-            listening_since = running[-1].connected_at
+        before = windows[0] if windows else None
+        if len(windows) > 1:
+            listening_since = windows[1].connected_at
             if listening_since is not None and now >= listening_since + self._options.overlap:
-                running[0].end()
-        elif self._options.windows is not None and self._opened >= self._options.windows:
-            return None if running else 0
-        elif now >= self._next_at and (not running or self._is_time_for_another(running[0], now)):
-            before = running[0] if running else None
-            self._windows.append(Window(self._options, self._command, self._clock, before))
+                windows[0].end()
+        elif self._opened >= self._options.windows:
+            return 0 if before is None else None
+        # Only a state names the contracts: without one the next window would have to find them, one by one.
+        elif now >= self._next_at and (
+            before is None or (now >= before.began + self._options.lasts and "book_tickers" in self._states)
+        ):
+            windows.append(Window(self._options, self._clock, before))
             self._opened += 1
         return None
-
-    def _is_time_for_another(self, running: Window, now: float) -> bool:
-        """Only a state names the contracts: without one the next window would have to find them, one by one."""
-        return now >= running.began + self._lasts and BOOK_TICKERS in self._states
 
     def _read(self, now: float) -> None:
         # A later window's state continues an earlier one's; a window without one replaces nothing.
@@ -164,7 +144,7 @@ class Chain:
             states |= window.states
             if window.connected_at is not None:
                 self._has_listened = True
-                self._failures = 0 if window.process.poll() is None else self._failures
+                self._failures = 0
         if states != self._states:
             save(self._options.state, list(states.values()))
             self._states = states
@@ -176,9 +156,8 @@ class Chain:
         for window in self._windows:
             with suppress(subprocess.TimeoutExpired):
                 window.process.wait(deadline.remaining())
-            if window.process.poll() is None:
-                window.process.kill()
-                window.process.wait()
+            window.process.kill()  # which does nothing to one that has ended
+            window.process.wait()
         self._read(self._clock.monotonic())
 
 
@@ -208,28 +187,27 @@ def main(
 ) -> int:
     """Run a chain. Return the exit code of the process."""
     parser = argparse.ArgumentParser(prog="python -m source_binance_futures.chain", description=(__doc__ or "").strip())
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--catalog", type=Path, required=True)
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--catalog", required=True)
     parser.add_argument("--state", type=Path, required=True, help="read if it is there, replaced by each STATE")
     parser.add_argument("--into", type=Path, default=Path(), help="the folder for window-<UTC>.jsonl")
-    parser.add_argument("--windows", type=int, help="end after so many; default: go on until a stop signal")
-    parser.add_argument(
-        "--early",
-        type=float,
-        help="seconds before its end when the next one starts; default: 30, or half of a short window",
-    )
+    parser.add_argument("--windows", type=int, default=math.inf, help="end after so many; default: on a stop signal")
+    parser.add_argument("--early", type=float, help="seconds that a window starts early; default: 30, or half of it")
     parser.add_argument("--overlap", type=float, default=OVERLAP, help="seconds that both listen")
     options = parser.parse_args(args)
+    options.command = command
     clock = Clock()
     stop = Stop(clock)
     StopSignals(clock, lambda _: stop.request())
     try:
-        listen_seconds = Config.from_mapping(read_config(str(options.config))).listen_seconds
+        listen_seconds = Config.from_mapping(read_config(options.config)).listen_seconds
         states = read_state(str(options.state)) if options.state.exists() else []
     except ConfigurationError as error:
         parser.exit(1, f"{error}\n")
+    early = min(EARLY, listen_seconds / 2) if options.early is None else options.early
+    options.lasts = listen_seconds - early
     options.into.mkdir(parents=True, exist_ok=True)
-    return Chain(options, listen_seconds, states, stop, command).run()
+    return Chain(options, states, stop).run()
 
 
 if __name__ == "__main__":
