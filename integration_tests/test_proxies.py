@@ -112,7 +112,7 @@ def test_a_wrong_password_is_told_and_not_shown(
     assert status == "FAILED"
     assert f"The proxy {scheme}://127.0.0.1:{port} did not let the connection through" in sentence
     assert "user and password" in sentence
-    assert "it asks for a user and password, or does not accept these" in sentence
+    assert "it asks for a user and password, or refuses these" in sentence
     assert exchange.handshakes == []
     hide_and_seek(output)
 

@@ -1,7 +1,6 @@
-"""Time for everything that waits or stamps: a steady clock, wall time derived from it, deadlines, stop flag, threads.
+"""Time for everything that waits or stamps; but for the console script nobody else asks the system for it.
 
-A clock is handed in, never imported, so that a whole sync runs in virtual time too. This is the only module but the
-console script that asks the system for the time; a lint rule holds it.
+A clock is handed in, never imported, so that a whole sync runs in virtual time too.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, timezone
 
 from .errors import NoThread
@@ -22,10 +22,10 @@ def _steady() -> float:
 
 
 class Clock:
-    """The time of one process, or of one window.
+    """The time of one process, or of one window: `monotonic()` is the present in seconds of the steady clock.
 
     The wall clock is read once, here, and goes on with the steady clock: rows stay in order when somebody sets the
-    machine's clock meanwhile. `drift` returns by how much the two have moved apart.
+    machine's clock meanwhile.
     """
 
     def __init__(
@@ -36,14 +36,8 @@ class Clock:
     ) -> None:
         self.monotonic = steady
         self.sleep = sleep
+        self.epoch_offset = wall() - steady()  # makes a moment of the steady clock seconds since 1970 UTC
         self._wall = wall
-        self.epoch_offset = wall() - steady()
-
-    monotonic: Callable[[], float]
-    """Return the present in seconds of the steady clock."""
-
-    epoch_offset: float
-    """What makes a moment of the steady clock seconds since 1970 UTC; it never changes."""
 
     def epoch(self) -> float:
         """Return the present in seconds since 1970 UTC."""
@@ -58,7 +52,7 @@ class Clock:
         return int((moment + self.epoch_offset) * 1e6)
 
     def today(self) -> date:
-        """Return the date of the present in UTC."""
+        """Return the date in UTC."""
         return datetime.fromtimestamp(self.epoch(), timezone.utc).date()
 
     def drift(self) -> float:
@@ -70,15 +64,12 @@ class Clock:
         return Deadline(self, self.monotonic() + seconds)
 
 
+@dataclass(frozen=True)
 class Deadline:
-    """A moment on `clock` (seconds of its steady clock) by which several steps must be through.
+    """A moment (seconds of the steady clock) by which several steps must be through, however they divide the time."""
 
-    Every step of a wait asks it for what is left, however the time is divided among them.
-    """
-
-    def __init__(self, clock: Clock, moment: float) -> None:
-        self.clock = clock
-        self.moment = moment
+    clock: Clock
+    moment: float
 
     def or_after(self, seconds: float) -> Deadline:
         """Return this deadline, or so many seconds from now where that comes first."""
@@ -100,24 +91,20 @@ class Deadline:
         return self.remaining() <= 0
 
 
+@dataclass
 class Stop:
     """Shutdown flag and deadline, polled by every wait loop. Moments are seconds of the steady clock.
 
-    `requested` is set by a stop signal, `requested_at` then. `window_ends` is for the watchdog of the process: when
-    nothing is left but to write what is there, None where that is not known. `listening_to_come` (seconds) is what a
-    sync will listen after the stream that it reads now. `process_began` is when the console script was started, None
-    where a program runs the source.
     Plain attributes on purpose: `threading.Event.set` takes a lock, and a signal handler that takes a lock which the
     interrupted thread holds never returns.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.requested = False
-        self.requested_at: float | None = None
-        self.window_ends: float | None = None
-        self.listening_to_come = 0.0
-        self.process_began: float | None = None
+    clock: Clock
+    requested: bool = False  # by a stop signal
+    requested_at: float | None = None
+    window_ends: float | None = None  # nothing is left then but to write what is there, which the watchdog limits
+    listening_to_come: float = 0.0  # seconds that a sync will listen after the stream that it reads now
+    process_began: float | None = None  # None where a program runs the source, and not the console script
 
     def request(self) -> None:
         """Ask everything that waits to come to its end; may be called by a signal handler."""

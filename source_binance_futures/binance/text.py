@@ -16,11 +16,7 @@ def quoted(payload: bytes) -> str:
 
 
 def sanitized(value: object) -> str:
-    """Return a value from outside as text for a sentence; orjson reads more nested lists than Python shows.
-
-    >>> sanitized({"code": 4})
-    "{'code': 4}"
-    """
+    """Return a value from outside as text for a sentence; orjson reads more nested lists than Python shows."""
     try:
         return str(value)[:QUOTED]
     except RecursionError:
@@ -28,11 +24,7 @@ def sanitized(value: object) -> str:
 
 
 def writable(text: str) -> str:
-    r"""The text with `\ud800` and its like spelled out: JSON and file names may hold half of a character, UTF-8 cannot.
-
-    >>> writable("A\ud800B")
-    'A\\ud800B'
-    """
+    r"""The text with `\ud800` and its like spelled out: JSON may hold half of a character, UTF-8 cannot."""
     return text.encode(errors="backslashreplace").decode()
 
 
@@ -46,11 +38,7 @@ def utc(epoch_seconds: float, precision: str = "milliseconds") -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time as it may stand in a sentence.
-
-    >>> duration(0.0123), duration(2.44), duration(95.2)
-    ('0.012 seconds', '2.4 seconds', '95 seconds')
-    """
+    """A length of time as it may stand in a sentence: `0.012 seconds`, `2.4 seconds`, `95 seconds`."""
     decimals = 3 if seconds < 1 else 1 if seconds < 60 else 0
     return f"{seconds:.{decimals}f} seconds"
 

@@ -189,7 +189,7 @@ class SimulatedExchange(FaultInjection):
             hand_over(HandshakeFailed(host, "no answer in time"))
         except OSError:
             stream.close()
-            hand_over(HandshakeFailed(host, "the connection was closed during it"))
+            hand_over(HandshakeFailed(host, "the connection was closed"))
         except Exception as error:
             stream.close()
             hand_over(error)

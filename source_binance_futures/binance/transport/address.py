@@ -9,29 +9,14 @@ DEFAULT_PORTS = {"ws": 80, "wss": 443}
 
 
 def normalized_address(url: str) -> str:
-    """The address with its scheme in lower case, and without the spaces around it.
-
-    >>> normalized_address(" WSS://Host/Path ")
-    'wss://Host/Path'
-    """
+    """The address with its scheme in lower case, and without the spaces around it: `wss://Host/Path`."""
     scheme, separator, rest = url.strip().partition("://")
     return f"{scheme.lower()}{separator}{rest}" if separator else scheme
 
 
 def host_of(url: str) -> str:
-    """The host of an address as a person names it, with its port where one is written.
-
-    >>> host_of("ws://[::1]:8765/stream")
-    '[::1]:8765'
-    """
-    parts = urlsplit(url)
-    host = bracketed(str(parts.hostname))
-    return f"{host}:{parts.port}" if parts.port else host
-
-
-def bracketed(host: str) -> str:
-    """A host as it stands before a port: an address of IPv6 in brackets (RFC 3986 section 3.2.2)."""
-    return f"[{host}]" if ":" in host else host
+    """The host of an address as a person names it, with its port where one is written: `[::1]:8765`."""
+    return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
 def fault_of_address(url: str) -> str | None:
@@ -61,9 +46,7 @@ def fault_of_address(url: str) -> str | None:
 
 def is_loopback(host: str) -> bool:
     """Whether a host is written as this machine itself; no name is looked up."""
-    if host == "localhost":
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

@@ -26,7 +26,7 @@ from ..errors import (
     UnexpectedFailure,
 )
 from .address import host_of
-from .framing import CLOSE, PING, ControlFrame, FrameCutter
+from .framing import CLOSE, PING, PONG, TEXT, ControlFrame, FrameCutter
 from .handshake import shake_hands
 from .proxy import Route
 from .sockets import ByteStream, EndOfStream, reason
@@ -39,14 +39,11 @@ Tag = TypeVar("Tag")
 
 
 class Received(NamedTuple):
-    """What one `Connection.receive` brought.
-
-    `heard`: anything at all, control frames included. `drained`: everything that had arrived was taken.
-    """
+    """What one `Connection.receive` brought."""
 
     payloads: list[bytes]
-    heard: bool
-    drained: bool
+    heard: bool  # anything at all, control frames included
+    drained: bool  # everything that had arrived was taken
 
 
 class Observer(Protocol):
@@ -72,9 +69,8 @@ class Connection:
 
     @classmethod
     def open(cls, url: str, route: Route, deadline: Deadline, max_message_bytes: int) -> Connection:
-        """Connects and shakes hands.
+        """Connects and shakes hands. Messages above `max_message_bytes` will end the connection with code 1009.
 
-        Messages above `max_message_bytes` will end the connection with code 1009.
         Raises a `ConnectFailed`, or `RateLimited` for HTTP 418 and 429.
         """
         stream = route.open(url, deadline)
@@ -99,11 +95,20 @@ class Connection:
         """
         if self.loss is not None:
             return Received([], heard=False, drained=True)
-        data, drained = self._take()
+        data, drained = b"", True
+        try:
+            data, drained = self._stream.take()
+        except BlockingIOError:
+            pass
+        except EndOfStream:
+            self.loss = ConnectionLost("the connection ended without a close frame")
+        except OSError as error:
+            self.loss = ConnectionLost(f"the connection broke ({reason(error)})")
         payloads, controls = self._cutter.cut(data)
         if self.observer is not None:
             self.observer.received(payloads, controls)
-        self._answer(controls)
+        if controls:
+            self._answer(controls)
         if self._cutter.violation is not None:
             self._leave(self._cutter.violation, self._cutter.violation.close_code)
         return Received(payloads, bool(payloads or controls), drained)
@@ -114,26 +119,15 @@ class Connection:
 
     def send_text(self, text: str) -> None:
         """Sends one text message; sets `loss` if that fails."""
-        self._send(text.encode(), ABNF.OPCODE_TEXT)
+        self._send(text.encode(), TEXT)
 
     def ping(self) -> None:
         """Sends a ping with the time in milliseconds, as Binance's own pings carry; sets `loss` if that fails."""
-        self._send(str(self.clock.now_us() // 1000).encode(), ABNF.OPCODE_PING)
+        self._send(str(self.clock.now_us() // 1000).encode(), PING)
 
     def close(self) -> None:
         """Says goodbye (RFC 6455 section 7.4) and leaves, without waiting for the answer."""
         self._leave(ConnectionLost(LEFT), NORMAL_CLOSURE)
-
-    def _take(self) -> tuple[bytes, bool]:
-        try:
-            return self._stream.take()
-        except BlockingIOError:
-            pass
-        except EndOfStream:
-            self.loss = ConnectionLost("the connection ended without a close frame")
-        except OSError as error:
-            self.loss = ConnectionLost(f"the connection broke ({reason(error)})")
-        return b"", True
 
     def _answer(self, controls: Sequence[ControlFrame]) -> None:
         newest_ping: bytes | None = None
@@ -142,11 +136,12 @@ class Connection:
                 newest_ping = payload  # one pong for several pings is enough, RFC 6455 section 5.5.3
             elif opcode == CLOSE:
                 code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else NO_STATUS
-                closed = ClosedByExchange(code, payload[2:].decode(errors="replace"))
+                why = payload[2:].decode(errors="replace")
+                closed = ClosedByExchange(code, f" ({why})" if why else "")
                 self._leave(closed, code if code != NO_STATUS else NORMAL_CLOSURE)
                 return
         if newest_ping is not None:
-            self._send(newest_ping, ABNF.OPCODE_PONG)
+            self._send(newest_ping, PONG)
 
     def _send(self, payload: bytes, opcode: int) -> None:
         if self.loss is not None:
@@ -161,9 +156,14 @@ class Connection:
     def _leave(self, loss: ConnectionLost, code: int) -> None:
         if self.loss is None:
             self.loss = loss
-            self._stream.leave(_frame(struct.pack("!H", code), ABNF.OPCODE_CLOSE), self.clock)
+            self._stream.leave(_frame(struct.pack("!H", code), CLOSE), self.clock)
         else:
             self._stream.close()
+
+
+def _frame(payload: bytes, opcode: int) -> bytes:
+    """A whole frame of a client: masked, RFC 6455 section 5.3."""
+    return ABNF.create_frame(payload, opcode).format()
 
 
 def wait_for_any(connections: Sequence[Connection], seconds: float) -> bool:
@@ -174,11 +174,6 @@ def wait_for_any(connections: Sequence[Connection], seconds: float) -> bool:
         for connection in connections:
             selector.register(connection, selectors.EVENT_READ)
         return bool(selector.select(max(seconds, 0)))
-
-
-def _frame(payload: bytes, opcode: int) -> bytes:
-    """A whole frame of a client: masked, RFC 6455 section 5.3."""
-    return ABNF.create_frame(payload, opcode).format()
 
 
 HandOver = Callable[[Connection | Exception], None]
@@ -206,10 +201,7 @@ def open_in_background(url: str, route: Route, deadline: Deadline, max_message_b
 
 @dataclass
 class Dialler(Generic[Tag]):
-    """Belongs to one thread; `wake` is called, from another one, when an attempt has ended.
-
-    After `close` whatever is still being opened, or was never met, is left in good order.
-    """
+    """Belongs to one thread; `wake` is called, from another one, when an attempt has ended."""
 
     route: Route
     clock: Clock
@@ -229,7 +221,7 @@ class Dialler(Generic[Tag]):
         def hand_over(ended: Connection | Exception) -> None:
             self._ended.put((tag, ended))
             if self._is_closed:  # set before `close` drains, and read after the put: one of the two finds it
-                self._leave_all()
+                self.close()
             self.wake()
 
         self.under_way += 1
@@ -238,22 +230,15 @@ class Dialler(Generic[Tag]):
     def outcome(self, seconds: float = 0.0) -> tuple[Tag, Connection | BinanceError] | None:
         """Return how an attempt has ended, and what it was dialled with; wait at most so many seconds for one."""
         try:
-            tag, ended = self._ended.get(timeout=seconds) if seconds > 0 else self._ended.get_nowait()
+            tag, ended = self._ended.get(seconds > 0, seconds)
         except queue.Empty:
             return None
         self.under_way -= 1
-        if isinstance(ended, (Connection, BinanceError)):
-            return tag, ended
-        unexpected = UnexpectedFailure(ended)
-        unexpected.__cause__ = ended
-        return tag, unexpected
+        return tag, ended if isinstance(ended, (Connection, BinanceError)) else UnexpectedFailure(ended)
 
     def close(self) -> None:
-        """Leave every connection that was opened and not met yet, now or as soon as it comes about."""
+        """Leave in good order every connection that was opened and not met yet, now or as soon as it comes about."""
         self._is_closed = True
-        self._leave_all()
-
-    def _leave_all(self) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
                 _, ended = self._ended.get_nowait()
@@ -266,19 +251,13 @@ def connect(url: str, route: Route, stop: Stop, within: float, max_message_bytes
 
     Raises a `ConnectFailed`, `RateLimited`, `UnexpectedFailure` or `Interrupted`.
     """
-    dialler: Dialler[None] = Dialler(route, stop.clock, max_message_bytes)
     patience = stop.clock.deadline(within + LOOK_EVERY)  # the attempt itself knows best why it took too long
-    dialler.dial(url, within, None)
-    try:
+    with contextlib.closing(Dialler[None](route, stop.clock, max_message_bytes)) as dialler:
+        dialler.dial(url, within, None)
         while not (stop.requested or patience.expired):
-            outcome = dialler.outcome(LOOK_EVERY)
-            if outcome is None:
-                continue
-            if isinstance(outcome[1], BinanceError):
-                raise outcome[1]
-            return outcome[1]
-    finally:
-        dialler.close()
-    if stop.requested:
-        raise Interrupted
-    raise HandshakeFailed(host_of(url), "no answer in time")
+            _, met = dialler.outcome(LOOK_EVERY) or (None, None)
+            if isinstance(met, BinanceError):
+                raise met
+            if met is not None:
+                return met
+    raise Interrupted if stop.requested else HandshakeFailed(host_of(url), "no answer in time")

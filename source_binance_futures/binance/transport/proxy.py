@@ -9,25 +9,18 @@ import re
 import socket
 import urllib.request
 from dataclasses import dataclass, field
-from typing import Any, cast
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 import python_socks
 import python_socks.sync
 
 from ..clock import Deadline
-from ..errors import (
-    NETWORK_AUTHENTICATION_REQUIRED,
-    PROXY_AUTHENTICATION_REQUIRED,
-    AddressNotFound,
-    ProxyFailed,
-    ProxyRefused,
-    ProxyUnusable,
-    Unreachable,
-    host_of_location,
-)
+from ..errors import AddressNotFound, ProxyFailed, ProxyRefused, ProxyTakesNoBasic, ProxyUnusable, Unreachable, page_of
 from .address import DEFAULT_PORTS as WEBSOCKET_PORTS
-from .address import bracketed, host_of, is_loopback
+from .address import host_of, is_loopback
 from .handshake import HeadError, read_answer
 from .sockets import ByteStream, dial, reason, resolve
 from .tls import encrypt, tls_context
@@ -41,53 +34,47 @@ LOOK_UP_BEFORE_PROXY = 1.0  # seconds; where names are not served here, most of 
 
 @dataclass(frozen=True)
 class Proxy:
-    """Where a proxy is and how to speak to it. `named_by` is the option or the variable that holds its address."""
+    """Where a proxy is and how to speak to it."""
 
     scheme: str  # http, socks5 (names are looked up here) or socks5h (there)
     host: str
     port: int
-    username: str | None = field(repr=False)
+    username: str = field(repr=False)  # "" where there is none
     password: str = field(repr=False)
-    named_by: str
     shown: str  # the address as it may be shown: without user and password
 
     @classmethod
     def parse(cls, url: str, named_by: str) -> Proxy:
-        """From `http://user:password@host:3128` and the like. Raises `ProxyUnusable`, which does not quote it."""
+        """From `http://user:password@host:3128` and the like, which the option or variable `named_by` holds.
+
+        Raises `ProxyUnusable`, which does not quote it.
+        """
         fault = fault_of_proxy(url)
         if fault:
             raise ProxyUnusable(named_by, fault)
         parts = urlsplit(url)
-        host, shown = str(parts.hostname), f"{parts.scheme}://{host_of(url)}"
-        username = unquote(parts.username) if parts.username else None
-        password = unquote(parts.password or "") if username else ""
-        proxy = cls(parts.scheme, host, parts.port or DEFAULT_PORTS[parts.scheme], username, password, named_by, shown)
-        if not proxy._can_be_sent():
-            raise ProxyUnusable(named_by, "cannot be used: its address, user or password cannot be sent as written")
-        return proxy
-
-    def _can_be_sent(self) -> bool:
-        encoding = "latin-1" if self.scheme == "http" else "ascii"
+        host, port = str(parts.hostname), parts.port or DEFAULT_PORTS[parts.scheme]
+        username, password = unquote(parts.username or ""), unquote(parts.password or "")
+        encoding = "latin-1" if parts.scheme == "http" else "ascii"
         try:
-            self.host.encode("idna")
-            credentials = [(self.username or "").encode(encoding), self.password.encode(encoding)]
+            host.encode("idna")
+            sizes = [len(text.encode(encoding)) for text in (username, password)]
+            can_be_sent = ":" not in username if parts.scheme == "http" else max(sizes) <= LONGEST_SOCKS_CREDENTIAL
         except UnicodeError:
-            return False
-        if self.scheme == "http":
-            return b":" not in credentials[0]  # RFC 7617 section 2
-        return all(len(credential) <= LONGEST_SOCKS_CREDENTIAL for credential in credentials)
+            can_be_sent = False
+        if not can_be_sent:
+            raise ProxyUnusable(named_by, "cannot be used: its address, user or password cannot be sent as written")
+        return cls(parts.scheme, host, port, username, password, f"{parts.scheme}://{host_of(url)}")
 
 
 def fault_of_proxy(url: str) -> str | None:
     """What is wrong with a proxy's address, as the end of a sentence that does not quote it; None if nothing is."""
-    try:
+    with contextlib.suppress(ValueError):
         parts = urlsplit(url)
         # A password with a bare / ? or # ends the host early: its beginning would pass for a host, and hosts are shown.
         cut_short = "@" in parts.path + parts.query + parts.fragment
         if parts.scheme in DEFAULT_PORTS and parts.hostname and parts.port != 0 and not cut_short:
             return None
-    except ValueError:
-        pass
     return (
         "is not the address of a proxy; write it like http://host:3128, socks5://host:1080 or "
         "socks5h://host:1080, with user:password@ before the host where the proxy asks for them "
@@ -97,10 +84,9 @@ def fault_of_proxy(url: str) -> str | None:
 
 def proxy_of_environment(scheme: str, host: str, port: int) -> Proxy | None:
     """The proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name for an address. Raises `ProxyUnusable`."""
-    if is_loopback(host):
-        return None  # another machine has another loopback, and plain `ws://` must not leave this one
     proxies = urllib.request.getproxies_environment()
-    if is_exempt(host, port, proxies.get("no", "")):
+    # Another machine has another loopback, and plain `ws://` must not leave this one.
+    if is_loopback(host) or is_exempt(host, port, proxies.get("no", "")):
         return None
     for kind in ("https" if scheme == "wss" else "http", "all"):
         url = proxies.get(kind, "").strip()
@@ -112,10 +98,7 @@ def proxy_of_environment(scheme: str, host: str, port: int) -> Proxy | None:
 def is_exempt(host: str, port: int, no_proxy: str) -> bool:
     """Return whether NO_PROXY exempts an address: `*`, names with what is below them, addresses, networks, ports.
 
-    >>> is_exempt("dstream.binance.com", 443, "intern, .binance.com:443")
-    True
-    >>> is_exempt("10.1.2.3", 443, "10.0.0.0/8")
-    True
+    `intern, .binance.com:443, 10.0.0.0/8 [fd00::1]:8443`
     """
     host = host.lower().rstrip(".")
     return any(_exempts(entry, host, port) for entry in re.split(r"[,\s]+", no_proxy.lower()) if entry)
@@ -136,18 +119,16 @@ def _exempts(entry: str, host: str, port: int) -> bool:
 def pass_through(stream: ByteStream, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
     """Has the proxy at the other end of a stream connect it to a host. Raises a `ProxyFailed` or `AddressNotFound`."""
     try:
-        host.encode("idna")
+        target = f"[{host}]" if ":" in host else host.encode("idna").decode()
     except UnicodeError as error:
         raise AddressNotFound(host) from error
     try:
         if proxy.scheme == "http":
-            _connect(stream, proxy, host, port, deadline)
+            _connect(stream, proxy, f"{target}:{port}", deadline)
         else:
             _socks(stream, proxy, host, port, deadline)
-    except (HeadError, OSError) as error:
-        raise ProxyFailed(proxy.shown, str(error) if isinstance(error, HeadError) else reason(error)) from error
-    except python_socks.ProxyTimeoutError as error:
-        raise ProxyFailed(proxy.shown, reason(TimeoutError())) from error
+    except OSError as error:
+        raise ProxyFailed(proxy.shown, reason(error)) from error
     except python_socks.ProxyError as error:
         if str(error) in SOCKS_REFUSALS:
             raise ProxyRefused(proxy.shown) from error
@@ -156,30 +137,31 @@ def pass_through(stream: ByteStream, proxy: Proxy, host: str, port: int, deadlin
         raise ProxyFailed(proxy.shown, "its answer could not be read") from error
 
 
-def _connect(stream: ByteStream, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
+def _connect(stream: ByteStream, proxy: Proxy, target: str, deadline: Deadline) -> None:
     """HTTP CONNECT, RFC 9110 section 9.3.6: any 2xx opens the way, and no body follows it."""
-    target = f"{bracketed(host) if ':' in host else host.encode('idna').decode()}:{port}"
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
-    if proxy.username is not None:
+    if proxy.username:
         credentials = base64.b64encode(f"{proxy.username}:{proxy.password}".encode("latin-1")).decode()
         lines.append(f"Proxy-Authorization: Basic {credentials}")
     stream.send("\r\n".join([*lines, "", ""]).encode(), deadline)
-    head = read_answer(stream, deadline)
-    if head.status == PROXY_AUTHENTICATION_REQUIRED:
-        schemes = login_schemes(head.headers.get("proxy-authenticate", ""))
-        raise ProxyRefused(proxy.shown, () if "basic" in map(str.lower, schemes) else schemes)
-    if 300 <= head.status < 400 or head.status == NETWORK_AUTHENTICATION_REQUIRED:
-        page = host_of_location(head.headers.get("location", ""))
-        raise HeadError(f"HTTP status {head.status}, a page of its own{f' at {page}' if page else ''}")
-    if not 200 <= head.status < 300:
-        raise HeadError(f"{head.status} {head.reason}".strip().lower())
+    status, why, headers = read_answer(stream, deadline)
+    if 200 <= status < 300:
+        return
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        schemes = login_schemes(headers.get("proxy-authenticate", ""))
+        if not schemes or "basic" in map(str.lower, schemes):
+            raise ProxyRefused(proxy.shown)
+        raise ProxyTakesNoBasic(proxy.shown, " or ".join(schemes))
+    page = page_of(status, headers)
+    if page is not None:
+        raise HeadError(f"HTTP status {status}, a page of its own{page}")
+    raise HeadError(f"{status} {why}".strip().lower())
 
 
 def login_schemes(challenges: str) -> tuple[str, ...]:
-    """Return the ways to log in that a `Proxy-Authenticate` offers (RFC 9110 section 11.6.1), each once, five at most.
+    """The ways to log in that a `Proxy-Authenticate` offers (RFC 9110 section 11.6.1), each once, five at most.
 
-    >>> login_schemes('Negotiate, NTLM, Digest realm="a, b", nonce="c"')
-    ('Negotiate', 'NTLM', 'Digest')
+    `Negotiate, NTLM, Digest realm="a, b", nonce="c"`
     """
     parts = re.sub(r'"(?:[^"\\]|\\.)*"', "", challenges).split(",")
     found = [SCHEME.match(part) for part in parts]
@@ -187,39 +169,16 @@ def login_schemes(challenges: str) -> tuple[str, ...]:
 
 
 def _socks(stream: ByteStream, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:
-    way = python_socks.sync.Proxy(
-        proxy_type=python_socks.ProxyType.SOCKS5,
-        host=proxy.host,
-        port=proxy.port,
-        username=proxy.username,
-        password=proxy.password if proxy.username is not None else None,
-        rdns=True,
-        forward=cast(python_socks.sync.Proxy, _OpenWay(stream, deadline)),
+    open_way = SimpleNamespace(
+        recv=lambda size: stream.receive(size, deadline),
+        sendall=lambda data: stream.send(bytes(data), deadline),
+        close=lambda: None,  # whoever opened the stream closes it
     )
+    # In a chain of proxies the one before: python-socks' own timeout would begin anew with every byte.
+    forward = cast(python_socks.sync.Proxy, SimpleNamespace(connect=lambda **_: open_way))
+    kind, user, password = python_socks.ProxyType.SOCKS5, proxy.username, proxy.password
+    way = python_socks.sync.Proxy(kind, proxy.host, proxy.port, user, password, rdns=True, forward=forward)
     way.connect(host, port, timeout=deadline.timeout())
-
-
-class _OpenWay:
-    """Where python-socks, in a chain of proxies, expects the one before: the stream, which is open already.
-
-    So each of its reads and writes keeps the one deadline; its own timeout begins anew with every byte that comes.
-    """
-
-    def __init__(self, stream: ByteStream, deadline: Deadline) -> None:
-        self._stream = stream
-        self._deadline = deadline
-
-    def connect(self, **_: Any) -> _OpenWay:
-        return self
-
-    def sendall(self, data: bytes) -> None:
-        self._stream.send(bytes(data), self._deadline)
-
-    def recv(self, size: int) -> bytes:
-        return self._stream.receive(size, self._deadline)
-
-    def close(self) -> None:
-        """Whoever opened the stream closes it."""
 
 
 @dataclass(frozen=True)
@@ -237,8 +196,7 @@ class Route:
     def open(self, url: str, deadline: Deadline) -> ByteStream:
         """An open stream to the host of `url`, for `wss` verified and encrypted. Raises a `ConnectFailed`."""
         parts = urlsplit(url)
-        host = str(parts.hostname)
-        port = parts.port or WEBSOCKET_PORTS[parts.scheme]
+        host, port = str(parts.hostname), parts.port or WEBSOCKET_PORTS[parts.scheme]
         context = tls_context() if parts.scheme == "wss" else None  # first: what it lacks is this machine's fault
         own = self.proxy_url
         proxy = Proxy.parse(own, "`proxy_url`") if own else proxy_of_environment(parts.scheme, host, port)
@@ -246,7 +204,7 @@ class Route:
             if proxy:
                 sock = self._through(proxy, host, port, deadline)
             else:
-                sock = dial(resolve(host, port, deadline, public_only=self.public_only), deadline)
+                sock = dial(resolve(host, port, deadline, public_only=self.public_only), port, deadline)
         except OSError as error:
             raise Unreachable(host, port, reason(error)) from error
         return encrypt(sock, context, host, deadline) if context else ByteStream(sock)
@@ -256,8 +214,8 @@ class Route:
             with contextlib.suppress(AddressNotFound):  # a name that only the proxy can look up
                 resolve(host, port, deadline.or_after(LOOK_UP_BEFORE_PROXY), public_only=True)
         if proxy.scheme == "socks5":  # which may reach some of the addresses only: many proxies have no IPv6
-            *others, (host, _) = resolve(host, port, deadline, public_only=self.public_only)
-            for position, (address, _) in enumerate(others):
+            *others, host = resolve(host, port, deadline, public_only=self.public_only)
+            for position, address in enumerate(others):
                 with contextlib.suppress(ProxyFailed):
                     share = deadline.remaining() / (len(others) + 1 - position)
                     return self._ask(proxy, address, port, deadline.or_after(share))
@@ -267,11 +225,11 @@ class Route:
         must_be_public = self.public_only and self.proxy_url is not None
         try:
             # The resolved address itself is dialled, so that a second look-up cannot lead somewhere else.
-            sock = dial(resolve(proxy.host, proxy.port, deadline, public_only=must_be_public), deadline)
-        except AddressNotFound as error:
-            raise ProxyFailed(proxy.shown, "it could not be reached (its address could not be found)") from error
-        except OSError as error:
-            raise ProxyFailed(proxy.shown, f"it could not be reached ({reason(error)})") from error
+            addresses = resolve(proxy.host, proxy.port, deadline, public_only=must_be_public)
+            sock = dial(addresses, proxy.port, deadline)
+        except (AddressNotFound, OSError) as error:
+            why = "its address could not be found" if isinstance(error, AddressNotFound) else reason(error)
+            raise ProxyFailed(proxy.shown, f"it could not be reached ({why})") from error
         try:
             pass_through(ByteStream(sock), proxy, host, port, deadline)
         except BaseException:

@@ -14,36 +14,33 @@ from ..errors import AddressForbidden, AddressNotFound, NoThread
 READ_BYTES = 256 * 1024
 LINGER_SECONDS, LINGER_BYTES = 1.0, 16 * 1024 * 1024
 
-Address = tuple[str, int]
 
-
-def resolve(host: str, port: int, deadline: Deadline, *, public_only: bool = False) -> list[Address]:
+def resolve(host: str, port: int, deadline: Deadline, *, public_only: bool = False) -> list[str]:
     """The addresses of a host. The resolver of the system takes no deadline, so a thread waits for it.
 
     With `public_only` none of them may be private. Raises `AddressNotFound`, `AddressForbidden` or `NoThread`.
     """
-    answers: queue.SimpleQueue[list[Address]] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
 
     def look_up() -> None:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, ValueError, OverflowError):  # a name that cannot be encoded is a ValueError
             found = []
-        answers.put([(str(entry[4][0]), port) for entry in found])
+        answers.put([str(entry[4][0]) for entry in found])
 
     start_thread(f"resolve {host}", look_up, f"No connection to {host} was tried")
-    try:
+    addresses: list[str] = []
+    with contextlib.suppress(queue.Empty):
         addresses = answers.get(timeout=deadline.remaining())
-    except queue.Empty:
-        addresses = []
     if not addresses:
         raise AddressNotFound(host)
-    if public_only and not all(is_public(address) for address, _ in addresses):
+    if public_only and not all(map(is_public, addresses)):
         raise AddressForbidden(host)
     return addresses
 
 
-def dial(addresses: Sequence[Address], deadline: Deadline) -> socket.socket:
+def dial(addresses: Sequence[str], port: int, deadline: Deadline) -> socket.socket:
     """A connection to the first of the addresses that takes one. Raises the `OSError` of the last one tried."""
     failure: OSError = TimeoutError()
     for position, address in enumerate(addresses):
@@ -51,7 +48,8 @@ def dial(addresses: Sequence[Address], deadline: Deadline) -> socket.socket:
             break
         try:
             # A dead IPv6 route must not eat the time of the IPv4 address behind it.
-            return socket.create_connection(address, timeout=deadline.timeout() / (len(addresses) - position))
+            share = deadline.timeout() / (len(addresses) - position)
+            return socket.create_connection((address, port), timeout=share)
         except OSError as error:
             failure = error
     raise failure
@@ -61,13 +59,13 @@ def is_public(address: str) -> bool:
     return ipaddress.ip_address(address.partition("%")[0]).is_global
 
 
-def reason(error: OSError) -> str:
+def reason(error: Exception) -> str:
     """Why something failed, as a part of a sentence."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"
-    return (error.strerror or str(error)).lower()
+    return error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
 
 
 class EndOfStream(ConnectionError):
@@ -125,9 +123,8 @@ class ByteStream:
     def leave(self, last_words: bytes, clock: Clock) -> None:
         """Sends the last words if that needs no waiting, says that nothing more will come, and closes soon.
 
-        A socket that is closed with bytes unread, or that more bytes reach, answers with a reset, and a reset
-        overtakes what the other side has not read yet: the last words. So what comes is read off for a second, in a
-        thread of its own (RFC 6455 section 7.1.1).
+        A socket that is closed with bytes unread, or that more bytes reach, answers with a reset, which overtakes the
+        last words. So what comes is read off for a second, in a thread of its own (RFC 6455 section 7.1.1).
         """
         sock = socket.socket(fileno=self._socket.detach())
         sock.settimeout(0)
@@ -136,8 +133,17 @@ class ByteStream:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_WR)
         linger = clock.deadline(LINGER_SECONDS)
+
+        def read_off() -> None:
+            budget, buffer, count = LINGER_BYTES, bytearray(64 * 1024), 1
+            with contextlib.closing(sock), contextlib.suppress(OSError):
+                while count > 0 and budget > 0:
+                    sock.settimeout(linger.timeout())
+                    count = sock.recv_into(buffer)
+                    budget -= count
+
         try:
-            start_thread("leave a connection", lambda: _read_off(sock, linger), "The last words were not waited for")
+            start_thread("leave a connection", read_off, "The last words were not waited for")
         except NoThread:  # they may be lost, and nobody waits for an answer
             sock.close()
 
@@ -152,15 +158,3 @@ class ByteStream:
         if not data:
             raise EndOfStream
         return data
-
-
-def _read_off(sock: socket.socket, deadline: Deadline) -> None:
-    budget = LINGER_BYTES
-    buffer = bytearray(64 * 1024)
-    with contextlib.closing(sock), contextlib.suppress(OSError):
-        while budget > 0:
-            sock.settimeout(deadline.timeout())
-            count = sock.recv_into(buffer)
-            if count == 0:
-                break
-            budget -= count

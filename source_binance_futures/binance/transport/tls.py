@@ -10,6 +10,8 @@ import contextlib
 import os
 import socket
 import ssl
+from collections.abc import Callable
+from typing import Any
 
 import certifi
 
@@ -25,22 +27,11 @@ NOT_TLS = frozenset(
 )
 OPENSSL_VARIABLES = ("OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES")
 CHECK_ADDRESS = "Check the address and its port, and whether something in between answers in the server's place."
-IN_BETWEEN = (
-    "Something in between, such as a firewall or a proxy, may break the connection: try another network, "
-    "or a proxy (`proxy_url`)."
-)
-NO_ANSWER = (
-    "Try again later. If this lasts, a firewall may hold the connection back: try another network, "
-    "or a proxy (`proxy_url`)."
-)
+IN_BETWEEN = "Try again. If it lasts, a firewall may be in between: try another network, or a proxy (`proxy_url`)."
 OTHER_NAME = (
-    "A server of another name answers in its place: check DNS and the address, and whether your provider, "
-    "a firewall or a proxy blocks Binance and answers for it."
+    "Another server answers: check DNS and the address, and whether your provider or a firewall blocks Binance."
 )
-OTHER_TIME = (
-    "Check this machine's clock, which says {now}. If it is right, something in between answers with a certificate "
-    "that is out of date."
-)
+OTHER_TIME = "Check this machine's clock, which says {now}; if it is right, the certificate that came is out of date."
 UNKNOWN_ISSUER = (
     "Something in between, such as a company's proxy or a virus scanner, replaces certificates: "
     "set SSL_CERT_FILE to your authority's certificate.{named}"
@@ -52,17 +43,6 @@ ADVICE = {
     **dict.fromkeys((2, 18, 19, 20, 21, 27), UNKNOWN_ISSUER),  # not found, self-signed, not trusted
 }
 RECORD_BYTES = 16 * 1024  # the most that one TLS record carries, RFC 8446 section 5.1
-
-
-def encrypt(sock: socket.socket, context: ssl.SSLContext, host: str, deadline: Deadline) -> TlsStream:
-    """Shake hands over a connected socket; it is closed where that fails. Raises `TlsFailed`."""
-    try:
-        stream = TlsStream(sock, context, host)
-        stream.shake_hands(deadline)
-    except (OSError, ValueError) as error:
-        sock.close()
-        raise TlsFailed(host, *_why(error, deadline.clock)) from error
-    return stream
 
 
 def tls_context() -> ssl.SSLContext:
@@ -94,15 +74,23 @@ def tls_context() -> ssl.SSLContext:
             why = "it holds no certificate" if isinstance(error, ssl.SSLError) else reason(error)
             if file:
                 raise _unusable(paths.openssl_cafile_env, file, why) from error
-            fault = (
-                f"the authorities of the package certifi, {certifi.where()}, cannot be read ({why}); install it again"
-            )
-            raise TlsUnusable(fault) from error
+            raise _unusable("the package certifi", certifi.where(), why, "install it again") from error
     return context
 
 
-def _unusable(variable: str, path: str, why: str) -> TlsUnusable:
-    return TlsUnusable(f"{variable} names {path}, which cannot be used ({why}); correct the variable or remove it")
+def _unusable(variable: str, path: str, why: str, remedy: str = "correct the variable or remove it") -> TlsUnusable:
+    return TlsUnusable(f"{variable} names {path}, which cannot be used ({why}); {remedy}")
+
+
+def encrypt(sock: socket.socket, context: ssl.SSLContext, host: str, deadline: Deadline) -> TlsStream:
+    """Shake hands over a connected socket; it is closed where that fails. Raises `TlsFailed`."""
+    try:
+        stream = TlsStream(sock, context, host)
+        stream.shake_hands(deadline)
+    except (OSError, ValueError) as error:
+        sock.close()
+        raise TlsFailed(host, *_why(error, deadline.clock)) from error
+    return stream
 
 
 def _why(error: OSError | ValueError, clock: Clock) -> tuple[str, str]:
@@ -112,13 +100,10 @@ def _why(error: OSError | ValueError, clock: Clock) -> tuple[str, str]:
         named = f" SSL_CERT_FILE names {file} now, and the authority is not in it." if file else ""
         advice = ADVICE.get(error.verify_code, IN_BETWEEN).format(now=utc(clock.epoch(), "seconds"), named=named)
         return f"its certificate was not accepted ({error.verify_message})", advice
-    if isinstance(error, ssl.SSLError):
-        not_tls = error.reason in NOT_TLS
-        return ("the server does not speak TLS on this port", CHECK_ADDRESS) if not_tls else (_plain(error), IN_BETWEEN)
-    if isinstance(error, TimeoutError):
-        return "the server did not finish the TLS handshake in time", NO_ANSWER
+    if isinstance(error, ssl.SSLError) and error.reason in NOT_TLS:
+        return "the server does not speak TLS on this port", CHECK_ADDRESS
     if isinstance(error, OSError):
-        return reason(error), IN_BETWEEN
+        return _plain(error) if isinstance(error, ssl.SSLError) else reason(error), IN_BETWEEN
     return "a certificate cannot name this host", CHECK_ADDRESS
 
 
@@ -139,17 +124,12 @@ class TlsStream(ByteStream):
 
     def shake_hands(self, deadline: Deadline) -> None:
         """Raises an `OSError`, such as `TimeoutError` or one of those of `ssl`."""
-        while True:
-            try:
-                self._tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                self._flush(deadline)
-                self._fill(deadline)
-            except ssl.SSLError:
-                with contextlib.suppress(OSError):
-                    self._flush(deadline)  # the alert that tells the server why
-                raise
+        try:
+            self._read_until(self._tls.do_handshake, deadline)
+        except ssl.SSLError:
+            with contextlib.suppress(OSError):
+                self._flush(deadline)  # the alert that tells the server why
+            raise
         self._flush(deadline)
 
     def holds_bytes(self) -> bool:
@@ -157,17 +137,13 @@ class TlsStream(ByteStream):
 
     def receive(self, size: int, deadline: Deadline) -> bytes:
         self._more_than_select_knows = True  # the read that brings these bytes may bring others
-        while True:
-            try:
-                data = self._tls.read(size)
-            except ssl.SSLWantReadError:
-                self._fill(deadline)
-                continue
-            if not data:
-                raise EndOfStream
-            return data
+        data: bytes = self._read_until(lambda: self._tls.read(size), deadline)
+        if not data:
+            raise EndOfStream
+        return data
 
     def take(self) -> tuple[bytes, bool]:
+        """Never more than one read of the socket brings, and the record that was incomplete before it."""
         drained = True
         if self._end is None:
             try:
@@ -179,7 +155,16 @@ class TlsStream(ByteStream):
                 pass
             except OSError as error:
                 self._end = error
-        chunks = self._decrypt_all()
+        chunks: list[bytes] = []
+        read, append = self._tls.read, chunks.append
+        try:
+            while chunk := read(RECORD_BYTES):
+                append(chunk)
+            self._end = EndOfStream()  # the server said so: a close_notify
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            self._end = error
         self._more_than_select_knows = self._end is not None
         if not chunks:
             raise self._end or BlockingIOError
@@ -199,23 +184,14 @@ class TlsStream(ByteStream):
             self._tls.unwrap()
         super().leave(self._outgoing.read(), clock)
 
-    def _fill(self, deadline: Deadline) -> None:
-        self._socket.settimeout(deadline.timeout())
-        self._incoming.write(self._read(READ_BYTES))
+    def _read_until(self, done: Callable[[], Any], deadline: Deadline) -> Any:
+        """Read off the socket until OpenSSL has what it needs."""
+        while True:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                return done()
+            self._flush(deadline)
+            self._socket.settimeout(deadline.timeout())
+            self._incoming.write(self._read(READ_BYTES))
 
     def _flush(self, deadline: Deadline) -> None:
         super().send(self._outgoing.read(), deadline)
-
-    def _decrypt_all(self) -> list[bytes]:
-        """Never more than one read of the socket brought, and the record that was incomplete before it."""
-        chunks: list[bytes] = []
-        read, append = self._tls.read, chunks.append
-        try:
-            while chunk := read(RECORD_BYTES):
-                append(chunk)
-            self._end = EndOfStream()  # the server said so: a close_notify
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLError as error:
-            self._end = error
-        return chunks
