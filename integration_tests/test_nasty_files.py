@@ -136,7 +136,7 @@ STATES: dict[str, tuple[bytes, str]] = {
     "a time that is none": (
         b'[{"type":"STREAM","stream":{"stream_descriptor":{"name":"book_tickers"},'
         b'"stream_state":{"environment":"production","u":{},"newest_transaction_time":1e999}}}]',
-        "`newest_transaction_time` is not a time in milliseconds",
+        "`newest_transaction_time` is not a whole number up to",
     ),
 }
 MISSING = Path("no-such-file.json")

@@ -59,7 +59,6 @@ def test_to_whoever_knows_no_blocks_it_is_its_first_record() -> None:
     assert (block.type, block.record) == (Type.RECORD, first.record)
     assert second.record is not None
     assert (second.record.stream, second.record.data, second.record.emitted_at) == ("book_tickers", {"u": 2}, 3)
-    assert block != Block("book_tickers", [{"u": 1}, {"u": 3}], 3)
 
 
 # --- the last writes ---

@@ -10,7 +10,7 @@ import pytest
 
 from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.coverage import Alarm
-from source_binance_futures.binance.market_stream.items import Batch, Gap, Takeover
+from source_binance_futures.binance.market_stream.items import Batch, Gap, LogLine, Takeover
 from source_binance_futures.binance.market_stream.subscriptions import ContractFilter
 from source_binance_futures.binance.text import utc
 from source_binance_futures.streams.cursor import Cursor
@@ -51,10 +51,13 @@ def selection(contract_filter: ContractFilter | None = None, most: int | None = 
 
 
 def taken(made: Selection, *payloads: bytes, markets: frozenset[Market] = BOTH, **options: Any) -> list[Any]:
-    """Sentences, and for each record its id and since when it is covered."""
+    """Sentences of warning, and for each record its id and since when it is covered."""
     found: list[Any] = []
     for each in made.take(batch(*payloads, **options), markets):
-        found += [each] if isinstance(each, str) else [(r["u"], r["covered_since_us"]) for r in each]
+        if isinstance(each, list):
+            found += [(record["u"], record["covered_since_us"]) for record in each]
+        elif isinstance(each, str):
+            found.append(each)
     return found
 
 
@@ -72,7 +75,7 @@ def test_updates_of_own_streams_are_taken_once_and_covered_from_the_first() -> N
     assert taken(made, frame(1), frame(2), frame(1), frame(1, ETH)) == [(1, 1000), (2, 1000), (1, 1000)]
     assert taken(made, frame(2), frame(3), at=2000) == [(3, 1000)]
     assert (made.tally.emitted, made.tally.known) == (4, 2)
-    assert made.symbols == {BTC, ETH}
+    assert made.cursor.symbols_seen == {BTC, ETH}
     (records,) = made.take(batch(frame(4), at=3000), BOTH)
     assert isinstance(records, list)
     assert records[0]["received_at_us"] == 3000
@@ -127,7 +130,7 @@ def test_samples_confirm_own_streams_where_contracts_are_discovered() -> None:
         assert (made.samples.compared, made.samples.confirmed) == (compared, compared)
 
 
-def overdue(made: Selection, seconds: float, *, at_end: bool = False) -> list[Alarm | str]:
+def overdue(made: Selection, seconds: float, *, at_end: bool = False) -> list[Any]:
     return list(made.overdue(round(seconds * 1e6), at_end=at_end))
 
 
@@ -159,7 +162,7 @@ def test_what_an_own_stream_lacks_is_reported_by_the_exchanges_clock(samples_fee
         read = batch(frame(update_id, stream=stream), at=at * 1_000_000, feed=1 if is_own else samples_feed)
         by, start = 60.0 + at if is_own or is_known else None, 60.25 if is_own and is_known else None
         list(made.take(read._replace(pushed_by=by, pushed_from=start), BOTH))
-    _, said = overdue(made, 7, at_end=True)
+    (said,) = overdue(made, 7, at_end=True)
     assert between(60.25 if is_known else 61, 67) in str(said)
 
 
@@ -171,11 +174,11 @@ def test_where_another_connection_goes_on_each_contract_has_to_join() -> None:
     assert taken(made, frame(2), frame(2, ETH), at=2 * second) == [(2, second), (2, second)]
     made.take_over(Takeover(1, 1, covers_from=2.5, late=()))
     made.take_over(Takeover(0, 1, covers_from=2.5, late=()))
-    assert taken(made, frame(2), frame(3), frame(3, ETH), at=4 * second) == [(3, second), (3, 4 * second)]
-    (said,) = overdue(made, 4)
-    assert f"{ETH} only: the connection that took over may have missed early updates of it" in str(said)
+    *rows, said = taken(made, frame(2), frame(3), frame(3, ETH), at=4 * second)
+    assert rows == [(3, second), (3, 4 * second)]
+    assert f"{ETH} only: the connection that took over may have missed early updates of it" in said
     made.take_over(Takeover(0, 1, covers_from=0.5, late=(BTC,)))
-    assert taken(made, frame(4), frame(4, ETH), at=5 * second) == [(4, 5 * second), (4, 4 * second)]
+    assert taken(made, frame(4), frame(4, ETH), at=5 * second)[:2] == [(4, 5 * second), (4, 4 * second)]
 
 
 @pytest.mark.parametrize(("is_complete", "expected"), [(True, 1), (False, 5_000_000)])
@@ -185,7 +188,7 @@ def test_a_sample_of_a_late_read_proves_nothing(is_complete: bool, expected: int
     taken(made, frame(1), at=1)
     list(made.take(batch(frame(1, stream=SAMPLE), at=4 * second)._replace(is_complete=is_complete), BOTH))
     made.take_over(Takeover(0, 1, covers_from=3.0, late=()))
-    assert taken(made, frame(2), at=5 * second) == [(2, expected)]
+    assert taken(made, frame(2), at=5 * second)[0] == (2, expected)
 
 
 def test_contracts_whose_connection_is_lost_are_not_told_one_by_one() -> None:
@@ -200,8 +203,8 @@ def test_contracts_whose_connection_is_lost_are_not_told_one_by_one() -> None:
         told = []
         for at in range(first, last):
             update_id = next(ids)
-            taken(made, *(frame(update_id, symbol, stream=SAMPLE) for symbol in (BTC, ETH)), at=at * second)
-            told += [each.symbol for each in overdue(made, at) if isinstance(each, Alarm)]
+            samples = batch(*(frame(update_id, symbol, stream=SAMPLE) for symbol in (BTC, ETH)), at=at * second)
+            told += [each.symbol for each in made.take(samples, BOTH) if isinstance(each, Alarm)]
         return told
 
     assert dead(1, 5) == []
@@ -242,17 +245,14 @@ def test_known_updates_do_not_count_towards_the_limit() -> None:
     assert ids(made, frame(1), frame(2), frame(3), frame(4), frame(5)) == [3, 4]
 
 
-def test_what_is_left_out_is_told_after_the_records_before_it() -> None:
+def test_what_is_left_out_is_told_and_costs_no_neighbour() -> None:
     made = selection()
-    found = list(made.take(batch(frame(1), b"no JSON", frame(2), b"{}", b"x", b"y", b"z"), BOTH))
-    kinds = [each if isinstance(each, str) else [record["u"] for record in each] for each in found]
-    assert kinds[0] == [1]
-    assert str(kinds[1]).startswith("A malformed frame was left out (not JSON in UTF-8): no JSON")
-    assert kinds[2] == [2]
-    assert str(kinds[3]).startswith("A frame that is not a book ticker was left out: {}")
-    assert len(kinds) == 6, "three of a kind"
+    *sentences, first, second = taken(made, frame(1), b"no JSON", frame(2), b"{}", b"x", b"y", b"z")
+    assert sentences[0].startswith("A malformed frame was left out (not JSON in UTF-8): no JSON")
+    assert sentences[1].startswith("A frame that is not a book ticker was left out: {}")
+    assert len(sentences) == 4, "three of a kind"
+    assert (first, second) == ((1, 1000), (2, 1000))
     assert (made.tally.malformed, made.tally.other_frames) == (4, 1)
-    assert made.tally.last_event_time is None, "those had left before the end of the read"
 
 
 def test_the_first_record_is_held_to_the_schema() -> None:
@@ -272,7 +272,7 @@ def test_an_error_comes_after_the_records_before_it(before: list[int]) -> None:
     found: list[Any] = []
     with pytest.raises(TypeError):
         found.extend(selection().take(spoiled, BOTH))
-    assert [record["u"] for records in found for record in records] == before
+    assert [record["u"] for records in found if isinstance(records, list) for record in records] == before
 
 
 def test_a_gap_of_a_feed_ends_the_promises_of_its_contracts() -> None:
@@ -302,35 +302,34 @@ def test_a_counter_that_has_restarted_between_two_syncs_is_told_once() -> None:
 def test_one_that_restarts_within_a_sync_is_told_with_what_it_cost() -> None:
     made = selection()
     timed(made, frame(1000, T=MS))
-    timed(made, frame(1, T=MS + 1000))
-    assert made.tally.known == 1
+    timed(made, frame(1, T=MS + 1000), frame(1, T=MS + 61_000))
+    assert made.tally.known == 2
     found = timed(made, frame(2, T=MS + 61_001), at=2000)
     assert found[:2] == [
         (2, None),
         f"The exchange's counter of {BTC} has restarted: update id 2 after 1000. Its updates are taken as new.",
     ]
     assert "Gap of 60 seconds" in found[2]
-    assert f"{BTC} only: it took so long to be sure of the restart" in found[2]
+    assert f"{BTC} only: newer updates had lower ids than older ones, and a restart of the counter was" in found[2]
     assert made.tally.gaps == [pytest.approx(60.001)]
     assert timed(made, frame(3, T=MS + 61_002), at=3000) == [(3, 3000)], "its promise begins anew"
 
 
-def test_rows_vouch_for_nothing_where_a_restart_was_found_in_their_read() -> None:
-    """What came in the minute before was left out. Also where the rows leave in two blocks, or before an error."""
-    for spoiling in (b"no JSON", None):
-        made = selection()
-        timed(made, frame(1000, T=MS), frame(1, ETH))
-        timed(made, frame(1, T=MS + 1000))
-        found: list[Any] = []
-        restarted = batch(frame(2, T=MS + 61_001), frame(2, ETH, T=MS + 61_001), pushed_by=MS / 1000 + 120)
-        more = [spoiling, frame(3, T=MS + 61_002), frame(3, ETH, T=MS + 61_002)]
-        restarted.payloads.extend(more)  # type: ignore[arg-type]
-        try:
-            for each in made.take(restarted, BOTH):
-                found += [] if isinstance(each, str) else [(r["symbol"], r["covered_since_us"]) for r in each]
-        except TypeError:
-            assert spoiling is None
-        assert found == [(BTC, None), (ETH, 1000), (BTC, None), (ETH, 1000)][: 2 if spoiling is None else 4]
+@pytest.mark.parametrize("spoiling", [b"no JSON", None])
+def test_rows_vouch_for_nothing_where_a_restart_was_found_in_their_read(spoiling: Any) -> None:
+    """What came in the minute before was left out. Also before an error."""
+    made = selection()
+    timed(made, frame(1000, T=MS), frame(1, ETH))
+    timed(made, frame(1, T=MS + 1000))
+    restarted = batch(frame(2, T=MS + 61_001), frame(2, ETH, T=MS + 61_001), pushed_by=MS / 1000 + 120)
+    restarted.payloads.extend([spoiling, frame(3, T=MS + 61_002), frame(3, ETH, T=MS + 61_002)])
+    found: list[Any] = []
+    try:
+        for each in made.take(restarted, BOTH):
+            found += [(r["symbol"], r["covered_since_us"]) for r in each] if isinstance(each, list) else []
+    except TypeError:
+        assert spoiling is None
+    assert found == [(BTC, None), (ETH, 1000)] * (1 if spoiling is None else 2)
 
 
 def test_lower_ids_that_are_newer_are_told_where_higher_ones_follow_within_a_minute() -> None:
@@ -344,16 +343,15 @@ def test_lower_ids_that_are_newer_are_told_where_higher_ones_follow_within_a_min
     assert f"{BTC} only: newer updates had lower ids than older ones" in found[2]
     assert timed(made, frame(1002, T=MS + 5000), at=4000) == [(1002, 4000)], "its promise begins anew"
     assert made.tally.gaps == [pytest.approx(2.001)]
-    assert list(made.left_out(at_end=True)) == [], "reported once"
+    assert list(made.end(MS * 1000)) == [], "reported once"
 
 
 @pytest.mark.parametrize("made", [selection(), selection(BTCUSD_PERP=1000)])
 def test_lower_ids_that_are_newer_are_told_where_the_window_ends_within_a_minute(made: Selection) -> None:
     timed(made, frame(1000, T=MS), frame(5, T=MS + 1000), frame(6, T=MS + 1000))
-    assert list(made.left_out()) == []
-    (told,) = made.left_out(at_end=True)
-    assert "Gap of 0.001 seconds" in told
-    assert f"{BTC} only: " in told
+    (told,) = made.end(MS * 1000)
+    assert "Gap of 0.001 seconds" in str(told)
+    assert f"{BTC} only: " in str(told)
 
 
 def test_two_spans_left_out_of_one_read_are_one_gap_and_a_duplicate_is_none() -> None:
@@ -366,7 +364,7 @@ def test_two_spans_left_out_of_one_read_are_one_gap_and_a_duplicate_is_none() ->
     (told,) = (each for each in found if isinstance(each, str))
     assert "Gap of 0.021 seconds" in told
     timed(made, frame(1000, T=MS), frame(999, T=MS))
-    assert list(made.left_out(at_end=True)) == []
+    assert list(made.end(MS * 1000)) == []
 
 
 def test_only_reads_that_brought_something_new_are_heard_of() -> None:
@@ -394,7 +392,7 @@ def test_no_interval_touches_one_of_the_sync_before_where_its_clock_was_ahead() 
     second = 1_000_000
     made = selection()
     assert taken(made, frame(1), at=20 * second) == [(1, 20 * second)]
-    state = made._cursor.state()
+    state = made.cursor.state()
     assert state["newest_received_at_us"] == 20 * second
     following = Selection(Cursor.from_state(state, "test", date(2026, 6, 1)), ContractFilter(), None, SCHEMA)
     assert [taken(following, frame(at), at=at * second)[0] for at in (14, 20, 21, 22)] == [
@@ -403,12 +401,11 @@ def test_no_interval_touches_one_of_the_sync_before_where_its_clock_was_ahead() 
         (21, 21 * second),
         (22, 21 * second),
     ]
-    assert following._cursor.state()["newest_received_at_us"] == 22 * second
+    assert following.cursor.state()["newest_received_at_us"] == 22 * second
 
 
 def holes(made: Selection, *payloads: bytes, **options: Any) -> list[str]:
-    taken(made, *payloads, **options)
-    return made.take_notes()
+    return [each.text for each in made.take(batch(*payloads, **options), BOTH) if isinstance(each, LogLine)]
 
 
 def test_the_hole_before_a_sync_ends_with_the_first_update_of_each_feed() -> None:
@@ -419,7 +416,7 @@ def test_the_hole_before_a_sync_ends_with_the_first_update_of_each_feed() -> Non
     assert holes(made, frame(3), pushed_by=MS / 1000 + 9) == []
     (hole,) = holes(made, frame(2, ETH), feed=2, pushed_by=MS / 1000 + 5)
     assert "a hole of 5.0 seconds until the first update over connection 3. " in hole
-    assert made.take_notes(MS / 1000 + 60) == []
+    assert list(made.end(MS * 1000)) == []
 
 
 def test_a_sample_ends_the_hole_where_nothing_else_is_followed() -> None:
@@ -428,11 +425,10 @@ def test_a_sample_ends_the_hole_where_nothing_else_is_followed() -> None:
 
 
 def test_where_nothing_came_the_hole_lasts_until_the_end() -> None:
-    made = selection()
-    assert made.take_notes() == []
-    (hole,) = made.take_notes(MS / 1000 + 60)
-    assert "a hole of 60 seconds until the end of this sync, in which no update came. " in hole
-    assert Selection(Cursor("test"), ContractFilter(), None, SCHEMA).take_notes(MS / 1000) == []
+    (hole,) = selection().end((MS + 60_000) * 1000)
+    assert isinstance(hole, LogLine)
+    assert "a hole of 60 seconds until the end of this sync, in which no update came. " in hole.text
+    assert list(Selection(Cursor("test"), ContractFilter(), None, SCHEMA).end(MS * 1000)) == []
 
 
 def test_what_a_standby_had_read_before_an_interval_began_is_not_covered() -> None:

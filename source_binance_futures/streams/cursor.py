@@ -6,13 +6,14 @@ them, and `E` and `T` go backwards too [binance-facts 2.4]: a single watermark w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..binance.endpoints import is_expired
 from ..binance.market_stream.messages import MAX_UPDATE_ID
+from ..config import ConfigurationError
 
 RESTART_AFTER_MS = 60_000
 FORGOTTEN_AFTER = 7  # days after its delivery
@@ -21,27 +22,24 @@ LATEST_TIME = 4_102_444_800_000  # 2100-01-01 in ms
 AHEAD_MS = 600_000  # a transaction time so much later than the exchange's clock is a mistake
 MAX_SYMBOLS = 20_000  # Binance lists about 800; a server that invents names must not fill the memory and the state
 VERSION = 1  # of the layout of the state; a state without it was written by 0.1.0
-VERSION_KEY, ENVIRONMENT, UPDATE_IDS = "version", "environment", "u"
-NEWEST_TRANSACTION_TIME, NEWEST_RECEIVED_AT = "newest_transaction_time", "newest_received_at_us"
 
 
-class UnreadableState(ValueError):
+class UnreadableState(ConfigurationError):
     """A state that this connector did not write."""
 
+    def __init__(self, fault: str) -> None:
+        super().__init__(
+            f"The state of book_tickers was not written by this connector: {fault}. "
+            "Clear the stream's data in Airbyte, or remove the state file, and sync again."
+        )
 
-@dataclass(frozen=True)
-class Restart:
-    """A counter of the exchange that began anew for `symbol`, at `after`, when `before` was the newest id.
 
-    Updates pushed from `since` to `until` (ms since 1970, the exchange's clock) were left out until the restart was
-    certain; None if there were none.
-    """
+class Restart(NamedTuple):
+    """A counter of the exchange that began anew at `after`, when `before` was the newest id."""
 
     symbol: str
     before: int
     after: int
-    since: int | None = None
-    until: int | None = None
 
 
 @dataclass
@@ -59,10 +57,6 @@ class _Lower:
     is_newer: bool = False
 
 
-def _widened(span: tuple[int, int] | None, since: int, until: int) -> tuple[int, int]:
-    return (since, until) if span is None else (min(span[0], since), max(span[1], until))
-
-
 class Cursor:
     """Knows the newest update id of each symbol, the newest transaction time (ms since 1970 UTC) and the newest read.
 
@@ -70,29 +64,28 @@ class Cursor:
     believable time: neither in another unit nor later than the exchange's clock. Without one, the time of receipt
     decides.
 
-    `known_symbols` and `listened_until`, its newest transaction time, are of the state that this sync continues.
+    `known` and `listened_until`, its newest transaction time, are of the state that this sync continues. `left_out`
+    are newer updates that were left out because of their lower ids: the first and the last moment (ms) by symbol. Who
+    reports them and `restarts` clears both.
     """
 
     def __init__(
         self,
         environment: str,
-        inherited: Mapping[str, int] | None = None,
+        known: Mapping[str, int] | None = None,
         newest_transaction_time: int | None = None,
         newest_received_at_us: int | None = None,
     ) -> None:
         self.restarts: list[Restart] = []
+        self.left_out: dict[str, tuple[int, int]] = {}
         self.symbols_refused = 0
-        self.newest_received_at_us = newest_received_at_us
-        self._environment = environment
-        self._inherited = dict(inherited or {})
-        self.known_symbols = list(self._inherited)
+        self.known = dict(known or {})
         self.listened_until = newest_transaction_time
-        self._inherited_received_at_us = newest_received_at_us
+        self.newest_received_at_us = self._known_received_at_us = newest_received_at_us
+        self._environment = environment
         self._newest_time = max(newest_transaction_time or 0, EARLIEST_TIME - 1)
         self._seen: dict[str, int] = {}
         self._lower: dict[str, _Lower] = {}
-        self._left_out: dict[str, tuple[int, int]] = {}
-        self._symbols = len(self._inherited)  # inherited or seen
         self._received_at_us = self._now = 0  # of the read under way: our clock; the exchange's, in ms
         self._latest_time = LATEST_TIME
 
@@ -122,7 +115,9 @@ class Cursor:
         elif update_id > newest:
             self._seen[symbol] = update_id
             if symbol in self._lower:
-                self._pass_over(symbol)
+                lower = self._lower.pop(symbol)  # of no restart; what was newer has been left out
+                if lower.is_newer:
+                    self._leave_out(symbol, lower)
         elif not self._is_restart(symbol, newest, update_id, transaction_time):
             return False
         if type(transaction_time) is int and self._newest_time < transaction_time <= self._latest_time:
@@ -131,12 +126,11 @@ class Cursor:
 
     def _begin(self, symbol: str, update_id: int, transaction_time: Any) -> bool:
         """Take the first update of a symbol in this sync."""
-        known = self._inherited.get(symbol)
+        known = self.known.get(symbol)
         if known is None:
-            if self._symbols >= MAX_SYMBOLS:
+            if len(self.known) + len(self._seen) >= MAX_SYMBOLS:
                 self.symbols_refused += 1
                 return False
-            self._symbols += 1
         elif update_id <= known:
             self._seen[symbol] = known
             if update_id < known:
@@ -155,54 +149,42 @@ class Cursor:
             return False
         lower.count += 1
         is_believable = type(transaction_time) is int and EARLIEST_TIME <= transaction_time <= self._latest_time
+        is_restart = lower.is_only and self._is_long_after_state(transaction_time if is_believable else None)
         moment = self._now
-        is_restart = lower.is_only and self._is_long_after_state(transaction_time, is_believable)
         if is_believable and self._newest_time >= EARLIEST_TIME:
             if transaction_time <= self._newest_time and not is_restart:
                 return False  # a duplicate is never newer than everything taken
             moment, lower.is_newer = transaction_time, True
-        left_out = lower.span
-        lower.span = since, until = _widened(left_out, moment, moment)
+        since, until = lower.span or (moment, moment)
         if not is_restart and moment - since <= RESTART_AFTER_MS:
+            lower.span = min(since, moment), max(until, moment)
             return False
-        self.restarts.append(Restart(symbol, newest, update_id, *((left_out[0], until) if left_out else ())))
+        self._leave_out(symbol, lower)
+        self.restarts.append(Restart(symbol, newest, update_id))
         self._seen[symbol] = update_id
         del self._lower[symbol]
         return True
 
-    def _is_long_after_state(self, transaction_time: Any, is_believable: bool) -> bool:
-        """Return whether an update is over a minute newer than the state, by its own time or else by its receipt."""
-        inherited, received = self.listened_until, self._inherited_received_at_us
-        if is_believable and inherited is not None and EARLIEST_TIME <= inherited <= self._latest_time:
-            return bool(transaction_time - inherited > RESTART_AFTER_MS)
+    def _is_long_after_state(self, time: int | None) -> bool:
+        """Return whether an update is over a minute newer than the state, by its believable time or its receipt."""
+        known, received = self.listened_until, self._known_received_at_us
+        if time is not None and known is not None and EARLIEST_TIME <= known <= self._latest_time:
+            return time - known > RESTART_AFTER_MS
         return received is not None and self._received_at_us - received > RESTART_AFTER_MS * 1000
 
-    def _pass_over(self, symbol: str) -> None:
-        """A higher id came, so the lower ones were of no restart. If they were newer, they have been left out."""
-        lower = self._lower.pop(symbol)
-        if lower.is_newer and lower.span:
-            self._left_out[symbol] = _widened(self._left_out.get(symbol), *lower.span)
+    def _leave_out(self, symbol: str, lower: _Lower) -> None:
+        if lower.span is not None:
+            since, until = self.left_out.get(symbol, lower.span)
+            self.left_out[symbol] = min(since, lower.span[0]), max(until, lower.span[1])
 
-    @property
-    def left_out(self) -> Collection[str]:
-        """The symbols of which `take_left_out` would return something."""
-        return self._left_out.keys()
+    def end(self) -> dict[str, int]:
+        """Leave out what a minute has not decided yet, since no more updates will come.
 
-    def take_left_out(self, *, at_end: bool = False) -> dict[str, tuple[int, int]]:
-        """Return when updates were left out because of lower ids: first and last moment (ms) by symbol, each once.
-
-        `at_end`: also if a minute has not passed yet, since no more updates will come.
+        Return how many updates were left out of contracts that only brought lower ids than the state's, by contract.
         """
-        for symbol, lower in self._lower.items() if at_end else ():
-            if lower.span and (lower.is_newer or lower.is_only):
-                self._left_out[symbol] = _widened(self._left_out.get(symbol), *lower.span)
-                lower.span = None
-        left_out, self._left_out = self._left_out, {}
-        return left_out
-
-    @property
-    def only_lower(self) -> dict[str, int]:
-        """How many updates were left out, by contract, of those that only brought lower ids than the state's."""
+        for symbol, lower in self._lower.items():
+            if lower.is_newer or lower.is_only:
+                self._leave_out(symbol, lower)
         return {symbol: lower.count for symbol, lower in sorted(self._lower.items()) if lower.is_only}
 
     @property
@@ -212,55 +194,39 @@ class Cursor:
 
     def state(self) -> dict[str, Any]:
         """Return the state for the next sync, with the ids of symbols that were silent this time."""
-        newest_time = self._newest_time if self._newest_time >= EARLIEST_TIME else None
         return {
-            VERSION_KEY: VERSION,
-            ENVIRONMENT: self._environment,
-            UPDATE_IDS: {**self._inherited, **self._seen},
-            NEWEST_TRANSACTION_TIME: newest_time,
-            NEWEST_RECEIVED_AT: self.newest_received_at_us,
+            "version": VERSION,
+            "environment": self._environment,
+            "u": self.known | self._seen,
+            "newest_transaction_time": self._newest_time if self._newest_time >= EARLIEST_TIME else None,
+            "newest_received_at_us": self.newest_received_at_us,
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], environment: str, today: date) -> Cursor:
         """Return the cursor that a state describes, without ids if the state is of another environment.
 
-        Contracts that were delivered more than a week ago are forgotten.
+        Contracts that were delivered more than a week ago are forgotten. Raises `UnreadableState`.
 
             {"version": 1, "environment": "production", "u": {"BTCUSD_PERP": 11660059839759},
              "newest_transaction_time": 1790373637547, "newest_received_at_us": 1790373637550123}
-
-        Raises `UnreadableState`.
         """
         if not state:
             return cls(environment)
-        written_by, update_ids, version = (state.get(key) for key in (ENVIRONMENT, UPDATE_IDS, VERSION_KEY))
+        written_by, update_ids, version = (state.get(key) for key in ("environment", "u", "version"))
         if not isinstance(written_by, str) or not isinstance(update_ids, Mapping):
-            raise UnreadableState(f"it has no `{ENVIRONMENT}` and `{UPDATE_IDS}` of each symbol")
+            raise UnreadableState("it has no `environment` and `u` of each symbol")
         if version is not None and (type(version) is not int or version != VERSION):
-            raise UnreadableState(f"its `{VERSION_KEY}` is not {VERSION}, the only one that this release knows")
+            raise UnreadableState(f"its `version` is not {VERSION}, the only one that this release knows")
         for symbol, update_id in update_ids.items():
-            if type(update_id) is not int:
-                raise UnreadableState(f"the update id of {symbol[:100]} is not a whole number")
-            if update_id > MAX_UPDATE_ID:
-                raise UnreadableState(f"the update id of {symbol[:100]} is larger than any that was ever taken")
-        newest = _time_in(state, NEWEST_TRANSACTION_TIME, LATEST_TIME, "milliseconds")
-        received_at_us = _time_in(state, NEWEST_RECEIVED_AT, LATEST_TIME * 1000, "microseconds")
+            if type(update_id) is not int or update_id > MAX_UPDATE_ID:
+                raise UnreadableState(f"the update id of {symbol[:100]} is not a whole number up to {MAX_UPDATE_ID}")
+        for key, latest in (("newest_transaction_time", LATEST_TIME), ("newest_received_at_us", LATEST_TIME * 1000)):
+            time = state.get(key)
+            if time is not None and (type(time) is not int or not 0 <= time <= latest):
+                raise UnreadableState(f"`{key}` is not a whole number up to {latest}")
+        newest, received_at_us = state.get("newest_transaction_time"), state.get("newest_received_at_us")
         if written_by != environment:
             return cls(environment, newest_received_at_us=received_at_us)  # of this machine's clock, not the exchange's
-        listed = {
-            symbol: last for symbol, last in update_ids.items() if not is_expired(symbol, today, days=FORGOTTEN_AFTER)
-        }
-        return cls(environment, listed, newest, received_at_us)
-
-
-def _time_in(state: Mapping[str, Any], key: str, latest: int, unit: str) -> int | None:
-    moment = state.get(key)
-    if moment is None or (type(moment) is int and 0 <= moment <= latest):
-        return moment
-    raise UnreadableState(f"`{key}` is not a time in {unit}")
-
-
-def is_of_other_environment(state: Mapping[str, Any], environment: str) -> bool:
-    """Return whether a readable state belongs to another exchange, whose update ids mean nothing here."""
-    return bool(state) and state.get(ENVIRONMENT) != environment
+        known = {each: last for each, last in update_ids.items() if not is_expired(each, today, days=FORGOTTEN_AFTER)}
+        return cls(environment, known, newest, received_at_us)

@@ -24,7 +24,7 @@ def market_for(
 ) -> MarketStream:
     """Return the market stream of a sync, whose window begins now; it does not listen yet."""
     return listen(
-        endpoint_groups(config.contract_filter, config.environment, cursor.known_symbols, clock.today()),
+        endpoint_groups(config.contract_filter, config.environment, cursor.known, clock.today()),
         config.route,
         clock,
         standby=config.standby_connection,

@@ -7,18 +7,21 @@ from math import inf
 from typing import Any, TypeAlias
 
 from ..binance.endpoints import ALL_MARKET_STREAM, Market
-from ..binance.market_stream.coverage import Alarm, Coverage, Samples
-from ..binance.market_stream.items import Batch, Gap, Takeover
+from ..binance.market_stream.coverage import Alarm, Coverage, Lost, Samples
+from ..binance.market_stream.items import Batch, Gap, LogLine, Takeover
 from ..binance.market_stream.line import BEHIND_AFTER
 from ..binance.market_stream.messages import NoBookTicker, book_ticker_record, market_of_book_ticker, parse_frame
 from ..binance.market_stream.subscriptions import ContractFilter
-from .cursor import Cursor, Restart
-from .summary import SchemaDrift, Tally, hole_before
+from ..binance.text import duration, first_of, utc
+from .cursor import Cursor
+from .summary import SchemaDrift, Tally
 
 NO_FEED = -1  # of a gap of one contract
 BEHIND_AFTER_US = round(BEHIND_AFTER * 1e6)
 
 Records: TypeAlias = "list[dict[str, Any]]"
+Finding: TypeAlias = "str | LogLine | Alarm"
+"""A sentence of warning, something to log, an own stream for which a fresh connection may help."""
 
 
 class Selection:
@@ -32,55 +35,44 @@ class Selection:
     ) -> None:
         self.tally = Tally()
         self.samples = Samples()
-        self._cursor = cursor
+        self.coverage = Coverage(cursor.newest_received_at_us or 0)
+        self.cursor = cursor
         self._filter = contract_filter
         self._most = most
-        self._drift = SchemaDrift(schema)
-        self.coverage = Coverage(cursor.newest_received_at_us or 0)
-        self._exchange_ahead_us: dict[int, int] = {}  # feeds: the exchange's clock minus ours, by the last read
-        self._pushed_until_us: dict[int, int] = {}  # feeds: what the exchange's clock showed at the last read
-        self._restarts_told = 0
+        self._drift = SchemaDrift("book tickers", schema)
+        self._reads: dict[int, tuple[int, int]] = {}  # feeds: when the last was made, by our clock and the exchange's
         self._unreached: dict[int, frozenset[str]] = {}  # the contracts of feeds without a connection
         self._heard_feeds: set[int] = set()
-        self._notes: list[str] = []
 
     @property
     def has_enough(self) -> bool:
         """Whether as many records came as were wanted."""
         return self.tally.emitted == self._most
 
-    @property
-    def symbols(self) -> frozenset[str]:
-        """The symbols that were heard of."""
-        return self._cursor.symbols_seen
-
-    def take(self, batch: Batch, markets: frozenset[Market]) -> Iterator[Records | str]:
-        """The records of one read, and sentences of warning between them; samples of `markets` are of interest.
+    def take(self, batch: Batch, markets: frozenset[Market]) -> Iterator[Records | Finding]:
+        """The records of one read, and what there is to say of it; samples of `markets` are of interest.
 
         An error that nobody foresaw is raised after the records that came before it: the cursor has seen them, so the
         state will count them as written.
         """
         records: Records = []
-        emitted = self.tally.emitted
         try:
             yield from self._select(batch, markets, records)
         except Exception:
             if records:
                 yield self._finished(batch, records)
             raise
-        if self.tally.emitted > emitted:
-            self.tally.record_read(batch.received_at_us)
         if records:
-            self.tally.last_event_time = records[-1]["event_time"]
             yield self._finished(batch, records)
-        yield from self._restarts()
+        yield from self._report_lower_ids()
+        yield from self.overdue(batch.received_at_us)
 
-    def _select(self, batch: Batch, markets: frozenset[Market], records: Records) -> Iterator[Records | str]:
-        """Puts what is new into `records`, and yields warnings, and the records that come before one.
+    def _select(self, batch: Batch, markets: frozenset[Market], records: Records) -> Iterator[Finding]:
+        """Puts what is new into `records`.
 
         Rows cover what was received up to their own read, so a read that will be cut short covers nothing.
         """
-        tally, coverage, advance = self.tally, self.coverage, self._cursor.advance
+        tally, coverage, advance = self.tally, self.coverage, self.cursor.advance
         left = len(batch.payloads) if self._most is None else self._most - tally.emitted
         is_complete = batch.is_complete and left >= len(batch.payloads)
         feed, received_at_us = batch.feed, batch.received_at_us
@@ -88,31 +80,32 @@ class Selection:
         since = coverage.since if is_complete and not coverage.is_older(feed, received_at_us) else {}
         earliest, latest = batch.pushed_within_us
         sample, shown_us = self.samples.sample, latest - BEHIND_AFTER_US if batch.is_complete else 0
-        self._exchange_ahead_us[feed] = latest - received_at_us
-        self._pushed_until_us[feed] = latest
-        self._cursor.begin_read(received_at_us, latest)
+        self._reads[feed] = received_at_us, latest
+        self.cursor.begin_read(received_at_us, latest)
         follows, compares = self._filter.every_change, self._filter.discovers
-        drift_is_due = self._drift.is_due(received_at_us)
+        drift_is_due = received_at_us >= self._drift.due_at_us
         is_first = feed not in self._heard_feeds
         for payload in batch.payloads:
             try:
                 book_ticker, stream = parse_frame(payload)
             except NoBookTicker as why:
-                yield from self._leave_out(payload, why, batch, records)
+                yield from tally.left_out(payload, why)
                 continue
             symbol, update_id = book_ticker["s"], book_ticker["u"]
             is_own = follows and stream != ALL_MARKET_STREAM
-            if (not is_own or stream is None) and not self._is_wanted(book_ticker, markets):
-                tally.other_market += 1
-                continue
+            if not is_own or stream is None:
+                market = market_of_book_ticker(book_ticker)
+                if market not in markets or not self._filter.wants(symbol, market):
+                    tally.other_market += 1
+                    continue
             if is_own:
                 if compares and self.samples.own(symbol, update_id, earliest, latest):
                     coverage.reset((symbol,))
             elif follows and not sample(symbol, update_id, received_at_us, shown_us, feed=feed, line=batch.line):
                 continue
-            if is_first and (is_own or not follows):
+            if is_first and (is_own or not follows):  # where contracts are followed, a sample ends no hole
                 is_first = False
-                self._hear_first(feed, earliest)
+                yield from self._hole(earliest, feed)
             if not advance(symbol, update_id, book_ticker.get("T")):
                 tally.known += 1
                 continue
@@ -122,50 +115,40 @@ class Selection:
             tally.emitted += 1
             if drift_is_due:
                 drift_is_due = False
-                yield from self._look_at(record, received_at_us)
+                yield from self._drift.faults(record, received_at_us)
             left -= 1
             if left == 0:
                 break
 
-    def _is_wanted(self, book_ticker: Mapping[str, Any], markets: frozenset[Market]) -> bool:
-        """Whether a frame that came over no stream of its own is of a contract that was asked for."""
-        market = market_of_book_ticker(book_ticker)
-        return market in markets and self._filter.wants(book_ticker["s"], market)
-
-    def _leave_out(self, payload: bytes, why: NoBookTicker, batch: Batch, records: Records) -> Iterator[Records | str]:
-        """The sentence about a frame that was left out, after the records that came before it."""
-        sentence = self.tally.left_out(payload, why)
-        if sentence is not None:
-            if records:
-                yield self._finished(batch, records).copy()
-                records.clear()
-            yield sentence
-
-    def _look_at(self, record: Mapping[str, Any], now_us: int) -> Iterator[str]:
-        if self.tally.emitted == 1:
-            self.tally.first_event_time = record["event_time"]
-        for fault in self._drift.faults(record, now_us):
-            yield f"Binance's book tickers no longer fit the declared schema. {fault}"
+    def _finished(self, batch: Batch, records: Records) -> Records:
+        """Return the records of a read, none of which covers what was left out because its ids were lower."""
+        self.cursor.written(batch.received_at_us)
+        self.coverage.rows_of(batch.feed, batch.received_at_us)
+        self.tally.record_read(batch.received_at_us, records)
+        left_out = self.cursor.left_out
+        for record in records if left_out else ():
+            if record["symbol"] in left_out:
+                record["covered_since_us"] = None
+        return records
 
     # --- what is missing ---
 
-    def _hear_first(self, feed: int, pushed_us: int) -> None:
-        """Note the hole before the first update of a feed; a sample is none where contracts are followed."""
-        until = "until the first update of this sync"
-        if self._heard_feeds:
-            until = f"until the first update over connection {feed + 1}"
-        self._heard_feeds.add(feed)
-        if self._cursor.listened_until is not None:
-            self._notes.append(hole_before(self._cursor.listened_until / 1000, pushed_us / 1e6, until))
-
-    def take_notes(self, now: float | None = None) -> list[str]:
-        """Return sentences that explain the log later, each once; with `now` (epoch seconds) the sync has ended."""
-        if now is not None and not self._heard_feeds and self._cursor.listened_until is not None:
-            ended = now + max(self._exchange_ahead_us.values(), default=0) / 1e6
-            until = "until the end of this sync, in which no update came"
-            self._notes.append(hole_before(self._cursor.listened_until / 1000, ended, until))
-        notes, self._notes = self._notes, []
-        return notes
+    def _hole(self, until_us: int, feed: int | None = None) -> Iterator[LogLine]:
+        """The line about the hole between two syncs, until the first update of a feed or, without any, the end."""
+        until = "the end of this sync, in which no update came"
+        if feed is not None:
+            of = f"over connection {feed + 1}" if self._heard_feeds else "of this sync"
+            until = f"the first update {of}"
+            self._heard_feeds.add(feed)
+        if self.cursor.listened_until is not None:
+            since = self.cursor.listened_until / 1000
+            seconds = until_us / 1e6 - since
+            hole = f": a hole of {duration(seconds)} until {until}" if seconds > 0 else ""
+            yield LogLine(
+                "info",
+                f"The state ends with an update of {utc(since)}{hole}. "
+                "What Binance pushed since then, while nothing listened, cannot be had any more.",
+            )
 
     def miss(self, gap: Gap) -> str:
         """Updates of a feed may be missing; the sentence about it."""
@@ -173,10 +156,15 @@ class Selection:
         self.coverage.reset_feed(gap.feed)
         return str(gap)
 
+    def _miss_contract(self, lost: Lost) -> str:
+        gap = Gap(NO_FEED, lost.since_us / 1e6, lost.until_us / 1e6, f"{lost.symbol} only: {lost.cause}")
+        self.tally.missed(gap)
+        return str(gap)
+
     def take_over(self, takeover: Takeover) -> None:
         """Another connection of a feed goes on, and may have missed early updates of some contracts."""
-        followed, pushed_us = self.coverage.followed_over(takeover.feed), self._pushed_until_us.get(takeover.feed, 0)
-        self.samples.recheck(followed, takeover.covers_from * 1e6, pushed_us)
+        _, pushed_us = self._reads.get(takeover.feed, (0, 0))
+        self.samples.recheck(self.coverage.followed_over(takeover.feed), takeover.covers_from * 1e6, pushed_us)
         self.samples.recheck(takeover.late, inf, pushed_us)
 
     def reach(self, feed: int, *, is_lost: bool) -> None:
@@ -186,53 +174,45 @@ class Selection:
             self._unreached[feed] = symbols
         self.samples.forget(symbols)
 
-    def overdue(self, now_us: int, *, at_end: bool = False) -> Iterator[Alarm | str]:
+    def overdue(self, now_us: int, *, at_end: bool = False) -> Iterator[Finding]:
         """The own streams for which a fresh connection may help, and sentences about what they have lost."""
         for symbols in self._unreached.values():
             self.samples.forget(symbols)
-        pushed_us = now_us + max(self._exchange_ahead_us.values(), default=0)  # the feed that is fastest knows it best
-        for found in self.samples.overdue(now_us, pushed_us, at_end=at_end):
-            if isinstance(found, Alarm):
-                yield found
-            else:
-                yield self._report_contract(found.symbol, found.since_us / 1e6, found.until_us / 1e6, found.cause)
+        for found in self.samples.overdue(now_us, self._exchanges_time(now_us), at_end=at_end):
+            yield found if isinstance(found, Alarm) else self._miss_contract(found)
 
-    def _miss_contract(self, symbol: str, since: float, until: float, cause: str) -> str:
-        """Updates of one contract, pushed between two moments (epoch seconds), may be missing; the sentence."""
-        self.coverage.reset([symbol])
-        return self._report_contract(symbol, since, until, cause)
+    def _exchanges_time(self, now_us: int) -> int:
+        ahead_us = [pushed_us - received_at_us for received_at_us, pushed_us in self._reads.values()]
+        return now_us + max(ahead_us, default=0)  # the feed that is fastest knows it best
 
-    def _report_contract(self, symbol: str, since: float, until: float, cause: str) -> str:
-        gap = Gap(NO_FEED, since, until, f"{symbol} only: {cause}")
-        self.tally.missed(gap)
-        return str(gap)
-
-    def _finished(self, batch: Batch, records: Records) -> Records:
-        """Return records of a read, none of which covers what was left out because its ids were lower."""
-        self._cursor.written(batch.received_at_us)
-        self.coverage.rows_of(batch.feed, batch.received_at_us)
-        new = self._cursor.restarts[self._restarts_told :]
-        uncovered = {restart.symbol for restart in new if restart.since is not None}.union(self._cursor.left_out)
-        for record in records if uncovered else ():
-            if record["symbol"] in uncovered:
-                record["covered_since_us"] = None
-        return records
-
-    def _restarts(self) -> Iterator[str]:
-        new: list[Restart] = self._cursor.restarts[self._restarts_told :]
-        self._restarts_told += len(new)
-        for restart in new:
+    def _report_lower_ids(self) -> Iterator[str]:
+        cursor = self.cursor
+        for restart in cursor.restarts:
             yield (
                 f"The exchange's counter of {restart.symbol} has restarted: update id {restart.after} after "
                 f"{restart.before}. Its updates are taken as new."
             )
-            if restart.since is not None and restart.until is not None:
-                cause = "it took so long to be sure of the restart"
-                yield self._miss_contract(restart.symbol, restart.since / 1000, restart.until / 1000, cause)
-        yield from self.left_out()
+        self.coverage.reset(cursor.left_out)
+        for symbol, (since, until) in cursor.left_out.items():
+            cause = "newer updates had lower ids than older ones, and a restart of the counter was not certain"
+            yield self._miss_contract(Lost(symbol, since * 1000, (until + 1) * 1000, cause))
+        cursor.restarts.clear()
+        cursor.left_out.clear()
 
-    def left_out(self, *, at_end: bool = False) -> Iterator[str]:
-        """Sentences about updates that were left out: their ids were lower, and no restart came of it."""
-        for symbol, (since, until) in self._cursor.take_left_out(at_end=at_end).items():
-            cause = "newer updates had lower ids than older ones, too shortly to be sure of a restart"
-            yield self._miss_contract(symbol, since / 1000, (until + 1) / 1000, cause)
+    def end(self, now_us: int) -> Iterator[Finding]:
+        """What there is to say at the end of a sync."""
+        yield from self.overdue(self.tally.newest_read_us or 0, at_end=True)
+        if not self._heard_feeds:
+            yield from self._hole(self._exchanges_time(now_us))
+        only_lower = self.cursor.end()
+        yield from self._report_lower_ids()
+        if only_lower:
+            yield (
+                f"Of {first_of(list(only_lower))} nothing but update ids below those of the state came: "
+                f"{sum(only_lower.values())} updates were left out as known. Where that goes on, the exchange counts "
+                "anew and its times prove nothing: clear the stream's data in Airbyte, or remove the state file."
+            )
+        if self.cursor.symbols_refused:
+            yield (
+                f"{self.cursor.symbols_refused} updates of ever more symbols were left out; no exchange lists so many."
+            )

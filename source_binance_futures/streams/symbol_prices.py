@@ -47,8 +47,8 @@ class SymbolPrices(Stream):
         if left_out:
             self.logger.warning(left_out)
         records = [price_record(row) for row in rows]
-        for fault in SchemaDrift(self.get_json_schema()).faults(records[0], 0) if records else ():
-            self.logger.warning(f"Binance's prices no longer fit the declared schema. {fault}")
+        for fault in SchemaDrift("prices", self.get_json_schema()).faults(records[0], 0) if records else ():
+            self.logger.warning(fault)
         yield from records
 
 
