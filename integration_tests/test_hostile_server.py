@@ -67,7 +67,6 @@ def api(exchange: LocalExchange) -> WebSocketApi:
         window=0,
         logger=logging.getLogger("test"),
         budget=WeightBudget(),
-        attempts=1,
     )
 
 
@@ -80,7 +79,7 @@ def test_an_answer_of_more_than_16_mib_is_refused(exchange: LocalExchange) -> No
 
     exchange.script_answer(answer)
     with pytest.raises(ProtocolViolation, match=f"a frame of {16 * MIB + 1} bytes, more than {16 * MIB}") as raised:
-        api(exchange).latest_prices(None)
+        api(exchange).latest_prices(())
     assert raised.value.close_code == 1009
     assert exchange.wait_for(lambda: asked[0].close_code, DEADLINE) == 1009
 
@@ -88,7 +87,7 @@ def test_an_answer_of_more_than_16_mib_is_refused(exchange: LocalExchange) -> No
 def test_an_answer_of_16_mib_is_read(exchange: LocalExchange) -> None:
     row = '{"symbol":"BTCUSDT","price":"1","time":1}'
     exchange.script_answer(lambda request: f'{{"id":"{request["id"]}","status":200,"result":[{row}]}}'.ljust(16 * MIB))
-    assert api(exchange).latest_prices(None) == ({"symbol": "BTCUSDT", "price": "1", "time": 1},)
+    assert api(exchange).latest_prices(()) == [{"symbol": "BTCUSDT", "price": "1", "time": 1}]
 
 
 def test_the_memory_of_the_process_stays_bounded(cold_connector: Connector, exchange: LocalExchange) -> None:

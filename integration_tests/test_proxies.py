@@ -18,6 +18,7 @@ from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyUnusable
 from source_binance_futures.binance.market_stream.reader import EventLoop
 from source_binance_futures.binance.transport.proxy import Route
+from source_binance_futures.binance.websocket_api.client import WebSocketApi
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
 from source_binance_futures.config import Config
 from unit_tests.virtual_time import VirtualTime
@@ -131,7 +132,7 @@ def test_check_does_not_quote_what_it_did_not_foresee(
         raise ValueError(PASSWORD)
 
     monkeypatch.setattr(EventLoop, "_turn", fail)
-    monkeypatch.setattr(check, "requested_prices", fail)
+    monkeypatch.setattr(WebSocketApi, "latest_prices", fail)
     told, prices = check.Check(Config(), Stop(Clock()), logging.getLogger("check"), WeightBudget()).failures()
     assert "failed while checking book_tickers (ValueError). Please report it." in told
     assert "failed while checking symbol_prices (ValueError)" in prices

@@ -26,7 +26,6 @@ from .binance.websocket_api.client import WebSocketApi
 from .binance.websocket_api.prices import WeightBudget, chosen_rows
 from .config import Config
 from .failures import reported
-from .streams.symbol_prices import requested_prices
 
 ANSWER_WITHIN = 14.0  # seconds from the start of the process, which ends within 15
 AT_LEAST = 2.0  # seconds for the answer, however long the process took to start
@@ -101,11 +100,10 @@ class Check:
             window=0,
             logger=self._logger,
             budget=self._budget,
-            attempts=1,
             timeout=min(STEP_WITHIN, (self._deadline.remaining() - LAST_WORDS) / 2),
         )
         compares = any(market_of(symbol) is Market.USDS_M for symbol in self._config.book_ticker_symbols)
-        answer = requested_prices(api, () if compares else self._config.price_symbols)
+        answer = api.latest_prices(() if compares else self._config.price_symbols)
         if compares:
             self._listed.update(str(row["symbol"]) for row in answer if isinstance(row, dict) and row.get("symbol"))
         rows, left_out = chosen_rows(answer, self._config.price_symbols)

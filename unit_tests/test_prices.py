@@ -18,6 +18,7 @@ from source_binance_futures.binance.errors import (
     UnreadableAnswer,
 )
 from source_binance_futures.binance.websocket_api.prices import (
+    NOTHING_KNOWN,
     Answer,
     WeightBudget,
     WeightUsed,
@@ -59,17 +60,17 @@ def test_requests() -> None:
 @pytest.mark.parametrize(
     ("result", "symbol", "rows"),
     [
-        (ROW, "BTCUSDT", (ROW,)),
-        ([ROW], None, (ROW,)),
+        (ROW, "BTCUSDT", [ROW]),
+        ([ROW], None, [ROW]),
         ([ROW, {**ROW, "symbol": "1000SATSUSDT", "price": "0.00001870"}], None, None),
         ([{"symbol": "币安人生USDT", "price": "0.13270"}], None, None),
-        ([{**ROW, "new": 1}], None, None),
-        ([], None, ()),
+        ([{**ROW, "new": 1}, 5], None, None),
+        ([], None, []),
     ],
 )
 def test_rows_are_taken_as_sent(result: Any, symbol: str | None, rows: Any) -> None:
     found = answer({"id": "a", "status": 200, "result": result}, symbol)
-    assert found.rows == (tuple(result) if rows is None else rows)
+    assert found.rows == (result if rows is None else rows)
     assert found.error is None
 
 
@@ -102,7 +103,7 @@ def test_frames_that_answer_somebody_else(content: dict[str, Any]) -> None:
         *[(payload, None, "not JSON") for payload in (b"\xff\xfe", b"")],
         ([ROW], None, "not an object"),
         *[({"id": "a", "status": 200} | more, None, "no list") for more in ({}, {"result": ROW})],
-        *[({"id": "a", "status": 200} | more, "BTCUSDT", "no price") for more in ({}, {"result": "x"})],
+        *[({"id": "a", "status": 200} | more, "BTCUSDT", "`symbol`") for more in ({}, {"result": "x"})],
         *[
             ({"id": "a", "status": 200, "result": [{"symbol": "BTCUSDT"} | more]}, "BTCUSDT", "`price`")
             for more in ({}, {"price": None}, {"price": 6000.01})
@@ -111,7 +112,7 @@ def test_frames_that_answer_somebody_else(content: dict[str, Any]) -> None:
 )
 def test_unreadable_answers(content: Any, symbol: str | None, named: str) -> None:
     with pytest.raises(UnreadableAnswer, match=named) as refused:
-        parsed(content, symbol)
+        chosen_rows(answer(content, symbol).rows, ["BTCUSDT"])
     assert refused.value.owner is Owner.US
 
 
@@ -224,8 +225,7 @@ def test_an_odd_row_among_all_is_left_out_and_named_and_not_judged_where_nobody_
     assert rows == [ROW]
     assert sentence is not None
     assert sentence.startswith("1 of 2 rows of Binance's answer have no usable price and were left out: ")
-    name = odd.get("symbol") if isinstance(odd, dict) else None
-    assert (name or "a row without a name") in sentence
+    assert f" is missing in {json.dumps(odd, separators=(',', ':'))}." in sentence
 
 
 @pytest.mark.parametrize(("rows", "symbols"), [([ROW, ODD[0]], ["BTCUSDT", "A"]), (ODD, ())])
@@ -251,14 +251,16 @@ def nested(depth: int) -> bytes:
 
 
 def test_a_row_nested_too_deeply_to_be_written_again_fails_and_among_all_is_left_out() -> None:
+    found = parsed(b'{"id":"a","status":200,"result":[' + nested(900) + b"]}", "A")
+    assert found is not None
     with pytest.raises(UnreadableAnswer, match="nested too deeply"):
-        parsed(b'{"id":"a","status":200,"result":[' + nested(900) + b"]}", "A")
+        chosen_rows(found.rows, ["A"])
     found = parsed(b'{"id":"a","status":200,"result":[{"symbol":"B","price":"1"},' + nested(1000) + b"]}")
     assert found is not None
     rows, sentence = chosen_rows(found.rows, ())
     assert rows == [{"symbol": "B", "price": "1"}]
     assert sentence is not None
-    assert sentence.endswith("left out: A. The first: nested too deeply: the row of A.")
+    assert sentence.endswith("left out: nested too deeply: the row of A.")
 
 
 # --- the weight of requests ---
@@ -290,7 +292,7 @@ def test_it_waits_where_nine_tenths_of_the_limit_would_be_passed(count: int, cos
 
 def test_the_limit_is_the_one_that_binance_says_and_before_nothing_is_waited_for() -> None:
     assert WeightBudget().seconds_to_wait(7, MINUTE_BEGINS) == 0
-    assert WeightBudget().used(0.0) is None
+    assert WeightBudget().used(0.0) == NOTHING_KNOWN
     assert watch(90, limit=100).seconds_to_wait(1, MINUTE_BEGINS + 15) == 45
     assert watch(89, limit=100).seconds_to_wait(1, MINUTE_BEGINS + 15) == 0
 
@@ -298,7 +300,7 @@ def test_the_limit_is_the_one_that_binance_says_and_before_nothing_is_waited_for
 @pytest.mark.parametrize(("told", "asked"), [(59.9, 60.0), (10, 130), (0, -0.1)])
 def test_the_weight_of_another_minute_is_forgotten(told: float, asked: float) -> None:
     of_another = watch(2400, told_after=told)
-    assert of_another.used(MINUTE_BEGINS + asked) is None
+    assert of_another.used(MINUTE_BEGINS + asked) == NOTHING_KNOWN
     assert of_another.seconds_to_wait(2, MINUTE_BEGINS + asked) == 0
 
 

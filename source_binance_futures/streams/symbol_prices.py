@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from airbyte_cdk.sources.streams import Stream
@@ -41,7 +41,7 @@ class SymbolPrices(Stream):
         with reporting():
             if self._stop.requested:
                 raise Interrupted
-            rows, left_out = chosen_rows(requested_prices(api, symbols), symbols)
+            rows, left_out = chosen_rows(api.latest_prices(symbols), symbols)
         # From here on only the writing of the rows takes time, and the listening that may follow.
         self._stop.window_ends = self._stop.clock.monotonic() + self._stop.listening_to_come
         if left_out:
@@ -50,11 +50,3 @@ class SymbolPrices(Stream):
         for fault in SchemaDrift("prices", self.get_json_schema()).faults(records[0], 0) if records else ():
             self.logger.warning(fault)
         yield from records
-
-
-def requested_prices(api: WebSocketApi, symbols: Sequence[str]) -> tuple[Any, ...]:
-    """Return the rows to choose from, by the cheapest request. Raises what `latest_prices` raises.
-
-    One symbol: weight 1. None or several: one request for all, weight 2; never one request each.
-    """
-    return api.latest_prices(symbols[0] if len(symbols) == 1 else None)

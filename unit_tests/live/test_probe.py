@@ -268,7 +268,7 @@ def answered(used: tuple[int, ...] = USUAL, *, limit: int = 2400, last_at: float
 CONTRADICTED: list[tuple[dict[str, Any], str, str]] = [
     ({}, "", ""),
     ({"one": priced([ROW])}, "one_symbol", "a list for one symbol"),
-    ({"one": priced({**ROW, "price": 6.1})}, "one_symbol", "UnreadableAnswer"),
+    ({"one": priced({**ROW, "price": 6.1})}, "one_symbol", "`price` is missing"),
     ({"one": priced({**ROW, "price": "6e3"})}, "one_symbol", "a price that is no"),
     ({"one": priced({**ROW, "time": None})}, "one_symbol", "no time"),
     ({"one": "not JSON"}, "one_symbol", "UnreadableAnswer"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -11,7 +12,6 @@ import tenacity
 
 from ..clock import LOOK_EVERY, Stop
 from ..errors import (
-    BinanceError,
     ConnectFailed,
     ConnectionLost,
     ExchangeUnavailable,
@@ -37,10 +37,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0  # seconds between tries
 
 @dataclass
 class WebSocketApi:
-    """Asks `ticker.price`. Every call opens a connection of its own and leaves it.
+    """Asks `ticker.price` once, over a connection of its own.
 
-    `window` is how long a call may wait for Binance's limits in all, in seconds; with `attempts=1` nothing is tried
-    twice. A call takes no longer than `window`, or 30 seconds where that is more. `budget` is that of the process.
+    It takes no longer than `window` (seconds), or 30 seconds where that is more, and waits for Binance's limits within
+    `window` only; where that is 0, nothing is tried twice. `budget` is that of the process.
     """
 
     url: str
@@ -50,46 +50,44 @@ class WebSocketApi:
     window: float
     logger: logging.Logger
     budget: WeightBudget
-    attempts: int = ATTEMPTS
     timeout: float = ANSWER_TIMEOUT
 
     def __post_init__(self) -> None:
-        self._host = host_of(self.url)
         self._clock = self.stop.clock
-        self._wait_until = self._end = self._clock.deadline(self.window)
-        self._connection: Connection | None = None
-
-    def latest_prices(self, symbol: str | None) -> tuple[Any, ...]:
-        """The rows of all symbols (weight 2) as sent, or of one (weight 1); the handshake costs 5 more.
-
-        Raises a `BinanceError` whose owner says who must act; temporary failures only after the tries are used up.
-        """
+        self._attempts = ATTEMPTS if self.window else 1
         self._wait_until = self._clock.deadline(self.window)
         self._end = self._clock.deadline(max(self.window, AT_LEAST))
+        self._connection: Connection | None = None
+
+    def latest_prices(self, symbols: Sequence[str]) -> Sequence[Any]:
+        """Return the rows to choose from, as sent: of one symbol (weight 1), or all for none or several (weight 2).
+
+        The handshake costs 5 more. Raises a `BinanceError` whose owner says who must act; temporary failures only after
+        the tries are used up.
+        """
         retrying = tenacity.Retrying(
-            stop=lambda state: state.attempt_number >= self.attempts or self._end.expired,
+            stop=lambda state: state.attempt_number >= self._attempts or self._end.expired,
             wait=self._pause,
             retry=tenacity.retry_if_exception(self._is_worth_another_try),
             sleep=self._sleep,
-            before_sleep=self._tell,
+            before_sleep=self._report,
             reraise=True,
         )
         try:
-            return retrying(self._ask, symbol)
+            return retrying(self._ask, symbols[0] if len(symbols) == 1 else None)
         finally:
-            self._leave()
+            if self._connection is not None:
+                self._connection.close()
 
-    def _ask(self, symbol: str | None) -> tuple[Any, ...]:
-        cost = cost_of(symbol, connected=self._connection is not None)
+    def _ask(self, symbol: str | None) -> Sequence[Any]:
+        is_open = self._connection is not None and self._connection.loss is None
+        cost = cost_of(symbol, connected=is_open)
         self._wait_for_weight(cost)
         self.budget.spent(cost, self._clock.epoch())
-        if self._connection is None:
-            self._connection = self._open()
-        try:
-            answer = self._exchange(self._connection, symbol)
-        except BinanceError:
-            self._leave()
-            raise
+        if self._connection is None or not is_open:
+            within = min(CONNECT_TIMEOUT, self.timeout, self._end.remaining())
+            self._connection = connect(self.url, self.route, self.stop, within, MAX_MESSAGE_BYTES)
+        answer = self._exchange(self._connection, symbol)
         if answer.weight is not None:
             self.budget.record(answer.weight, self._clock.epoch())
             self.logger.info(
@@ -100,43 +98,32 @@ class WebSocketApi:
         return answer.rows
 
     def _exchange(self, connection: Connection, symbol: str | None) -> Answer:
-        request_id = uuid.uuid4().hex
-        deadline = self._end.or_after(self.timeout)
+        """Return the answer to one request; a connection that gives none is left."""
+        host, request_id, deadline = host_of(self.url), uuid.uuid4().hex, self._end.or_after(self.timeout)
         connection.send_text(request(request_id, symbol))
-        while True:
+        while connection.loss is None and not deadline.expired:
+            wait_for_any([connection], min(deadline.remaining(), LOOK_EVERY))
             for payload in connection.receive().payloads:
-                answer = parse_answer(payload, request_id, symbol, self._host, self._clock.epoch())
+                answer = parse_answer(payload, request_id, symbol, host, self._clock.epoch())
                 if answer is not None:
                     return answer
                 self.logger.debug("A frame that answers another request was ignored.")
-            if connection.loss is not None:
-                raise connection.loss
             if self.stop.requested:
                 raise Interrupted
-            if deadline.expired:
-                raise NoAnswer(self._host, self.timeout)
-            wait_for_any([connection], min(deadline.remaining(), LOOK_EVERY))
-
-    def _open(self) -> Connection:
-        within = min(CONNECT_TIMEOUT, self.timeout, self._end.remaining())
-        return connect(self.url, self.route, self.stop, within, MAX_MESSAGE_BYTES)
-
-    def _leave(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        loss = connection.loss
+        connection.close()
+        raise loss or NoAnswer(host, self.timeout)
 
     def _wait_for_weight(self, cost: int) -> None:
         """Waits for the next minute of the UTC clock where this request would bring the IP address near its limit."""
         now = self._clock.epoch()
         used, wait = self.budget.used(now), self.budget.seconds_to_wait(cost, now)
-        if used is None or not 0 < wait <= self._may_wait():
-            return
-        self.logger.warning(
-            f"This IP address has used {used.count} of {used.limit} request weight in this minute. "
-            f"Waiting {wait:.0f} seconds for the next one."
-        )
-        self._sleep(wait)
+        if 0 < wait <= self._may_wait():
+            self.logger.warning(
+                f"This IP address has used {used.count} of {used.limit} request weight in this minute. "
+                f"Waiting {wait:.0f} seconds for the next one."
+            )
+            self._sleep(wait)
 
     def _may_wait(self) -> float:
         """How many seconds may be waited for Binance's limits now."""
@@ -151,16 +138,16 @@ class WebSocketApi:
         return isinstance(error, temporary) and error.owner is Owner.EXCHANGE
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
-        """Growing pauses; at least until the moment that Binance named, however the clocks differ."""
-        growing = tenacity.wait_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)(state)
-        growing += tenacity.wait_random(0, FIRST_PAUSE)(state)
-        error = state.outcome.exception() if state.outcome else None
-        return max(error.retry_at - self._clock.epoch(), growing) if isinstance(error, RateLimited) else growing
+        """Return growing pauses; at least until the moment that Binance named, however the clocks differ."""
+        growing = tenacity.wait_exponential(FIRST_PAUSE, LONGEST_PAUSE) + tenacity.wait_random(0, FIRST_PAUSE)
+        error = state.outcome and state.outcome.exception()
+        named = error.retry_at - self._clock.epoch() if isinstance(error, RateLimited) else 0.0
+        return max(named, growing(state))
 
-    def _tell(self, state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        self.logger.warning(f"Asking for prices failed (try {state.attempt_number} of {self.attempts}): {error}")
-        if error is not None:
+    def _report(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome and state.outcome.exception()
+        self.logger.warning(f"Asking for prices failed (try {state.attempt_number} of {self._attempts}): {error}")
+        if error:
             self.logger.debug(causes_of(error))
 
     def _sleep(self, seconds: float) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -35,27 +37,35 @@ EPOCH_MS_FROM = 1e11  # a `retryAfter` above this is a time in ms, below it a nu
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One answer: `rows` where there are any, as sent, else `error`; `weight` where the answer has one."""
+class WeightUsed:
+    """How much of the weight of its minute the IP address has used, this connector's own included, as Binance said."""
 
-    rows: tuple[Any, ...]
-    error: BinanceError | None
-    weight: WeightUsed | None
+    count: int
+    limit: int
+
+
+NOTHING_KNOWN = WeightUsed(0, sys.maxsize)
+
+
+class Answer(NamedTuple):
+    """One answer: `rows` as sent, unless there is an `error`; `weight` where the answer has one."""
+
+    rows: Sequence[Any]
+    error: BinanceError | None = None
+    weight: WeightUsed | None = None
 
 
 def request(request_id: str, symbol: str | None, method: str = METHOD) -> str:
-    """The text of a request: one symbol (weight 1), or all (weight 2) [binance-facts 3].
+    """Return the text of a request: one symbol (weight 1), or all (weight 2) [binance-facts 3].
 
     {"id":"c0ffee","method":"ticker.price","params":{"symbol":"BTCUSDT"}}
     """
-    content: dict[str, Any] = {"id": request_id, "method": method}
-    if symbol is not None:
-        content["params"] = {"symbol": symbol}
-    return orjson.dumps(content).decode()
+    params = {} if symbol is None else {"params": {"symbol": symbol}}
+    return orjson.dumps({"id": request_id, "method": method, **params}).decode()
 
 
 def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str, now: float) -> Answer | None:
-    """The answer to the request `request_id`; None for frames that answer somebody else, or nothing.
+    """Return the answer to the request `request_id`; None for frames that answer somebody else, or nothing.
 
     An error with `id: null` counts as ours: one request at a time is under way on a connection, and that is how the
     API answers what it could not read. Payloads [binance-facts 3]:
@@ -74,41 +84,30 @@ def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str,
     if not isinstance(answer, dict):
         raise UnreadableAnswer(f"not an object: {quoted(payload)}")
     if MAINTENANCE_KEY in answer:
-        return Answer((), ExchangeUnavailable(sanitized(answer[MAINTENANCE_KEY])), None)
-    anonymous_error = answer.get("id") is None and "error" in answer
-    if answer.get("id") != request_id and not anonymous_error:
+        return Answer((), ExchangeUnavailable(sanitized(answer[MAINTENANCE_KEY])))
+    status, error, result = answer.get("status"), answer.get("error"), answer.get("result")
+    if answer.get("id") != request_id and (answer.get("id") is not None or error is None):
         return None
     weight = weight_of(answer.get("rateLimits"))
-    status, error = answer.get("status"), answer.get("error")
     if isinstance(error, dict) or status != 200:
         return Answer((), _failure(status, error if isinstance(error, dict) else {}, symbol, host, now), weight)
-    return Answer(_rows(answer.get("result"), symbol, payload), None, weight)
-
-
-def _rows(result: Any, symbol: str | None, payload: bytes) -> tuple[Any, ...]:
-    """The rows as sent. Only the row of one symbol is judged here: of all, most may not be wanted."""
-    if symbol is not None:
-        rows = result if isinstance(result, list) else [result]
-        for fault in filter(None, map(fault_of_row, rows)):
-            raise UnreadableAnswer(fault)
-        return tuple(rows)
-    if not isinstance(result, list):
+    if isinstance(result, list):
+        return Answer(result, None, weight)
+    if symbol is None:
         raise UnreadableAnswer(f"no list of prices: {quoted(payload)}")
-    return tuple(result)
+    return Answer([result], None, weight)
 
 
 def fault_of_row(row: Any) -> str | None:
     """Return what keeps a row from being a record, None where nothing does."""
+    fields = row if isinstance(row, dict) else {}
     try:
-        written = orjson.dumps(row)
+        written = quoted(orjson.dumps(row))
     except orjson.JSONEncodeError:
-        name = row.get("symbol") if isinstance(row, dict) else None
-        return f"nested too deeply: the row of {sanitized(name) if isinstance(name, str) else 'no symbol'}"
-    if not isinstance(row, dict):
-        return f"no price in {quoted(written)}"
+        return f"nested too deeply: the row of {sanitized(fields.get('symbol', 'no symbol'))}"
     for field in ("symbol", "price"):
-        if not isinstance(row.get(field), str) or not row[field]:
-            return f"`{field}` is missing in {quoted(written)}"
+        if not isinstance(fields.get(field), str) or not fields[field]:
+            return f"`{field}` is missing in {written}"
     return None
 
 
@@ -118,33 +117,28 @@ def chosen_rows(rows: Sequence[Any], symbols: Sequence[str]) -> tuple[list[dict[
     Raises `UnknownSymbols` with all the names that Binance does not list, and `UnreadableAnswer` where a row that was
     asked for by its name is unusable, or none of all is usable.
     """
+    judged = [(row, fault_of_row(row)) for row in rows]
+    usable = [row for row, fault in judged if fault is None]
+    faults = [fault for _, fault in judged if fault is not None]
+    if faults and not usable:
+        raise UnreadableAnswer(faults[0])
     if symbols:
-        by_symbol = {row["symbol"]: row for row in rows if isinstance(row, dict) and isinstance(row.get("symbol"), str)}
+        by_symbol = {row["symbol"]: row for row in usable}
         unknown = [symbol for symbol in symbols if symbol not in by_symbol]
+        for row, fault in judged:
+            if fault is not None and isinstance(row, dict) and row.get("symbol") in unknown:
+                raise UnreadableAnswer(fault)
         if unknown:
             raise UnknownSymbols(first_of(unknown))
-        wanted = [by_symbol[symbol] for symbol in symbols]
-        for unusable in filter(None, map(fault_of_row, wanted)):
-            raise UnreadableAnswer(unusable)
-        return wanted, None
-    faults = [(row, fault) for row, fault in zip(rows, map(fault_of_row, rows), strict=True) if fault is not None]
+        return [by_symbol[symbol] for symbol in symbols], None
     if not faults:
-        return list(rows), None
-    if len(faults) == len(rows):
-        raise UnreadableAnswer(faults[0][1])
-    names = [
-        sanitized(row.get("symbol")) if isinstance(row, dict) and row.get("symbol") else "a row without a name"
-        for row, _ in faults
-    ]
-    usable = [row for row in rows if fault_of_row(row) is None]
-    return usable, (
-        f"{len(faults)} of {len(rows)} rows of Binance's answer have no usable price and were left out: "
-        f"{first_of(names)}. The first: {faults[0][1]}."
-    )
+        return usable, None
+    left_out = f"{len(faults)} of {len(rows)} rows of Binance's answer have no usable price and were left out"
+    return usable, f"{left_out}: {first_of(faults)}."
 
 
 def price_record(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of one row, strings and integers exactly as sent; `time` is null where it is missing."""
+    """Return the record of one row, strings and integers exactly as sent; `time` is null where it is missing."""
     return {"symbol": row["symbol"], "price": row["price"], "time": row.get("time")}
 
 
@@ -152,7 +146,7 @@ def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: st
     code, text = error.get("code"), sanitized(error.get("msg", ""))
     status = status if isinstance(status, int) else 0
     if status in RATE_LIMIT_STATUSES:
-        return RateLimited(host, status, _retry_at(error, now), now)
+        return RateLimited(host, status, _retry_at(error.get("data"), text, now), now)
     if code in RETRYABLE_CODES or status >= 500:
         return ExchangeUnavailable(f"status {status}, code {sanitized(code)}: {text}")
     if code == INVALID_SYMBOL and symbol is not None:
@@ -162,15 +156,12 @@ def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: st
     return RequestRefused(status, sanitized(code), text.rstrip(". ") or "it gave no reason")
 
 
-def _retry_at(error: Mapping[str, Any], now: float) -> float:
-    """Epoch seconds: from `retryAfter` (documented for Spot, in ms), from the text, or a minute from now."""
-    data = error.get("data")
-    value = data.get("retryAfter") if isinstance(data, dict) else None
-    try:
-        number = float(value)  # type: ignore[arg-type]  # None and other kinds are what TypeError is for
-    except (TypeError, ValueError):
-        found = BANNED_UNTIL.search(sanitized(error.get("msg")))
-        number = float(found.group(1)) if found else DEFAULT_PAUSE
+def _retry_at(data: Any, text: str, now: float) -> float:
+    """Return epoch seconds: from `retryAfter` (documented for Spot, in ms), from the text, or a minute from now."""
+    banned = BANNED_UNTIL.search(text)
+    number = float(banned[1]) if banned else DEFAULT_PAUSE
+    with contextlib.suppress(TypeError, ValueError, AttributeError):
+        number = float(data["retryAfter"])
     if not number >= 0:
         number = DEFAULT_PAUSE
     return number / 1000 if number > EPOCH_MS_FROM else now + number
@@ -186,16 +177,8 @@ def weight_of(rate_limits: Any) -> WeightUsed | None:
     return None
 
 
-@dataclass(frozen=True)
-class WeightUsed:
-    """How much of the weight of its minute the IP address has used, this connector's own included, as Binance said."""
-
-    count: int
-    limit: int
-
-
 def cost_of(symbol: str | None, *, connected: bool) -> int:
-    """What `ticker.price` of one symbol, or of all, costs; a connection that is still to be opened costs more."""
+    """Return what `ticker.price` of one symbol, or of all, costs; a connection that is yet to be opened adds to it."""
     cost = ONE_SYMBOL_WEIGHT if symbol else ALL_SYMBOLS_WEIGHT
     return cost if connected else cost + HANDSHAKE_WEIGHT
 
@@ -207,26 +190,23 @@ class WeightBudget:
     """
 
     def __init__(self) -> None:
-        self._used: WeightUsed | None = None
+        self._used = NOTHING_KNOWN
         self._reported_at = 0.0
 
     def record(self, used: WeightUsed, now: float) -> None:
-        """An answer that came `now` said so."""
+        """Take what an answer said that came `now`."""
         self._used, self._reported_at = used, now
 
     def spent(self, cost: int, now: float) -> None:
-        """A request of this cost leaves `now`; it may never be answered."""
+        """Add a request of this cost that leaves `now`; it may never be answered."""
         used = self.used(now)
-        if used is not None:
-            self._used = WeightUsed(used.count + cost, used.limit)
+        self._used = WeightUsed(used.count + cost, used.limit)
 
-    def used(self, now: float) -> WeightUsed | None:
-        """What is known of the present minute; another minute's weight says nothing."""
-        return self._used if self._reported_at // MINUTE == now // MINUTE else None
+    def used(self, now: float) -> WeightUsed:
+        """Return what is known of the present minute; another minute's weight says nothing."""
+        return self._used if self._reported_at // MINUTE == now // MINUTE else NOTHING_KNOWN
 
     def seconds_to_wait(self, cost: int, now: float) -> float:
-        """Until the next minute, where a request of this cost would bring the address near its limit; else 0."""
+        """Return the time until the next minute, where this cost would bring the address near its limit; else 0."""
         used = self.used(now)
-        if used is None or used.count + cost <= CAREFUL_ABOVE * used.limit:
-            return 0.0
-        return MINUTE - now % MINUTE
+        return MINUTE - now % MINUTE if used.count + cost > CAREFUL_ABOVE * used.limit else 0.0
