@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from .binance.clock import LOOK_EVERY, Deadline, Stop
 from .binance.endpoints import ALL_MARKET_STREAM, Market, market_of
-from .binance.errors import AddressRefused, BinanceError, ConnectionLost, Interrupted, causes_of
+from .binance.errors import AddressRefused, BinanceError, Interrupted, causes_of
 from .binance.market_stream.feed import Feed
 from .binance.market_stream.items import Batch, Failed
 from .binance.market_stream.line import Timing
@@ -132,15 +132,13 @@ class Check:
 
     def _report(self, feed: Feed) -> None:
         """Report whether a feed works: only data proves that it does, and a quiet market is no failure."""
-        markets = " and ".join(sorted(market.value for market in feed.contracts.markets))
+        markets = " and ".join(sorted(market.value for market in feed.group.markets))
         name = "book_tickers" if self._parts == 2 else f"book_tickers ({markets})"
         with self._noting(name):
             if feed.brought_data:
                 self._logger.info(f"{name}: connected, and the first book ticker came.")
-            elif feed.machine.losses:
-                raise ConnectionLost(feed.lost)
-            elif feed.machine.primary is None:
-                raise feed.refused or Interrupted
+            elif feed.machine.losses or feed.machine.primary is None:
+                raise feed.trouble or Interrupted
             else:
                 seconds = self._stream.window_ends - self._stream.began
                 self._logger.warning(
@@ -162,8 +160,8 @@ class Check:
 
 def _may_bring(feed: Feed) -> bool:
     """Return whether a feed that has brought nothing is worth waiting for: it is connected, or has not tried all."""
-    tries_next = isinstance(feed.refused, AddressRefused) and feed.machine.failure is None
-    return not feed.machine.losses and (feed.is_busy or feed.refused is None or tries_next)
+    tries_next = isinstance(feed.trouble, AddressRefused) and feed.machine.failure is None
+    return not feed.machine.losses and (feed.is_busy or feed.trouble is None or tries_next)
 
 
 def misspelt(silent: Sequence[str], listed: Collection[str], shown: Collection[str]) -> tuple[str | None, str | None]:

@@ -288,7 +288,7 @@ def test_a_machine_that_starts_no_more_threads_is_reported(monkeypatch: pytest.M
     with pytest.raises(NoThread, match="The market stream cannot be read: this machine starts no more threads"):
         market.start()
     market.stop()
-    assert market._selector.get_map() is None
+    assert market.selector.get_map() is None
 
     stop = Stop(Clock())
     (told,) = check.Check(Config(), stop, logging.getLogger("check"), WeightBudget()).failures()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -26,20 +25,19 @@ FRAME = b"\x81" + bytes([len(PAYLOAD)]) + PAYLOAD
 
 def read(connection: FeedConnection) -> Read:
     assert wait_for_any([connection.websocket], PATIENCE)
-    return connection.read(time.monotonic())
+    return connection.read(time.monotonic(), own_streams=True)
 
 
 class Ending(Connection):
     """The exchange closes it while it is read: the close frame and the end arrive after the last byte was taken."""
 
-    def __init__(self, stream: ByteStream, server: socket.socket, time_passes: Callable[[float], None]) -> None:
-        super().__init__(stream, 1 << 20, Clock())
+    def __init__(self, stream: ByteStream, server: socket.socket, clock: Clock) -> None:
+        super().__init__(stream, 1 << 20, clock)
         self._server = server
-        self._time_passes = time_passes
 
     def receive(self) -> Received:
         received = super().receive()
-        self._time_passes(0.5)
+        self.clock.sleep(0.5)
         self._server.sendall(CLOSE_FRAME)
         self._server.shutdown(socket.SHUT_WR)
         assert wait_for_any([self], PATIENCE)
@@ -50,11 +48,11 @@ def test_rows_cover_nothing_after_the_read_in_which_they_came() -> None:
     """A close frame that waits behind it looks like any other byte, so the end is not seen yet."""
     time_of_test = VirtualTime()
     with plain_stream() as (stream, server):
-        websocket = Ending(stream, server, time_of_test.pass_by)
-        connection = FeedConnection(websocket, Subscriptions([], 0), time_of_test.clock(), base=0, own_streams=True)
+        websocket = Ending(stream, server, time_of_test.clock())
+        connection = FeedConnection(websocket, Subscriptions([], 0), "")
         server.sendall(FRAME)
         assert wait_for_any([websocket], PATIENCE)
-        found = connection.read(time_of_test.now)
+        found = connection.read(time_of_test.now, own_streams=True)
         assert (found.payloads, found.ended) == ([PAYLOAD], False)
         assert found.received_at_us == round(EPOCH * 1e6), "the connection lived then"
 
@@ -63,7 +61,7 @@ def test_rows_cover_nothing_after_the_read_in_which_they_came() -> None:
 def test_a_read_knows_whether_the_connection_is_over_right_after_it(over: bool) -> None:
     with plain_stream() as (stream, server):
         websocket = Connection(stream, 1 << 20, Clock())
-        connection = FeedConnection(websocket, Subscriptions([], 0), Clock(), base=0, own_streams=True)
+        connection = FeedConnection(websocket, Subscriptions([], 0), "")
         server.sendall(FRAME)
         if over:
             server.shutdown(socket.SHUT_WR)
@@ -71,8 +69,8 @@ def test_a_read_knows_whether_the_connection_is_over_right_after_it(over: bool) 
             poller.register(stream.fileno(), select.POLLRDHUP)
             assert poller.poll(PATIENCE * 1000)
         found = read(connection)
-        assert (found.payloads, found.ended, found.lost) == ([PAYLOAD], over, None)
+        assert (found.payloads, found.ended, websocket.loss) == ([PAYLOAD], over, None)
         if over:
             after = read(connection)
-            assert after.lost is not None
+            assert websocket.loss is not None
             assert (after.payloads, after.ended) == ([], False)

@@ -28,7 +28,6 @@ from source_binance_futures.binance.errors import BinanceError, ConnectFailed, R
 from source_binance_futures.binance.market_stream.messages import (
     NoBookTicker,
     book_ticker_record,
-    is_shutdown_notice,
     market_of_book_ticker,
     parse_frame,
     scan,
@@ -236,7 +235,6 @@ def check_prices(pieces: Pieces) -> None:
 
 def check_market(pieces: Pieces) -> None:
     (payload,) = pieces
-    is_shutdown_notice(payload)
     control_answer(payload)
     scan([payload], own_streams=True)
     try:

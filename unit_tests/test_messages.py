@@ -14,8 +14,6 @@ from source_binance_futures.binance.market_stream.messages import (
     MalformedFrame,
     OtherFrame,
     book_ticker_record,
-    contracts_in,
-    is_shutdown_notice,
     market_of_book_ticker,
     may_be_book_ticker,
     parse_frame,
@@ -183,9 +181,10 @@ def test_which_market_a_book_ticker_is_of(symbol: str, symbol_type: int | None, 
         (frame(BOOK_TICKER), False),
     ],
 )
-def test_the_notice_of_a_shutdown(payload: bytes, expected: bool) -> None:
-    assert is_shutdown_notice(payload) is expected
-    assert may_be_book_ticker(payload) is (payload == frame(BOOK_TICKER))
+def test_the_notice_of_a_shutdown_is_taken_out(payload: bytes, expected: bool) -> None:
+    read = scan([frame(BOOK_TICKER), payload], own_streams=True)
+    assert read.retiring is expected
+    assert read.payloads == [frame(BOOK_TICKER), payload][: 1 if expected else 2]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +220,8 @@ class Seen(NamedTuple):
 
 def look(*payloads: bytes, own_streams: bool = True) -> Seen:
     read = scan(list(payloads), own_streams=own_streams)
-    assert (read.payloads, read.characters) == (list(payloads), sum(map(len, payloads)))
+    assert read.payloads == [payload for payload in payloads if payload != NOTICE]
+    assert read.characters == sum(map(len, payloads))
     return Seen(*(getattr(read, name) for name in Seen._fields))._replace(samples=tuple(read.samples))
 
 
@@ -276,8 +276,3 @@ def test_the_oldest_of_very_many_counts_where_it_is_looked_at() -> None:
 def test_event_times(text: bytes, seconds: float | None) -> None:
     payload = b'{"u":1,"s":"X",' + text + b"}"
     assert look(payload) == Seen(True, True, seconds, seconds, (), False)
-
-
-def test_contracts_of_samples_are_those_that_can_be_read() -> None:
-    found = contracts_in([SAMPLE, b"no JSON", ACKNOWLEDGEMENT, update_of("!bookTicker", s="ETHUSD_PERP")])
-    assert [book_ticker["s"] for book_ticker in found] == ["BTCUSD_PERP", "ETHUSD_PERP"]

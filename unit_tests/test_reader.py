@@ -14,11 +14,6 @@ from source_binance_futures.binance.transport.proxy import Route
 
 from .virtual_time import VirtualTime
 
-GROUPS = [
-    EndpointGroup(bases, frozenset([market]), all_market=True, discovers=True)
-    for bases, market in ((PRODUCTION.coin_m_bases, Market.COIN_M), (PRODUCTION.usds_m_bases, Market.USDS_M))
-]
-
 
 def never_ends(*_arguments: Any) -> None:
     """An attempt that leads to nothing."""
@@ -27,7 +22,8 @@ def never_ends(*_arguments: Any) -> None:
 def event_loop(kind: type[EventLoop] = EventLoop, **options: Any) -> Any:
     clock = VirtualTime().clock()
     options = {"standby": False, "window_ends": clock.monotonic() + 60, "opening": never_ends, **options}
-    return kind(GROUPS, Route(), clock, **options)
+    groups = [EndpointGroup(PRODUCTION.bases(market), frozenset([market]), (), True, True) for market in Market]
+    return kind(groups, Route(), clock, **options)
 
 
 def taken(loop: EventLoop) -> list[Any]:
@@ -68,7 +64,7 @@ def test_what_fails_while_it_ends_spares_the_other_feeds_and_comes_after_the_rea
     items = taken(loop)
     assert [item.error for item in items if isinstance(item, Failed)] == [reason, another]
     assert not second.machine.lines
-    assert loop._selector.get_map() is None
+    assert loop.selector.get_map() is None
     assert not any(isinstance(item, Gap) for item in items), "nothing was missing"
 
 
@@ -80,19 +76,19 @@ def test_a_thread_turns_it_until_it_is_stopped() -> None:
     market.stop()
     thread.join(60)
     assert not thread.is_alive()
-    assert market._selector.get_map() is None
+    assert market.selector.get_map() is None
 
 
 def test_a_read_waits_for_its_connections_for_a_moment_only() -> None:
     market = event_loop(MarketStream)
     market.open()
-    began = market._clock.monotonic()
+    began = market.clock.monotonic()
     market.wait_for_connections(0.5)
-    assert market._clock.monotonic() - began == pytest.approx(0.5, abs=0.01)
+    assert market.clock.monotonic() - began == pytest.approx(0.5, abs=0.01)
     for feed in market.feeds:
         feed.machine.opened(0, began)
     market.wait_for_connections(0.5)
-    assert market._clock.monotonic() - began == pytest.approx(0.5, abs=0.01), "they are there"
+    assert market.clock.monotonic() - began == pytest.approx(0.5, abs=0.01), "they are there"
     market.end()
 
 
@@ -107,10 +103,10 @@ def test_a_thread_leaves_what_has_ended_by_itself() -> None:
     market.stop()
 
 
-def test_what_wakes_a_selector_is_not_among_what_is_ready() -> None:
+def test_another_thread_can_wake_a_selector_once() -> None:
     selector = WakingSelector()
     selector.wake()
-    assert selector.select(60) == []
+    assert [key.data for key, _ in selector.select(60)] == [None]
     assert selector.select(0) == []
     selector.close()
     selector.wake()

@@ -10,13 +10,13 @@ import pytest
 from source_binance_futures.binance.endpoints import Environment, Market
 from source_binance_futures.binance.market_stream.subscriptions import (
     ContractFilter,
-    Contracts,
-    ControlAnswer,
     EndpointGroup,
     Subscriptions,
     control_answer,
     endpoint_groups,
 )
+
+from .test_messages import frame
 
 TODAY = date(2026, 11, 24)
 COIN, USDS = ("wss://coin",), ("wss://usds",)
@@ -68,7 +68,7 @@ def test_which_contracts_are_asked_for_at_which_host(name: str) -> None:
     environment = ONE_HOST if name.endswith("one host") else BOTH
     assert endpoint_groups(contract_filter, environment, known, TODAY) == expected
     assert contract_filter.discovers == any(group.discovers for group in expected)
-    assert {Contracts(group, TODAY).follows for group in expected} == {contract_filter.every_change}
+    assert {group.follows for group in expected} == {contract_filter.every_change}
 
 
 def test_a_state_of_ever_more_contracts_is_not_followed_whole() -> None:
@@ -93,48 +93,50 @@ def test_what_is_wanted_of_the_all_market_stream(contract_filter: ContractFilter
 
 def test_contracts_fill_feeds_of_two_hundred_streams() -> None:
     symbols = tuple(f"X{number}USD_PERP" for number in range(450))
-    contracts = Contracts(EndpointGroup(COIN, COIN_M, symbols, all_market=True, discovers=True), TODAY)
-    assert contracts.follows
-    assert contracts.markets == COIN_M
-    assert [len(feed.streams) for feed in contracts.feeds] == [200, 200, 51]
-    assert contracts.feeds[0].streams[:2] == ["!bookTicker", "x0usd_perp@bookTicker"]
-    assert {feed.bases for feed in contracts.feeds} == {COIN}
+    group = EndpointGroup(COIN, COIN_M, symbols, **ALL)
+    assert group.follows
+    assert [len(streams) for streams in group.feeds] == [200, 200, 51]
+    assert group.feeds[0][:2] == ["!bookTicker", "x0usd_perp@bookTicker"]
+
+
+def shown(group: EndpointGroup, *symbols: str) -> list[str]:
+    """Return those that are followed from here on."""
+    group.appeared.clear()
+    group.discover([frame({"stream": "!bookTicker", "data": {"s": symbol, "u": 1}}) for symbol in symbols], TODAY)
+    return group.appeared
 
 
 def test_named_contracts_are_followed_each_once() -> None:
-    contracts = Contracts(EndpointGroup(COIN, COIN_M, ("BTCUSD_PERP", "BTCUSD_PERP")), TODAY)
-    assert [feed.streams for feed in contracts.feeds] == [["btcusd_perp@bookTicker"]]
-    assert contracts.follows
-    assert not contracts.appeared("ETHUSD_PERP", Market.COIN_M), "no others are looked for"
+    group = EndpointGroup(COIN, COIN_M, ("BTCUSD_PERP", "BTCUSD_PERP"))
+    assert group.feeds == [["btcusd_perp@bookTicker"]]
+    assert group.follows
+    assert not shown(group, "ETHUSD_PERP"), "no others are looked for"
 
 
 def test_a_feed_of_nothing_but_samples_follows_no_contract() -> None:
-    contracts = Contracts(EndpointGroup(COIN, COIN_M, all_market=True, discovers=True), TODAY)
-    assert [feed.streams for feed in contracts.feeds] == [["!bookTicker"]]
-    assert contracts.follows, "they will appear"
+    group = EndpointGroup(COIN, COIN_M, (), **ALL)
+    assert group.feeds == [["!bookTicker"]]
+    assert group.follows, "they will appear"
 
 
 def test_a_contract_that_appears_is_followed_from_then_on() -> None:
-    contracts = Contracts(EndpointGroup(COIN, COIN_M, ("BTCUSD_PERP",), all_market=True, discovers=True), TODAY)
-    assert contracts.appeared("ETHUSD_PERP", Market.COIN_M)
-    assert contracts.appeared("ETHUSD_PERP", Market.COIN_M) is False, "once"
-    assert not contracts.appeared("BTCUSD_PERP", Market.COIN_M), "it was known"
-    assert not contracts.appeared("BTCUSDT", Market.USDS_M), "of the other market"
-    assert contracts.appeared("BTCUSD_261122", Market.COIN_M) is False, "delivered before yesterday"
-    assert contracts.appeared("BTCUSD_261123", Market.COIN_M)
-    assert contracts.feeds[0].streams == [
-        "!bookTicker",
-        "btcusd_perp@bookTicker",
-        "ethusd_perp@bookTicker",
-        "btcusd_261123@bookTicker",
+    group = EndpointGroup(COIN, COIN_M, ("BTCUSD_PERP",), **ALL)
+    assert shown(group, "ETHUSD_PERP", "ETHUSD_PERP") == ["ETHUSD_PERP"]
+    assert not shown(group, "ETHUSD_PERP", "BTCUSD_PERP"), "they were known"
+    assert not shown(group, "BTCUSDT"), "of the other market"
+    assert not shown(group, "BTCUSD_261122"), "delivered before yesterday"
+    group.discover([b"no JSON"], TODAY)
+    assert shown(group, "BTCUSD_261123")
+    assert group.feeds == [
+        ["!bookTicker", "btcusd_perp@bookTicker", "ethusd_perp@bookTicker", "btcusd_261123@bookTicker"]
     ]
 
 
 def test_a_server_that_invents_names_is_not_followed_without_end() -> None:
-    contracts = Contracts(EndpointGroup(COIN, COIN_M, all_market=True, discovers=True), TODAY)
-    followed = [contracts.appeared(f"X{number}USD_PERP", Market.COIN_M) for number in range(2002)]
-    assert followed == [True] * 2000 + [False] * 2
-    assert sum(len(feed.streams) for feed in contracts.feeds) == 2001
+    group = EndpointGroup(COIN, COIN_M, (), **ALL)
+    symbols = [f"X{number}USD_PERP" for number in range(2002)]
+    assert shown(group, *symbols) == symbols[:2000]
+    assert sum(map(len, group.feeds)) == 2001
 
 
 NOW = 1000.0
@@ -161,13 +163,24 @@ def test_the_first_message_waits_for_nothing() -> None:
 
 def test_messages_of_a_hundred_names_with_a_pause_between_them() -> None:
     subscriptions, streams = made(212, named=2)
-    assert asked(subscriptions, NOW) == (1, streams[2:102])
+    assert asked(subscriptions, NOW) == (2, streams[2:102])
     assert asked(subscriptions, NOW + 0.29) is None, "Binance takes 10 control messages a second"
-    assert asked(subscriptions, NOW + 0.3) == (2, streams[102:202])
-    assert asked(subscriptions, NOW + 0.6) == (3, streams[202:])
+    assert asked(subscriptions, NOW + 0.3) == (102, streams[102:202])
+    assert asked(subscriptions, NOW + 0.6) == (202, streams[202:])
     assert asked(subscriptions, NOW + 100) is None
     streams.append("new")
-    assert asked(subscriptions, NOW + 100) == (4, ["new"])
+    assert asked(subscriptions, NOW + 100) == (212, ["new"])
+
+
+DATA = frame({"stream": "s0", "data": {"s": "X", "u": 1}})
+
+
+def accepted(request: object) -> bytes:
+    return frame({"result": None, "id": request})
+
+
+def refused(request: object) -> bytes:
+    return frame({"error": {"msg": "Too many subscriptions"}, "id": request})
 
 
 def test_an_answer_confirms_what_was_asked_before_the_oldest_that_still_waits() -> None:
@@ -175,28 +188,29 @@ def test_an_answer_confirms_what_was_asked_before_the_oldest_that_still_waits() 
     for times in range(3):
         assert subscriptions.message(NOW + times)
     assert subscriptions.unconfirmed(NOW + 3, 30) == streams[2:]
-    assert subscriptions.answered(ControlAnswer(2, None), NOW + 3) is None
+    assert subscriptions.take_answers([DATA, accepted(102), DATA], NOW + 3) == [DATA, DATA]
     assert subscriptions.unconfirmed(NOW + 40, 30) == streams[2:], "the first is not answered"
-    assert subscriptions.answered(ControlAnswer(1, None), NOW + 4) is None
+    assert subscriptions.take_answers([accepted(2)], NOW + 4) == []
     assert subscriptions.unconfirmed(NOW + 40, 30) == streams[202:]
-    assert subscriptions.answered(ControlAnswer(3, None), NOW + 5) is None
-    assert not subscriptions.expects_answer
+    assert subscriptions.take_answers([accepted(202)], NOW + 5) == []
+    assert subscriptions.take_answers([accepted(202)], NOW + 5) == [accepted(202)], "nothing waits for it"
     assert subscriptions.unconfirmed(NOW + 34.9, 30) == streams[2:], "not for so long yet"
     assert subscriptions.unconfirmed(NOW + 35, 30) == []
+    assert subscriptions.fault(NOW + 100) is None
 
 
 def test_an_answer_to_nothing_confirms_nothing() -> None:
     subscriptions, streams = made(3)
     subscriptions.message(NOW)
-    for request in (None, 0, 7):
-        assert subscriptions.answered(ControlAnswer(request, None), NOW + 1) is None
+    subscriptions.take_answers([accepted(request) for request in (None, 0, 7)], NOW + 1)
     assert subscriptions.unconfirmed(NOW + 100, 30) == streams[1:]
     assert subscriptions.fault(NOW + 5), "it still waits"
 
 
 def test_what_is_not_answered_in_time_is_told_once() -> None:
-    subscriptions, streams = made(201)
+    subscriptions, streams = made(151)
     subscriptions.message(NOW)
+    streams += [f"more{number}" for number in range(50)]
     subscriptions.message(NOW + 1)
     assert subscriptions.fault(NOW + 4.9) is None
     assert subscriptions.fault(NOW + 5) == "a subscription was not acknowledged within 5 seconds"
@@ -205,47 +219,49 @@ def test_what_is_not_answered_in_time_is_told_once() -> None:
     assert subscriptions.fault(NOW + 6)
     assert subscriptions.failed == streams[1:]
     assert subscriptions.fault(NOW + 100) is None
-    assert not subscriptions.expects_answer
 
 
-@pytest.mark.parametrize("request_id", [1, 2, None])
+@pytest.mark.parametrize("request_id", [1, 101, None])
 def test_a_refusal_is_of_the_message_that_it_names_or_of_the_newest(request_id: int | None) -> None:
     subscriptions, streams = made(201)
     subscriptions.message(NOW)
     subscriptions.message(NOW + 1)
-    told = subscriptions.answered(ControlAnswer(request_id, "Too many subscriptions"), NOW + 2)
-    assert told == "the exchange refused a subscription (Too many subscriptions)"
+    assert subscriptions.take_answers([refused(request_id)], NOW + 2) == []
+    assert subscriptions.fault(NOW + 2) == "the exchange refused a subscription (Too many subscriptions)"
+    assert subscriptions.fault(NOW + 2) is None
     expected = streams[1:101] if request_id == 1 else streams[101:]
     assert subscriptions.failed == expected
-    assert subscriptions.expects_answer, "the other one"
+    assert subscriptions.unconfirmed(NOW + 100, 30)
     assert set(expected) <= set(subscriptions.unconfirmed(NOW + 100, 30))
+    assert subscriptions.fault(NOW + 6), "the other one"
 
 
 def test_a_refusal_of_nothing_that_was_asked_fails_nothing() -> None:
     subscriptions, _ = made(3)
     subscriptions.message(NOW)
-    assert subscriptions.answered(ControlAnswer(9, "Invalid request"), NOW) is not None
+    subscriptions.take_answers([refused(9)], NOW)
+    assert subscriptions.fault(NOW) is not None
     assert subscriptions.failed == []
 
 
 @pytest.mark.parametrize(
     ("payload", "answer"),
     [
-        (b'{"result":null,"id":1}', ControlAnswer(1, None)),
-        (b'{"error":{"code":4,"msg":"Too many subscriptions"}}', ControlAnswer(None, "Too many subscriptions")),
-        (b'{"error":{"code":4,"msg":"Too many"},"id":3}', ControlAnswer(3, "Too many")),
-        (b'{"error":{"code":4},"id":3}', ControlAnswer(3, "None")),
-        (b'{"error":"no","id":3}', ControlAnswer(3, "no")),
-        (b'{"code":2,"msg":"Invalid request","id":"x"}', ControlAnswer(None, "Invalid request")),
-        (b'{"msg":"' + b"x" * 300 + b'"}', ControlAnswer(None, "x" * 200)),
+        (b'{"result":null,"id":1}', (1, None)),
+        (b'{"error":{"code":4,"msg":"Too many subscriptions"}}', (0, "Too many subscriptions")),
+        (b'{"error":{"code":4,"msg":"Too many"},"id":3}', (3, "Too many")),
+        (b'{"error":{"code":4},"id":3}', (3, "None")),
+        (b'{"error":"no","id":3}', (3, "no")),
+        (b'{"code":2,"msg":"Invalid request","id":"x"}', (0, "Invalid request")),
+        (b'{"msg":"' + b"x" * 300 + b'"}', (0, "x" * 200)),
         *[
             (payload, None)
             for payload in (b'{"result":null}', b'{"result":null,"id":true}', b'{"id":1}', b"[1]", b"no")
         ],
-        *[(b'{"%b":"x","result":null,"id":1}' % key, None) for key in (b"e", b"stream")],
+        *[(b'{"%b":"x","result":null,"id":1}' % key, None) for key in (b"e", b"s", b"stream")],
     ],
 )
-def test_what_answers_a_control_message(payload: bytes, answer: ControlAnswer | None) -> None:
+def test_what_answers_a_control_message(payload: bytes, answer: tuple[int, str | None] | None) -> None:
     assert control_answer(payload) == answer
 
 
@@ -253,5 +269,5 @@ def test_a_refusal_that_python_cannot_show_is_one_all_the_same() -> None:
     """Before 3.12 it shows fewer lists inside each other than orjson reads."""
     answer = control_answer(b'{"id":1,"error":' + b"[" * 1000 + b"]" * 1000 + b"}")
     assert answer is not None
-    assert answer.request_id == 1
-    assert 0 < len(answer.error or "") <= 200
+    assert answer[0] == 1
+    assert 0 < len(answer[1] or "") <= 200

@@ -56,7 +56,7 @@ class Listener:
             CLOCK,
             standby=standby,
             window_ends=CLOCK.monotonic() + window,
-            timing=timing,
+            timing=timing or Timing(),
         )
         self._fault_of_test: BaseException | None = None
         self._newest: dict[str, int] = {}

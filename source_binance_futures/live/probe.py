@@ -216,13 +216,13 @@ class Probe:
         """Keep of each market the first address that brings data, and leave the others."""
         kept = []
         for market in Market:
-            feeds = [feed for feed in self._loop.feeds if feed.plan.bases[0] in self._environment.bases(market)]
+            feeds = [feed for feed in self._loop.feeds if feed.group.bases[0] in self._environment.bases(market)]
             kept.append(next((feed for feed in feeds if feed.brought_data), feeds[0]))
         for feed in self._loop.feeds:
-            if feed.plan.bases not in [each.plan.bases for each in kept]:
+            if feed.group.bases not in [each.group.bases for each in kept]:
                 feed.end(self._stop.clock.monotonic())
         self._coin_m = kept[0]
-        self._ask_for_odd_names(self._addresses[self._coin_m.plan.bases[0]])
+        self._ask_for_odd_names(self._addresses[self._coin_m.group.bases[0]])
 
     def _ask_for_odd_names(self, address: Stats) -> None:
         """Ask COIN-M's host for streams of no contract of its own, each in a message of its own."""
@@ -253,7 +253,8 @@ class Probe:
 
     def _replace(self) -> None:
         """Replace the connection to COIN-M as planned, as the connector does before Binance cuts it at 24 hours."""
-        self._coin_m.request_reconnect(None, "to see whether it brings the same", self._stop.clock.monotonic())
+        why, now = "to see whether it brings the same", self._stop.clock.monotonic()
+        self._coin_m.do(self._coin_m.machine.request_reconnect(None, why, now))
 
 
 class Answered(NamedTuple):

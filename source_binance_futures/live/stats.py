@@ -26,7 +26,7 @@ from ..binance.market_stream.messages import (
     market_of_book_ticker,
     parse_frame,
 )
-from ..binance.market_stream.subscriptions import ANSWER_WITHIN, ControlAnswer, control_answer
+from ..binance.market_stream.subscriptions import ANSWER_WITHIN, control_answer
 from ..binance.transport.framing import PING, PONG, TEXT, ControlFrame
 
 LISTED = "BTCUSDT"  # the contract that the WebSocket API is asked for
@@ -131,19 +131,19 @@ class Recorder:
                 self.stats["odd_pings"] += offset > PING_CLOCK_MS
                 self.stats.raise_to("farthest_ping_ms", round(offset) if offset <= PING_CLOCK_MS else 0)
         for payload in payloads:
-            answer = control_answer(payload) if self._asked and b'"s"' not in payload else None
+            answer = control_answer(payload) if self._asked else None
             if answer is None:
                 self._data(payload, at)
             else:
-                self._answer(answer, at)
+                self._answer(*answer, at)
 
-    def _answer(self, answer: ControlAnswer, at: float) -> None:
-        request = answer.request_id or max(self._asked)
+    def _answer(self, request: int, error: str | None, at: float) -> None:
+        request = request or max(self._asked)
         if request not in self._asked or request in self._answered:
             return
         self._answered.add(request)
         kind, streams, sent_at = self._asked[request]
-        if answer.error is not None:
+        if error is not None:
             self.stats[f"{kind}_refused"] += 1
             return
         self.stats[f"{kind}_acknowledged"] += 1

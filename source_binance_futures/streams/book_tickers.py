@@ -285,7 +285,7 @@ class Capture:
 
     def _report(self, found: Alarm | LogLine | str) -> None:
         if isinstance(found, Alarm):
-            self._market.request_reconnect(*found, found.reason)
+            self._market.request_reconnect(found)
         elif isinstance(found, LogLine):
             self._logger.log(LEVELS[found.level], found.text)
         else:

@@ -145,20 +145,21 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
         SIMULATION: [
             ("message = connection.subscriptions.message(now)", "message = None"),
             ("self._subscription_failed(number, fault, now)", "pass"),
-            ("self._do(self.machine.lost(number, read.lost, now), now)", "pass"),
-            ("self._around.outbox.put(dataclasses.replace(action, late=_symbols(streams)))", "pass"),
+            ("self.do(self.machine.lost(number, str(loss), now))", "pass"),
+            ("self.outbox.put(dataclasses.replace(action, late=_symbols(late)))", "pass"),
             ("if primary is not None and not primary.has_data:", "if False:"),
-            ("selector.unregister(connection.descriptor)\n        else:", "pass\n        else:"),
+            ("self.selector.unregister(connection.descriptor)\n        else:", "pass\n        else:"),
             ("connection.websocket.close()", "pass"),
-            ("return own_stream(symbol) in self.plan.streams", "return self.number == 0"),
+            ("self.group.discover(read.samples, self.dialler.clock.today())", "pass"),
         ]
     },
     "binance/market_stream/reader.py": {
         SIMULATION: [
-            ("failures = [self._end_feed(feed) for feed in self.feeds]", "failures = []"),
-            ("feed.pause_or_resume(full=is_full, now=now)", "pass"),
+            ("feed.end(self.clock.monotonic())", "pass"),
+            ("feed.do(feed.machine.pause_or_resume(now, full=is_full))", "pass"),
             ("feed.meet_new_connections(now)", "pass"),
-            ("            self.open()\n\n    def _report_what", "            pass\n\n    def _report_what"),
+            ("            self.open()\n            self._report_what", "            self._report_what"),
+            ("if own_stream(alarm.symbol) in feed.streams), shown_by)", "), shown_by)"),
         ],
     },
     "binance/market_stream/coverage.py": {

@@ -110,8 +110,8 @@ EXCUSED: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "binance/market_stream/subscriptions": (
         ("_next_message_at = 0.0", "0.0", "-1.0", NEVER),
-        ("request_id or 0", "0", "-1", "no request has either number"),
-        ("self._waiting.pop(request", "0.0", "1.0", "-1.0", "nothing looks at the moment"),
+        ("max(self._waiting, default=0)", "0", "1", "-1", "nothing waits then"),
+        ("self._waiting.pop(request, (0.0", "0.0", "1.0", "-1.0", "nothing looks at the moment"),
     ),
 }
 

@@ -27,10 +27,12 @@ STEP = 0.05  # seconds that pass between two looks while the consumer takes noth
 class VirtualMarketStream(MarketStream):
     """The market stream, turned by whoever takes from it instead of by a thread."""
 
+    selector: VirtualSelector
+
     def __init__(self, exchange: SimulatedExchange, *arguments: Any, **options: Any) -> None:
-        self.selector = VirtualSelector(exchange.loop)
-        options |= {"opening": exchange.opening(self.selector), "chance": exchange.rng.random}
-        super().__init__(*arguments, selector=self.selector, **options)
+        selector = VirtualSelector(exchange.loop)
+        options |= {"opening": exchange.opening(selector), "chance": exchange.rng.random}
+        super().__init__(*arguments, selector=selector, **options)
         self._exchange = exchange
         self._goes_on = False
 
@@ -40,14 +42,14 @@ class VirtualMarketStream(MarketStream):
             self._goes_on = True
 
     def take(self, seconds: float) -> Item | None:
-        end = self._clock.monotonic() + seconds
-        while (item := self._outbox.take(0)) is None and self._clock.monotonic() < end:
+        end = self.clock.monotonic() + seconds
+        while (item := self.outbox.take(0)) is None and self.clock.monotonic() < end:
             self.read_until(end, once=True)
         return item
 
     def read_until(self, moment: float, *, once: bool = False) -> None:
         """Turn the event loop until a moment, or once; where it has ended, only the time goes on."""
-        while self._clock.monotonic() < moment:
+        while self.clock.monotonic() < moment:
             self.selector.limit = moment
             self._goes_on = self._goes_on and self.turn()
             if not self._goes_on:
@@ -126,8 +128,8 @@ class Running:
             self.stream.state = dict(state)
 
     def _listen(self, *arguments: Any, **options: Any) -> MarketStream:
-        timing = {"timing": self._timing, "outbox": self._outbox}
-        self.market = VirtualMarketStream(self._exchange, *arguments, **options, **timing)
+        options |= {"timing": self._timing or Timing(), "outbox": self._outbox or Outbox()}
+        self.market = VirtualMarketStream(self._exchange, *arguments, **options)
         return self.market
 
     def run(self, between: Callable[[], None] = lambda: None) -> Sync:

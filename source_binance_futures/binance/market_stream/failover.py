@@ -209,7 +209,7 @@ class Failover:
         if is_connecting and not self._is_over:
             self._may_miss(Missing.OUTAGE, str(refusal.error).rstrip("."))
             if is_hopeless:
-                self.failure = refusal.error
+                self._give_up(refusal.error)
         return self._answer(now)
 
     def received(self, number: int, read: Read, now: float) -> list[Action]:
@@ -247,9 +247,9 @@ class Failover:
             self._lose(line, cause)
         return self._answer(now)
 
-    def request_reconnect(self, number: int, why: str, now: float) -> list[Action]:
-        """What only a look at the contents can tell: line `number` does not bring all that it should."""
-        if self.primary is not None and self.primary.number == number and self.replacing is None:
+    def request_reconnect(self, number: int | None, why: str, now: float) -> list[Action]:
+        """What only a look at the contents can tell: line `number`, None for the primary, does not bring all."""
+        if self.primary is not None and number in (None, self.primary.number) and self.replacing is None:
             self._replace(why, "warning")
         return self._answer(now)
 
@@ -320,11 +320,16 @@ class Failover:
         if is_connected and (self.standby is not None or not self._wants_standby):
             return
         if not is_connected and self._backoff.banned is not None:
-            self.failure = self._backoff.banned
+            self._give_up(self._backoff.banned)
         elif now >= self._backoff.next_attempt_at(alive=is_connected):
             self._backoff.attempted(now)
             self._is_dialling = True
             self._do(Command("dial"))
+
+    def _give_up(self, error: Exception) -> None:
+        self.failure = error
+        if self.name:  # there are other feeds
+            self._log("warning", f"{error} What else is connected goes on until the end.")
 
     # --- what may be missing ---
 

@@ -5,9 +5,8 @@ The keys of the market stream stand here only.
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from orjson import JSONDecodeError, JSONEncodeError, dumps, loads
@@ -16,7 +15,7 @@ from ..endpoints import Market, market_of
 
 WIRE_KEYS = ("e", "u", "s", "ps", "b", "B", "a", "A", "T", "E", "st")
 COIN_M_SYMBOL_TYPE = 2
-SHUTDOWN_NOTICE = b"serverShutdown"
+SHUTDOWN_NOTICE = re.compile(rb'"e":\s*"serverShutdown"')
 MOST_LOOKED_AT = 128  # frames of one read whose event times are looked at
 EVENT_TIME_KEY = b'"E":'
 SAMPLE_MARK = b'"!bookTicker"'
@@ -59,23 +58,26 @@ def parse_frame(payload: bytes) -> tuple[dict[str, Any], str | None]:
     try:
         frame = loads(payload)
         if "stream" in frame:
-            stream = frame["stream"]
-            frame = frame["data"]
+            stream, frame = frame["stream"], frame["data"]
         symbol, update_id = frame["s"], frame["u"]
-        usable = type(symbol) is str and type(update_id) is int and 0 < update_id <= MAX_UPDATE_ID
-        if usable and frame["e"] == "bookTicker" and 0 < len(symbol) <= MAX_SYMBOL_LENGTH:
-            if len(payload) > MAY_BE_DEEP:
-                _refuse_what_cannot_be_written(frame)
-            return frame, stream
+        is_usual = type(symbol) is str and type(update_id) is int and 0 < update_id <= MAX_UPDATE_ID
+        is_usual = is_usual and frame["e"] == "bookTicker" and 0 < len(symbol) <= MAX_SYMBOL_LENGTH
     except JSONDecodeError as error:
         raise MalformedFrame("not JSON in UTF-8") from error
     except (KeyError, TypeError):
-        pass
-    return _judge_rare_frame(frame), stream
+        is_usual = False
+    if not is_usual:
+        _judge_rare_frame(frame)
+    if len(payload) > MAY_BE_DEEP:
+        try:
+            dumps([frame.get(key) for key in WIRE_KEYS])
+        except JSONEncodeError as error:
+            raise MalformedFrame("a book ticker with a value that is nested too deeply") from error
+    return frame, stream
 
 
-def _judge_rare_frame(frame: Any) -> dict[str, Any]:
-    """What `parse_frame` says of everything but the usual frame."""
+def _judge_rare_frame(frame: Any) -> None:
+    """Raises what `parse_frame` does; a book ticker that does not say so is one all the same."""
     if not isinstance(frame, dict) or "stream" in frame:
         raise MalformedFrame("not an object, or a wrapped one without data")
     symbol, update_id, event = frame.get("s"), frame.get("u"), frame.get("e")
@@ -85,15 +87,6 @@ def _judge_rare_frame(frame: Any) -> dict[str, Any]:
         raise MalformedFrame("a book ticker without a usable symbol (s)")
     if type(update_id) is not int or not 0 < update_id <= MAX_UPDATE_ID:
         raise MalformedFrame("a book ticker without a usable update id (u)")
-    _refuse_what_cannot_be_written(frame)
-    return frame
-
-
-def _refuse_what_cannot_be_written(frame: Mapping[str, Any]) -> None:
-    try:
-        dumps([frame.get(key) for key in WIRE_KEYS])
-    except JSONEncodeError as error:
-        raise MalformedFrame("a book ticker with a value that is nested too deeply") from error
 
 
 def market_of_book_ticker(book_ticker: Mapping[str, Any]) -> Market:
@@ -141,22 +134,6 @@ def may_be_book_ticker(payload: bytes) -> bool:
     return b'"u"' in payload and b'"s"' in payload
 
 
-def is_shutdown_notice(payload: bytes) -> bool:
-    """Whether the server announces its end: open a new connection, then leave this one [binance-facts 2.5].
-
-    {"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}
-    """
-    if SHUTDOWN_NOTICE not in payload:
-        return False
-    try:
-        frame = loads(payload)
-    except JSONDecodeError:
-        return False
-    if isinstance(frame, dict) and isinstance(frame.get("data"), dict):
-        frame = frame["data"]
-    return isinstance(frame, dict) and frame.get("e") == "serverShutdown"
-
-
 # --- the scan: what the failover must know before anything is parsed ---
 
 
@@ -168,8 +145,7 @@ class Read(NamedTuple):
     is that the feed accounts for; `earliest` and `newest` are the event times of those, in epoch seconds. `samples` are
     the frames of the all-market stream beside own streams. `heard` is set by any frame, control frames included;
     `drained` where nothing more waits to be read; `retiring` where the server announced its end; `ended` where the
-    connection was found to be over right after. `refused` says why the server refused a subscription, `lost` why the
-    connection is over.
+    connection was found to be over right after.
     """
 
     payloads: list[bytes]
@@ -184,42 +160,39 @@ class Read(NamedTuple):
     drained: bool = True
     retiring: bool = False
     ended: bool = False
-    refused: str | None = None
-    lost: str | None = None
 
 
 def scan(payloads: list[bytes], *, own_streams: bool) -> Read:
-    """Scans the frames of one read, all in one piece where that is enough: it costs less than one by one.
+    """Scan the frames of one read, all in one piece where that is enough: it costs less than one by one.
 
     With `own_streams` contracts are followed by their own streams, and samples of the all-market stream prove nothing
     of those. Without, a sample is an update; its event time may be that of a change long past, so it says nothing.
+    A server announces its end by a notice of its own, which is taken out: open a new connection, then leave this one
+    [binance-facts 2.5].
+
+    {"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}
     """
     joined = b"".join(payloads)
-    retiring = SHUTDOWN_NOTICE in joined and any(map(is_shutdown_notice, payloads))
-    if not own_streams:
-        has_data = _first_book_ticker(payloads) is not None
-        return Read(payloads, len(joined), has_data=has_data, has_update=has_data, retiring=retiring)
+    received = len(payloads)
+    if b"serverShutdown" in joined:
+        payloads = [payload for payload in payloads if not SHUTDOWN_NOTICE.search(payload)]
+    own: list[bytes] = payloads
     samples: list[bytes] = []
-    own = payloads
-    if SAMPLE_MARK in joined:
+    if own_streams and SAMPLE_MARK in joined:
         samples = [payload for payload in payloads if SAMPLE_MARK in payload]
         own = [payload for payload in payloads if SAMPLE_MARK not in payload]
-    has_update = _first_book_ticker(own) is not None
-    earliest, newest = _event_times(own) if has_update else (None, None)
+    has_update = any(map(may_be_book_ticker, own))
+    earliest, newest = _event_times(own) if has_update and own_streams else (None, None)
     return Read(
         payloads,
         len(joined),
-        has_data=bool(samples) or has_update,
+        has_data=has_update or bool(samples),
         has_update=has_update,
         earliest=earliest,
         newest=newest,
         samples=samples,
-        retiring=retiring,
+        retiring=len(payloads) < received,
     )
-
-
-def _first_book_ticker(payloads: Iterable[bytes]) -> bytes | None:
-    return next(filter(may_be_book_ticker, payloads), None)
 
 
 def _event_times(payloads: list[bytes]) -> tuple[float | None, float | None]:
@@ -238,12 +211,3 @@ def _event_times(payloads: list[bytes]) -> tuple[float | None, float | None]:
     found = [EVENT_TIME.search(payload) for payload in some if may_be_book_ticker(payload)]
     times = [int(match.group(1)) / 1000 for match in found if match]
     return min(times, default=None), max(times, default=None)
-
-
-def contracts_in(samples: Sequence[bytes]) -> list[dict[str, Any]]:
-    """The book tickers in frames of the all-market stream; what is malformed is left to who counts that."""
-    found = []
-    for payload in samples:
-        with contextlib.suppress(NoBookTicker):
-            found.append(parse_frame(payload)[0])
-    return found

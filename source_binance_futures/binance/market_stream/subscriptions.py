@@ -1,9 +1,8 @@
 """Which contracts there are, which of them are followed, over which feed, and what one connection listens to. Pure.
 
-A feed is one address with at most 200 streams, kept alive by connections of its own. An endpoint group is all that is
-followed at one host: the feeds that its contracts fill, the first of them with the all-market stream, which shows what
-there is. A connection has the streams of its address, and asks for those that appear later by control messages
-[binance-facts 1, 2.5]; Binance takes 10 of them a second, and these are few:
+A feed is one address with at most 200 streams, kept alive by connections of its own. A connection has the streams of
+its address, and asks for those that appear later by control messages [binance-facts 1, 2.5]; Binance takes 10 of them a
+second, and these are few:
 
     {"method":"SUBSCRIBE","params":["btcusd_perp@bookTicker","ethusd_perp@bookTicker"],"id":1}
     {"result":null,"id":1}
@@ -11,37 +10,22 @@ there is. A connection has the streams of its address, and asks for those that a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
 
 import orjson
 
 from ..endpoints import ALL_MARKET_STREAM, Environment, Market, is_expired, market_of, own_stream
 from ..text import sanitized
+from .messages import NoBookTicker, market_of_book_ticker, parse_frame
 
 MOST_STREAMS = 200  # of one connection, by the older and smaller of Binance's two figures [binance-facts 1]
 MOST_CONTRACTS = 2000  # of one group; Binance lists about 800, and a server that invents names must not fill the memory
 MESSAGE_EVERY = 0.3  # seconds
 NAMES_A_MESSAGE = 100
 ANSWER_WITHIN = 5.0  # seconds
-
-
-@dataclass(frozen=True)
-class EndpointGroup:
-    """What is listened to at one host.
-
-    `bases` are where it may be found, `symbols` the contracts that are followed from the first moment. With
-    `all_market` the first feed brings the all-market stream too. With `discovers` contracts of `markets` that appear in
-    it are followed as well; without, it is taken as it comes where no symbols are given.
-    """
-
-    bases: tuple[str, ...]
-    markets: frozenset[Market]
-    symbols: tuple[str, ...] = ()
-    all_market: bool = False
-    discovers: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,157 +48,149 @@ class ContractFilter:
         return self.include_usds_margined or market is Market.COIN_M
 
 
-def endpoint_groups(
-    contract_filter: ContractFilter, environment: Environment, known: Iterable[str], today: date
-) -> list[EndpointGroup]:
-    """The groups that fulfil `contract_filter`; `known` are the contracts of the state."""
-    if not contract_filter.every_change:
-        return [EndpointGroup(environment.coin_m_bases, frozenset(Market), all_market=True)]
-    discovers, symbols = contract_filter.discovers, contract_filter.symbols
-    if discovers:
-        symbols = tuple(symbol for symbol in known if not is_expired(symbol, today))
-        markets = [Market.COIN_M, Market.USDS_M] if contract_filter.include_usds_margined else [Market.COIN_M]
-    else:
-        markets = list(dict.fromkeys(map(market_of, symbols)))
-    together: dict[tuple[str, ...], list[Market]] = {}
-    for market in markets:
-        together.setdefault(environment.bases(market), []).append(market)
-    groups = []
-    for bases, found in together.items():
-        of_them = [symbol for symbol in symbols if market_of(symbol) in found]
-        most = MOST_CONTRACTS if discovers else None
-        groups.append(EndpointGroup(bases, frozenset(found), tuple(of_them[:most]), discovers, discovers))
-    return groups
-
-
 @dataclass
-class FeedPlan:
-    """The streams of one feed, in the order in which they are asked for. It only grows."""
+class EndpointGroup:
+    """What is listened to at one host: `feeds` are the streams of each feed, which only grow.
+
+    `bases` are where it may be found, `symbols` the contracts that are followed from the first moment. With
+    `all_market` the first feed brings the all-market stream too. With `discovers` contracts of `markets` that appear in
+    it are followed as well; without, it is taken as it comes where no symbols are given.
+    """
 
     bases: tuple[str, ...]
-    streams: list[str] = field(default_factory=list)
+    markets: frozenset[Market]
+    symbols: tuple[str, ...] = ()
+    all_market: bool = False
+    discovers: bool = False
 
-
-class Contracts:
-    """The contracts of one group, spread over as many feeds as they take."""
-
-    def __init__(self, group: EndpointGroup, today: date) -> None:
-        self.feeds: list[FeedPlan] = []
-        self._group = group
-        self._today = today
+    def __post_init__(self) -> None:
+        self.follows = self.discovers or bool(self.symbols)  # contracts by their own streams, now or once they appear
+        self.feeds = [[ALL_MARKET_STREAM]] if self.all_market else []
+        self.appeared: list[str] = []  # since somebody cleared it
         self._followed: set[str] = set()
-        if group.all_market:
-            self.feeds.append(FeedPlan(group.bases, [ALL_MARKET_STREAM]))
-        for symbol in dict.fromkeys(group.symbols):
+        for symbol in dict.fromkeys(self.symbols):
             self._follow(symbol)
 
-    @property
-    def markets(self) -> frozenset[Market]:
-        return self._group.markets
-
-    @property
-    def follows(self) -> bool:
-        """Whether contracts are followed by their own streams, now or once they appear."""
-        return self._group.discovers or bool(self._group.symbols)
-
-    def appeared(self, symbol: str, market: Market) -> bool:
-        """A contract was seen in the all-market stream; True if it is followed from here on and was not before."""
-        if not self._group.discovers or market not in self._group.markets or symbol in self._followed:
-            return False
-        if len(self._followed) >= MOST_CONTRACTS or is_expired(symbol, self._today):
-            return False
-        self._follow(symbol)
-        return True
+    def discover(self, samples: Sequence[bytes], today: date) -> None:
+        """Follow the contracts that frames of the all-market stream show for the first time."""
+        for payload in samples if self.discovers else ():
+            with contextlib.suppress(NoBookTicker):
+                book_ticker, _ = parse_frame(payload)
+                symbol, is_ours = book_ticker["s"], market_of_book_ticker(book_ticker) in self.markets
+                is_new = symbol not in self._followed and not is_expired(symbol, today)
+                if is_ours and is_new and len(self._followed) < MOST_CONTRACTS:
+                    self._follow(symbol)
+                    self.appeared.append(symbol)
 
     def _follow(self, symbol: str) -> None:
         self._followed.add(symbol)
-        if not self.feeds or len(self.feeds[-1].streams) >= MOST_STREAMS:
-            self.feeds.append(FeedPlan(self._group.bases))
-        self.feeds[-1].streams.append(own_stream(symbol))
+        if not self.feeds or len(self.feeds[-1]) >= MOST_STREAMS:
+            self.feeds.append([])
+        self.feeds[-1].append(own_stream(symbol))
 
 
-class ControlAnswer(NamedTuple):
-    """The answer to a control message: `error` is what the server has against it, None where it was accepted."""
+def endpoint_groups(
+    contract_filter: ContractFilter, environment: Environment, known: Iterable[str], today: date
+) -> list[EndpointGroup]:
+    """Return the groups that fulfil `contract_filter`, one for each host; `known` are the contracts of the state."""
+    if not contract_filter.every_change:
+        return [EndpointGroup(environment.coin_m_bases, frozenset(Market), all_market=True)]
+    discovers, symbols = contract_filter.discovers, contract_filter.symbols
+    wanted = set(map(market_of, symbols))
+    if discovers:
+        symbols = tuple(symbol for symbol in known if not is_expired(symbol, today))
+        wanted = set(Market) if contract_filter.include_usds_margined else {Market.COIN_M}
+    groups = []
+    for bases in dict.fromkeys(environment.bases(market) for market in Market if market in wanted):
+        markets = frozenset(market for market in wanted if environment.bases(market) == bases)
+        of_them = tuple(symbol for symbol in symbols if market_of(symbol) in markets)
+        groups.append(EndpointGroup(bases, markets, of_them[:MOST_CONTRACTS], discovers, discovers))
+    return groups
 
-    request_id: int | None
-    error: str | None
 
+def control_answer(payload: bytes) -> tuple[int, str | None] | None:
+    """Return the request that a frame answers, and what the server has against it; None for any other frame.
 
-def control_answer(payload: bytes) -> ControlAnswer | None:
-    """The answer in a frame, None if it is something else [binance-facts 2.5].
+    A refusal need not name the request, which is 0 then [binance-facts 2.5]:
 
     {"result":null,"id":1}
     {"error":{"code":4,"msg":"Too many subscriptions"}}
     {"code":2,"msg":"Invalid request: request ID must be an unsigned integer"}
     """
+    if b'"s"' in payload:  # a book ticker, most likely
+        return None
     try:
         frame = orjson.loads(payload)
     except orjson.JSONDecodeError:
         return None
     if not isinstance(frame, dict) or "stream" in frame or "e" in frame:
         return None
-    request_id = frame.get("id") if type(frame.get("id")) is int else None
+    request = frame["id"] if type(frame.get("id")) is int else 0
     error = frame.get("error", frame if "msg" in frame else None)
     if error is not None:
-        said = error.get("msg") if isinstance(error, dict) else error
-        return ControlAnswer(request_id, sanitized(said))
-    return ControlAnswer(request_id, None) if "result" in frame and request_id is not None else None
+        return request, sanitized(error.get("msg") if isinstance(error, dict) else error)
+    return (request, None) if "result" in frame and request else None
 
 
 class Subscriptions:
-    """`streams` is the list of the feed, which only grows; the first `named` of them stand in the address.
+    """What one connection listens to: `streams`, which only grow; the first `named` of them stand in its address.
 
     All moments are monotonic seconds.
     """
 
-    def __init__(self, streams: Sequence[str], named: int) -> None:
+    def __init__(self, streams: list[str], named: int) -> None:
         self.failed: list[str] = []  # the streams that were asked for in vain
         self._streams = streams
         self._named = named
         self._asked = named
-        self._confirmed = named  # all before it
+        self._waiting: dict[int, tuple[float, list[str]]] = {}  # when was asked for what, by its place in `streams`
         self._confirmed_at: float | None = None
         self._next_message_at = 0.0
-        self._waiting: dict[int, tuple[int, float]] = {}  # request id: (asked from, sent at)
-        self._ids = 0
-
-    @property
-    def expects_answer(self) -> bool:
-        return bool(self._waiting)
+        self._fault: str | None = None
 
     def message(self, now: float) -> str | None:
-        """The control message that is due, if any."""
-        if self._asked >= len(self._streams) or now < self._next_message_at:
-            return None
+        """Return the control message that is due, if any."""
         names = self._streams[self._asked : self._asked + NAMES_A_MESSAGE]
-        self._ids += 1
-        self._waiting[self._ids] = self._asked, now
+        if not names or now < self._next_message_at:
+            return None
+        request = self._asked
+        self._waiting[request] = now, names
         self._asked += len(names)
         self._next_message_at = now + MESSAGE_EVERY
-        return orjson.dumps({"method": "SUBSCRIBE", "params": names, "id": self._ids}).decode()
+        return orjson.dumps({"method": "SUBSCRIBE", "params": names, "id": request}).decode()
 
-    def answered(self, answer: ControlAnswer, now: float) -> str | None:
-        """Takes an answer; why the server refused, if it did."""
-        if answer.error is not None:
-            self._fail(answer.request_id or self._ids)
-            return f"the exchange refused a subscription ({answer.error})"
-        if self._waiting.pop(answer.request_id or 0, None) is not None:
-            self._confirmed = min((asked_from for asked_from, _ in self._waiting.values()), default=self._asked)
-            self._confirmed_at = now
-        return None
+    def take_answers(self, payloads: list[bytes], now: float) -> list[bytes]:
+        """Take note of the answers in a read, and return the rest of it."""
+        if not self._waiting:
+            return payloads
+        others = []
+        for payload in payloads:
+            answer = control_answer(payload)
+            if answer is None:
+                others.append(payload)
+                continue
+            request, error = answer
+            if error is not None:
+                self._fail(request or max(self._waiting, default=0), f"the exchange refused a subscription ({error})")
+            elif self._waiting.pop(request, None) is not None:
+                self._confirmed_at = now
+        return others
 
     def fault(self, now: float) -> str | None:
-        """What is wrong: a message that was not answered in time. Told once."""
-        late = [request for request, (_, sent_at) in self._waiting.items() if now - sent_at >= ANSWER_WITHIN]
-        for request in late:
-            self._fail(request)
-        return f"a subscription was not acknowledged within {ANSWER_WITHIN:g} seconds" if late else None
+        """Return what is wrong, once: a refusal, or a message that was not answered in time."""
+        for request, (sent_at, _) in list(self._waiting.items()):
+            if now - sent_at >= ANSWER_WITHIN:
+                self._fail(request, f"a subscription was not acknowledged within {ANSWER_WITHIN:g} seconds")
+        fault, self._fault = self._fault, None
+        return fault
 
     def unconfirmed(self, now: float, seconds: float) -> list[str]:
-        """The streams that are not known to have been listened to for so many seconds."""
+        """Return the streams that are not known to have been listened to for so many seconds."""
         is_fresh = self._confirmed_at is not None and now - self._confirmed_at < seconds
-        return list(dict.fromkeys([*self.failed, *self._streams[self._named if is_fresh else self._confirmed :]]))
+        confirmed = self._named if is_fresh else min(self._waiting, default=self._asked)
+        return list(dict.fromkeys([*self.failed, *self._streams[confirmed:]]))
 
-    def _fail(self, request: int) -> None:
-        asked_from, _ = self._waiting.pop(request, (self._asked, 0.0))
-        self.failed += self._streams[asked_from : min(asked_from + NAMES_A_MESSAGE, self._asked)]
+    def _fail(self, request: int, fault: str) -> None:
+        _, names = self._waiting.pop(request, (0.0, []))
+        self.failed += names
+        self._fault = fault
