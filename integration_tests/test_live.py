@@ -59,11 +59,11 @@ def test_it_prints_80_columns_and_writes_what_can_be_handed_back(exchange: Local
     assert len(exchange.handshakes) < 10
     page = (tmp_path / "live" / "report.md").read_text(encoding="utf-8")
     file = (tmp_path / "live" / "report.json").read_text(encoding="utf-8")
-    lines = [line for line in output.stdout.split("\n") if str(tmp_path) not in line]
-    assert max(map(len, lines)) <= 80
-    assert f"Of {len(EXPECTATIONS)} expectations" in output.stdout
+    shown = output.stdout[: output.stdout.index(str(tmp_path))].strip("\n")
+    assert max(map(len, shown.split("\n"))) <= 80
+    assert f"Of {len(EXPECTATIONS)} expectations" in shown
+    assert f"```text\n{shown}\n```" in page
     assert len(json.loads(file)["expectations"]) == len(EXPECTATIONS)
-    assert sum(line.startswith("| ") for line in page.split("\n")) == len(EXPECTATIONS) + 1
     for text in (page, file):
         for of_the_user in ("127.0.0.1", str(exchange.port), str(tmp_path), sys.platform, socket.gethostname()):
             assert of_the_user not in text
@@ -87,16 +87,22 @@ def test_ctrl_c_ends_it_with_what_it_has(exchange: LocalExchange, tmp_path: Path
 @pytest.mark.parametrize(
     ("status", "says"),
     [
-        (451, "Binance does not serve this location (HTTP status 451): "),
-        (403, "Binance's web firewall refuses this location or address (HTTP status 403): "),
-        (503, "Binance cannot be reached: 127.0.0.1:"),
+        (451, "451. Binance does not serve the country or network that this machine is in. Run the connector where"),
+        (
+            403,
+            "403. If this lasts, wait some minutes, or connect from another network or through a proxy (`proxy_url`).",
+        ),
+        (503, "503. If this lasts, wait some minutes"),
     ],
 )
-def test_a_refusal_is_reported_in_one_sentence(exchange: LocalExchange, tmp_path: Path, status: int, says: str) -> None:
+def test_a_refusal_is_reported_with_what_to_do(exchange: LocalExchange, tmp_path: Path, status: int, says: str) -> None:
     exchange.refuse(status, times=None)
     output = run(command(exchange, LONG, tmp_path / "live"))
     assert output.returncode == 1
-    assert output.stderr.rstrip().split("\n")[-1].startswith(says)
+    last = output.stderr.rstrip().split("\n")[-1]
+    assert last.startswith("Binance cannot be reached: 127.0.0.1:")
+    assert f"refused the connection with HTTP status {says}" in last
+    assert last.endswith(" A proxy is taken from HTTPS_PROXY.")
     assert output.stdout == ""
     assert "Traceback" not in output.stderr
     assert not (tmp_path / "live").exists()
@@ -109,7 +115,7 @@ def test_where_only_the_streams_refuse_the_location_the_table_is_there_and_the_s
     output = run(command(exchange, SHORT, tmp_path))
     assert output.returncode == 0
     assert "HTTP status 451" in output.stdout
-    assert "Binance does not serve this location" in output.stdout
+    assert "Binance does not serve the country or network that this machine is in." in output.stdout
 
 
 def test_an_exchange_that_is_not_there(tmp_path: Path) -> None:
@@ -119,29 +125,28 @@ def test_an_exchange_that_is_not_there(tmp_path: Path) -> None:
     assert output.returncode == 1
     last = output.stderr.rstrip().split("\n")[-1]
     assert last.startswith("Binance cannot be reached: 127.0.0.1 could not be reached on port")
-    assert last.count(". ") == 0
 
 
 def test_handshakes_without_an_answer_end_with_the_time(exchange: LocalExchange, tmp_path: Path) -> None:
     exchange.slow_handshake(60.0, times=None)
     output = run(command(exchange, "0.02", tmp_path))
     assert output.returncode == 1
-    assert "Binance cannot be reached: no connection came about within 1 seconds." in output.stderr
+    assert "Binance cannot be reached: no connection came about within 0.02 minutes." in output.stderr
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["--environment", "custom"], "`environment.market_stream_url` is missing;"),
-        (["--environment", "locale"], "Argument --environment: there is no environment 'locale'; write local, prod"),
-        (["--minutes", "0"], "Argument --minutes: write a number of minutes, above 0 and up to 1440."),
+        (["--environment", "locale"], "argument --environment: invalid choice: 'locale' (choose from"),
+        (["--minutes", "0"], "--minutes is 0; write a number above 0 and up to 1440"),
+        (["--minutes", "x"], "argument --minutes: invalid float value: 'x'"),
     ],
 )
 def test_a_command_that_makes_no_sense_is_answered_in_a_sentence(words: list[str], says: str) -> None:
     output = run([*LIVE, *words])
     assert output.returncode == 2
-    assert output.stderr.startswith(says)
-    assert "usage" not in output.stderr
+    assert f"error: {says}" in output.stderr.rstrip().split("\n")[-1]
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

@@ -39,19 +39,20 @@ PROBED = {
 }
 MOST_UPDATES = 300_000  # of a connection, the newest: their order and pace are judged at its end
 MOST_KINDS = 30  # of odd things that are counted apart
-MOST_BYTES = 4096  # from which on sizes are one
 SETTLED_AFTER = SETTLED_AFTER_US / 1e6  # seconds after which samples are held to an own stream
 OVERDUE_AFTER = 10.0  # seconds after which a sample's update that has not come at the end will not come any more
-BUSY_FROM = 0.5  # own updates a second
-ENOUGH_DISTANCES = 10  # of one contract, to take their median
+ALL_SAMPLED_WITHIN = 10.0  # seconds: twice the distance between two samples of a contract
+REAL_TIME = 1.0  # seconds between two updates of a contract; samples are 5 apart
+ENOUGH = 10  # updates
+AS_MANY = 1.2  # own updates for each change that samples show: then the own streams are no more than they are
 MARGIN_MS = 1000  # at both ends of an overlap; event times of different contracts go back by less
 PONG_WITHIN = 10.0  # seconds, as the connector waits
+NO_PING_FROM = 480.0  # seconds without a ping that count as an interval: twice the longest that is expected
 PING_CLOCK_MS = 5000.0  # by which a ping's timestamp may differ from our clock
-WRAPPER = len('{"stream":"","data":}')  # bytes around a stream's name and its payload
-TYPES = {"e": str, "u": int, "s": str, "T": int, "E": int, "ps": str, "st": int} | dict.fromkeys("bBaA", str)
-OPTIONAL, BOOK = ("ps", "st"), ("b", "B", "a", "A")
-CONTRACT_INFO_TYPES = {"s": str, "ot": int, "dt": int, "cs": str}  # symbol, onboard and delivery date (ms), status
 DECIMAL = re.compile(r"\d+(?:\.\d+)?\Z")
+BOOK = ("b", "B", "a", "A")
+TYPES = {"e": str, "u": int, "s": str, "T": int, "E": int, "ps": str, "st": int} | dict.fromkeys(BOOK, DECIMAL)
+CONTRACT_INFO_TYPES = {"s": str, "ot": int, "dt": int, "cs": str}  # symbol, onboard and delivery date (ms), status
 JSON_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
 
@@ -60,20 +61,25 @@ class Stats(dict[str, Any]):
 
     Where a name has no other unit it is seconds. Odd things are counted by their kind, as in `wrong_types`. Each of the
     `addresses`, by the expectations that it stands for, has counters of its own: whether it was `opened`, the kind of
-    `failure` or the `status` of HTTP where it was not, how long it was listened to, `samples` and `own_updates`.
+    `failure` where it was not and whether HTTP `refused` it, how long it was listened to, `samples`, `own_updates`.
     """
 
     def __missing__(self, key: str) -> int:
         return 0
 
-    def count(self, things: str, kind: str) -> None:
-        """Count one more of a kind; of those there may be a few."""
-        kinds, kind = self.setdefault(things, Counter()), kind[:60]
-        if kind in kinds or len(kinds) < MOST_KINDS:
-            kinds[kind] += 1
+    def count(self, things: str, *kinds: str) -> None:
+        """Count one more of each of some kinds; of those there may be a few."""
+        for kind in kinds:
+            counted = self.setdefault(things, Counter())
+            if kind[:60] in counted or len(counted) < MOST_KINDS:
+                counted[kind[:60]] += 1
 
     def raise_to(self, key: str, value: float) -> None:
         self[key] = max(self[key], value)
+
+    def collect(self, key: str, values: Iterable[float]) -> None:
+        """Keep values until `conclude` folds them."""
+        self.setdefault(key, []).extend(values)
 
 
 class Update(NamedTuple):
@@ -84,76 +90,59 @@ class Update(NamedTuple):
     event_time: int
     transaction_time: int
     at: float
+    is_sample: bool
 
 
 class Recorder:
     """The observer of one connection to `address`, in whose URL `streams` are named. `now` is the present."""
 
     def __init__(self, stats: Stats, address: Stats, streams: Iterable[str], now: Callable[[], float]) -> None:
-        self.stats, self.address = stats, address
+        self.stats, self.address, self._now = stats, address, now
         self.opened_at = self._last_at = now()
         self.ended_at: float | None = None
         self.listening = dict.fromkeys(streams, self.opened_at)  # since when
-        self.own: deque[Update] = deque(maxlen=MOST_UPDATES)
-        self.samples: deque[Update] = deque(maxlen=MOST_UPDATES)
-        self.series: dict[str, list[float]] = defaultdict(list)  # measured at the end
+        self.updates: deque[Update] = deque(maxlen=MOST_UPDATES)
         self._by_second: Counter[int] = Counter()  # data frames
-        self._now = now
-        self._bytes, self._silence = 0, 0.0
-        self._pings: list[float] = []  # of the server; when ours were sent and answered
-        self._pinged: list[float] = []
-        self._pongs: list[float] = []
-        self._asked: dict[
-            int, tuple[str, Sequence[str], float]
-        ] = {}  # control messages: their kind, streams, sent when
-        self._answered: set[int] = set()
-        self._probed: set[str] = set()
+        self._silence = 0.0
+        self._pings: list[float] = []  # of the server
+        # Ours by their payload, and control messages by their id: kind, streams and when they were sent.
+        self._asked: dict[bytes | int, tuple[str, Sequence[str], float]] = {}
+        self._answers: dict[bytes | int, tuple[str, float]] = {}  # the outcome, and when it came
+        self._newest_message = 0
+        self._kinds: dict[str, str] = {}  # of the streams that were asked for
 
     def sent(self, opcode: int, payload: bytes) -> None:
         """Note a ping or a control message of ours."""
         if opcode == PING:
-            self._pinged.append(self._now())
+            self._asked[payload] = "client_pings", (), self._now()
         elif opcode == TEXT:
             request = loads(payload)
-            streams = request["params"]
-            self._asked[request["id"]] = PROBED.get(streams[0], "contracts"), streams, self._now()
-            self._probed |= PROBED.keys() & streams
+            streams, self._newest_message = request["params"], request["id"]
+            kind = PROBED.get(streams[0], "contracts")
+            self._asked[self._newest_message] = kind, streams, self._now()
+            self._kinds |= dict.fromkeys(streams, kind)
 
     def received(self, payloads: Sequence[bytes], controls: Sequence[ControlFrame]) -> None:
         """Count what one read has brought."""
         at = self._now()
         for opcode, payload in controls:
             if opcode == PONG:
-                self._pongs.append(at)
+                self._answers.setdefault(payload, ("acknowledged", at))
             elif opcode == PING:
                 self._pings.append(at)
-                offset = abs(at * 1000 - int(payload)) if payload.isdigit() else float("inf")
-                self.stats["odd_pings"] += offset > PING_CLOCK_MS
-                self.stats.raise_to("farthest_ping_ms", round(offset) if offset <= PING_CLOCK_MS else 0)
+                is_time = payload.isdigit() and abs(at * 1000 - int(payload)) <= PING_CLOCK_MS
+                self.stats["odd_pings"] += not is_time
         for payload in payloads:
-            answer = control_answer(payload) if self._asked else None
+            answer = control_answer(payload) if self._newest_message else None
             if answer is None:
                 self._data(payload, at)
             else:
-                self._answer(*answer, at)
-
-    def _answer(self, request: int, error: str | None, at: float) -> None:
-        request = request or max(self._asked)
-        if request not in self._asked or request in self._answered:
-            return
-        self._answered.add(request)
-        kind, streams, sent_at = self._asked[request]
-        if error is not None:
-            self.stats[f"{kind}_refused"] += 1
-            return
-        self.stats[f"{kind}_acknowledged"] += 1
-        self.stats.raise_to(f"{kind}_slowest", round(at - sent_at, 3))
-        if kind == "contracts":
-            self.listening |= dict.fromkeys(streams, at)
+                request, error = answer
+                outcome = "acknowledged" if error is None else "refused"
+                self._answers.setdefault(request or self._newest_message, (outcome, at))
 
     def _data(self, payload: bytes, at: float) -> None:
         self._by_second[int(at)] += 1
-        self._bytes += len(payload)
         self._silence, self._last_at = max(self._silence, at - self._last_at), at
         try:
             found, stream = parse_frame(payload)
@@ -163,178 +152,158 @@ class Recorder:
         except OtherFrame:
             self._other(loads(payload))
             return
-        stream, symbol = stream if isinstance(stream, str) else "no wrapper", found["s"]
-        self._content(found, len(payload) - WRAPPER - len(stream.encode()))
-        if stream in self._probed:
-            self.stats[f"{PROBED[stream]}_frames"] += 1
-        times = [found.get(key) for key in "ET"]
-        event_time, transaction_time = [each if type(each) is int else -1 for each in times]
-        update = Update(sys.intern(symbol), found["u"], event_time, transaction_time, at)
-        if stream == ALL_MARKET_STREAM:
-            self.samples.append(update)
-            self.address["samples"] += 1
-            markets = self.stats.setdefault("markets", {}).setdefault(self.address["markets"][0], Counter())
-            markets[market_of_book_ticker(found).value] += 1
-        elif stream == own_stream(symbol):
-            self.own.append(update)
-            self.address["own_updates"] += 1
+        self.stats.setdefault("sizes", Counter())[len(payload)] += 1
+        self._content(found)
+        symbol, stream = sys.intern(found["s"]), stream if isinstance(stream, str) else "no wrapper"
+        if stream in self._kinds:
+            self.stats[f"{self._kinds[stream]}_frames"] += 1
+        if stream in (ALL_MARKET_STREAM, own_stream(symbol)):
+            event_time, transaction_time = (found[key] if type(found.get(key)) is int else -1 for key in "ET")
+            is_sample = stream == ALL_MARKET_STREAM
+            self.updates.append(Update(symbol, found["u"], event_time, transaction_time, at, is_sample))
         else:
             self.stats.count("other_streams", stream)
 
-    def _other(self, frame: Any) -> None:
-        frame = frame["data"] if isinstance(frame, dict) and "stream" in frame else frame
-        event = frame.get("e") if isinstance(frame, dict) else None
-        if event == "contractInfo":
+    def _other(self, frame: dict[str, Any]) -> None:
+        frame = frame["data"] if "stream" in frame else frame
+        if frame.get("e") == "contractInfo":
             self.stats["contract_infos"] += 1
-            for fault in faults_of(frame, CONTRACT_INFO_TYPES):
-                self.stats.count("contract_info_faults", fault)
-            return
-        keys = ", ".join(sorted(frame)) if isinstance(frame, dict) else type(frame).__name__
-        self.stats.count("other_frames", f"keys {keys}" if event is None else str(event))
+            self.stats.count("contract_info_faults", *faults_of(frame, CONTRACT_INFO_TYPES))
+        else:
+            self.stats.count("other_frames", str(frame.get("e") or f"keys {', '.join(sorted(frame))}"))
 
-    def _content(self, found: Mapping[str, Any], size: int) -> None:
+    def _content(self, found: Mapping[str, Any]) -> None:
         stats = self.stats
         stats["frames"] += 1
-        stats.setdefault("sizes", Counter())[min(size, MOST_BYTES)] += 1
-        stats.raise_to("largest_bytes", size)
-        faults = faults_of(found, TYPES, OPTIONAL)
-        faults += [
-            f"{key}: no decimal" for key in BOOK if type(found.get(key)) is str and not DECIMAL.match(found[key] or "0")
-        ]
-        for fault in faults:
-            stats.count("wrong_types", fault)
-        for key in found.keys() - WIRE_KEYS:
-            stats.count("unknown_keys", key)
-        stats["frames_without_ps"] += "ps" not in found
-        stats["frames_without_st"] += "st" not in found
+        faults = faults_of(found, TYPES, optional=("ps", "st"))
+        stats.count("wrong_types", *faults)
+        stats.count("unknown_keys", *(found.keys() - WIRE_KEYS))
+        stats["ps_missing"] += "ps" not in found
+        stats["st_missing"] += "st" not in found
         if "st" in found:
             known = found["st"] in (1, COIN_M_SYMBOL_TYPE)
-            stats["contradicting_st"] += not known or market_of_book_ticker(found) is not market_of(found["s"])
+            stats["st_contradicting"] += not known or market_of_book_ticker(found) is not market_of(found["s"])
         if not faults:
-            stats["odd_books"] += not all(found[key] and float(found[key]) for key in BOOK) or (
-                float(found["b"]) >= float(found["a"])
-            )
+            bid, _, ask, _ = numbers = [float(found[key]) for key in BOOK]
+            stats["odd_books"] += not all(numbers) or bid >= ask
 
     # --- the end ---
 
     def end(self, lost: str | None = None) -> None:
-        """Count the connection itself, once it has ended; `lost` is the kind of loss, if it was one."""
-        stats, address, self.ended_at = self.stats, self.address, self._now()
-        seconds = self.ended_at - self.opened_at
+        """Count what the whole connection tells, once it has ended; `lost` is the kind of loss, if it was one."""
+        stats, address, now = self.stats, self.address, self._now()
+        self.ended_at = now
+        seconds, silence = now - self.opened_at, max(self._silence, now - self._last_at)
+        contracts: dict[str, tuple[list[Update], list[Update]]] = defaultdict(lambda: ([], []))
+        for update in self.updates:
+            contracts[update.symbol][update.is_sample].append(update)
+            address["samples" if update.is_sample else "own_updates"] += 1
         address.raise_to("seconds", round(seconds, 1))
         if lost is not None:
-            stats.setdefault("lost", Counter())[lost] += 1
-        frames, silence = self._by_second.total(), max(self._silence, self.ended_at - self._last_at)
-        stats["connections_used"] += bool(frames or lost)
-        if frames:
-            stats.raise_to("longest_listened", seconds)
-            stats.raise_to("longest_silence", silence)
-            stats.raise_to("busiest_second", max(self._by_second.values()))
-            if frames / max(seconds, 1) > stats["frames_a_second"]:
-                stats["frames_a_second"] = frames / max(seconds, 1)
-                stats["kilobytes_a_second"] = self._bytes / max(seconds, 1) / 1000
-        if self.samples:
-            hosts = stats.setdefault("sampled_for", Stats())
-            hosts.raise_to(address["markets"][0], seconds - silence)
-        stats["pings"] += len(self._pings)
-        self.series["pings"] += [later - earlier for earlier, later in pairwise(self._pings)]
-        for asked in self._pinged:
-            took = next((pong - asked for pong in self._pongs if pong >= asked), float("inf"))
-            if took < float("inf") or self.ended_at - asked >= PONG_WITHIN:
-                stats["pings_sent"] += 1
-                stats["unanswered_pings"] += took > PONG_WITHIN
-                stats.raise_to("slowest_pong", round(took, 3) if took <= PONG_WITHIN else 0.0)
-        for request, (kind, _, sent_at) in self._asked.items():
-            listened = round(self.ended_at - sent_at, 1)
-            stats[f"{kind}_unanswered"] += request not in self._answered and listened >= ANSWER_WITHIN
-            stats.raise_to(f"{kind}_listened", listened)
-        self._order()
-        contracts: dict[str, tuple[list[Update], list[Update]]] = defaultdict(lambda: ([], []))
-        for number, updates in enumerate((self.own, self.samples)):
-            for update in updates:
-                contracts[update.symbol][number].append(update)
+            stats.count("lost", lost)
+        stats["connections_used"] += bool(self._by_second or lost)
+        if self._by_second:
+            stats.raise_to("seconds_listened", round(seconds, 1))
+            stats.raise_to("seconds_silent", round(silence, 1))
+            stats.raise_to("frames_in_the_busiest_second", max(self._by_second.values()))
+        markets = {market_of(symbol).value for symbol, (_, samples) in contracts.items() if samples}
+        if len(markets) > 1 or (markets and seconds - silence >= ALL_SAMPLED_WITHIN):
+            stats["sampled_connections"] += 1
+            stats.count("lone_markets", *(f"{each} at {address['label']}" for each in markets if len(markets) == 1))
+        self._end_controls(now)
+        self._order([update for update in self.updates if not update.is_sample])
         for symbol, (own, samples) in contracts.items():
-            self._order_within(own, "steps_back")
-            self._order_within(samples, "sample_steps_back")
-            since = self.listening.get(own_stream(symbol), self.ended_at)
-            self._pace(own, [sample for sample in samples if sample.at - since >= SETTLED_AFTER])
+            self._order_of_contract(own, samples)
+            since = self.listening.get(own_stream(symbol), now)
+            self._compare(own, [sample for sample in samples if sample.at - since >= SETTLED_AFTER], now)
 
-    def _order(self) -> None:
+    def _end_controls(self, now: float) -> None:
+        """Count pings, and what was answered to ours and to control messages."""
+        stats = self.stats
+        stats["pings"] += len(self._pings)
+        stats.collect("ping_intervals", [later - earlier for earlier, later in pairwise(self._pings)])
+        without = now - (self._pings[-1] if self._pings else self.opened_at)
+        stats.collect("ping_intervals", [without] if without >= NO_PING_FROM else [])
+        for request, (kind, streams, sent_at) in self._asked.items():
+            stats.raise_to(f"{kind}_seconds", round(now - sent_at, 1))
+            outcome, answered_at = self._answers.get(request, ("unanswered", now))
+            if answered_at - sent_at >= (PONG_WITHIN if kind == "client_pings" else ANSWER_WITHIN):
+                outcome = "unanswered"
+            elif outcome == "unanswered":
+                continue  # an answer may still have been under way
+            stats[f"{kind}_asked"] += 1
+            stats[f"{kind}_{outcome}"] += 1
+            if kind == "contracts" and outcome == "acknowledged":
+                self.listening |= dict.fromkeys(streams, answered_at)
+
+    def _order(self, own: Sequence[Update]) -> None:
         """Count what goes back across contracts, and how late updates are."""
         stats = self.stats
-        stats["own_updates"] += len(self.own)
-        stats["samples"] += len(self.samples)
-        neighbours = [(one, other) for one, other in pairwise(self.own) if one.symbol != other.symbol]
+        neighbours = [(one, other) for one, other in pairwise(own) if one.symbol != other.symbol]
         stats["neighbours"] += len(neighbours)
         stats["neighbours_back"] += sum(other.update_id < one.update_id for one, other in neighbours)
-        timed = [update for update in self.own if update.event_time >= 0]
+        timed = [update for update in own if update.event_time >= 0]
         latest = accumulate((update.event_time for update in timed), max)
-        behind = [newest - update.event_time for newest, update in zip(latest, timed, strict=True)]
-        stats.raise_to("farthest_back_ms", max(behind, default=0))
-        lags = sorted(update.at * 1000 - update.event_time for update in timed)
-        if lags:
-            found = tuple(round(lags[int(share * (len(lags) - 1))]) for share in (0, 0.5, 0.99))
-            if abs(found[1]) >= abs(stats.get("median_lag_ms", 0)):
-                stats["lags_ms"], stats["median_lag_ms"] = found, found[1]
+        for newest, update in zip(latest, timed, strict=True):
+            stats.raise_to("ms_back_at_most", newest - update.event_time)
+        if timed:
+            lag = round(median(update.at * 1000 - update.event_time for update in timed))
+            stats["median_lag_ms"] = max(stats["median_lag_ms"], lag, key=abs)  # of the worst connection
+            stats["timed_updates"] += len(timed)
 
-    def _order_within(self, updates: Sequence[Update], steps_back: str) -> None:
-        """Count what goes back within the updates or samples of a contract."""
-        for earlier, later in pairwise(updates):
-            self.stats[steps_back] += later.update_id < earlier.update_id
-            self.stats["repeats"] += later.update_id == earlier.update_id and steps_back == "steps_back"
-            self.stats["event_times_back"] += -1 < later.event_time < earlier.event_time
-            self.stats["transaction_times_back"] += -1 < later.transaction_time < earlier.transaction_time
+    def _order_of_contract(self, own: Sequence[Update], samples: Sequence[Update]) -> None:
+        """Count what goes back within the updates and within the samples of a contract, and measure their pace."""
+        for updates, name in ((own, "own"), (samples, "sample")):
+            self.stats[f"{name}_updates"] += len(updates)
+            self.stats.collect(f"{name}_distances", [later.at - earlier.at for earlier, later in pairwise(updates)])
+            for earlier, later in pairwise(updates):
+                self.stats[f"{name}_steps_back"] += later.update_id < earlier.update_id
+                self.stats[f"{name}_repeats"] += later.update_id == earlier.update_id
+                self.stats["event_times_back"] += -1 < later.event_time < earlier.event_time
+                self.stats["transaction_times_back"] += -1 < later.transaction_time < earlier.transaction_time
 
-    def _pace(self, own: Sequence[Update], samples: Sequence[Update]) -> None:
-        """Measure how often a contract comes, and look for what its samples and books show among its own updates."""
-        stats, series, seconds = self.stats, self.series, (self.ended_at or 0.0) - self.opened_at
-        distances = [later.at - earlier.at for earlier, later in pairwise(own)]
-        series["own"] += distances
-        series["fastest"] += [median(distances)] if len(distances) >= ENOUGH_DISTANCES else []
-        series["busy" if len(own) >= BUSY_FROM * seconds else "quiet"] += [
-            later.at - earlier.at for earlier, later in pairwise(samples)
-        ]
+    def _compare(self, own: Sequence[Update], samples: Sequence[Update], now: float) -> None:
+        """Look for what the samples and books of a contract show among its own updates."""
+        stats = self.stats
         changes = [later for earlier, later in pairwise(samples) if later.update_id > earlier.update_id]
         stats["changes_sampled"] += len(changes)
         if not own:
-            stats.setdefault("silent_own", set()).update(change.symbol for change in changes[1:])
+            stats.count("silent_own_streams", *(change.symbol for change in changes[1:]))
             return
         brought = {update.update_id: update.at for update in reversed(own)}
         oldest, newest = min(brought), max(brought)
         for change in changes:
             if change.update_id in brought:
-                series["ahead"].append((brought[change.update_id] - change.at) * 1000)
+                stats.collect("samples_found", [(brought[change.update_id] - change.at) * 1000])
             elif change.update_id > newest:
-                stats["samples_overdue"] += self.opened_at + seconds - change.at >= OVERDUE_AFTER
+                stats["samples_overdue"] += now - change.at >= OVERDUE_AFTER
             else:
                 stats["samples_missing"] += change.update_id > oldest
-        books = stats["books"] if own[0].symbol == LISTED and stats["books"] else []
-        stats["books_compared"] += sum(oldest <= book <= newest for book in books)
-        stats["books_missing"] += sum(oldest <= book <= newest and book not in brought for book in books)
+        if own[0].symbol == LISTED:
+            books = [book for book in stats.get("books", ()) if oldest <= book <= newest]
+            stats["books_compared"] += len(books)
+            stats["books_missing"] += sum(book not in brought for book in books)
 
 
 def conclude(stats: Stats, recorders: Sequence[Recorder]) -> None:
-    """Add the medians, and what only all connections together tell; every recorder has ended."""
-    series: dict[str, list[float]] = defaultdict(list)
-    for each in recorders:
-        for name, found in each.series.items():
-            series[name] += found
-    sampled = series["busy"] or series["quiet"]
-    sizes = [size for size, count in sorted((stats["sizes"] or {}).items()) for _ in range(count)]
-    for key, values, digits, fold in (
-        ("median_sample_distance", sampled, 2, median),
-        ("median_own_distance", series["own"], 3, median),
-        ("fastest_own_distance", series["fastest"], 3, min),
-        ("median_ping_interval", series["pings"], 1, median),
-        ("furthest_ahead_ms", series["ahead"], None, max),
-        ("median_ahead_ms", series["ahead"], None, median),
-        ("median_bytes", sizes, None, median_high),
+    """Fold what was collected, and add what only all connections together tell; every recorder has ended."""
+    stats["samples_compared"] = (
+        len(stats.get("samples_found", ())) + stats["samples_missing"] + stats["samples_overdue"]
+    )
+    for key, collected, fold, digits in (
+        ("seconds_between_samples", "sample_distances", median, 2),
+        ("seconds_between_pings", "ping_intervals", median, 1),
+        ("ms_ahead_at_most", "samples_found", max, None),
     ):
+        values = stats.pop(collected, [])
+        stats[collected] = len(values)
         if values:
             stats[key] = round(fold(values), digits)
-    stats["sample_distances"], stats["ping_intervals"] = len(sampled), len(series["pings"])
-    stats["samples_compared"] = len(series["ahead"]) + stats["samples_missing"] + stats["samples_overdue"]
-    stats["silent_own"] = sorted(stats["silent_own"] or ())
+    sizes: Counter[int] = stats.pop("sizes", Counter())
+    stats["median_bytes"] = median_high(sizes.elements()) if sizes else 0
+    stats["updates_in_real_time"] = sum(distance <= REAL_TIME for distance in stats.pop("own_distances", ()))
+    if not stats["updates_in_real_time"] and ENOUGH <= stats["own_updates"] <= AS_MANY * stats["changes_sampled"]:
+        stats["updates_like_samples"] = stats["own_updates"]
     for first, second in pairwise(sorted(recorders, key=lambda each: (each.address["label"], each.opened_at))):
         if first.address is second.address:
             compare(stats, first, second)
@@ -342,14 +311,13 @@ def conclude(stats: Stats, recorders: Sequence[Recorder]) -> None:
 
 def compare(stats: Stats, first: Recorder, second: Recorder) -> None:
     """Count what two connections to an address brought of what was pushed while both were open, by event times."""
-    both = {
-        stream for stream, since in first.listening.items() if since <= second.opened_at == second.listening.get(stream)
-    }
+    since = second.opened_at
+    streams = {stream for stream, begun in first.listening.items() if begun <= since == second.listening.get(stream)}
     one, other = (
         {
             (update.symbol, update.update_id): update.event_time
-            for update in each.own
-            if update.at >= second.opened_at and own_stream(update.symbol) in both
+            for update in each.updates
+            if update.at >= since and not update.is_sample and own_stream(update.symbol) in streams
         }
         for each in (first, second)
     )
@@ -357,20 +325,24 @@ def compare(stats: Stats, first: Recorder, second: Recorder) -> None:
         begin = max(min(one.values()), min(other.values())) + MARGIN_MS
         end = min(max(one.values()), max(other.values())) - MARGIN_MS
         old, new = ({key for key, moment in keys.items() if begin <= moment <= end} for keys in (one, other))
-        stats["overlap_seconds"] += max(end - begin, 0) / 1000
         stats["over_both"] += len(old & new)
         stats["only_over_first"] += len(old - new)
         stats["only_over_second"] += len(new - old)
 
 
-def faults_of(found: Mapping[str, Any], types: Mapping[str, type], optional: Sequence[str] = ()) -> list[str]:
+def faults_of(found: Mapping[str, Any], types: Mapping[str, Any], optional: Sequence[str] = ()) -> list[str]:
     """Return the keys that are missing, or hold something else than they should.
 
-    >>> faults_of({"s": 1, "ot": 1.5, "cs": "TRADING"}, CONTRACT_INFO_TYPES)
-    ['s: integer', 'ot: number', 'dt: missing']
+    >>> faults_of({"s": 1, "ot": 1.5, "cs": "6e2"}, {"s": str, "ot": int, "dt": int, "cs": DECIMAL})
+    ['s: integer', 'ot: number', 'dt: missing', 'cs: no decimal']
     """
-    return [
-        f"{key}: {JSON_NAMES.get(type(found[key]), 'object') if key in found else 'missing'}"
-        for key, kind in types.items()
-        if type(found.get(key)) is not kind and (key in found or key not in optional)
-    ]
+    faults = []
+    for key, kind in types.items():
+        value = found.get(key)
+        if key not in found:
+            faults += [f"{key}: missing"] if key not in optional else []
+        elif type(value) is not (str if kind is DECIMAL else kind):
+            faults.append(f"{key}: {JSON_NAMES.get(type(value), 'object')}")
+        elif kind is DECIMAL and not DECIMAL.match(value):
+            faults.append(f"{key}: no decimal")
+    return faults

@@ -10,7 +10,6 @@ import pytest
 
 from source_binance_futures.binance.transport.framing import PING, PONG, TEXT, ControlFrame
 from source_binance_futures.live.stats import (
-    ENOUGH_DISTANCES,
     MOST_KINDS,
     OVERDUE_AFTER,
     SETTLED_AFTER,
@@ -59,7 +58,7 @@ def recorded(
 ) -> Recorder:
     """The recorder of a connection that is over."""
     now = BEGIN + opened
-    recorder = Recorder(stats, address or Stats(label="d", markets=["COIN-M"]), follow, lambda: now)
+    recorder = Recorder(stats, address or Stats(label="d"), follow, lambda: now)
     passes: list[tuple[float, Callable[..., None], tuple[Any, ...]]]
     passes = [(at, recorder.received, ([payload], [])) for at, payload in frames]
     passes += [(at, recorder.received, ([], [ControlFrame(opcode, text)])) for at, opcode, text in controls]
@@ -83,23 +82,37 @@ def content(*payloads: bytes) -> Stats:
     return counted(*[(1.0, payload) for payload in payloads])
 
 
-def test_frames_bytes_and_the_busiest_second() -> None:
+def test_frames_and_the_busiest_second() -> None:
     frames = [own(u=number) for number in range(1, 7)]
     found = counted(*zip((1.0, 1.5, 2.0, 2.1, 2.9, 3.0), frames, strict=True), until=10.0)
-    assert (found["frames"], found["busiest_second"], found["longest_listened"]) == (6, 3, 10.0)
-    assert (found["frames_a_second"], found["kilobytes_a_second"]) == (0.6, sum(map(len, frames)) / 10_000)
+    assert (found["frames"], found["frames_in_the_busiest_second"], found["seconds_listened"]) == (6, 3, 10.0)
     assert (found["connections_used"], found["lost"]) == (1, 0)
 
 
-def test_markets_by_the_host_that_brings_them_and_what_an_address_brings() -> None:
-    stats, address = Stats(), Stats(label="d", markets=["COIN-M"])
+def test_what_an_address_brings() -> None:
+    stats, address = Stats(), Stats(label="d")
     frames = ((1.0, sample()), (2.0, sample(**BTCUSDT)), (3.0, sample()), (3.5, own()))
     recorded(stats, *frames, until=10.0, address=address, lost="ClosedByExchange")
     recorded(stats, (7.0, sample()), until=8.0, address=address)
-    assert stats["markets"] == {"COIN-M": {"COIN-M": 3, "USDⓈ-M": 1}}
-    assert stats["sampled_for"] == {"COIN-M": 3.5}  # the silence at the end does not count
     assert stats["lost"] == {"ClosedByExchange": 1}
     assert (address["samples"], address["own_updates"], address["seconds"]) == (4, 1, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("frames", "until", "sampled", "lone"),
+    [
+        ([(1.0, sample()), (2.0, sample(**BTCUSDT))], 3.0, 1, 0),
+        ([(1.0, sample()), (5.0, own())], 14.0, 0, 0),  # the silence at the end does not count
+        ([(4.0, sample(**BTCUSDT)), (9.0, own())], 15.0, 0, 0),
+        ([(5.0, sample(**BTCUSDT)), (10.0, own())], 15.0, 1, {"USDⓈ-M at d": 1}),
+        ([(5.0, own()), (10.0, own())], 15.0, 0, 0),
+    ],
+)
+def test_one_market_alone_says_something_once_every_contract_must_have_been_sampled(
+    frames: list[Moment], until: float, sampled: int, lone: object
+) -> None:
+    found = counted(*frames, until=until)
+    assert (found["sampled_connections"], found["lone_markets"]) == (sampled, lone)
 
 
 @pytest.mark.parametrize(
@@ -109,17 +122,15 @@ def test_markets_by_the_host_that_brings_them_and_what_an_address_brings() -> No
 def test_the_wait_for_the_first_frame_and_the_end_is_silence(
     moments: list[float], until: float, silence: float
 ) -> None:
-    assert counted(*[(at, own()) for at in moments], until=until)["longest_silence"] == silence
+    assert counted(*[(at, own()) for at in moments], until=until)["seconds_silent"] == silence
 
 
-def test_sound_book_tickers_are_nothing_odd_and_the_wrapper_has_no_size() -> None:
-    size = len(orjson.dumps(BOOK_TICKER))
-    found = content(own(u=1), own(u=2), sample(), own(u=3, A="1" * 5000))
-    assert (found["frames"], found["median_bytes"]) == (4, size)
-    assert found["largest_bytes"] == len(orjson.dumps(book_ticker(u=3, A="1" * 5000)))
+def test_sound_book_tickers_are_nothing_odd() -> None:
+    frames = [own(u=1), sample(), own(u=2), own(u=3, A="1" * 5000)]
+    found = content(*frames)
+    assert (found["frames"], found["median_bytes"]) == (4, len(sample()))
     kinds = ("wrong_types", "unknown_keys", "other_frames", "other_streams")
-    odd = ("odd_books", "frames_without_ps", "frames_without_st", "contradicting_st")
-    assert not any(found[each] for each in (*kinds, *odd))
+    assert not any(found[each] for each in (*kinds, "odd_books", "ps_missing", "st_missing", "st_contradicting"))
 
 
 CONTENT: list[tuple[dict[str, Any], str, Any]] = [
@@ -132,19 +143,19 @@ CONTENT: list[tuple[dict[str, Any], str, Any]] = [
     ({"st": True}, "wrong_types", {"st: boolean": 1}),
     ({"a": {}}, "wrong_types", {"a: object": 1}),
     ({"x": 1, "y": 3}, "unknown_keys", {"x": 1, "y": 1}),
-    ({"without": "ps"}, "frames_without_ps", 1),
-    ({"without": "st"}, "frames_without_st", 1),
+    ({"without": "ps"}, "ps_missing", 1),
+    ({"without": "st"}, "st_missing", 1),
     ({"without": "st"}, "wrong_types", 0),
-    ({"st": 1}, "contradicting_st", 1),
-    ({"st": 3}, "contradicting_st", 1),
-    ({"st": 2, "s": "BTCUSDT"}, "contradicting_st", 1),
-    ({"st": 1, "s": "BTCUSDT_260626"}, "contradicting_st", 0),
-    ({"st": 2, "s": "BTCUSD_260626"}, "contradicting_st", 0),
+    ({"st": 1}, "st_contradicting", 1),
+    ({"st": 3}, "st_contradicting", 1),
+    ({"st": 2, "s": "BTCUSDT"}, "st_contradicting", 1),
+    ({"st": 1, "s": "BTCUSDT_260626"}, "st_contradicting", 0),
+    ({"st": 2, "s": "BTCUSD_260626"}, "st_contradicting", 0),
     ({"b": "83732.5"}, "odd_books", 1),
     ({"b": "83733"}, "odd_books", 1),
     ({"b": "0"}, "odd_books", 1),
     ({"A": "0.000"}, "odd_books", 1),
-    ({"a": ""}, "odd_books", 1),
+    ({"a": ""}, "wrong_types", {"a: no decimal": 1}),
 ]
 
 
@@ -188,12 +199,17 @@ def test_the_order_of_ids_and_times_within_and_across_contracts() -> None:
         sample(u=9, E=100, T=100),
         sample(u=8, E=100, T=100),
     )
-    assert (found["own_updates"], found["samples"], found["steps_back"], found["repeats"]) == (5, 4, 1, 1)
+    assert (found["own_updates"], found["sample_updates"], found["own_steps_back"], found["own_repeats"]) == (
+        5,
+        4,
+        1,
+        1,
+    )
     assert (found["event_times_back"], found["transaction_times_back"]) == (1, 1)
-    assert (found["neighbours"], found["neighbours_back"], found["farthest_back_ms"]) == (2, 1, 80)
+    assert (found["neighbours"], found["neighbours_back"], found["ms_back_at_most"]) == (2, 1, 80)
     assert found["sample_steps_back"] == 1
     same = content(own(u=10), own(u=11), own(u=11, **ETH))
-    assert (same["event_times_back"], same["transaction_times_back"], same["farthest_back_ms"]) == (0, 0, 0)
+    assert (same["event_times_back"], same["transaction_times_back"], same["ms_back_at_most"]) == (0, 0, 0)
     assert (same["neighbours"], same["neighbours_back"]) == (1, 0)
 
 
@@ -201,35 +217,42 @@ def test_the_lag_is_receipt_minus_event_time_of_own_updates() -> None:
     pushed = int(BEGIN * 1000)
     frames = [(1.0, own(u=number, E=pushed + 1000 - number)) for number in range(1, 102)]
     found = counted(*frames, (1.0, sample(u=9, E=1)))
-    assert (found["lags_ms"], found["median_lag_ms"]) == ((1, 51, 100), 51)
-    assert "median_lag_ms" not in counted((1.0, sample(u=9)))
+    assert (found["median_lag_ms"], found["timed_updates"]) == (51, 101)
+    assert counted((1.0, sample(u=9)), (1.0, own(E="1")))["timed_updates"] == 0
 
 
-def test_samples_of_a_busy_contract_show_the_pace_and_those_of_a_quiet_one_do_not() -> None:
-    frames = [(float(number), own(u=number)) for number in range(1, 101)]
-    frames += [(at, sample(u=int(at))) for at in (50.0, 55.0, 60.0)]
-    frames += [(at, payload(u=int(at), **ETH)) for at in (4.0, 15.9) for payload in (own, sample)]
-    found = counted(*frames, until=200.0)  # half an update a second is busy
-    assert (found["sample_distances"], found["median_sample_distance"], found["fastest_own_distance"]) == (2, 5.0, 1.0)
-    assert (found["own_updates"], found["changes_sampled"], found["silent_own"]) == (102, 2, [])
-    quiet = counted(*[(at, payload(u=int(at))) for at in (4.0, 15.9, 26.0) for payload in (own, sample)], until=30.0)
-    # Where none is busy, all are taken.
-    assert (quiet["sample_distances"], quiet["median_sample_distance"]) == (2, 11.0)
+def test_the_lag_is_that_of_the_worst_connection() -> None:
+    stats = Stats()
+    for lag in (0.2, -3.0, 1.0):
+        recorded(stats, (1.0, own(E=int((BEGIN + 1 - lag) * 1000))))
+    assert stats["median_lag_ms"] == -3000
 
 
-@pytest.mark.parametrize("updates", [10, 11])
-def test_the_fastest_contract_is_one_of_those_with_enough_updates(updates: int) -> None:
-    found = counted(*[(float(number), own(u=number)) for number in range(1, updates + 1)])
-    assert found.get("fastest_own_distance") == (1.0 if updates > ENOUGH_DISTANCES else None)
+def test_the_pace_of_samples_and_of_own_updates() -> None:
+    frames = [(at, payload(u=int(at))) for at in (5.0, 10.1, 15.0) for payload in (own, sample)]
+    found = counted(*frames, *((at, own(u=int(at), **ETH)) for at in (1.0, 2.0, 3.5)))
+    assert (found["sample_distances"], found["seconds_between_samples"]) == (2, 5.0)
+    assert (found["updates_in_real_time"], found["updates_like_samples"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("updates", "samples", "like_samples"), [(10, 9, 0), (10, 10, 10), (12, 11, 12), (13, 11, 0), (9, 11, 0)]
+)
+def test_own_streams_that_bring_no_more_than_samples_show(updates: int, samples: int, like_samples: int) -> None:
+    frames = [(5.0 * number, own(u=number)) for number in range(1, updates + 1)]
+    frames += [(5.0 * number + 0.1, sample(u=number)) for number in range(1, samples + 1)]
+    assert counted(*frames)["updates_like_samples"] == like_samples
+    at_once = [(5.5, own(u=1, **ETH)), (6.5, own(u=2, **ETH))]
+    assert counted(*frames, *at_once)["updates_like_samples"] == 0
 
 
 def test_an_own_stream_is_silent_where_samples_changed_more_than_once() -> None:
     changing = [(at, sample(u=int(at))) for at in (1.0, 5.0, 10.0, 15.0)]
-    assert counted(*changing)["silent_own"] == ["BTCUSD_PERP"]
-    assert counted(*changing[:3])["silent_own"] == []  # once only: the first one came before it was settled
-    assert counted(*[(at, sample(u=7)) for at in (5.0, 10.0, 15.0, 20.0)])["silent_own"] == []
-    assert counted(*changing, (16.0, own(u=16)))["silent_own"] == []
-    assert counted(*changing, follow=["ethusd_perp@bookTicker"])["silent_own"] == []
+    assert counted(*changing)["silent_own_streams"] == {"BTCUSD_PERP": 1}
+    assert counted(*changing[:3])["silent_own_streams"] == 0  # the first one came before it was settled
+    assert counted(*[(at, sample(u=7)) for at in (5.0, 10.0, 15.0, 20.0)])["silent_own_streams"] == 0
+    assert counted(*changing, (16.0, own(u=16)))["silent_own_streams"] == 0
+    assert counted(*changing, follow=["ethusd_perp@bookTicker"])["silent_own_streams"] == 0
 
 
 # --- samples, looked for among the updates of the contract's own stream ---
@@ -253,7 +276,7 @@ COMPARED: list[tuple[str, list[tuple[float, bytes]], tuple[int, int, int, int | 
 def test_samples_are_compared(frames: list[tuple[float, bytes]], expected: tuple[int, int, int, int | None]) -> None:
     found = counted(*FIRST, *frames, until=20.0 + OVERDUE_AFTER)
     kinds = ("samples_compared", "samples_missing", "samples_overdue")
-    assert (*(found[kind] for kind in kinds), found.get("furthest_ahead_ms")) == expected
+    assert (*(found[kind] for kind in kinds), found.get("ms_ahead_at_most")) == expected
 
 
 def test_pings_of_the_server_and_answers_to_ours() -> None:
@@ -261,13 +284,19 @@ def test_pings_of_the_server_and_answers_to_ours() -> None:
         return at, PING, str(int((BEGIN + at) * 1000) + ahead_ms).encode()
 
     pings = [stamped(1.0, 5000), stamped(181.0, -20), (361.0, PING, b"abc"), stamped(541.0, 5001)]
-    pongs = [(10.4, PONG, b""), (35.0, PONG, b"")]
-    sent = [(at, PING, b"") for at in (10.0, 24.0, 590.0, 599.0)]
+    pongs = [(10.4, PONG, b"1"), (34.0, PONG, b"2")]
+    sent = [(10.0, PING, b"1"), (24.0, PING, b"2"), (590.0, PING, b"3"), (590.1, PING, b"4")]
     found = counted(controls=[*pings, *pongs], sent=sent, until=600.0)
-    assert (found["pings"], found["odd_pings"], found["farthest_ping_ms"]) == (4, 2, 5000)
-    assert (found["ping_intervals"], found["median_ping_interval"]) == (3, 180.0)
-    assert (found["pings_sent"], found["unanswered_pings"]) == (3, 2)  # the last was not due yet
-    assert found["slowest_pong"] == 0.4
+    assert (found["pings"], found["odd_pings"]) == (4, 2)
+    assert (found["ping_intervals"], found["seconds_between_pings"]) == (3, 180.0)
+    # The last was not due yet.
+    assert (found["client_pings_asked"], found["client_pings_unanswered"]) == (3, 2)
+
+
+@pytest.mark.parametrize(("last", "until", "waits"), [(100.0, 579.9, 0), (100.0, 580.0, 1), (None, 480.0, 1)])
+def test_pings_that_do_not_come_are_a_long_interval(last: float | None, until: float, waits: int) -> None:
+    found = counted(controls=[] if last is None else [(last, PING, b"1")], until=until)
+    assert (found["ping_intervals"], found["seconds_between_pings"]) == (waits, waits * 480.0)
 
 
 def test_control_messages_are_answered_refused_or_neither() -> None:
@@ -287,11 +316,11 @@ def test_control_messages_are_answered_refused_or_neither() -> None:
         *[(at, sample(u=int(at * 10), **ETH)) for at in (4.2, 4.3, 4.4)],
     ]
     found = counted(*frames, sent=sent, until=9.4)
-    kinds = ("contracts_acknowledged", "contracts_slowest", "contracts_refused", "contracts_unanswered")
-    assert [found[kind] for kind in kinds] == [1, 0.25, 0, 1]
-    kinds = ("unknown_refused", "unknown_unanswered", "unknown_listened", "unknown_frames")
-    assert [found[kind] for kind in kinds] == [1, 1, 7.4, 1]
-    assert (found["cross_frames"], found["cross_listened"], found["cross_unanswered"]) == (1, 5.9, 1)
+    kinds = ("asked", "acknowledged", "refused", "unanswered")
+    assert [found[f"contracts_{kind}"] for kind in kinds] == [2, 1, 0, 1]
+    kinds = ("refused", "unanswered", "seconds", "frames")
+    assert [found[f"unknown_{kind}"] for kind in kinds] == [1, 1, 7.4, 1]
+    assert (found["cross_frames"], found["cross_seconds"], found["cross_unanswered"]) == (1, 5.9, 1)
     assert found["changes_sampled"] == 1  # of a contract that is listened to since the answer
 
 
@@ -313,24 +342,24 @@ def pushed(begin: int, end: int) -> list[Key]:
 
 def overlap(
     first: list[Key], second: list[Key], *, opened: float = 0.0, follow: Sequence[int] = (0, 1, 2)
-) -> tuple[float, int, int, int]:
+) -> tuple[int, int, int]:
     """What is found of two connections to an address, the second of which was opened so late."""
-    stats, address, recorders = Stats(), Stats(label="d", markets=["USDⓈ-M"]), []
+    stats, address, recorders = Stats(), Stats(label="d"), []
     for keys, since, numbers in ((first, 0.0, range(3)), (second, opened, follow)):
         frames = [(number / 10, own(s=symbol, u=number + 1, E=number * 100)) for symbol, number in keys]
         streams = [f"c{number}usdt@bookTicker" for number in numbers]
         recorders.append(recorded(stats, *frames, address=address, follow=streams, opened=since))
     conclude(stats, recorders)
-    return stats["overlap_seconds"], stats["over_both"], stats["only_over_first"], stats["only_over_second"]
+    return stats["over_both"], stats["only_over_first"], stats["only_over_second"]
 
 
 def test_two_connections_are_compared_over_what_both_were_open_for_by_event_time() -> None:
-    assert overlap(pushed(0, 80), pushed(40, 120)) == (1.9, 20, 0, 0)
+    assert overlap(pushed(0, 80), pushed(40, 120)) == (20, 0, 0)
     first, second = pushed(0, 100), pushed(0, 100)
     del first[50]
     del second[60:63]
-    assert overlap(first, second) == (7.9, 76, 3, 1)
-    assert overlap(pushed(0, 100), pushed(0, 100), opened=5.0) == (2.9, 30, 0, 0)
-    assert overlap(pushed(0, 10), []) == overlap(pushed(0, 50), pushed(60, 99)) == (0, 0, 0, 0)
+    assert overlap(first, second) == (76, 3, 1)
+    assert overlap(pushed(0, 100), pushed(0, 100), opened=5.0) == (30, 0, 0)
+    assert overlap(pushed(0, 10), []) == overlap(pushed(0, 50), pushed(60, 99)) == (0, 0, 0)
     without = [key for key in pushed(0, 100) if key[0] != "C1USDT"]
-    assert overlap(pushed(0, 100), without, follow=(0, 2))[2:] == (0, 0)  # it was not asked for C1USDT
+    assert overlap(pushed(0, 100), without, follow=(0, 2))[1:] == (0, 0)  # it was not asked for C1USDT
