@@ -15,7 +15,7 @@ from local_exchange import LocalExchange
 from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import AddressForbidden, ProxyFailed
 from source_binance_futures.binance.transport.proxy import Route
-from source_binance_futures.binance.transport.sockets import is_public
+from source_binance_futures.binance.transport.sockets import resolve
 from source_binance_futures.binance.transport.tls import tls_context
 
 from .harness.connector import DEADLINE, INCREMENTAL, Connector
@@ -114,7 +114,7 @@ def test_in_the_cloud_its_own_proxy_may_be_private(target: str, monkeypatch: pyt
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111"])
 def test_public_addresses_are_public(address: str) -> None:
-    assert is_public(address)
+    assert resolve(address, 443, Clock().deadline(5), public_only=True) == [address]
 
 
 def test_an_address_of_ipv6_is_dialled() -> None:

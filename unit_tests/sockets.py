@@ -64,8 +64,7 @@ def tls_stream() -> Iterator[tuple[TlsStream, ssl.SSLSocket]]:
             encrypted.append(for_server.wrap_socket(server, server_side=True, suppress_ragged_eofs=False))
 
         thread = begin(serve)
-        stream = TlsStream(client, for_client, "localhost")
-        stream.shake_hands(Clock().deadline(PATIENCE))
+        stream = TlsStream(client, for_client, "localhost", Clock().deadline(PATIENCE))
         thread.join(PATIENCE)
         with suppress(BlockingIOError):
             stream.take()  # the tickets of TLS 1.3

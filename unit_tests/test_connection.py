@@ -33,7 +33,6 @@ from source_binance_futures.binance.transport.connection import (
     Received,
     connect,
     open_in_background,
-    wait_for_any,
 )
 from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
@@ -170,10 +169,10 @@ def test_a_peer_that_does_not_read_is_given_up_after_five_seconds() -> None:
 def test_waiting_ends_when_something_comes() -> None:
     with plain_stream() as (stream, server):
         connection = Connection(stream, LIMIT, Clock())
-        assert not wait_for_any([connection], 0)
-        assert not wait_for_any([connection], -1)
+        assert not connection.wait(0)
+        assert not connection.wait(-1)
         threading.Timer(0.1, server.sendall, args=(TEXT,)).start()
-        assert wait_for_any([connection], PATIENCE)
+        assert connection.wait(PATIENCE)
         assert connection.receive().payloads == [UPDATE]
 
 

@@ -12,7 +12,7 @@ from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.market_stream.feed import FeedConnection
 from source_binance_futures.binance.market_stream.messages import Read
 from source_binance_futures.binance.market_stream.subscriptions import Subscriptions
-from source_binance_futures.binance.transport.connection import Connection, Received, wait_for_any
+from source_binance_futures.binance.transport.connection import Connection, Received
 from source_binance_futures.binance.transport.sockets import ByteStream
 
 from .sockets import PATIENCE, plain_stream
@@ -24,7 +24,7 @@ FRAME = b"\x81" + bytes([len(PAYLOAD)]) + PAYLOAD
 
 
 def read(connection: FeedConnection) -> Read:
-    assert wait_for_any([connection.websocket], PATIENCE)
+    assert connection.websocket.wait(PATIENCE)
     return connection.read(time.monotonic(), own_streams=True)
 
 
@@ -40,7 +40,7 @@ class Ending(Connection):
         self.clock.sleep(0.5)
         self._server.sendall(CLOSE_FRAME)
         self._server.shutdown(socket.SHUT_WR)
-        assert wait_for_any([self], PATIENCE)
+        assert self.wait(PATIENCE)
         return received
 
 
@@ -51,7 +51,7 @@ def test_rows_cover_nothing_after_the_read_in_which_they_came() -> None:
         websocket = Ending(stream, server, time_of_test.clock())
         connection = FeedConnection(websocket, Subscriptions([], 0), "")
         server.sendall(FRAME)
-        assert wait_for_any([websocket], PATIENCE)
+        assert websocket.wait(PATIENCE)
         found = connection.read(time_of_test.now, own_streams=True)
         assert (found.payloads, found.ended) == ([PAYLOAD], False)
         assert found.received_at_us == round(EPOCH * 1e6), "the connection lived then"

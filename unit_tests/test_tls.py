@@ -18,7 +18,7 @@ import trustme
 
 from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import ConnectFailed, Owner, TlsFailed, TlsUnusable
-from source_binance_futures.binance.transport.connection import Connection, wait_for_any
+from source_binance_futures.binance.transport.connection import Connection
 from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.transport.sockets import ByteStream
 from source_binance_futures.output import Output
@@ -192,9 +192,9 @@ def beyond(descriptor: int) -> int:
 def test_descriptors_beyond_1023_are_waited_for() -> None:
     with tcp_ends() as (client, server):
         connection = Connection(ByteStream(socket.socket(fileno=beyond(client.fileno()))), 100, Clock())
-        assert not wait_for_any([connection], 0)
+        assert not connection.wait(0)
         server.sendall(b"\x81\x02hi")
-        assert wait_for_any([connection], PATIENCE)
+        assert connection.wait(PATIENCE)
         assert connection.receive().payloads == [b"hi"]
         connection.close()
 

@@ -1,7 +1,4 @@
-"""Time for everything that waits or stamps; but for the console script nobody else asks the system for it.
-
-A clock is handed in, never imported, so that a whole sync runs in virtual time too.
-"""
+"""Time for everything that waits or stamps. A clock is handed in, so that a whole sync runs in virtual time too."""
 
 from __future__ import annotations
 
@@ -22,11 +19,7 @@ def _steady() -> float:
 
 
 class Clock:
-    """The time of one process, or of one window: `monotonic()` is the present in seconds of the steady clock.
-
-    The wall clock is read once, here, and goes on with the steady clock: rows stay in order when somebody sets the
-    machine's clock meanwhile.
-    """
+    """The time of one process, or of one window: `monotonic()` is the present in seconds of the steady clock."""
 
     def __init__(
         self,
@@ -36,7 +29,8 @@ class Clock:
     ) -> None:
         self.monotonic = steady
         self.sleep = sleep
-        self.epoch_offset = wall() - steady()  # makes a moment of the steady clock seconds since 1970 UTC
+        # Read once: rows stay in order when somebody sets the machine's clock meanwhile.
+        self.epoch_offset = wall() - steady()
         self._wall = wall
 
     def epoch(self) -> float:
@@ -93,14 +87,10 @@ class Deadline:
 
 @dataclass
 class Stop:
-    """Shutdown flag and deadline, polled by every wait loop. Moments are seconds of the steady clock.
-
-    Plain attributes on purpose: `threading.Event.set` takes a lock, and a signal handler that takes a lock which the
-    interrupted thread holds never returns.
-    """
+    """Shutdown flag and deadline, polled by every wait loop. Moments are seconds of the steady clock."""
 
     clock: Clock
-    requested: bool = False  # by a stop signal
+    requested: bool = False  # by a signal handler, which must take no lock, as the `set` of a `threading.Event` does
     requested_at: float | None = None
     window_ends: float | None = None  # nothing is left then but to write what is there, which the watchdog limits
     listening_to_come: float = 0.0  # seconds that a sync will listen after the stream that it reads now

@@ -1,7 +1,4 @@
-"""What can go wrong between here and Binance, and whose turn it then is.
-
-Every error says in sentences what happened and what to do; only a `ConnectionLost` is a clause, the cause in one.
-"""
+"""What can go wrong between here and Binance, whose turn it then is, and the sentences that say so."""
 
 from __future__ import annotations
 
@@ -269,14 +266,11 @@ def retry_after(value: str, now: float) -> float:
 
 
 def causes_of(error: BaseException) -> str:
-    """Return what an error came from, with the place of each cause in the code; "" where it came from nothing.
-
-    Only the system's and our own errors are quoted: the text of another may hold a password.
-    """
+    """Return what an error came from, with the place of each cause in the code; "" where it came from nothing."""
     causes: list[str] = []
     cause = error.__cause__
     while cause is not None and len(causes) < MOST_CAUSES:
-        text = f": {cause}" if isinstance(cause, (OSError, BinanceError)) else ""
+        text = f": {cause}" if isinstance(cause, (OSError, BinanceError)) else ""  # any other may hold a password
         for place in traceback.extract_tb(cause.__traceback__, limit=-1):
             text += f" ({place.filename.rpartition('/')[2]}:{place.lineno}, {place.name})"
         causes.append(f"{type(cause).__name__}{text}")

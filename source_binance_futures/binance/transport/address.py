@@ -20,10 +20,7 @@ def host_of(url: str) -> str:
 
 
 def fault_of_address(url: str) -> str | None:
-    """What is wrong with an address that a user typed, as the end of a sentence; None if nothing is.
-
-    Plain `ws://` is for a server on the same machine only: elsewhere anybody on the way could change what is sent.
-    """
+    """What is wrong with an address that a user typed, as the end of a sentence; None if nothing is."""
     form = "write it like wss://host or wss://host:port"
     try:
         parts = urlsplit(url)
@@ -37,7 +34,7 @@ def fault_of_address(url: str) -> str | None:
         return f"is not a WebSocket address; {form}"
     if parts.username is not None or parts.password is not None:
         return "contains a user or password; market data needs none, so leave them out"
-    if parts.scheme == "ws" and not is_loopback(host):
+    if parts.scheme == "ws" and not is_loopback(host):  # anybody on the way could change what is sent
         return "is not encrypted; write wss:// (ws:// is accepted for this machine only, such as ws://127.0.0.1:8765)"
     if parts.fragment:
         return "contains a # part, which no WebSocket address has; leave it out"

@@ -1,7 +1,4 @@
-"""WebSocket connections: frames in bulk, control frames answered, left with the right code; and the one dialler.
-
-The dialler opens connections in the background and hands them over to the thread that asks for them.
-"""
+"""WebSocket connections: frames in bulk, control frames answered, left with the right code; and the one dialler."""
 
 from __future__ import annotations
 
@@ -16,15 +13,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from websocket import ABNF
 
 from ..clock import LOOK_EVERY, Clock, Deadline, Stop, start_thread
-from ..errors import (
-    BinanceError,
-    ClosedByExchange,
-    ConnectionLost,
-    HandshakeFailed,
-    Interrupted,
-    NoThread,
-    UnexpectedFailure,
-)
+from ..errors import BinanceError, ClosedByExchange, ConnectionLost, HandshakeFailed, Interrupted, UnexpectedFailure
 from .address import host_of
 from .framing import CLOSE, PING, PONG, TEXT, ControlFrame, FrameCutter
 from .handshake import shake_hands
@@ -55,10 +44,7 @@ class Observer(Protocol):
 
 
 class Connection:
-    """An open WebSocket connection that is read without waiting and answers pings by itself.
-
-    It belongs to one thread. `loss` says why it is over, and is None as long as it is not.
-    """
+    """An open WebSocket connection, which answers pings itself; `loss` says why it is over. Belongs to one thread."""
 
     def __init__(self, stream: ByteStream, max_message_bytes: int, clock: Clock) -> None:
         self.loss: ConnectionLost | None = None
@@ -69,10 +55,7 @@ class Connection:
 
     @classmethod
     def open(cls, url: str, route: Route, deadline: Deadline, max_message_bytes: int) -> Connection:
-        """Connects and shakes hands. Messages above `max_message_bytes` will end the connection with code 1009.
-
-        Raises a `ConnectFailed`, or `RateLimited` for HTTP 418 and 429.
-        """
+        """Connects; longer messages will end it with code 1009. Raises a `ConnectFailed` or `RateLimited`."""
         stream = route.open(url, deadline)
         try:
             shake_hands(stream, url, deadline)
@@ -89,10 +72,7 @@ class Connection:
         return self._stream.holds_bytes()
 
     def receive(self) -> Received:
-        """The messages that have arrived, in order, without waiting; pings are answered on the way.
-
-        Where the connection ends, `loss` is set, and what had arrived before is still returned.
-        """
+        """The messages that have arrived, without waiting; sets `loss` where the connection has ended behind them."""
         if self.loss is not None:
             return Received([], heard=False, drained=True)
         data, drained = b"", True
@@ -112,6 +92,14 @@ class Connection:
         if self._cutter.violation is not None:
             self._leave(self._cutter.violation, self._cutter.violation.close_code)
         return Received(payloads, bool(payloads or controls), drained)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most so many seconds until there is something to `receive`; return whether there is."""
+        if self.has_decrypted_bytes():
+            return True
+        with selectors.DefaultSelector() as selector:  # `select.select` knows no descriptor beyond 1,023
+            selector.register(self, selectors.EVENT_READ)
+            return bool(selector.select(max(seconds, 0)))
 
     def has_ended(self) -> bool:
         """Whether it is over, also where `loss` is not set before the next `receive`."""
@@ -166,16 +154,6 @@ def _frame(payload: bytes, opcode: int) -> bytes:
     return ABNF.create_frame(payload, opcode).format()
 
 
-def wait_for_any(connections: Sequence[Connection], seconds: float) -> bool:
-    """Wait at most so many seconds until one of them has something to `receive`; return whether one has."""
-    if any(connection.has_decrypted_bytes() for connection in connections):
-        return True
-    with selectors.DefaultSelector() as selector:  # `select.select` knows no descriptor beyond 1,023
-        for connection in connections:
-            selector.register(connection, selectors.EVENT_READ)
-        return bool(selector.select(max(seconds, 0)))
-
-
 HandOver = Callable[[Connection | Exception], None]
 """Takes a connection or what failed, from whatever thread."""
 Opening = Callable[[str, Route, Deadline, int, HandOver], None]
@@ -195,7 +173,7 @@ def open_in_background(url: str, route: Route, deadline: Deadline, max_message_b
     host = host_of(url)
     try:
         start_thread(f"connect to {host}", attempt, f"No connection to {host} was tried")
-    except NoThread as error:  # what is open goes on without it
+    except BinanceError as error:  # no thread: what is open goes on without it
         hand_over(error)
 
 
@@ -247,10 +225,7 @@ class Dialler(Generic[Tag]):
 
 
 def connect(url: str, route: Route, stop: Stop, within: float, max_message_bytes: int) -> Connection:
-    """Return an open connection; the stop flag is looked at meanwhile, which opening itself does not.
-
-    Raises a `ConnectFailed`, `RateLimited`, `UnexpectedFailure` or `Interrupted`.
-    """
+    """Return an open connection, with an eye on the stop flag. Raises a `BinanceError`, such as `Interrupted`."""
     patience = stop.clock.deadline(within + LOOK_EVERY)  # the attempt itself knows best why it took too long
     with contextlib.closing(Dialler[None](route, stop.clock, max_message_bytes)) as dialler:
         dialler.dial(url, within, None)

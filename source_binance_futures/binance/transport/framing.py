@@ -1,9 +1,7 @@
-"""WebSocket framing on the receiving side (RFC 6455 section 5): bytes in, payloads out.
+"""WebSocket framing on the receiving side (RFC 6455 section 5), pure: `81 05 48 65 6c 6c 6f` -> `Hello`.
 
-It is written by hand because it is the hot path: websocket-client makes three `recv` calls and a UTF-8 check in
-Python for each frame, this cuts a whole read of the socket at once. It does no I/O and keeps no clock.
-
-A text frame of 5 bytes on the wire, unmasked as a server sends it: `81 05 48 65 6c 6c 6f` -> `Hello`.
+By hand because it is the hot path: it cuts a whole read of the socket at once, where websocket-client makes three
+`recv` calls and a UTF-8 check in Python for each frame.
 """
 
 from __future__ import annotations
@@ -29,18 +27,14 @@ class ControlFrame(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """What a piece of the stream completed: the payloads of whole messages, and the control frames between them."""
+    """What a piece of the stream completed."""
 
     payloads: list[bytes]
     controls: list[ControlFrame]
 
 
 class FrameCutter:
-    """Cuts the byte stream of one connection into messages.
-
-    `violation` is set once the stream breaks the protocol or `max_message_bytes`, after which nothing more is cut.
-    What was sound before it is still returned.
-    """
+    """Cuts the byte stream of one connection, until a `violation` of the protocol or of `max_message_bytes`."""
 
     def __init__(self, max_message_bytes: int) -> None:
         self.violation: ProtocolViolation | None = None
@@ -69,10 +63,7 @@ class FrameCutter:
         return found
 
     def _cut_whole_frames(self, data: bytes, found: Cut) -> int:
-        """Appends every complete message and control frame; returns where the first incomplete frame begins.
-
-        Raises `ProtocolViolation`.
-        """
+        """Appends what is complete; returns where the first incomplete frame begins. Raises `ProtocolViolation`."""
         append = found.payloads.append
         limit = self._max
         position = 0

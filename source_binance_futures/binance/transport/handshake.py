@@ -1,7 +1,4 @@
-"""The WebSocket handshake (RFC 6455 section 4.1), and the heads of HTTP answers, which a proxy gives too.
-
-A head is read to its empty line and no further, since what follows is another protocol's.
-"""
+"""The WebSocket handshake (RFC 6455 section 4.1), and the heads of HTTP answers, which a proxy gives too."""
 
 from __future__ import annotations
 
@@ -21,7 +18,6 @@ from .sockets import ByteStream, reason
 USER_AGENT = "source-binance-futures"
 CHECKED_HEADERS = ("upgrade", "connection", "sec-websocket-accept")
 MAX_HEAD_BYTES = 64 * 1024  # of an answer, interim ones before it included
-MAX_QUOTED = 100  # characters
 SWITCHING_PROTOCOLS = 101
 STATUS_LINE = re.compile(r"HTTP/1\.[01] ([1-9][0-9]{2})(?: (.*))?")
 
@@ -39,13 +35,10 @@ class HeadError(ConnectionError):
 
 
 def read_answer(stream: ByteStream, deadline: Deadline) -> Head:
-    """Wait for the head of the final answer; interim ones (1xx but 101, RFC 9110 section 15.2) are skipped.
-
-    Raises an `OSError` such as `HeadError`, `TimeoutError` or `EndOfStream`.
-    """
+    """Wait for the head of the final answer, not of an interim one (1xx but 101). Raises a `HeadError` or `OSError`."""
     head = bytearray()
     for _ in range(MAX_HEAD_BYTES):
-        head += stream.receive(1, deadline)
+        head += stream.receive(1, deadline)  # what follows the empty line is another protocol's
         if head.endswith((b"\n\r\n", b"\n\n")):
             answer = parse_head(bytes(head))
             if answer.status == SWITCHING_PROTOCOLS or not 100 <= answer.status < 200:
@@ -76,7 +69,7 @@ def parse_head(head: bytes) -> Head:
 
 
 def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text[:MAX_QUOTED]).strip()
+    return "".join(character if character.isprintable() else "?" for character in text[:100]).strip()
 
 
 def shake_hands(stream: ByteStream, url: str, deadline: Deadline) -> None:

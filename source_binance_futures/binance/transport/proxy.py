@@ -27,7 +27,7 @@ from .tls import encrypt, tls_context
 
 DEFAULT_PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
 SOCKS_REFUSALS = ("Username and password authentication failure", "No acceptable authentication methods were offered")
-SCHEME = re.compile(r"\s*([A-Za-z0-9-]{1,20})(?!\S)(?!\s*=)")  # of a challenge; a parameter has a = behind it
+SCHEME = re.compile(r"(?:^|,)\s*([A-Za-z0-9-]{1,20})(?=[\s,]|$)(?!\s*=)")  # a parameter has a = behind it
 LONGEST_SOCKS_CREDENTIAL = 255  # bytes, RFC 1929
 LOOK_UP_BEFORE_PROXY = 1.0  # seconds; where names are not served here, most of the deadline is left for the proxy
 
@@ -45,10 +45,7 @@ class Proxy:
 
     @classmethod
     def parse(cls, url: str, named_by: str) -> Proxy:
-        """From `http://user:password@host:3128` and the like, which the option or variable `named_by` holds.
-
-        Raises `ProxyUnusable`, which does not quote it.
-        """
+        """From `http://user:password@host:3128` in the option or variable `named_by`. Raises `ProxyUnusable`."""
         fault = fault_of_proxy(url)
         if fault:
             raise ProxyUnusable(named_by, fault)
@@ -96,10 +93,7 @@ def proxy_of_environment(scheme: str, host: str, port: int) -> Proxy | None:
 
 
 def is_exempt(host: str, port: int, no_proxy: str) -> bool:
-    """Return whether NO_PROXY exempts an address: `*`, names with what is below them, addresses, networks, ports.
-
-    `intern, .binance.com:443, 10.0.0.0/8 [fd00::1]:8443`
-    """
+    """Whether a NO_PROXY such as `intern, .binance.com:443, 10.0.0.0/8 [fd00::1]:8443`, or `*`, exempts an address."""
     host = host.lower().rstrip(".")
     return any(_exempts(entry, host, port) for entry in re.split(r"[,\s]+", no_proxy.lower()) if entry)
 
@@ -148,24 +142,16 @@ def _connect(stream: ByteStream, proxy: Proxy, target: str, deadline: Deadline) 
     if 200 <= status < 300:
         return
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        schemes = login_schemes(headers.get("proxy-authenticate", ""))
+        # RFC 9110 section 11.6.1, such as `Negotiate, Digest realm="a, b", nonce="c"`
+        challenges = re.sub(r'"(?:[^"\\]|\\.)*"', "", headers.get("proxy-authenticate", ""))
+        schemes = list(dict.fromkeys(SCHEME.findall(challenges)))
         if not schemes or "basic" in map(str.lower, schemes):
             raise ProxyRefused(proxy.shown)
-        raise ProxyTakesNoBasic(proxy.shown, " or ".join(schemes))
+        raise ProxyTakesNoBasic(proxy.shown, " or ".join(schemes[:5]))
     page = page_of(status, headers)
     if page is not None:
         raise HeadError(f"HTTP status {status}, a page of its own{page}")
     raise HeadError(f"{status} {why}".strip().lower())
-
-
-def login_schemes(challenges: str) -> tuple[str, ...]:
-    """The ways to log in that a `Proxy-Authenticate` offers (RFC 9110 section 11.6.1), each once, five at most.
-
-    `Negotiate, NTLM, Digest realm="a, b", nonce="c"`
-    """
-    parts = re.sub(r'"(?:[^"\\]|\\.)*"', "", challenges).split(",")
-    found = [SCHEME.match(part) for part in parts]
-    return tuple(dict.fromkeys(match[1] for match in found if match))[:5]
 
 
 def _socks(stream: ByteStream, proxy: Proxy, host: str, port: int, deadline: Deadline) -> None:

@@ -16,11 +16,10 @@ LINGER_SECONDS, LINGER_BYTES = 1.0, 16 * 1024 * 1024
 
 
 def resolve(host: str, port: int, deadline: Deadline, *, public_only: bool = False) -> list[str]:
-    """The addresses of a host. The resolver of the system takes no deadline, so a thread waits for it.
-
-    With `public_only` none of them may be private. Raises `AddressNotFound`, `AddressForbidden` or `NoThread`.
-    """
-    answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+    """The addresses of a host, none of them private with `public_only`. Raises a `ConnectFailed`."""
+    answers: queue.SimpleQueue[list[str]] = (
+        queue.SimpleQueue()
+    )  # the system's resolver takes no deadline: a thread waits
 
     def look_up() -> None:
         try:
@@ -35,7 +34,7 @@ def resolve(host: str, port: int, deadline: Deadline, *, public_only: bool = Fal
         addresses = answers.get(timeout=deadline.remaining())
     if not addresses:
         raise AddressNotFound(host)
-    if public_only and not all(map(is_public, addresses)):
+    if public_only and not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in addresses):
         raise AddressForbidden(host)
     return addresses
 
@@ -53,10 +52,6 @@ def dial(addresses: Sequence[str], port: int, deadline: Deadline) -> socket.sock
         except OSError as error:
             failure = error
     raise failure
-
-
-def is_public(address: str) -> bool:
-    return ipaddress.ip_address(address.partition("%")[0]).is_global
 
 
 def reason(error: Exception) -> str:
@@ -96,10 +91,7 @@ class ByteStream:
         return self._read(size)
 
     def take(self) -> tuple[bytes, bool]:
-        """What has arrived, up to 256 KiB, and whether that was all.
-
-        Raises `BlockingIOError` where there is nothing, `EndOfStream`, or the `OSError` of a connection that broke.
-        """
+        """What has arrived, up to 256 KiB, and whether that was all. Raises `BlockingIOError`, or how it has ended."""
         self._socket.settimeout(0)
         data = self._read(READ_BYTES)
         return data, len(data) < READ_BYTES

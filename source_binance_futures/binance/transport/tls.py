@@ -48,8 +48,7 @@ RECORD_BYTES = 16 * 1024  # the most that one TLS record carries, RFC 8446 secti
 def tls_context() -> ssl.SSLContext:
     """Return what verifies servers: by the system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR.
 
-    Nothing switches it off. Raises `TlsUnusable`, which names the file and the variable, since OpenSSL itself passes
-    over what it cannot read, and no server would be trusted then.
+    Raises `TlsUnusable`, since OpenSSL passes over what it cannot read, and no server would be trusted then.
     """
     try:
         context = ssl.create_default_context()
@@ -85,12 +84,10 @@ def _unusable(variable: str, path: str, why: str, remedy: str = "correct the var
 def encrypt(sock: socket.socket, context: ssl.SSLContext, host: str, deadline: Deadline) -> TlsStream:
     """Shake hands over a connected socket; it is closed where that fails. Raises `TlsFailed`."""
     try:
-        stream = TlsStream(sock, context, host)
-        stream.shake_hands(deadline)
+        return TlsStream(sock, context, host, deadline)
     except (OSError, ValueError) as error:
         sock.close()
         raise TlsFailed(host, *_why(error, deadline.clock)) from error
-    return stream
 
 
 def _why(error: OSError | ValueError, clock: Clock) -> tuple[str, str]:
@@ -115,15 +112,13 @@ def _plain(error: ssl.SSLError) -> str:
 class TlsStream(ByteStream):
     """An encrypted connection. What OpenSSL itself wants to send while it reads goes out with the next `send`."""
 
-    def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str) -> None:
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str, deadline: Deadline) -> None:
+        """Shakes hands. Raises an `OSError`, such as `TimeoutError` or one of those of `ssl`."""
         super().__init__(sock)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._more_than_select_knows = False
         self._end: OSError | None = None  # how the stream ended; it is raised once everything before was handed out
-
-    def shake_hands(self, deadline: Deadline) -> None:
-        """Raises an `OSError`, such as `TimeoutError` or one of those of `ssl`."""
         try:
             self._read_until(self._tls.do_handshake, deadline)
         except ssl.SSLError:

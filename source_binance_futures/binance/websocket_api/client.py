@@ -22,7 +22,7 @@ from ..errors import (
     causes_of,
 )
 from ..transport.address import host_of
-from ..transport.connection import Connection, connect, wait_for_any
+from ..transport.connection import Connection, connect
 from ..transport.proxy import Route
 from .prices import Answer, WeightBudget, cost_of, parse_answer, request
 
@@ -102,7 +102,7 @@ class WebSocketApi:
         host, request_id, deadline = host_of(self.url), uuid.uuid4().hex, self._end.or_after(self.timeout)
         connection.send_text(request(request_id, symbol))
         while connection.loss is None and not deadline.expired:
-            wait_for_any([connection], min(deadline.remaining(), LOOK_EVERY))
+            connection.wait(min(deadline.remaining(), LOOK_EVERY))
             for payload in connection.receive().payloads:
                 answer = parse_answer(payload, request_id, symbol, host, self._clock.epoch())
                 if answer is not None:
