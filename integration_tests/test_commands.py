@@ -102,7 +102,7 @@ def test_help_and_wrong_usage(tmp_path: Path) -> None:
     wrong = run("discover", "--cofig", str(config))
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr == (
-        "usage: source-binance-futures discover [-h] --config FILE [--debug]\n"
+        "usage: source-binance-futures discover [-h] [--debug] --config FILE\n"
         "source-binance-futures discover: error: discover has no option --cofig (did you mean --config?)\n"
     )
     abbreviated = run("discover", "--conf", str(config))

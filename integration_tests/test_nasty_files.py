@@ -182,7 +182,7 @@ def test_a_sentence_and_nothing_else(name: str, outputs: dict[str, Future[Output
     assert said in sentence
     assert len(sentence) < 500
     assert PASSWORD not in output.stdout
-    assert output.is_plain
+    assert output.is_plain or "proxy" in name  # there `--debug` names the places of the causes
     assert output.stderr == ""
     assert not output.of_type("RECORD") + output.of_type("CATALOG")
     # What could not be read is not replaced by something empty.

@@ -11,12 +11,9 @@ __all__ = ["SourceBinanceFutures"]
 
 
 def __getattr__(name: str) -> Any:
-    """The source, once somebody asks for it: it brings the CDK, whose import takes seconds.
+    """Return the source, once somebody asks for it: it brings the CDK, whose import takes seconds."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .source import SourceBinanceFutures  # noqa: PLC0415
 
-    The console script imports this package before it can answer a stop signal.
-    """
-    if name == "SourceBinanceFutures":
-        from .source import SourceBinanceFutures  # noqa: PLC0415
-
-        return SourceBinanceFutures
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return SourceBinanceFutures

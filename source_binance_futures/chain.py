@@ -29,6 +29,7 @@ OVERLAP = 8.0  # seconds that both listen once the next one is connected: a cont
 LONGEST_PAUSE = 60.0  # seconds between two attempts to open a window
 LONGEST_END = 70.0  # seconds for a window to end after a stop; its own watchdog takes 60
 HOLE = "The state ends with an update of "  # the line about a hole, of which there is none while both listen
+COMMAND = (sys.executable, "-m", "source_binance_futures")
 INTERRUPTED = str(Interrupted())  # in the log of a window that is asked to stop before its prices have come
 
 
@@ -73,7 +74,7 @@ class Window:
         before = self._before
         is_joined = before is not None and (before.asked_to_end or before.process.poll() is None)
         if not (is_joined and text.startswith(HOLE)):
-            _say(f"{self.file.name}: {level} {text}")
+            print(f"{self.file.name}: {level} {text}", file=sys.stderr)
         if self.connected_at is None and "Connected to " in text:
             self.connected_at = now
 
@@ -118,7 +119,7 @@ class Chain:
             if code := window.process.returncode:
                 self._failures += 1
                 self._next_at = now + min(2**self._failures, LONGEST_PAUSE)
-                _say(f"{window.file.name} failed with exit code {code}; its last lines say why.")
+                print(f"{window.file.name} failed with exit code {code}; its last lines say why.", file=sys.stderr)
                 if not self._has_listened:
                     return code  # the next one would fail as well
         before = windows[0] if windows else None
@@ -161,10 +162,6 @@ class Chain:
         self._read(self._clock.monotonic())
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def _stream_of(state: Any) -> str:
     try:
         return str(state["stream"]["stream_descriptor"]["name"])
@@ -182,9 +179,7 @@ def save(file: Path, states: list[dict[str, Any]]) -> None:
     fresh.replace(file)
 
 
-def main(
-    args: Sequence[str] | None = None, command: Sequence[str] = (sys.executable, "-m", "source_binance_futures")
-) -> int:
+def main(args: Sequence[str] | None = None, command: Sequence[str] = COMMAND) -> int:
     """Run a chain. Return the exit code of the process."""
     parser = argparse.ArgumentParser(prog="python -m source_binance_futures.chain", description=(__doc__ or "").strip())
     parser.add_argument("--config", required=True)

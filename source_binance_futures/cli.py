@@ -46,10 +46,9 @@ The answer is one JSON object a line, messages of the Airbyte protocol. A check
 that failed exits with 0, as Airbyte wants it: its "status" says FAILED.
 
 Documentation: README.md and docs/ beside the source code.
-Binance's own:
-https://developers.binance.com/en/docs/products/derivatives-trading-coin-futures
 """
-STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+OF_SIGNALS = 128  # the exit code of a process that a signal ends is this much higher than the number of the signal
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AT_ONCE_AFTER = 1.0  # seconds; a wrapper and its process group send the same stop twice within milliseconds
 
 
@@ -79,10 +78,13 @@ def run(args: Sequence[str] | None = None) -> None:
         if reads:
             watch(stop, output)
         else:
-            signals.act = _unwind
+            # Unwinds the main thread, so that temporary folders go; no handler of errors catches it.
+            signals.act = lambda number: sys.exit(OF_SIGNALS + number)
         code = launch(args, stop, output, listening)
-    except _EndedBy as ended:
-        end_by(ended.code - 128)
+    except SystemExit as ended:
+        if isinstance(ended.code, int) and ended.code > OF_SIGNALS:
+            end_by(ended.code - OF_SIGNALS)
+        raise
     finally:
         if listening is not None:
             listening.stop()
@@ -104,7 +106,7 @@ class StopSignals:
         self._clock = clock
         self._first_at: float | None = None
         for number in STOP_SIGNALS:
-            if number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) != signal.SIG_IGN:
+            if number is not signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self)
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
@@ -116,21 +118,11 @@ class StopSignals:
             end_by(number)
 
 
-class _EndedBy(SystemExit):
-    """Unwinds the main thread after a signal, so that temporary folders go; no handler of errors catches it."""
-
-    code: int
-
-
-def _unwind(number: int) -> NoReturn:
-    raise _EndedBy(128 + number)
-
-
 def end_by(number: int) -> NoReturn:
     """End the process by a signal as if nothing had handled it: its parent sees -15, and not an exit code."""
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
-    os._exit(128 + number)  # the first process of a container outlives a signal that it does not handle
+    os._exit(OF_SIGNALS + number)  # the first process of a container outlives a signal that it does not handle
 
 
 def _open_output(clock: Clock) -> Output:
@@ -160,11 +152,10 @@ def parse(args: Sequence[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     for name, (what_for, files) in COMMANDS.items():
         command = commands.add_parser(name, help=what_for, description=f"{name}: {what_for}.")
-        for option in files:
-            command.add_argument(option, metavar="FILE", required=option != "--state", help=FILES[option])
         command.add_argument("--debug", action="store_true", help="more log lines")
-        for option in OF_THE_CDK:
-            command.add_argument(option, help=argparse.SUPPRESS)
+        for option in (*files, *OF_THE_CDK):
+            is_needed = option in ("--config", "--catalog")
+            command.add_argument(option, metavar="FILE", required=is_needed, help=FILES.get(option, argparse.SUPPRESS))
     first, *rest = args or ["--help"]
     if first not in (*COMMANDS, "--help", "-h", "--version"):
         parser.error(f"{first} is no command{_meant(first, COMMANDS)}; write one of {', '.join(COMMANDS)} first")

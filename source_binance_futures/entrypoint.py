@@ -15,12 +15,12 @@ from typing import Any
 import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import AirbyteMessage, FailureType
+from airbyte_cdk.models import AirbyteMessage
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from .binance.clock import Stop
 from .binance.market_stream.reader import MarketStream
-from .failures import PlainLog, ReportedFailure, reporting
+from .failures import PlainLog, reporting
 from .files import require_temporary_folder
 from .output import Output
 from .source import SourceBinanceFutures
@@ -78,14 +78,11 @@ def launch(args: Sequence[str], stop: Stop, output: Output, listening: MarketStr
             for line in entrypoint.run(typed):
                 print(f"{line}\n", end="")
     except Exception as error:
-        failure = error
-        if isinstance(error, AirbyteTracedException) and error.failure_type is not FailureType.system_error:
-            failure = ReportedFailure(str(error), error.failure_type)
-            status = failure.as_connection_status_message() if args[0] == "check" else None
-            if status is not None:
-                print(AirbyteEntrypoint.airbyte_message_to_string(status), flush=True)
-                return 0
-        sys.excepthook(type(failure), failure, failure.__traceback__)  # the CDK's: a log line, and a TRACE for Airbyte
+        status = isinstance(error, AirbyteTracedException) and error.as_connection_status_message()
+        if status and args[0] == "check":
+            print(AirbyteEntrypoint.airbyte_message_to_string(status), flush=True)
+            return 0
+        sys.excepthook(type(error), error, error.__traceback__)  # the CDK's: a log line, and a TRACE for Airbyte
         return 1
     return 0
 
@@ -109,8 +106,7 @@ def lines_of(block: Block) -> Iterator[bytes]:
                 data = between.join(map(orjson.dumps, sent))
         except orjson.JSONEncodeError:
             # The CDK has another way for what orjson cannot write.
-            piece = Block(block.stream, records, block.emitted_at)
-            to_string = AirbyteEntrypoint.airbyte_message_to_string
-            yield b"".join(to_string(message).encode() + b"\n" for message in piece.messages())
+            messages = Block(block.stream, records, block.emitted_at).messages()
+            yield "".join(f"{AirbyteEntrypoint.airbyte_message_to_string(each)}\n" for each in messages).encode()
         else:
             yield beginning + data + end

@@ -56,7 +56,7 @@ def reporting() -> Iterator[None]:
 
 
 class PlainLog(logging.Filter):
-    """Replaces the stack trace of a reported failure by its sentence, with `--debug` also by its causes.
+    """Replaces the stack trace of an explained failure by its sentence, with `--debug` also by its causes.
 
     Spells out half characters, which UTF-8 cannot hold.
     """
@@ -64,13 +64,12 @@ class PlainLog(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         said = record.getMessage()
-        known = isinstance(error, AirbyteTracedException) and error.failure_type is not FailureType.system_error
-        if known or isinstance(error, ReportedFailure):
+        is_traced = isinstance(error, AirbyteTracedException) and error.failure_type is not FailureType.system_error
+        if error is not None and (is_traced or isinstance(error, ReportedFailure)):
             said = said if str(error) in said else f"{said}: {error}"
-            if error is not None and logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
+            if logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
                 said = f"{said} {causes_of(error)}".rstrip()
-            record.exc_info = None
-            record.exc_text = None
+            record.exc_info = record.exc_text = None
         elif record.exc_info:
             record.exc_text = writable(logging.Formatter().formatException(record.exc_info))
         record.msg, record.args = writable(said), ()

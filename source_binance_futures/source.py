@@ -19,9 +19,7 @@ from airbyte_cdk.models import (
     Type,
 )
 from airbyte_cdk.sources import AbstractSource
-from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.streams import Stream
-from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -60,8 +58,7 @@ class SourceBinanceFutures(AbstractSource):
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
         """Return the user's configuration, cleaned. Its faults are sentences, where the CDK would quote its schema."""
         cleaned = _parsed(config).as_mapping()
-        unknown = unknown_options(config)
-        if unknown:
+        if unknown := unknown_options(config):
             logging.getLogger("airbyte").warning(
                 f"This connector has no option {writable(first_of(unknown))}; "
                 "what the configuration says there has no effect."
@@ -112,8 +109,8 @@ class SourceBinanceFutures(AbstractSource):
         logger: logging.Logger,
         stream_instance: Stream,
         configured_stream: ConfiguredAirbyteStream,
-        state_manager: ConnectorStateManager,
-        internal_config: InternalConfig,
+        state_manager: Any,
+        internal_config: Any,
     ) -> Iterator[AirbyteMessage]:
         """Do as the CDK does, but count each record of a block, and leave a state of 25 kB out of the log."""
         stream = configured_stream.stream
