@@ -219,13 +219,14 @@ def test_files_as_windows_writes_them(connector: Connector, encoding: str) -> No
     assert output.statuses("book_tickers")[0] == "STARTED"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", ["spec", *COMMANDS])
 def test_no_temporary_folder(tmp_path: Path, command: str) -> None:
     """A container with a read-only file system; here no folder for such files can be made within TMPDIR."""
     script = f"import tempfile; tempfile.tempdir = '/proc/none'; {CONNECTOR}"
     files: dict[str, Any] = {"catalog": catalog(INCREMENTAL)} if command == "read" else {}
     with Connector(tmp_path, script) as connector:
-        output = connector.run(command, NOWHERE, variables={"TMPDIR": "/proc/none"}, **files)
+        config = None if command == "spec" else NOWHERE
+        output = connector.run(command, config, variables={"TMPDIR": "/proc/none"}, **files)
     if command == "check":
         assert output.exit_code == 0
         status, sentence = output.status

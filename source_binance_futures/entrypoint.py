@@ -69,13 +69,11 @@ def launch(args: Sequence[str], stop: Stop, output: Output, listening: MarketStr
         handler.addFilter(PlainLog())
     try:
         entrypoint = Entrypoint(SourceBinanceFutures(stop, blocks=True, listening=listening), output)
-        typed = entrypoint.parse_args(list(args))
-        if typed.command != "spec":
-            with reporting():
-                require_temporary_folder()
+        with reporting():
+            require_temporary_folder()
         # The CDK lets stderr run into stdout, where a warning of Python would be a line that is no JSON.
         with PRINT_BUFFER, contextlib.redirect_stderr(sys.__stderr__):
-            for line in entrypoint.run(typed):
+            for line in entrypoint.run(entrypoint.parse_args(list(args))):
                 print(f"{line}\n", end="")
     except Exception as error:
         status = isinstance(error, AirbyteTracedException) and error.as_connection_status_message()

@@ -134,9 +134,9 @@ class SourceBinanceFutures(AbstractSource):
     # --- the user's files ---
 
     @staticmethod
+    @reporting()
     def read_config(config_path: str) -> MutableMapping[str, Any]:
-        with reporting():
-            return files.read_config(config_path)
+        return files.read_config(config_path)
 
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
@@ -165,6 +165,6 @@ def _refusing(what: str, path: str) -> Iterator[None]:
             raise files.UnusableFile(what, path, " ".join(str(error).split())[:300]) from error
 
 
+@reporting()
 def _parsed(config: Mapping[str, Any]) -> Config:
-    with reporting():
-        return Config.from_mapping(config)
+    return Config.from_mapping(config)
