@@ -16,7 +16,7 @@ from local_exchange import LocalExchange
 from source_binance_futures import check
 from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyUnusable
-from source_binance_futures.binance.market_stream.reader import EventLoop
+from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.websocket_api.client import WebSocketApi
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
@@ -131,7 +131,7 @@ def test_check_does_not_quote_what_it_did_not_foresee(
     def fail(*_: object) -> None:
         raise ValueError(PASSWORD)
 
-    monkeypatch.setattr(EventLoop, "_turn", fail)
+    monkeypatch.setattr(MarketStream, "_turn", fail)
     monkeypatch.setattr(WebSocketApi, "latest_prices", fail)
     told, prices = check.Check(Config(), Stop(Clock()), logging.getLogger("check"), WeightBudget()).failures()
     assert "failed while checking book_tickers (ValueError). Please report it." in told

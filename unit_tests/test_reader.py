@@ -8,7 +8,7 @@ import pytest
 
 from source_binance_futures.binance.endpoints import PRODUCTION, Market
 from source_binance_futures.binance.market_stream.items import Failed, Gap
-from source_binance_futures.binance.market_stream.reader import EventLoop, MarketStream, WakingSelector
+from source_binance_futures.binance.market_stream.reader import MarketStream, WakingSelector
 from source_binance_futures.binance.market_stream.subscriptions import EndpointGroup
 from source_binance_futures.binance.transport.proxy import Route
 
@@ -19,16 +19,16 @@ def never_ends(*_arguments: Any) -> None:
     """An attempt that leads to nothing."""
 
 
-def event_loop(kind: type[EventLoop] = EventLoop, **options: Any) -> Any:
+def market_stream(**options: Any) -> Any:
     clock = VirtualTime().clock()
     options = {"standby": False, "window_ends": clock.monotonic() + 60, "opening": never_ends, **options}
     groups = [EndpointGroup(PRODUCTION.bases(market), frozenset([market]), (), True, True) for market in Market]
-    return kind(groups, Route(), clock, **options)
+    return MarketStream(groups, Route(), clock, **options)
 
 
-def taken(loop: EventLoop) -> list[Any]:
+def taken(market: MarketStream) -> list[Any]:
     items = []
-    while (item := loop.take(0)) is not None:
+    while (item := market.take(0)) is not None:
         items.append(item)
     return items
 
@@ -39,7 +39,7 @@ def test_an_error_that_nobody_foresaw_ends_the_stream_and_is_handed_over() -> No
     def fail(*_arguments: Any) -> None:
         raise error
 
-    loop = event_loop(opening=fail)
+    loop = market_stream(opening=fail)
     loop.open()
     assert loop.turn() is False
     assert taken(loop)[-1] == Failed(error)
@@ -55,7 +55,7 @@ def test_what_fails_while_it_ends_spares_the_other_feeds_and_comes_after_the_rea
     def fail(_now: float) -> None:
         raise another
 
-    loop = event_loop()
+    loop = market_stream()
     loop.open()
     loop.turn()
     first, second = loop.feeds
@@ -69,7 +69,7 @@ def test_what_fails_while_it_ends_spares_the_other_feeds_and_comes_after_the_rea
 
 
 def test_a_thread_turns_it_until_it_is_stopped() -> None:
-    market = event_loop(MarketStream)
+    market = market_stream()
     market.start()
     market.start()
     thread = market._thread
@@ -80,7 +80,7 @@ def test_a_thread_turns_it_until_it_is_stopped() -> None:
 
 
 def test_a_read_waits_for_its_connections_for_a_moment_only() -> None:
-    market = event_loop(MarketStream)
+    market = market_stream()
     market.open()
     began = market.clock.monotonic()
     market.wait_for_connections(0.5)
@@ -96,7 +96,7 @@ def test_a_thread_leaves_what_has_ended_by_itself() -> None:
     def fail(*_arguments: Any) -> None:
         raise RuntimeError("nobody foresaw this")
 
-    market = event_loop(MarketStream, opening=fail)
+    market = market_stream(opening=fail)
     market.start()
     market._thread.join(60)
     assert isinstance(taken(market)[-1], Failed)

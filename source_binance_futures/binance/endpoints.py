@@ -28,9 +28,7 @@ class Environment:
 
     `coin_m_bases` and `usds_m_bases` are where each market's streams may be found, as beginnings of addresses: the
     first that brings data is used, since addresses move (fstream was split into /public and /market in 2026, plain
-    paths of dstream may follow) [binance-facts 1.1]. `websocket_api_url` is a whole address. `identity` is written
-    into the state: update ids of two identities are never compared, since each environment counts for itself
-    [binance-facts 2.4].
+    paths of dstream may follow) [binance-facts 1.1]. `websocket_api_url` is a whole address.
     """
 
     name: str
@@ -40,6 +38,7 @@ class Environment:
 
     @property
     def identity(self) -> str:
+        """What the state is marked with: each environment counts update ids for itself [binance-facts 2.4]."""
         return self.name if self.name != "custom" else f"custom {self.coin_m_bases[0]}"
 
     def bases(self, market: Market) -> tuple[str, ...]:
@@ -61,47 +60,28 @@ TESTNET = Environment(
 
 
 def market_of(symbol: str) -> Market:
-    """The market of a symbol by its shape: COIN-M is `<BASE>USD_PERP` or `<BASE>USD_<yymmdd>`.
-
-    >>> market_of("BTCUSD_260626")
-    <Market.COIN_M: 'COIN-M'>
-    >>> market_of("BTCUSDT_260626")
-    <Market.USDS_M: 'USDⓈ-M'>
-    """
+    """Return the market of a symbol by its shape: COIN-M is `<BASE>USD_PERP` or `<BASE>USD_<yymmdd>`."""
     return Market.COIN_M if COIN_M_SYMBOL.match(symbol) else Market.USDS_M
 
 
 def is_expired(symbol: str, today: date, *, days: int = 1) -> bool:
-    """Whether a contract was delivered more than so many days ago.
-
-    >>> is_expired("BTCUSD_260626", date(2026, 6, 28))
-    True
-    >>> is_expired("BTCUSD_PERP", date(2026, 6, 28))
-    False
-    """
+    """Return whether a contract was delivered more than so many days ago; one with `_PERP` never is."""
     found = DELIVERY.search(symbol)
-    if found is None:
-        return False
-    year, month, day = map(int, found.groups())
     try:
-        return date(2000 + year, month, day) + timedelta(days) < today
+        return found is not None and date.fromisoformat("20{}-{}-{}".format(*found.groups())) + timedelta(days) < today
     except ValueError:
         return False
 
 
 def own_stream(symbol: str) -> str:
-    """The name of the stream that brings every change of one contract.
-
-    Lowercase: an uppercase name is acknowledged and then stays silent [binance-facts 1].
-    """
+    """Return the stream of every change of one contract; in upper case it would stay silent [binance-facts 1]."""
     return f"{symbol.lower()}@bookTicker"
 
 
 def stream_address(base: str, streams: Sequence[str]) -> tuple[str, int]:
-    """The address that brings `streams`, and how many of them it names: those that fit, at least one.
+    """Return the address that brings `streams`, and how many of them it names: those that fit, at least one.
 
-    Names in the address save the control messages that are limited to 10 a second, and are listened to from the first
-    moment. `/stream` wraps each payload with the name of its stream.
+    What it names is listened to from the first moment. `/stream` wraps each payload with the name of its stream.
 
     >>> stream_address("wss://dstream.binance.com", ["btcusd_perp@bookTicker", "!bookTicker"])
     ('wss://dstream.binance.com/stream?streams=btcusd_perp@bookTicker/!bookTicker', 2)

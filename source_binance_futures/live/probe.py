@@ -15,7 +15,7 @@ from ..binance.endpoints import Environment, Market, market_of
 from ..binance.errors import BinanceError, NoAnswer, Owner, RateLimited, UnexpectedFailure
 from ..binance.market_stream.items import Failed, LogLine
 from ..binance.market_stream.line import Timing
-from ..binance.market_stream.reader import EventLoop, WakingSelector
+from ..binance.market_stream.reader import MarketStream, WakingSelector
 from ..binance.market_stream.subscriptions import EndpointGroup
 from ..binance.transport.address import host_of
 from ..binance.transport.connection import LEFT, Connection, Dialler, HandOver, Opening, open_in_background
@@ -95,7 +95,7 @@ class Probe:
         self._dialled: Counter[str] = Counter()
         self._watched: list[tuple[Connection, Recorder]] = []
         self._selector = selector or WakingSelector()
-        self._loop = EventLoop(
+        self._loop = MarketStream(
             [self._group(base) for base in self._addresses],
             route,
             stop.clock,

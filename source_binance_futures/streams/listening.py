@@ -1,7 +1,4 @@
-"""Begins a window: what to listen to, and since when. Imports nothing of the CDK, which takes seconds.
-
-A `read` begins here, before the slow imports and before prices are requested: its frames wait in the outbox.
-"""
+"""Begins a window before the slow imports of the CDK and before prices are requested: its frames wait in the outbox."""
 
 from __future__ import annotations
 

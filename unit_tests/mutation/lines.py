@@ -158,7 +158,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("feed.end(self.clock.monotonic())", "pass"),
             ("feed.do(feed.machine.pause_or_resume(now, full=is_full))", "pass"),
             ("feed.meet_new_connections(now)", "pass"),
-            ("            self.open()\n            self._report_what", "            self._report_what"),
+            ("            self.open()\n            appeared", "            appeared"),
             ("if own_stream(alarm.symbol) in feed.streams), shown_by)", "), shown_by)"),
         ],
     },

@@ -91,10 +91,7 @@ class Feed:
             if isinstance(ended, Connection):
                 self._open(FeedConnection(ended, Subscriptions(self.streams, named), base), now)
             else:
-                self.trouble = ended
-                if causes_of(ended):
-                    self._log("debug", f"{ended} {causes_of(ended)}")
-                self.do(self.machine.refused(self._refusal(ended, now), now))
+                self._refused(ended, now)
 
     def read(self, number: int, now: float) -> None:
         """Read what has arrived over one line."""
@@ -187,14 +184,18 @@ class Feed:
     def _is_in_use(self, line: int) -> bool:
         return self.machine.primary is not None and self.machine.primary.number == line
 
-    def _refusal(self, error: BinanceError, now: float) -> Refusal:
-        """What a failed attempt means; where an address is refused the next one is tried."""
-        if isinstance(error, AddressRefused):
+    def _refused(self, error: BinanceError, now: float) -> None:
+        self.trouble = error
+        causes = causes_of(error)
+        if causes:
+            self._log("debug", f"{error} {causes}")
+        for_good, listens_again_at = error.owner is not Owner.EXCHANGE, None
+        if isinstance(error, AddressRefused):  # the next one is tried
             self._bases_refused += 1
-            return Refusal(error, for_good=self._bases_refused >= len(self.group.bases))
-        if isinstance(error, RateLimited):
-            return Refusal(error, listens_again_at=now + error.retry_at - self.dialler.clock.epoch())
-        return Refusal(error, for_good=error.owner is not Owner.EXCHANGE)
+            for_good = self._bases_refused >= len(self.group.bases)
+        elif isinstance(error, RateLimited):
+            listens_again_at = now + error.retry_at - self.dialler.clock.epoch()
+        self.do(self.machine.refused(Refusal(error, for_good, listens_again_at), now))
 
     def _open(self, connection: FeedConnection, now: float) -> None:
         number = self._lines

@@ -36,7 +36,7 @@ class OtherFrame(NoBookTicker):
 
 
 class MalformedFrame(NoBookTicker):
-    """A frame that is not JSON, or a book ticker without a usable symbol and update id; `str()` says which."""
+    """A frame that is not JSON, or a book ticker without what it must have; `str()` says which."""
 
 
 def parse_frame(payload: bytes) -> tuple[dict[str, Any], str | None]:
@@ -83,10 +83,9 @@ def _judge_rare_frame(frame: Any) -> None:
     symbol, update_id, event = frame.get("s"), frame.get("u"), frame.get("e")
     if event != "bookTicker" and (event is not None or symbol is None or update_id is None):
         raise OtherFrame("no book ticker")
-    if type(symbol) is not str or not 0 < len(symbol) <= MAX_SYMBOL_LENGTH:
-        raise MalformedFrame("a book ticker without a usable symbol (s)")
-    if type(update_id) is not int or not 0 < update_id <= MAX_UPDATE_ID:
-        raise MalformedFrame("a book ticker without a usable update id (u)")
+    has_symbol = type(symbol) is str and 0 < len(symbol) <= MAX_SYMBOL_LENGTH
+    if not has_symbol or type(update_id) is not int or not 0 < update_id <= MAX_UPDATE_ID:
+        raise MalformedFrame("a book ticker without a usable symbol (s) or update id (u)")
 
 
 def market_of_book_ticker(book_ticker: Mapping[str, Any]) -> Market:
@@ -138,37 +137,28 @@ def may_be_book_ticker(payload: bytes) -> bool:
 
 
 class Read(NamedTuple):
-    """What one read of a connection gave.
+    """What one read of a connection gave; event times are epoch seconds."""
 
-    `payloads` are the messages for the consumer, `characters` bytes long in all, read at `received_at_us`.
-    `has_data` says whether a book ticker is among them (an acknowledgement proves nothing), `has_update` whether one
-    is that the feed accounts for; `earliest` and `newest` are the event times of those, in epoch seconds. `samples` are
-    the frames of the all-market stream beside own streams. `heard` is set by any frame, control frames included;
-    `drained` where nothing more waits to be read; `retiring` where the server announced its end; `ended` where the
-    connection was found to be over right after.
-    """
-
-    payloads: list[bytes]
-    characters: int = 0
+    payloads: list[bytes]  # the messages for the consumer
+    characters: int = 0  # of them in all
     received_at_us: int = 0
-    has_data: bool = False
-    has_update: bool = False
-    earliest: float | None = None
+    has_data: bool = False  # a book ticker is among them; an acknowledgement proves nothing
+    has_update: bool = False  # one that the feed accounts for
+    earliest: float | None = None  # the event times of those
     newest: float | None = None
-    samples: Sequence[bytes] = ()
-    heard: bool = True
-    drained: bool = True
-    retiring: bool = False
-    ended: bool = False
+    samples: Sequence[bytes] = ()  # frames of the all-market stream beside own streams
+    heard: bool = True  # any frame, control frames included
+    drained: bool = True  # nothing more waits to be read
+    retiring: bool = False  # the server announced its end
+    ended: bool = False  # the connection was found to be over right after
 
 
 def scan(payloads: list[bytes], *, own_streams: bool) -> Read:
     """Scan the frames of one read, all in one piece where that is enough: it costs less than one by one.
 
     With `own_streams` contracts are followed by their own streams, and samples of the all-market stream prove nothing
-    of those. Without, a sample is an update; its event time may be that of a change long past, so it says nothing.
-    A server announces its end by a notice of its own, which is taken out: open a new connection, then leave this one
-    [binance-facts 2.5].
+    of those. Without, a sample is an update; its event time may be that of a change long past, so it says nothing. The
+    notice by which a server announces its end is taken out [binance-facts 2.5].
 
     {"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}
     """

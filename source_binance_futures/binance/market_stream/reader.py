@@ -64,12 +64,13 @@ class WakingSelector(selectors.DefaultSelector):
 
 
 @dataclass
-class EventLoop:
-    """Reads everything that `groups` ask for, and keeps it to be taken. It belongs to whoever calls `turn`.
+class MarketStream:
+    """Reads everything that `groups` ask for, and keeps it to be taken.
 
-    `began` and `window_ends` are moments of the steady clock; the end only serves to judge whether waiting for the
-    exchange makes sense. The clock, the selector, the opening of connections and chance (in [0, 1)) are what virtual
-    time brings along.
+    A thread of its own turns it: `start`, once or more often, then `take`, then `stop`; or somebody who calls `open`,
+    `turn` and `end`. `began` and `window_ends` are moments of the steady clock; the end only serves to judge whether
+    waiting for the exchange makes sense. The clock, the selector, the opening of connections and chance (in [0, 1)) are
+    what virtual time brings along.
     """
 
     groups: Sequence[EndpointGroup]
@@ -92,16 +93,39 @@ class EventLoop:
         self._alarms: queue.SimpleQueue[Alarm] = queue.SimpleQueue()
         self._next_tick = 0.0
         self._next_report = self.began + REPORT_EVERY
+        self._thread: threading.Thread | None = None
+        self._is_stopping = False
+
+    def start(self) -> None:
+        """Begin to read, if it has not begun; what comes waits to be taken. Raises `NoThread`."""
+        if self._thread is not None:
+            return
+        self.open()
+        try:
+            self._thread = start_thread("market stream", self._run, "The market stream cannot be read")
+        except NoThread:
+            self.end()
+            raise
+
+    def wait_for_connections(self, seconds: float) -> None:
+        """Wait until each feed has a connection, at most so many seconds."""
+        deadline = self.clock.deadline(seconds)
+        while not deadline.expired and any(feed.machine.primary is None for feed in self.feeds):
+            self.clock.sleep(0.005)
+
+    def stop(self) -> None:
+        """Stop reading and leave the connections; what has arrived can still be taken. Returns within a second."""
+        self._is_stopping = True
+        if self._thread is not None:
+            self.selector.wake()
+            self._thread.join(timeout=1.0)
 
     def take(self, seconds: float) -> Item | None:
         """Return the next item, in order; None if none comes within so many seconds. For the consumer's thread."""
         return self.outbox.take(seconds)
 
     def request_reconnect(self, alarm: Alarm) -> None:
-        """Ask for a fresh connection in place of the one that does not bring a contract as it should.
-
-        The next turn sees to it. For the consumer's thread.
-        """
+        """Ask for a fresh connection, which the next turn sees to. For the consumer's thread."""
         self._alarms.put(alarm)
 
     def markets_of(self, feed: int) -> frozenset[Market]:
@@ -178,6 +202,11 @@ class EventLoop:
             self.outbox.put(Failed(why))
         self.selector.close()
 
+    def _run(self) -> None:
+        while not self._is_stopping and self.turn():
+            pass
+        self.end()
+
     def _turn(self) -> None:
         self._pause_or_resume(self.clock.monotonic())
         pending = [(feed, line) for feed in self.feeds for line in feed.pending]
@@ -199,7 +228,13 @@ class EventLoop:
             for feed in self.feeds:
                 feed.tick(now)
             self.open()
-            self._report_what_appeared(now)
+            appeared = [symbol for group in self.groups for symbol in group.appeared]
+            if appeared and now >= self._next_report:  # one line for many: in a first sync they come one by one
+                self._next_report = now + REPORT_EVERY
+                text = f"{len(appeared)} new contracts are followed from now on: {first_of(appeared)}."
+                self.outbox.put(LogLine("info", text))
+                for group in self.groups:
+                    group.appeared.clear()
 
     def _pause_or_resume(self, now: float) -> None:
         """Pauses reading where the consumer is far behind; each turn anew, since connections come and go."""
@@ -214,49 +249,3 @@ class EventLoop:
         for feed in self.feeds:
             if feed.machine.paused is not is_full:
                 feed.do(feed.machine.pause_or_resume(now, full=is_full))
-
-    def _report_what_appeared(self, now: float) -> None:
-        """In one line for many: at the beginning of a first sync they come one by one."""
-        appeared = [symbol for group in self.groups for symbol in group.appeared]
-        if appeared and now >= self._next_report:
-            text = f"{len(appeared)} new contracts are followed from now on: {first_of(appeared)}."
-            self.outbox.put(LogLine("info", text))
-            self._next_report = now + REPORT_EVERY
-            for group in self.groups:
-                group.appeared.clear()
-
-
-class MarketStream(EventLoop):
-    """An event loop that a thread of its own turns: `start`, once or more often, then `take`, then `stop`."""
-
-    _thread: threading.Thread | None = None
-    _is_stopping = False
-
-    def start(self) -> None:
-        """Begin to read, if it has not begun; what comes waits to be taken. Raises `NoThread`."""
-        if self._thread is not None:
-            return
-        self.open()
-        try:
-            self._thread = start_thread("market stream", self._run, "The market stream cannot be read")
-        except NoThread:
-            self.end()
-            raise
-
-    def wait_for_connections(self, seconds: float) -> None:
-        """Wait until each feed has a connection, at most so many seconds."""
-        deadline = self.clock.deadline(seconds)
-        while not deadline.expired and any(feed.machine.primary is None for feed in self.feeds):
-            self.clock.sleep(0.005)
-
-    def stop(self) -> None:
-        """Stop reading and leave the connections; what has arrived can still be taken. Returns within a second."""
-        self._is_stopping = True
-        if self._thread is not None:
-            self.selector.wake()
-            self._thread.join(timeout=1.0)
-
-    def _run(self) -> None:
-        while not self._is_stopping and self.turn():
-            pass
-        self.end()

@@ -1,11 +1,9 @@
 """Which contracts there are, which of them are followed, over which feed, and what one connection listens to. Pure.
 
 A feed is one address with at most 200 streams, kept alive by connections of its own. A connection has the streams of
-its address, and asks for those that appear later by control messages [binance-facts 1, 2.5]; Binance takes 10 of them a
-second, and these are few:
+its address, and asks for those that appear later by control messages [binance-facts 1, 2.5], of which these are few:
 
     {"method":"SUBSCRIBE","params":["btcusd_perp@bookTicker","ethusd_perp@bookTicker"],"id":1}
-    {"result":null,"id":1}
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from .messages import NoBookTicker, market_of_book_ticker, parse_frame
 
 MOST_STREAMS = 200  # of one connection, by the older and smaller of Binance's two figures [binance-facts 1]
 MOST_CONTRACTS = 2000  # of one group; Binance lists about 800, and a server that invents names must not fill the memory
-MESSAGE_EVERY = 0.3  # seconds
+MESSAGE_EVERY = 0.3  # seconds; Binance takes 10 a second
 NAMES_A_MESSAGE = 100
 ANSWER_WITHIN = 5.0  # seconds
 
