@@ -92,10 +92,9 @@ class Chain:
         self._options = options
         self._states = {_stream_of(state): state for state in states}
         self._stop = stop
-        self._clock = stop.clock
         self._windows: list[Window] = []  # the older one first
         self._opened = 0
-        self._next_at = self._clock.monotonic()
+        self._next_at = self._stop.clock.monotonic()
         self._failures = 0  # in a row
         self._has_listened = False
 
@@ -104,8 +103,8 @@ class Chain:
         code = None
         try:
             while code is None and not self._stop.requested:
-                code = self._turn(self._clock.monotonic())
-                self._clock.sleep(LOOK_EVERY)
+                code = self._turn(self._stop.clock.monotonic())
+                self._stop.clock.sleep(LOOK_EVERY)
         finally:
             self._end()
         return code or 0
@@ -133,7 +132,7 @@ class Chain:
         elif now >= self._next_at and (
             before is None or (now >= before.began + self._options.lasts and "book_tickers" in self._states)
         ):
-            windows.append(Window(self._options, self._clock, before))
+            windows.append(Window(self._options, self._stop.clock, before))
             self._opened += 1
         return None
 
@@ -153,13 +152,13 @@ class Chain:
     def _end(self) -> None:
         for window in self._windows:
             window.end()
-        deadline = self._clock.deadline(LONGEST_END)
+        deadline = self._stop.clock.deadline(LONGEST_END)
         for window in self._windows:
             with suppress(subprocess.TimeoutExpired):
                 window.process.wait(deadline.remaining())
             window.process.kill()  # which does nothing to one that has ended
             window.process.wait()
-        self._read(self._clock.monotonic())
+        self._read(self._stop.clock.monotonic())
 
 
 def _stream_of(state: Any) -> str:

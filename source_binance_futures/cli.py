@@ -1,7 +1,4 @@
-"""The console script: handles stop signals from the first moment on, opens stdout, then starts the connector.
-
-Slow imports come after that, so nothing of the CDK stands at the top.
-"""
+"""The console script: handles stop signals from the first moment on, opens stdout, and only then imports the CDK."""
 
 from __future__ import annotations
 

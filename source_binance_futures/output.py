@@ -28,12 +28,9 @@ WHY = {errno.EPIPE: "nobody reads it any more", errno.EBADF: "it is closed, or n
 class Output(io.RawIOBase):
     """Writes to a file descriptor; lies under `sys.stdout`, and takes blocks of lines beside it.
 
-    A signal interrupts a write that waits for its reader; the rest is written all the same, so that no line is cut.
-    `writing_since` is when the write under way began (monotonic seconds), None without one: a plain attribute, for the
-    watchdog's thread.
-
-    The first write that fails is reported on stderr and raises `SystemExit(1)`, which no handler of errors catches;
-    later ones do nothing, so that the process ends in good order.
+    `writing_since` is when the write under way began (monotonic seconds), for the watchdog's thread. The first write
+    that fails is reported on stderr and raises `SystemExit(1)`, which no handler of errors catches; later ones do
+    nothing, so that the process ends in good order.
     """
 
     def __init__(self, descriptor: int, clock: Clock) -> None:
@@ -62,7 +59,7 @@ class Output(io.RawIOBase):
             self.writing_since = None
 
     def write_all(self, data: bytes) -> None:
-        """Write all of `data`, however often a signal comes in between."""
+        """Write all of `data`, however often a signal interrupts it, so that no line is cut."""
         rest = memoryview(data)
         while rest:
             rest = rest[self.write(rest) :]
@@ -89,14 +86,11 @@ def watch(stop: Stop, output: Output) -> None:
     """Watch `output` from a thread of its own until the process ends."""
 
     def look() -> None:
-        while True:
+        while blocked_for(stop, output.writing_since, stop.clock.monotonic()) <= PATIENCE:
             stop.clock.sleep(LOOK_EVERY)
-            if blocked_for(stop, output.writing_since, stop.clock.monotonic()) > PATIENCE:
-                why = "was asked to stop" if stop.requested else "should have ended"
-                report(
-                    f"No byte could be written for {PATIENCE:g} seconds, and the sync {why} before that. Ending here."
-                )
-                os._exit(1)  # nothing gentler gets past a write that does not return
+        why = "was asked to stop" if stop.requested else "should have ended"
+        report(f"No byte could be written for {PATIENCE:g} seconds, and the sync {why} before that. Ending here.")
+        os._exit(1)  # nothing gentler gets past a write that does not return
 
     with contextlib.suppress(NoThread):  # whatever needs the next thread reports it, and no sync goes without
         start_thread("watchdog", look, "Nothing watches the output")
