@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 import pytest
 
@@ -51,7 +52,6 @@ def test_a_line_that_was_just_opened() -> None:
     made = Line(7, OPENED, Timing(), ExchangeClock(EPOCH))
     assert (made.number, made.opened_at, made.lag) == (7, OPENED, 0.0)
     assert (made.answered, made.has_data, made.retiring) == (False, False, False)
-    assert made.age(OPENED + 5) == 5
     made.receive(OPENED + 1, heard(retiring=True))
     made.receive(OPENED + 2, heard())
     assert made.retiring, "an announced end is not taken back"
@@ -93,9 +93,9 @@ def test_patience_after_the_handshake_is_its_own() -> None:
 def test_an_acknowledgement_proves_nothing_and_samples_are_data_but_cover_nothing() -> None:
     made = line()
     made.receive(OPENED + 1, Read([b'{"result":null,"id":1}'], 22))
-    assert (made.has_data, made.covers_from, made.silent_for(OPENED + 5)) == (False, None, 5)
+    assert (made.has_data, made.covers_from, made.silent_for(OPENED + 5)) == (False, inf, 5)
     made.receive(OPENED + 1, update(OPENED + 1, update=False))
-    assert (made.has_data, made.begins, made.reached) == (True, None, None)
+    assert (made.has_data, made.begins, made.reached) == (True, inf, -inf)
 
 
 def test_what_it_brought_goes_by_when_it_was_pushed() -> None:
@@ -123,7 +123,6 @@ def test_where_push_times_go_back_what_lies_between_may_still_be_under_way() -> 
     reached = []
     for at, first, last in ((5, 5, 5), (5.1, 1, 5.1), (6, 6, 6), (7.5, 7.5, 7.5), (9.5, 9.5, 9.5), (14, 14, 14)):
         made.receive(OPENED + at, update(OPENED + at, OPENED + last, first=OPENED + first))
-        assert made.reached is not None
         reached.append((round(made.reached - EPOCH - OPENED, 3), round(made.lag, 3)))
     assert reached == [(5, 0), (1, 4.1), (1.9, 4.1), (3.4, 4.1), (9.5, 0), (14, 0)]
 
@@ -189,10 +188,10 @@ def test_with_times_the_frames_say_how_late_they_are() -> None:
     assert made.reached == EPOCH + OPENED + 19.5
 
 
-def kept(made: Line, moments: Sequence[float], delivered: float | None) -> list[float]:
+def kept(made: Line, moments: Sequence[float], delivered: float) -> list[float]:
     for at in moments:
         batch = received(made, OPENED + at, update(OPENED + at, OPENED + at))
-        made.keep(batch, None if delivered is None else EPOCH + OPENED + delivered)
+        made.keep(batch, EPOCH + OPENED + delivered)
     return [batch.received_at_us / 1e6 - OPENED for batch in made.unwind()]
 
 
@@ -204,12 +203,12 @@ def kept(made: Line, moments: Sequence[float], delivered: float | None) -> list[
         ),
         pytest.param([1, 2, 3], 32, 9, [2, 3], 1, id="to the moment"),
         pytest.param([1, 100, 200], 10, 9, [1, 100, 200], 1, id="all that a late line may still lack"),
-        pytest.param([1, 2, 3, 4, 5], None, 3, [3, 4, 5], 2, id="as much as its limit in bytes"),
-        pytest.param([1, 2, 3], None, 3 - 1 / 1000, [2, 3], 1, id="and no byte more"),
+        pytest.param([1, 2, 3, 4, 5], -inf, 3, [3, 4, 5], 2, id="as much as its limit in bytes"),
+        pytest.param([1, 2, 3], -inf, 3 - 1 / 1000, [2, 3], 1, id="and no byte more"),
     ],
 )
 def test_what_the_backlog_holds(
-    moments: list[float], delivered: float | None, limit: float, left: list[float], covers_from: float
+    moments: list[float], delivered: float, limit: float, left: list[float], covers_from: float
 ) -> None:
     size = Batch([b"x"], 200, 0).size
     made = line(Timing(backlog_bytes=int(limit * size)))

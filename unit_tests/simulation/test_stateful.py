@@ -10,6 +10,7 @@ import random
 import re
 from collections import deque
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -173,7 +174,7 @@ class Exchange(RuleBasedStateMachine):
         assert not self.wires
         seen = set(self.emitted)
         until = self.machine.watermark
-        if until is None:
+        if until == -inf:
             return
         begins = min([self.pushed[update_id][1] for update_id in seen] + [since for since, _ in self.told])
         lost = [

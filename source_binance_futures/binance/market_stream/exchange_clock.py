@@ -25,75 +25,65 @@ class ExchangeClock:
 
     def __init__(self, epoch_offset: float) -> None:
         self.restarts = 0  # how often it began anew: what was put by it before that cannot be compared any more
+        self.ahead: float | None = None  # the exchange's clock minus ours; None until a frame shows when it was pushed
         self._epoch_offset = epoch_offset
-        self._ahead: float | None = None  # the exchange's clock minus ours, by the fastest read that is remembered
         self._fastest = self._fastest_before = float("-inf")  # of this period of `REMEMBERED`, and of the one before
         self._period_began = 0.0  # at
-        self._is_supported = False  # more than one read says so
-        self._first = 0.0  # the time of the first read, as long as nothing supports it
+        self._first: float | None = 0.0  # the time of the first read, as long as no other supports it
         self._back_since: float | None = None  # at
         self._leaps_since: dict[int, float] = {}  # lines: since when they brought nothing but leaps (at)
 
     @property
-    def knows(self) -> bool:
-        """Whether any frame has shown when it was pushed."""
-        return self._ahead is not None
-
-    @property
     def uncertainty(self) -> float:
         """By how many seconds two connections may differ in when they put the same push."""
-        return UNCERTAINTY_BY_RECEIPT if self._ahead is None else UNCERTAINTY_BY_EVENT_TIME
+        return UNCERTAINTY_BY_RECEIPT if self.ahead is None else UNCERTAINTY_BY_EVENT_TIME
 
     def now(self, at: float) -> float:
         """What is pushed at this moment (monotonic seconds) carries this time (epoch seconds), or an earlier one."""
-        return at + (self._epoch_offset if self._ahead is None else self._ahead)
+        return at + (self._epoch_offset if self.ahead is None else self.ahead)
 
     def read(self, line: int, at: float, earliest: float | None, newest: float | None) -> tuple[float, float] | None:
         """The earliest and the newest event time of a read of `line` at a moment (monotonic), in epoch seconds.
 
         None where they cannot be believed. Where only some of its frames cannot, those do not count.
         """
-        times = [each for each in (earliest, newest) if each is not None and self._is_believable(at, each)]
+        given = [time for time in (earliest, newest) if time is not None]
+        times = [time for time in given if abs(time - at - self._epoch_offset) <= BELIEVABLE]
         if not times:
             return None
         earliest, newest = times[0], times[-1]
         if self._is_leap(earliest - at):
-            since = self._leaps_since.setdefault(line, at)
-            if at - since < LEAP_LASTS:
+            if at - self._leaps_since.setdefault(line, at) < LEAP_LASTS:
                 return None
             self._begin_anew(at, newest - at)
         elif self._is_leap(newest - at):
             newest = earliest
         self._leaps_since.pop(line, None)
-        self._note(at, newest - at)
+        self._count(at, newest - at)
         return earliest, newest
 
-    def _is_believable(self, at: float, event_time: float) -> bool:
-        return abs(event_time - at - self._epoch_offset) <= BELIEVABLE
-
     def _is_leap(self, ahead: float) -> bool:
-        return self._ahead is not None and ahead - self._ahead > LEAP
+        return self.ahead is not None and ahead - self.ahead > LEAP
 
     def _begin_anew(self, at: float, ahead: float) -> None:
         self.restarts += 1
-        self._fastest, self._fastest_before = ahead, float("-inf")
-        self._period_began, self._first = at, at + ahead
+        self._fastest, self._fastest_before, self._period_began = ahead, float("-inf"), at
+        self._first = None if self._first is None else at + ahead
         self._back_since = None
 
-    def _note(self, at: float, ahead: float) -> None:
-        """Takes a read into account: the fastest of two periods says how far the clocks are apart."""
-        if self._ahead is None:
+    def _count(self, at: float, ahead: float) -> None:
+        """The fastest of two periods says how far the clocks are apart."""
+        if self.ahead is None:
             self._begin_anew(at, ahead)
-        elif not self._is_supported and at + ahead != self._first:  # else the same push, over another connection
+        elif self._first is not None and at + ahead != self._first:  # else the same push, over another connection
             if at + ahead > self._first:
-                self._is_supported = abs(ahead - self._ahead) <= LEAP
+                self._first = None if abs(ahead - self.ahead) <= LEAP else self._first
                 self._back_since = None  # what is late comes after it all the same
             elif self._back_since is None:
                 self._back_since = at
             elif at - self._back_since >= BACK_LASTS:
                 self._begin_anew(at, ahead)
         if at - self._period_began >= REMEMBERED:
-            self._fastest_before, self._fastest = self._fastest, ahead
-            self._period_began = at
+            self._fastest_before, self._fastest, self._period_began = self._fastest, ahead, at
         self._fastest = max(self._fastest, ahead)
-        self._ahead = max(self._fastest, self._fastest_before)
+        self.ahead = max(self._fastest, self._fastest_before)

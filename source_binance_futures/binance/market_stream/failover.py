@@ -14,8 +14,9 @@ is given in epoch seconds of the exchange's clock.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
 from enum import Enum
+from math import inf
 from typing import Literal, NamedTuple, TypeAlias
 
 from .backoff import Backoff, Refusal
@@ -25,7 +26,6 @@ from .line import BEHIND_AFTER, Line, Timing
 from .messages import Read
 
 SHORTEST_GAP = 0.001  # seconds; what is shorter is below the timestamp uncertainty
-IN_STEP = 0.5  # seconds by which the same update may come later over one connection than over the other
 RATE_SECONDS = 60  # before a silence, by which it is judged
 LEAST_CHANCE = 1e-6  # of a silence; what is less likely is a gap
 QUIET_END = 6.0  # seconds without data before the end that are reported: five are Binance's own pace for samples
@@ -58,60 +58,22 @@ class Command(NamedTuple):
 Action: TypeAlias = "Command | Item"
 
 
-class Comparison:
-    """Two lines beside each other: which of them brings data alone, and which is later. Moments are monotonic."""
-
-    def __init__(self, takeover_after: float) -> None:
-        self._takeover_after = takeover_after
-        self.reset()
-
-    def reset(self) -> None:
-        """What was compared so far says nothing any more: a line has gone, or was not read for a while."""
-        self._alone: Line | None = None  # brings data while the other brings none
-        self._alone_since = 0.0
-        self._behind: Line | None = None  # is later than the other
-        self._behind_since = 0.0
-
-    def data_came(self, line: Line, other: Line, now: float) -> None:
-        """Data came over `line`.
-
-        At a five-second cadence both hear the same updates and then nothing: that is not being alone.
-        """
-        if self._alone is other:
-            self._alone = None
-        if self._alone is None and now - other.last_data_at >= IN_STEP:
-            self._alone, self._alone_since = line, now
-        if line.lag - other.lag < self._takeover_after:
-            self._behind = None if self._behind is line else self._behind
-        elif self._behind is not line:
-            self._behind, self._behind_since = line, now
-
-    def is_alone(self, line: Line, now: float, *, at_once: bool = False) -> bool:
-        """Whether a line has brought data for a while, or just now, and the other none."""
-        return self._alone is line and (at_once or now - self._alone_since >= self._takeover_after - IN_STEP)
-
-    def is_behind(self, line: Line, now: float) -> bool:
-        """Whether a line is later than the other, and has been for a while."""
-        return self._behind is line and now - self._behind_since >= self._takeover_after
-
-
 class Rate:
     """How many updates came in each of the last seconds that brought any: what a silence is judged by."""
 
     def __init__(self, began: float) -> None:
-        self._counts: deque[tuple[int, int]] = deque()  # second of the monotonic clock, updates; oldest first
+        self._counts: Counter[int] = Counter()  # by second of the monotonic clock
         self._began = int(began)
         self._last_at = 0.0
 
     def updates_came(self, now: float, count: int) -> None:
         """So many updates came."""
         second = int(now)
-        if self._counts and self._counts[-1][0] == second:
-            count += self._counts.pop()[1]
-        self._counts.append((second, count))
+        if second not in self._counts:
+            oldest = second - RATE_SECONDS + 1
+            self._counts = Counter({at: updates for at, updates in self._counts.items() if at >= oldest})
+        self._counts[second] += count
         self._last_at = now
-        while self._counts[0][0] <= second - RATE_SECONDS:
-            self._counts.popleft()
 
     def too_long_a_silence(self, now: float) -> str | None:
         """Why the silence since the last update can hardly be one of the market; None where it can.
@@ -124,10 +86,10 @@ class Rate:
         chance_of_a_second = (watched - busy + 1) / (watched + 2)  # without any update; by the rule of succession
         if chance_of_a_second ** int(silent_for) >= LEAST_CHANCE:
             return None
-        updates = sum(count for _, count in self._counts)
         return (
-            f"nothing came in the last {silent_for:.1f} seconds, after {updates:,} updates in the {watched} seconds "
-            f"before, {busy} of which brought some: by chance that happens less than once in a million times"
+            f"nothing came in the last {silent_for:.1f} seconds, after {sum(self._counts.values()):,} updates in the "
+            f"{watched} seconds before, {busy} of which brought some: by chance that happens less than once in a "
+            "million times"
         )
 
 
@@ -146,12 +108,12 @@ class Failover:
         self.missing = Missing.NOTHING
         self.primary: Line | None = None
         self.standby: Line | None = None
-        self.watermark: float | None = None  # epoch seconds of the exchange's clock; None before the first update
+        self.watermark = -inf  # epoch seconds of the exchange's clock; finite from the first update on
         self.losses = 0  # how often the primary was lost
         self.failure: Exception | None = None  # why no connection is tried any more
         self.replacing: str | None = None  # why a fresh line is wanted in place of the primary
         self.paused = False  # the primary is left unread
-        self._floor: float | None = None  # the watermark never falls below it: the rest came over another line
+        self._floor = -inf  # the watermark never falls below it: the rest came over another line
         self._cause = ""  # of what is missing
         self._replacing_silence = False  # then the first data ends the wish for a fresh line
         self._feed = feed
@@ -160,7 +122,6 @@ class Failover:
         self._backoff = backoff
         self._keeps_standby = standby
         self._began = began
-        self._comparison = Comparison(timing.takeover_after)
         self._rate = Rate(began)
         self._actions: list[Action] = []
         self._is_dialling = False
@@ -188,28 +149,29 @@ class Failover:
         self._is_dialling = False
         self._backoff.opened()
         line = Line(number, now, self._timing, self._clock, self._feed)
-        if not self._is_over and self.state is State.CONNECTING:
+        if not self._wants_line:
+            self._do(Command("close", number))
+        elif self.primary is None:
             self.primary = line
             self._enter(State.UNPROVEN)
-        elif not self._is_over and self.standby is None and self._wants_standby:
-            self.standby = line
         else:
-            self._do(Command("close", number))
+            self.standby = line
         return self._answer(now)
 
     def refused(self, refusal: Refusal, now: float) -> list[Action]:
         """An attempt failed."""
         self._is_dialling = False
         is_hopeless = self._backoff.refused(now, refusal)
-        is_connecting = self.state is State.CONNECTING
-        failures = self._backoff.failures
-        if failures & (failures - 1) == 0 and not self._is_over:  # the 1st, 2nd, 4th, 8th... in a row
-            what = "Connecting failed" if is_connecting else f"{self._name_of_standby} is missing"
-            self._log("warning", f"{what} (attempt {failures} in a row): {refusal.error}")
-        if is_connecting and not self._is_over:
-            self._may_miss(Missing.OUTAGE, str(refusal.error).rstrip("."))
-            if is_hopeless:
-                self._give_up(refusal.error)
+        if not self._is_over:
+            is_connecting = self.primary is None
+            failures = self._backoff.failures
+            if failures & (failures - 1) == 0:  # the 1st, 2nd, 4th, 8th... in a row
+                what = "Connecting failed" if is_connecting else f"{self._name_of_standby} is missing"
+                self._log("warning", f"{what} (attempt {failures} in a row): {refusal.error}")
+            if is_connecting:
+                self._may_miss(Missing.OUTAGE, str(refusal.error).rstrip("."))
+                if is_hopeless:
+                    self._give_up(refusal.error)
         return self._answer(now)
 
     def received(self, number: int, read: Read, now: float) -> list[Action]:
@@ -218,11 +180,11 @@ class Failover:
         if line is None:
             return []
         other = self.standby if line is self.primary else self.primary
-        was_proven = line.begins is not None
+        was_proven = line.begins < inf
         # The standby of a feed that is covered goes on with everything that was not emitted.
         has_rest = self.state is State.COVERED and line is self.primary and other is not None and not other.ended
         batch = line.receive(now, read, other_has_rest=has_rest)
-        if line.begins is not None and not was_proven:
+        if line.begins < inf and not was_proven:
             self._backoff.proven()
         if batch is not None:
             if line is self.primary:
@@ -235,7 +197,7 @@ class Failover:
             else:
                 line.keep(batch, self.watermark)
             if read.has_data and other is not None:
-                self._comparison.data_came(line, other, now)
+                line.compare(other, now)
             self._note_cover()
         self._check(now)
         return self._answer(now)
@@ -262,11 +224,10 @@ class Failover:
             self.paused = full
             if full:
                 self.primary.pause(now)
-                self._do(Command("pause", self.primary.number))
             else:
                 self.primary.resume(now)
-                self._comparison.reset()
-                self._do(Command("resume", self.primary.number))
+                self._compare_anew()
+            self._do(Command("pause" if full else "resume", self.primary.number))
         return self._answer(now)
 
     def window_ended(self, now: float) -> list[Action]:
@@ -281,17 +242,22 @@ class Failover:
     # --- actions ---
 
     def _answer(self, now: float) -> list[Action]:
-        if not (self._is_dialling or self.failure or self._is_over):
-            self._dial_if_due(now)
         is_connected = self.primary is not None
+        if self._wants_line and not self._is_dialling and self.failure is None:
+            if not is_connected and self._backoff.banned is not None:
+                self._give_up(self._backoff.banned)
+            elif now >= self._backoff.next_attempt_at(alive=is_connected):
+                self._backoff.attempted(now)
+                self._is_dialling = True
+                self._do(Command("dial"))
         if is_connected is not self._was_connected:
             self._was_connected = is_connected
             self._do(ConnectivityChanged(self._feed, None if is_connected else now))
         actions, self._actions = self._actions, []
         return actions
 
-    def _do(self, *actions: Action) -> None:
-        self._actions.extend(actions)
+    def _do(self, action: Action) -> None:
+        self._actions.append(action)
 
     def _log(self, level: Literal["debug", "info", "warning"], text: str) -> None:
         self._do(LogLine(level, self.named(text)))
@@ -305,26 +271,17 @@ class Failover:
             self._log("debug", f"{self.state.value} -> {state.value}")
             self.state = state
 
-    # --- dialling ---
-
     @property
     def _wants_standby(self) -> bool:
         return self._keeps_standby or self.replacing is not None
 
     @property
+    def _wants_line(self) -> bool:
+        return not self._is_over and (self.primary is None or (self.standby is None and self._wants_standby))
+
+    @property
     def _name_of_standby(self) -> str:
         return "The standby connection" if self._keeps_standby else "The fresh connection"
-
-    def _dial_if_due(self, now: float) -> None:
-        is_connected = self.state is not State.CONNECTING
-        if is_connected and (self.standby is not None or not self._wants_standby):
-            return
-        if not is_connected and self._backoff.banned is not None:
-            self._give_up(self._backoff.banned)
-        elif now >= self._backoff.next_attempt_at(alive=is_connected):
-            self._backoff.attempted(now)
-            self._is_dialling = True
-            self._do(Command("dial"))
 
     def _give_up(self, error: Exception) -> None:
         self.failure = error
@@ -344,10 +301,10 @@ class Failover:
 
     def _advance(self, line: Line) -> None:
         """What the primary has brought is emitted; its first update ends what was open."""
-        if line.reached is None or line.covers_from is None:
+        if line.covers_from == inf:
             return
         self._report_until(line.covers_from)
-        self.watermark = line.reached if self._floor is None else max(self._floor, line.reached)
+        self.watermark = max(self._floor, line.reached)
         if self.state is State.UNPROVEN:
             self._enter(State.SINGLE)
 
@@ -356,12 +313,12 @@ class Failover:
         if self.missing is Missing.NOTHING:
             return
         # The beginning is known by our own clock, and what the exchange's says then only after its first frame.
-        since = self._clock.now(self._began) if self.watermark is None else self.watermark
+        since = self._clock.now(self._began) if self.watermark == -inf else self.watermark
         self.watermark = self._floor = max(since, until)
-        if self.missing is Missing.OUTAGE:
-            since = since if until - since >= SHORTEST_GAP else until - self._clock.uncertainty
+        is_silence = self.missing is Missing.SILENCE
+        if until - since < SHORTEST_GAP and not is_silence:
+            since = until - self._clock.uncertainty
         if until - since >= SHORTEST_GAP:
-            is_silence = self.missing is Missing.SILENCE
             self._do(Gap(self._feed, since, until, self.named(self._cause), is_silence))
         self._log("debug", f"{self.missing.value} -> {Missing.NOTHING.value}")
         self.missing = Missing.NOTHING
@@ -372,11 +329,9 @@ class Failover:
 
     def _note_cover(self) -> None:
         """Notes whether the standby has everything that was not emitted, beyond the uncertainty of times."""
-        begins = None if self.standby is None else self.standby.covers_from
-        has_all = (
-            begins is not None and self.watermark is not None and self.watermark - begins >= self._clock.uncertainty
-        )
+        begins = inf if self.standby is None else self.standby.covers_from
         if self.state in (State.SINGLE, State.COVERED):
+            has_all = self.watermark - begins >= self._clock.uncertainty
             self._enter(State.COVERED if has_all else State.SINGLE)
 
     # --- from one line to another ---
@@ -409,26 +364,22 @@ class Failover:
         else:
             self.standby = None
             self._note_cover()
-        self._comparison.reset()
+        self._compare_anew()
         self._do(Command("close", line.number))
+
+    def _compare_anew(self) -> None:
+        """What was compared so far says nothing any more: a line has gone, or was not read for a while."""
+        for line in self.lines:
+            line.alone_since = line.behind_since = inf
 
     def _take_over(self, primary: Line, standby: Line, cause: str) -> None:
         """The standby replaces the primary: without a gap where it has everything that was not emitted."""
         self._leave(primary)
-        if self.state is State.COVERED and standby.covers_from is not None:
+        if self.state is State.COVERED:
             self._do(Takeover(self._feed, standby.number, standby.covers_from + self._clock.uncertainty))
             self._log("info", f"Another connection took over: {cause}.")
         else:
             self._may_miss(Missing.OUTAGE, cause)
-        self._promote(standby)
-
-    def _accept_silence(self, primary: Line, standby: Line) -> None:
-        """Only data moves the watermark, so the silence is reported once something comes."""
-        self._log("warning", "The fresh connection is silent too, so there may be nothing to send. Staying on it.")
-        standby.patience = min(primary.patience * 2, self._timing.longest_patience)
-        if self.state is not State.COVERED:
-            self._may_miss(Missing.SILENCE, "a fresh connection was silent too")
-        self._leave(primary)
         self._promote(standby)
 
     def _promote(self, line: Line) -> None:
@@ -436,7 +387,7 @@ class Failover:
         self.primary, self.standby = line, None
         self._floor = self.watermark
         self.replacing = None
-        self._enter(State.UNPROVEN if line.begins is None else State.SINGLE)
+        self._enter(State.UNPROVEN if line.begins == inf else State.SINGLE)
         self._advance(line)
         for batch in line.unwind():
             self._emit(batch)
@@ -452,21 +403,19 @@ class Failover:
                 self._lose(line, stalled)
             elif line.needs_ping(now):
                 self._do(Command("ping", line.number))
-        standby = self.standby
-        if standby is not None and (standby.retiring or standby.age(now) >= self._timing.rotate_after):
-            self._leave(standby)  # it will end before it is needed
+        if self.standby is not None and self.standby.outlived(now) is not None:
+            self._leave(self.standby)  # it will end before it is needed
         if self.primary is not None and not self.paused:
             if self.replacing is None:
-                self._check_age(self.primary, now)
+                self._check_primary(self.primary, now)
             if self.standby is not None:
                 self._check_both(self.primary, self.standby, now)
 
-    def _check_age(self, primary: Line, now: float) -> None:
+    def _check_primary(self, primary: Line, now: float) -> None:
         """Whether the primary has to be replaced although it is open."""
-        if primary.retiring:
-            self._replace("the server announced its shutdown", "info")
-        elif primary.age(now) >= self._timing.rotate_after:
-            self._replace(f"it has been open for {primary.age(now) / 3600:.1f} hours", "info")
+        outlived = primary.outlived(now)
+        if outlived is not None:
+            self._replace(outlived, "info")
         elif primary.is_silent(now) and (self.standby is None or self.standby.is_silent(now)):
             if self.standby is not None:
                 self._leave(self.standby)  # as silent as the other: only a fresh one can tell
@@ -474,49 +423,50 @@ class Failover:
 
     def _check_both(self, primary: Line, standby: Line, now: float) -> None:
         """What two open lines ask for; nothing where all is well, or where there is still something to wait for."""
-        both = self._comparison
-        is_needless = self.state in (State.COVERED, State.UNPROVEN)  # one that never brought an update
-        if both.is_alone(standby, now, at_once=self.missing is not Missing.NOTHING):
+        is_covered = self.state is State.COVERED
+        if standby.is_alone(now, at_once=self.missing is not Missing.NOTHING):
             self._lose(primary, f"the connection in use was silent for {primary.silent_for(now):.1f} seconds")
-        elif both.is_behind(primary, now) and self.state is State.COVERED:
+        elif is_covered and primary.is_behind(now):
             self._lose(primary, f"the connection in use was {primary.lag:.1f} seconds behind")
-        elif both.is_alone(primary, now) and (standby.has_data or standby.is_silent(now)):  # a fresh one has its time
+        elif primary.is_alone(now) and (standby.has_data or standby.is_silent(now)):  # a fresh one has its time
             self._lose(standby, f"it was silent for {standby.silent_for(now):.1f} seconds")
-        elif both.is_behind(standby, now):
+        elif standby.is_behind(now):
             self._lose(standby, f"it was {standby.lag:.1f} seconds behind")
         elif not self._wants_standby:
             self._leave(standby)
         elif self.replacing is None:
             return
-        elif is_needless and standby.has_brought_for(self._timing.overlap):
+        elif (is_covered or self.state is State.UNPROVEN) and standby.has_brought_for(self._timing.overlap):
             self._take_over(primary, standby, self.replacing)
         elif primary.is_silent(now) and standby.is_silent(now) and standby.answered:
-            self._accept_silence(primary, standby)
+            # Only data moves the watermark, so the silence is reported once something comes.
+            self._log("warning", "The fresh connection is silent too, so there may be nothing to send. Staying on it.")
+            standby.patience = min(primary.patience * 2, self._timing.longest_patience)
+            if not is_covered:
+                self._may_miss(Missing.SILENCE, "a fresh connection was silent too")
+            self._leave(primary)
+            self._promote(standby)
 
     # --- the end of the window ---
 
     def _check_end(self, now: float) -> None:
         """Notes what may be missing in the last seconds of the window; a standby may still have it."""
-        primary, standby = self.primary, self.standby
-        if primary is None or self.watermark is None:
+        if self.primary is None or self.watermark == -inf:
             return
-        silent_for = primary.silent_for(now)
+        silent_for = self.primary.silent_for(now)
         is_mute = not self.paused and silent_for >= self._timing.takeover_after
-        if standby is not None and is_mute and self._comparison.is_alone(standby, now, at_once=True):
-            self._lose(primary, f"the connection in use was silent for {silent_for:.1f} seconds")
-            primary, standby = standby, None
-        cause = self._unread_at_end(primary)
-        if cause is not None and standby is not None and self.state is State.COVERED:
-            self._take_over(primary, standby, cause)
-            cause = self._unread_at_end(standby) or (cause if self._is_quiet(now) else None)
+        if is_mute and self.standby is not None and self.standby.is_alone(now, at_once=True):
+            self._lose(self.primary, f"the connection in use was silent for {silent_for:.1f} seconds")
+        cause = self._unread_at_end(self.primary)
+        if cause is not None and self.standby is not None and self.state is State.COVERED:
+            self._take_over(self.primary, self.standby, cause)
+            cause = self._unread_at_end(self.primary) or (cause if self._is_quiet(now) else None)
+        if cause is None and self._is_quiet(now) and self.missing is Missing.NOTHING:
+            cause = self._rate.too_long_a_silence(now)
+            if cause is None:
+                self._may_miss(Missing.SILENCE, "the window ended in silence")
         if cause is not None:
             self._may_miss(Missing.OUTAGE, cause)
-        elif self._is_quiet(now) and self.missing is Missing.NOTHING:
-            cause = self._rate.too_long_a_silence(now)
-            if cause is not None:
-                self._may_miss(Missing.OUTAGE, cause)
-            else:
-                self._may_miss(Missing.SILENCE, "the window ended in silence")
 
     def _unread_at_end(self, primary: Line) -> str | None:
         """Why updates pushed in the last seconds of the window may not have been read."""
@@ -527,4 +477,4 @@ class Failover:
         return None
 
     def _is_quiet(self, now: float) -> bool:
-        return self.watermark is not None and self._clock.now(now) - self.watermark >= QUIET_END
+        return self._clock.now(now) - self.watermark >= QUIET_END

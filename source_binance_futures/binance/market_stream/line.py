@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 
 from .exchange_clock import ExchangeClock
 from .items import Batch
@@ -15,6 +16,7 @@ from .messages import Read
 
 BEHIND_AFTER = 1.0  # seconds of lateness from which on a read is not complete
 BACK_COUNTS = 2.0  # seconds for which, at least, push times that went back show that some contracts are late
+IN_STEP = 0.5  # seconds by which the same update may come later over one connection than over the other
 CAUGHT_UP_AFTER = 1.0  # seconds of reading everything that comes, where frames do not say when they were pushed
 
 
@@ -49,25 +51,27 @@ class Line:
         self.answered = False  # anything at all came over it
         self.has_data = False
         self.last_data_at = opened_at  # pings and acknowledgements go on where data has stopped
+        self.alone_since = inf  # it brings data while the other line brings none
+        self.behind_since = inf  # it is later than the other line
         self.retiring = False  # the server announced its end
         self.patience = timing.first_patience
         self.ended = False  # it was found to be over
-        self.begins: float | None = None  # from which push on it brings everything
-        self.reached: float | None = None  # up to which push it has brought everything
+        self.begins = inf  # from which push on it brings everything; never before its first update
+        self.reached = -inf  # up to which push it has brought everything
         self.lag = 0.0  # seconds between that push and its arrival, beyond the fastest of all
         self._feed = feed
         self._timing = timing
         self._clock = clock
-        self._newest: float | None = None  # when the newest update that it brought was pushed
+        self._restarts = clock.restarts  # of the clock that all of this is pushed by
+        self._newest = -inf  # when the newest update that it brought was pushed
         self._back = self._back_before = 0.0  # by how many seconds push times went back lately, and before that
         self._back_since = opened_at
-        self._pinged_at: float | None = None
-        self._unread_since: float | None = None  # not everything that arrived has been read since then (at)
-        self._drained_since: float | None = None
-        self._backlog: deque[tuple[float | None, Batch]] = deque()  # with the newest push in each
+        self._pinged_at = inf
+        self._unread_since = inf  # not everything that arrived has been read since then (at)
+        self._drained_since = inf
+        self._backlog: deque[tuple[float, Batch]] = deque()  # with the newest push in each
         self._backlog_bytes = 0
-        self._dropped_until: float | None = None  # pushed
-        self._restarts = clock.restarts  # of the clock that all of this is pushed by
+        self._dropped_until = -inf  # pushed
 
     def receive(self, now: float, read: Read, *, other_has_rest: bool = False) -> Batch | None:
         """Takes note of one read; the batch of its messages, if any, is `kept` or handed on.
@@ -75,13 +79,18 @@ class Line:
         `other_has_rest`: what was pushed since the end of this connection, if it `ended`, another one brings.
         """
         if read.heard:
-            self.last_heard_at = now
+            self.last_heard_at, self._pinged_at = now, inf
             self.answered = True
-            self._pinged_at = None
-        self._note_catching_up(now, read.drained)
+        if read.drained:
+            # One that was cut while nobody read ends right after what had still arrived; one that lives on was not.
+            self._drained_since = min(self._drained_since, now)
+            if now - self._drained_since >= CAUGHT_UP_AFTER:
+                self._unread_since = inf
+        else:
+            self.pause(now)
         self.retiring = self.retiring or read.retiring
         self.ended = self.ended or read.ended
-        earliest = self._note_data(now, read) if read.has_data else None
+        earliest = self._date(now, read) if read.has_data else None
         if not read.payloads:
             return None
         return Batch(
@@ -95,24 +104,23 @@ class Line:
             is_complete=not (read.has_data and self.lag > BEHIND_AFTER) and (other_has_rest or not read.ended),
         )
 
-    def _note_data(self, now: float, read: Read) -> float | None:
+    def _date(self, now: float, read: Read) -> float | None:
         """Takes note of when updates were pushed, and returns when the earliest of them was, if that is known."""
         self.has_data = True
-        self.last_data_at = now
-        self.patience = self._timing.patience
+        self.last_data_at, self.patience = now, self._timing.patience
         times = self._clock.read(self.number, now, read.earliest, read.newest)
         if self._restarts != self._clock.restarts:
             self._restarts = self._clock.restarts
-            self.begins = self.reached = self._newest = self._dropped_until = None
+            self.begins, self.reached, self._newest, self._dropped_until = inf, -inf, -inf, -inf
             self._back = self._back_before = 0.0
         if times is not None:
-            self._note_times(now, *times)
-        elif not self._clock.knows:
-            self.lag = 0.0 if self._unread_since is None else now - self._unread_since
+            self._measure_lag(now, *times)
+        elif self._clock.ahead is None:
+            self.lag = max(now - self._unread_since, 0.0)
         else:
             return None
         if read.has_update:
-            if self.begins is None:
+            if self.begins == inf:
                 # Without a time in its first frame it may have been pushed just now, however long nobody read. What
                 # was pushed before it was opened proves nothing: some contracts may be later than others.
                 opened = self._clock.now(self.opened_at)
@@ -120,59 +128,55 @@ class Line:
             self.reached = self._clock.now(now) - self.lag
         return None if times is None else times[0]
 
-    def _note_times(self, now: float, earliest: float, newest: float) -> None:
+    def _measure_lag(self, now: float, earliest: float, newest: float) -> None:
         """The frames themselves say how late they are, now and from now on.
 
         Some contracts may be late and others not: then times go back from one frame to the next, by more than
         neighbours do, and what lies between may still be under way.
         """
-        back = 0.0 if self._newest is None else max(self._newest - earliest, 0.0)
+        back = max(self._newest - earliest, 0.0)
+        self._newest = max(self._newest, newest)
         if back > self._clock.uncertainty:
-            back = max(self._newest or newest, newest) - earliest
+            back = self._newest - earliest
         if now - self._back_since >= BACK_COUNTS:
             self._back_before = self._back if now - self._back_since < 2 * BACK_COUNTS else 0.0
             self._back, self._back_since = 0.0, now
         self._back = max(self._back, back)
-        self._newest = newest if self._newest is None else max(self._newest, newest)
         self.lag = self._clock.now(now) - self._newest + max(self._back, self._back_before)
-
-    # --- reading that pauses ---
 
     def pause(self, now: float) -> None:
         """Nobody reads from now on: what arrives may be lost, if the server tires of waiting."""
-        self._unread_since = now if self._unread_since is None else self._unread_since
-        self._drained_since = None
+        self._unread_since = min(self._unread_since, now)
+        self._drained_since = inf
 
     def resume(self, now: float) -> None:
         """It is read again; its silence until now proves nothing."""
         self.last_heard_at = self.last_data_at = now
 
-    def _note_catching_up(self, now: float, drained: bool) -> None:
-        """One that was cut while nobody read ends right after what had still arrived; one that lives on was not cut."""
-        if not drained:
-            self.pause(now)
-        elif self._unread_since is None:
-            return
-        elif self._drained_since is None:
-            self._drained_since = now
-        elif now - self._drained_since >= CAUGHT_UP_AFTER:
-            self._unread_since = None
+    def compare(self, other: Line, now: float) -> None:
+        """Data came over this line; the `other` one is open beside it.
+
+        At a five-second cadence both hear the same updates and then nothing: that is not being alone.
+        """
+        other.alone_since = inf
+        if now - other.last_data_at >= IN_STEP:
+            self.alone_since = min(self.alone_since, now)
+        if self.lag - other.lag < self._timing.takeover_after:
+            self.behind_since = inf
+        elif self.behind_since == inf:
+            self.behind_since, other.behind_since = now, inf
 
     # --- the backlog ---
 
-    def keep(self, batch: Batch, delivered: float | None) -> None:
+    def keep(self, batch: Batch, delivered: float) -> None:
         """Puts a batch on the backlog; drops what is too much, and what the primary had `delivered` long ago."""
-        self._backlog.append((self._newest or self.reached, batch))
+        self._backlog.append((max(self._newest, self.reached), batch))
         self._backlog_bytes += batch.size
-        needless = None if delivered is None else delivered - self._timing.backlog
-        while self._backlog:
-            pushed, oldest = self._backlog[0]
-            is_needed = needless is None or (pushed is not None and pushed >= needless)
-            if is_needed and self._backlog_bytes <= self._timing.backlog_bytes:
-                return
-            self._backlog.popleft()
+        needed = delivered - self._timing.backlog
+        while self._backlog and (self._backlog[0][0] < needed or self._backlog_bytes > self._timing.backlog_bytes):
+            pushed, oldest = self._backlog.popleft()
             self._backlog_bytes -= oldest.size
-            if pushed is not None:
+            if pushed > -inf:
                 self._dropped_until = pushed
 
     def unwind(self) -> list[Batch]:
@@ -183,19 +187,15 @@ class Line:
         return batches
 
     @property
-    def covers_from(self) -> float | None:
-        """From which push on this line has brought and kept everything; None as long as no update proves it alive."""
-        if self.begins is None or self._restarts != self._clock.restarts:
-            return None
-        if self._dropped_until is None:
-            return self.begins
-        return max(self.begins, self._dropped_until)
+    def covers_from(self) -> float:
+        """From which push on this line has brought and kept everything; never, as long as no update proves it alive."""
+        return max(self.begins, self._dropped_until) if self._restarts == self._clock.restarts else inf
 
     # --- its state of health ---
 
     def has_brought_for(self, seconds: float) -> bool:
         """Whether its updates span so many seconds."""
-        return self.begins is not None and self.reached is not None and self.reached - self.begins >= seconds
+        return self.reached - self.begins >= seconds
 
     def silent_for(self, now: float) -> float:
         """Seconds without data."""
@@ -205,19 +205,30 @@ class Line:
         """Whether it is time to ask a fresh connection if there is data. A dead route looks like a quiet market."""
         return self.silent_for(now) >= self.patience
 
-    def age(self, now: float) -> float:
-        """Seconds since it was opened."""
-        return now - self.opened_at
+    def is_alone(self, now: float, *, at_once: bool = False) -> bool:
+        """Whether it has brought data for a while, or just now, and the other line none."""
+        return now - self.alone_since >= (0 if at_once else self._timing.takeover_after - IN_STEP)
+
+    def is_behind(self, now: float) -> bool:
+        """Whether it is later than the other line, and has been for a while."""
+        return now - self.behind_since >= self._timing.takeover_after
+
+    def outlived(self, now: float) -> str | None:
+        """Why it will end soon; else None."""
+        if self.retiring:
+            return "the server announced its shutdown"
+        age = now - self.opened_at
+        return f"it has been open for {age / 3600:.1f} hours" if age >= self._timing.rotate_after else None
 
     def needs_ping(self, now: float) -> bool:
         """Whether it was silent for so long that it must be asked; true once for each silence."""
-        due = self._pinged_at is None and now - self.last_heard_at >= self._timing.ping_after
+        due = self._pinged_at == inf and now - self.last_heard_at >= self._timing.ping_after
         if due:
             self._pinged_at = now
         return due
 
     def stalled(self, now: float) -> str | None:
         """Why it counts as dead, where a ping stays unanswered; else None."""
-        if self._pinged_at is None or now - self._pinged_at < self._timing.pong_within:
+        if now - self._pinged_at < self._timing.pong_within:
             return None
         return f"nothing was heard for {now - self.last_heard_at:.0f} seconds and a ping was not answered"
