@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .binance.endpoints import PRODUCTION, TESTNET, Environment
+from .binance.errors import ProxyUnusable
 from .binance.market_stream.subscriptions import ContractFilter
 from .binance.transport.address import fault_of_address, normalized_address
-from .binance.transport.proxy import Route, fault_of_proxy
+from .binance.transport.proxy import Proxy, Route
 
 DAY = 86400  # seconds
 DEFAULT_LISTEN_SECONDS = 60
@@ -172,11 +173,12 @@ def _proxy_url(option: str, value: Any) -> str | None:
     """Return the proxy, None where there is none. No message shows the value, which may hold a password."""
     if not isinstance(value, str):
         raise ConfigurationError(f"`{option}` must be text; write it like http://user:password@host:3128.")
-    value = value.strip()
-    fault = fault_of_proxy(value) if value else None
-    if fault:
-        raise ConfigurationError(f"`{option}` {fault}.")
-    return value or None
+    try:
+        if value.strip():
+            Proxy.parse(value.strip(), f"`{option}`")
+    except ProxyUnusable as error:
+        raise ConfigurationError(str(error)) from error
+    return value.strip() or None
 
 
 def _unquoted(value: Any) -> str:

@@ -84,7 +84,7 @@ def test_an_end_is_seen_without_taking_anything(ends: Ends) -> None:
         stream.take()  # the tickets of TLS 1.3, if they came in later than the handshake
     with pytest.raises(BlockingIOError):
         stream.take()
-    assert not stream.holds_bytes()
+    assert not stream.holds_bytes
     assert not stream.has_ended()
     server.sendall(b"the last")
     wait_for_bytes(stream, 8)
@@ -149,11 +149,10 @@ def test_the_end_that_tls_announces_is_the_end() -> None:
             server.unwrap()
         wait_for_bytes(stream, 4 + 22 + 24)
         assert b"".join(data for data, _ in taken(stream, 4)) == b"last"
-        assert stream.holds_bytes()
+        assert stream.holds_bytes
         with pytest.raises(EndOfStream):
             stream.take()
         assert stream.has_ended()
-        assert not ByteStream.has_ended(stream)
 
 
 def test_what_the_handshake_read_too_much_is_known_to_be_held() -> None:
@@ -162,9 +161,9 @@ def test_what_the_handshake_read_too_much_is_known_to_be_held() -> None:
         server.sendall(b"frame" * 100)
         wait_for_bytes(stream, 1 + 22 + 500 + 22)
         assert stream.receive(1, Clock().deadline(PATIENCE)) == b"\n"
-        assert stream.holds_bytes()
+        assert stream.holds_bytes
         assert stream.take() == (b"frame" * 100, True)
-        assert not stream.holds_bytes()
+        assert not stream.holds_bytes
 
 
 def test_bytes_that_are_no_tls_break_the_connection_after_what_was_sound() -> None:

@@ -69,7 +69,7 @@ class Connection:
 
     def has_decrypted_bytes(self) -> bool:
         """Whether there is something to `receive` that `select` on the socket does not know of."""
-        return self._stream.holds_bytes()
+        return self._stream.holds_bytes
 
     def receive(self) -> Received:
         """The messages that have arrived, without waiting; sets `loss` where the connection has ended behind them."""
@@ -154,10 +154,8 @@ def _frame(payload: bytes, opcode: int) -> bytes:
     return ABNF.create_frame(payload, opcode).format()
 
 
-HandOver = Callable[[Connection | Exception], None]
-"""Takes a connection or what failed, from whatever thread."""
-Opening = Callable[[str, Route, Deadline, int, HandOver], None]
-"""How a connection to a URL comes about; the number is `max_message_bytes`."""
+HandOver = Callable[[Connection | Exception], None]  # takes a connection or what failed, from whatever thread
+Opening = Callable[[str, Route, Deadline, int, HandOver], None]  # to a URL; the number is `max_message_bytes`
 
 
 def open_in_background(url: str, route: Route, deadline: Deadline, max_message_bytes: int, hand_over: HandOver) -> None:

@@ -46,37 +46,25 @@ class Proxy:
     @classmethod
     def parse(cls, url: str, named_by: str) -> Proxy:
         """From `http://user:password@host:3128` in the option or variable `named_by`. Raises `ProxyUnusable`."""
-        fault = fault_of_proxy(url)
-        if fault:
-            raise ProxyUnusable(named_by, fault)
-        parts = urlsplit(url)
-        host, port = str(parts.hostname), parts.port or DEFAULT_PORTS[parts.scheme]
-        username, password = unquote(parts.username or ""), unquote(parts.password or "")
-        encoding = "latin-1" if parts.scheme == "http" else "ascii"
-        try:
-            host.encode("idna")
-            sizes = [len(text.encode(encoding)) for text in (username, password)]
-            can_be_sent = ":" not in username if parts.scheme == "http" else max(sizes) <= LONGEST_SOCKS_CREDENTIAL
-        except UnicodeError:
-            can_be_sent = False
-        if not can_be_sent:
-            raise ProxyUnusable(named_by, "cannot be used: its address, user or password cannot be sent as written")
-        return cls(parts.scheme, host, port, username, password, f"{parts.scheme}://{host_of(url)}")
-
-
-def fault_of_proxy(url: str) -> str | None:
-    """What is wrong with a proxy's address, as the end of a sentence that does not quote it; None if nothing is."""
-    with contextlib.suppress(ValueError):
-        parts = urlsplit(url)
-        # A password with a bare / ? or # ends the host early: its beginning would pass for a host, and hosts are shown.
-        cut_short = "@" in parts.path + parts.query + parts.fragment
-        if parts.scheme in DEFAULT_PORTS and parts.hostname and parts.port != 0 and not cut_short:
-            return None
-    return (
-        "is not the address of a proxy; write it like http://host:3128, socks5://host:1080 or "
-        "socks5h://host:1080, with user:password@ before the host where the proxy asks for them "
-        "(/ ? # @ in a password as %2F %3F %23 %40)"
-    )
+        fault = (
+            "is not the address of a proxy; write it like http://host:3128, socks5://host:1080 or "
+            "socks5h://host:1080, with user:password@ before the host where the proxy asks for them "
+            "(/ ? # @ in a password as %2F %3F %23 %40)"
+        )
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(url)
+            # A password with a bare / ? or # ends the host early: its beginning would pass for a host, which is shown.
+            cut_short = "@" in parts.path + parts.query + parts.fragment
+            if parts.scheme in DEFAULT_PORTS and parts.hostname and parts.port != 0 and not cut_short:
+                fault = "cannot be used: its address, user or password cannot be sent as written"
+                is_http, port = parts.scheme == "http", parts.port or DEFAULT_PORTS[parts.scheme]
+                username, password = unquote(parts.username or ""), unquote(parts.password or "")
+                parts.hostname.encode("idna")
+                sizes = [len(text.encode("latin-1" if is_http else "ascii")) for text in (username, password)]
+                if ":" not in username if is_http else max(sizes) <= LONGEST_SOCKS_CREDENTIAL:
+                    shown = f"{parts.scheme}://{host_of(url)}"
+                    return cls(parts.scheme, parts.hostname, port, username, password, shown)
+        raise ProxyUnusable(named_by, fault)
 
 
 def proxy_of_environment(scheme: str, host: str, port: int) -> Proxy | None:
@@ -190,7 +178,7 @@ class Route:
             if proxy:
                 sock = self._through(proxy, host, port, deadline)
             else:
-                sock = dial(resolve(host, port, deadline, public_only=self.public_only), port, deadline)
+                sock = dial(host, port, deadline, public_only=self.public_only)
         except OSError as error:
             raise Unreachable(host, port, reason(error)) from error
         return encrypt(sock, context, host, deadline) if context else ByteStream(sock)
@@ -210,9 +198,7 @@ class Route:
     def _ask(self, proxy: Proxy, host: str, port: int, deadline: Deadline) -> socket.socket:
         must_be_public = self.public_only and self.proxy_url is not None
         try:
-            # The resolved address itself is dialled, so that a second look-up cannot lead somewhere else.
-            addresses = resolve(proxy.host, proxy.port, deadline, public_only=must_be_public)
-            sock = dial(addresses, proxy.port, deadline)
+            sock = dial(proxy.host, proxy.port, deadline, public_only=must_be_public)
         except (AddressNotFound, OSError) as error:
             why = "its address could not be found" if isinstance(error, AddressNotFound) else reason(error)
             raise ProxyFailed(proxy.shown, f"it could not be reached ({why})") from error

@@ -6,7 +6,6 @@ import contextlib
 import ipaddress
 import queue
 import socket
-from collections.abc import Sequence
 
 from ..clock import Clock, Deadline, start_thread
 from ..errors import AddressForbidden, AddressNotFound, NoThread
@@ -39,9 +38,11 @@ def resolve(host: str, port: int, deadline: Deadline, *, public_only: bool = Fal
     return addresses
 
 
-def dial(addresses: Sequence[str], port: int, deadline: Deadline) -> socket.socket:
-    """A connection to the first of the addresses that takes one. Raises the `OSError` of the last one tried."""
+def dial(host: str, port: int, deadline: Deadline, *, public_only: bool = False) -> socket.socket:
+    """A connection to the first address that takes one. Raises as `resolve`, or the `OSError` of the last one tried."""
     failure: OSError = TimeoutError()
+    # What was looked at is dialled, so that a second look-up cannot lead somewhere else.
+    addresses = resolve(host, port, deadline, public_only=public_only)
     for position, address in enumerate(addresses):
         if deadline.expired:
             break
@@ -73,17 +74,15 @@ class EndOfStream(ConnectionError):
 class ByteStream:
     """A plain connection; `TlsStream` is the encrypted one. It belongs to one thread."""
 
+    holds_bytes = False  # whether `take` has something to hand out that `select` does not know of
+
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._broke: OSError | None = None  # the system tells a reset once; it is raised where bytes are read
+        self._end: OSError | None = None  # how it ended; raised once all that came before was handed out
 
     def fileno(self) -> int:
         """For `select`; -1 once the connection is left or closed."""
         return self._socket.fileno()
-
-    def holds_bytes(self) -> bool:
-        """Whether `take` has something to hand out that `select` does not know of."""
-        return False
 
     def receive(self, size: int, deadline: Deadline) -> bytes:
         """Waits for at most so many bytes. Raises an `OSError`, such as `TimeoutError` or `EndOfStream`."""
@@ -100,11 +99,11 @@ class ByteStream:
         """Whether the other side has ended the connection, and nothing is left to `take`."""
         self._socket.settimeout(0)
         try:
-            return not self._socket.recv(1, socket.MSG_PEEK)
+            return self._end is not None or not self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except OSError as error:
-            self._broke = error
+            self._end = error  # the system tells a reset once
             return True
 
     def send(self, data: bytes, deadline: Deadline) -> None:
@@ -144,8 +143,8 @@ class ByteStream:
         self._socket.close()
 
     def _read(self, size: int) -> bytes:
-        if self._broke is not None:
-            raise self._broke
+        if self._end is not None:
+            raise self._end
         data = self._socket.recv(size)
         if not data:
             raise EndOfStream

@@ -117,8 +117,6 @@ class TlsStream(ByteStream):
         super().__init__(sock)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
-        self._more_than_select_knows = False
-        self._end: OSError | None = None  # how the stream ended; it is raised once everything before was handed out
         try:
             self._read_until(self._tls.do_handshake, deadline)
         except ssl.SSLError:
@@ -127,11 +125,8 @@ class TlsStream(ByteStream):
             raise
         self._flush(deadline)
 
-    def holds_bytes(self) -> bool:
-        return self._more_than_select_knows
-
     def receive(self, size: int, deadline: Deadline) -> bytes:
-        self._more_than_select_knows = True  # the read that brings these bytes may bring others
+        self.holds_bytes = True  # the read that brings these bytes may bring others
         data: bytes = self._read_until(lambda: self._tls.read(size), deadline)
         if not data:
             raise EndOfStream
@@ -160,13 +155,10 @@ class TlsStream(ByteStream):
             pass
         except ssl.SSLError as error:
             self._end = error
-        self._more_than_select_knows = self._end is not None
+        self.holds_bytes = self._end is not None
         if not chunks:
             raise self._end or BlockingIOError
         return b"".join(chunks), drained
-
-    def has_ended(self) -> bool:
-        return self._end is not None or super().has_ended()
 
     def send(self, data: bytes, deadline: Deadline) -> None:
         self._tls.write(data)
