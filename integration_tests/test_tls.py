@@ -50,7 +50,7 @@ def test_a_private_authority_is_accepted_through_ssl_cert_file(
         exchange.wait_for(lambda: len(exchange.connections) == 2, DEADLINE)
         listener.wait_for_updates(200)
         exchange.fault("rst")
-        listener.wait_for(lambda: listener.market.reconnects == 1)
+        listener.wait_for(lambda: listener.market.feeds[0].machine.losses == 1)
         listener.wait_for_updates(200)
     assert (listener.warnings, listener.gaps, listener.account.lost) == ([], [], 0)
 

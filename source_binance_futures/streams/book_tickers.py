@@ -266,7 +266,7 @@ class Capture:
     def _take(self, item: Item) -> Iterator[Records]:
         """Hands the records of a read on, logs and counts whatever else comes. Raises the error that ended it all."""
         if isinstance(item, Batch):
-            for found in self._selection.take(item, self._market.markets_of(item.feed)):
+            for found in self._selection.take(item, self._market.feeds[item.feed].group.markets):
                 if isinstance(found, list):
                     yield found
                 else:
@@ -320,6 +320,7 @@ class Capture:
                 f"`book_ticker_symbols`: no update came for {first_of(silent)}. "
                 "Check the spelling (Binance accepts wrong names and stays silent); a quiet market looks the same."
             )
-        seconds, reconnects = self._clock.monotonic() - self._market.began, self._market.reconnects
+        seconds = self._clock.monotonic() - self._market.began
+        reconnects = sum(feed.machine.losses for feed in self._market.feeds)
         coverage, samples = selection.coverage, selection.samples
         self._logger.info(selection.tally.summary(len(symbols), seconds, reconnects, coverage, samples))

@@ -39,12 +39,10 @@ def listen_first(config_file: str, catalog_file: str, state_file: str | None, cl
         return None
     try:
         config = Config.from_mapping(files.read_config(config_file))
-        streams = [each for each in files.read_catalog(catalog_file)["streams"] if each["stream"]["name"] == NAME]
+        stream = next(each for each in files.read_catalog(catalog_file)["streams"] if each["stream"]["name"] == NAME)
         states = [each["stream"] for each in files.read_state(state_file)]
         inherited = [each["stream_state"] for each in states if each["stream_descriptor"]["name"] == NAME]
-        if not streams:
-            return None
-        state = inherited[-1] if inherited and streams[0]["sync_mode"] == "incremental" else {}
+        state = inherited[-1] if inherited and stream["sync_mode"] == "incremental" else {}
         cursor = Cursor.from_state(state, config.environment.identity, clock.today())
         market = market_for(config, cursor, clock)
         market.start()

@@ -54,9 +54,8 @@ class FeedConnection:
 
 @dataclass(eq=False)
 class Feed:
-    """Drives `machine` for `streams`, those of one feed of `group`; `number` tells feeds apart."""
+    """Drives `machine` for `streams`, those of one feed of `group`."""
 
-    number: int
     group: EndpointGroup
     streams: list[str]
     machine: Failover
@@ -142,18 +141,19 @@ class Feed:
     @property
     def pending(self) -> list[int]:
         """The lines that hold decrypted bytes, of which `select` does not know; but for those left unread."""
-        registered = self.selector.get_map()
         return [
             number
             for number, connection in self._connections.items()
-            if connection.websocket.has_decrypted_bytes() and connection.descriptor in registered
+            if connection.websocket.has_decrypted_bytes() and connection.descriptor in self.selector.get_map()
         ]
 
     def do(self, actions: Sequence[Action]) -> None:
         """Do what the machine has returned; what is none of its commands is for the consumer."""
         for action in actions:
-            if isinstance(action, Command):
-                self._carry_out(action)
+            if isinstance(action, Command) and action.verb == "dial":
+                self._dial()
+            elif isinstance(action, Command):
+                self._do_to_line(action)
             elif isinstance(action, Takeover):
                 subscriptions = self._connections[action.line].subscriptions
                 late = subscriptions.unconfirmed(self.dialler.clock.monotonic(), self.timing.backlog)
@@ -161,10 +161,7 @@ class Feed:
             else:
                 self.outbox.put(action)
 
-    def _carry_out(self, command: Command) -> None:
-        if command.verb == "dial":
-            self._dial()
-            return
+    def _do_to_line(self, command: Command) -> None:
         connection = self._connections[command.line]
         if command.verb == "ping":
             connection.websocket.ping()

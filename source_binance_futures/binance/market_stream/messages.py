@@ -17,7 +17,6 @@ WIRE_KEYS = ("e", "u", "s", "ps", "b", "B", "a", "A", "T", "E", "st")
 COIN_M_SYMBOL_TYPE = 2
 SHUTDOWN_NOTICE = re.compile(rb'"e":\s*"serverShutdown"')
 MOST_LOOKED_AT = 128  # frames of one read whose event times are looked at
-EVENT_TIME_KEY = b'"E":'
 SAMPLE_MARK = b'"!bookTicker"'
 EVENT_TIME = re.compile(rb'"E":\s*(\d{1,16})')
 MAX_UPDATE_ID = 2**63 - 1  # what an integer column of a warehouse holds
@@ -193,7 +192,7 @@ def _event_times(payloads: list[bytes]) -> tuple[float | None, float | None]:
     """
     step = len(payloads) // MOST_LOOKED_AT + 1
     some = [*payloads[len(payloads[-1]) % step :: step], payloads[0], payloads[-1]]
-    distance = len(payloads[0]) - payloads[0].rfind(EVENT_TIME_KEY)
+    distance = len(payloads[0]) - payloads[0].rfind(b'"E":')
     ends = [payload[-distance:] for payload in some]
     first, last = (EVENT_TIME.match(end) for end in (min(ends), max(ends)))
     if first and last and first.end() == last.end():

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
 from ..clock import Clock, start_thread
-from ..endpoints import Market, own_stream
+from ..endpoints import own_stream
 from ..errors import NoThread
 from ..text import first_of
 from ..transport.address import host_of
@@ -128,15 +128,6 @@ class MarketStream:
         """Ask for a fresh connection, which the next turn sees to. For the consumer's thread."""
         self._alarms.put(alarm)
 
-    def markets_of(self, feed: int) -> frozenset[Market]:
-        """Return the markets whose samples count where a feed brings them."""
-        return self.feeds[feed].group.markets
-
-    @property
-    def reconnects(self) -> int:
-        """How often a connection in use was lost."""
-        return sum(feed.machine.losses for feed in self.feeds)
-
     def failure_of_window(self) -> Exception | None:
         """Return, after the end, why a feed had to end, or brought nothing in a window full of failures."""
         now = self.clock.monotonic()
@@ -150,22 +141,26 @@ class MarketStream:
                 if all(feed.streams is not streams for feed in self.feeds):
                     self.feeds.append(self._feed(group, streams))
         if len(self.feeds) > 1:
-            for feed in self.feeds:
+            for number, feed in enumerate(self.feeds, 1):
                 host = host_of(feed.group.bases[0])
-                feed.machine.name = f"Connection {feed.number + 1} of {len(self.feeds)} ({host})"
+                feed.machine.name = f"Connection {number} of {len(self.feeds)} ({host})"
 
     def _feed(self, group: EndpointGroup, streams: list[str]) -> Feed:
-        number, clock, timing = len(self.feeds), self.clock, self.timing
+        timing, clock, selector = self.timing, self.clock, self.selector
         if len(group.bases) > 1:
             timing = dataclasses.replace(timing, first_patience=min(FIRST_PATIENCE, timing.first_patience))
-        backoff = Backoff(self.chance, self._attempts, self.window_ends)
-        exchange_clock = ExchangeClock(clock.epoch_offset)
-        began = clock.monotonic()
-        machine = Failover(timing, exchange_clock, backoff, standby=self.standby, began=began, feed=number)
-        dialler: Dialler[tuple[str, int]] = Dialler(
-            self.route, clock, MAX_MESSAGE_BYTES, wake=self.selector.wake, opening=self.opening
+        machine = Failover(
+            timing,
+            ExchangeClock(clock.epoch_offset),
+            Backoff(self.chance, self._attempts, self.window_ends),
+            standby=self.standby,
+            began=clock.monotonic(),
+            feed=len(self.feeds),
         )
-        return Feed(number, group, streams, machine, dialler, self.outbox, self.selector, timing)
+        dialler = Dialler[tuple[str, int]](
+            self.route, clock, MAX_MESSAGE_BYTES, wake=selector.wake, opening=self.opening
+        )
+        return Feed(group, streams, machine, dialler, self.outbox, selector, timing)
 
     def turn(self) -> bool:
         """Wait for data, at most a tick, and do what is due; return False once the stream has ended by itself.
@@ -241,11 +236,9 @@ class MarketStream:
         is_full = self.outbox.is_full()
         if is_full and not self._pause_was_reported:
             self._pause_was_reported = True
-            text = (
-                f"{self.outbox.waiting_bytes / 2**20:.0f} MiB of updates wait for the destination, which reads "
-                "too slowly. Reading from the exchange pauses; it may cut the connection."
-            )
-            self.outbox.put(LogLine("warning", text))
+            waits = f"{self.outbox.waiting_bytes / 2**20:.0f} MiB of updates wait for the destination"
+            why = "which reads too slowly. Reading from the exchange pauses; it may cut the connection."
+            self.outbox.put(LogLine("warning", f"{waits}, {why}"))
         for feed in self.feeds:
             if feed.machine.paused is not is_full:
                 feed.do(feed.machine.pause_or_resume(now, full=is_full))
