@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from source_binance_futures.streams import cursor as module
-from source_binance_futures.streams.cursor import Cursor, Restart, UnreadableState
+from source_binance_futures.streams.cursor import Cursor, UnreadableState
 
 from .test_fuzz import values
 
@@ -63,6 +63,13 @@ def restarted(cursor: Cursor, environment: str = "production") -> Cursor:
     return Cursor.from_state(json.loads(json.dumps(cursor.state())), environment, TODAY)
 
 
+def restart(before: int, after: int, symbol: str = "BTCUSD_PERP") -> str:
+    return (
+        f"The exchange's counter of {symbol} has restarted: update id {after} after {before}. "
+        "Its updates are taken as new."
+    )
+
+
 @several
 @given(captures())
 def test_every_update_that_was_heard_leaves_once_and_in_order(
@@ -94,8 +101,7 @@ def test_whatever_comes_ids_rise_within_a_symbol_until_its_counter_restarts(
             continue
         if len(cursor.restarts) > told:
             told += 1
-            restart = cursor.restarts[-1]
-            assert (restart.symbol, restart.before, restart.after) == (symbol, newest[symbol], update_id)
+            assert cursor.restarts[-1] == restart(newest[symbol], update_id, symbol)
         else:
             assert update_id > newest.get(symbol, 0)
         newest[symbol] = update_id
@@ -183,7 +189,7 @@ def test_which_lower_ids_are_of_a_counter_that_began_anew(name: str) -> None:
     cursor = Cursor("production", known, NOW if known else None)
     taken = [update_id for update_id, moment in story.heard if cursor.advance("BTCUSD_PERP", update_id, at(moment))]
     assert taken == story.taken
-    assert cursor.restarts == ([Restart("BTCUSD_PERP", *story.restart)] if story.restart else [])
+    assert cursor.restarts == ([restart(*story.restart)] if story.restart else [])
     assert cursor.state()["u"] == {**known, "BTCUSD_PERP": [story.known, *story.taken][-1]}
     for expected in (story.left_out, story.at_end):
         assert cursor.left_out == ({} if expected is None else {"BTCUSD_PERP": tuple(map(at, expected))})
@@ -234,7 +240,7 @@ def test_where_a_time_proves_nothing_receipt_counts(transaction_time: Any) -> No
     cursor = Cursor("production", {"BTCUSD_PERP": 1000}, NOW)  # a state that knows of no receipt
     taken = [hear(cursor, second, 7 + second, transaction_time) for second in (0, 30, 60, 61, 62)]
     assert taken == [False, False, False, True, True]
-    assert cursor.restarts == [Restart("BTCUSD_PERP", 1000, 68)]
+    assert cursor.restarts == [restart(1000, 68)]
     assert cursor.left_out == {"BTCUSD_PERP": (NOW, NOW + 60_000)}
 
 
@@ -292,7 +298,7 @@ def test_the_state_keeps_silent_symbols_and_the_newest_time(pushed: list[Update]
     assert state["environment"] == "production"
     assert state["u"].keys() == known.keys() | {update.symbol for update in pushed}
     for symbol, update_id in known.items():
-        if symbol not in cursor.symbols_seen:
+        if symbol not in cursor.seen:
             assert state["u"][symbol] == update_id
     assert state["newest_transaction_time"] == max(taken, default=NOW - MINUTE)
 

@@ -75,7 +75,7 @@ def test_updates_of_own_streams_are_taken_once_and_covered_from_the_first() -> N
     assert taken(made, frame(1), frame(2), frame(1), frame(1, ETH)) == [(1, 1000), (2, 1000), (1, 1000)]
     assert taken(made, frame(2), frame(3), at=2000) == [(3, 1000)]
     assert (made.tally.emitted, made.tally.known) == (4, 2)
-    assert made.cursor.symbols_seen == {BTC, ETH}
+    assert made.cursor.seen.keys() == {BTC, ETH}
     (records,) = made.take(batch(frame(4), at=3000), BOTH)
     assert isinstance(records, list)
     assert records[0]["received_at_us"] == 3000

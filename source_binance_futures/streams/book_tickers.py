@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import (
-    AirbyteMessage,
-    AirbyteRecordMessage,
-    AirbyteStateBlob,
-    AirbyteStateMessage,
-    AirbyteStateType,
-    AirbyteStreamState,
-    ConfiguredAirbyteStream,
-    StreamDescriptor,
-    SyncMode,
-    Type,
-)
+from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, ConfiguredAirbyteStream, SyncMode, Type
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.streams import CheckpointMixin, Stream
 from airbyte_cdk.sources.streams.core import StreamData
 
@@ -96,7 +87,10 @@ class BookTickers(Stream, CheckpointMixin):
         cursor = self._cursor = self._cursor_for(sync_mode)
         market = self._listening or market_for(self._config, cursor, self._clock, self._listen)
         self._listening = None
-        capture = Capture(self._config, self._stop, market, cursor, self.get_json_schema(), self.logger)
+        selection = Selection(
+            cursor, self._config.contract_filter, self._config.max_book_tickers, self.get_json_schema()
+        )
+        capture = Capture(self._config, self._stop, market, selection, Progress(market.began), self.logger)
         try:
             with reporting():
                 yield from self._messages(capture.records())
@@ -150,15 +144,15 @@ class BookTickers(Stream, CheckpointMixin):
         return cursor
 
     def _checkpoint(self) -> AirbyteMessage:
-        stream = AirbyteStreamState(StreamDescriptor(self.name), AirbyteStateBlob(self.state))
-        return AirbyteMessage(Type.STATE, state=AirbyteStateMessage(AirbyteStateType.STREAM, stream))
+        states = ConnectorStateManager()
+        states.update_state_for_stream(self.name, None, self.state)
+        return states.create_state_message(self.name, None)
 
 
 class Block(AirbyteMessage):
     """Stands for all of `records` (one or more) of `stream`, emitted at `emitted_at` (ms since 1970 UTC).
 
-    To the CDK it is the RECORD message of its first record. Only an entry point that knows blocks may be given one:
-    any other would write that record alone.
+    To the CDK it is the RECORD message of its first record: an entry point that knows no blocks would write no more.
     """
 
     def __init__(self, stream: str, records: Records, emitted_at: int) -> None:
@@ -193,6 +187,7 @@ class LastWrites:
         return not self._refused
 
 
+@dataclass
 class Capture:
     """Listens until the window of `market` ends, and yields the new records of each read.
 
@@ -200,65 +195,55 @@ class Capture:
     already; it is stopped before the generator of `records` ends, however it ends.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        stop: Stop,
-        market: MarketStream,
-        cursor: Cursor,
-        schema: Mapping[str, Any],
-        logger: logging.Logger,
-    ) -> None:
-        self._config = config
-        self._stop = stop
-        self._clock = stop.clock
-        self._market = market
-        self._selection = Selection(cursor, config.contract_filter, config.max_book_tickers, schema)
-        self._logger = logger
-        self._progress = Progress(market.began)
-        self._has_drifted = False
+    config: Config
+    stop: Stop
+    market: MarketStream
+    selection: Selection
+    progress: Progress
+    logger: logging.Logger
+    has_drifted: bool = False
 
     def records(self) -> Iterator[Records | None]:
         """Yield None where a look at the clock is due. Raises what ended the stream, after all that came before."""
         # Where what came before took longer than the window, there is still the same time to write.
-        self._stop.window_ends = max(self._market.window_ends, self._clock.monotonic())
-        tally = self._selection.tally
-        self._market.start()
+        self.stop.window_ends = max(self.market.window_ends, self.stop.clock.monotonic())
+        tally = self.selection.tally
+        self.market.start()
         try:
-            while not (self._stop.requested or self._selection.has_enough):
-                now = self._clock.monotonic()
-                left = self._market.window_ends - now
+            while not (self.stop.requested or self.selection.has_enough):
+                now = self.stop.clock.monotonic()
+                left = self.market.window_ends - now
                 if left <= 0:
                     break
-                if self._progress.is_due(now):
-                    symbols = len(self._selection.cursor.symbols_seen)
-                    self._logger.info(self._progress.line(now, tally.emitted, symbols, left))
+                if self.progress.is_due(now):
+                    symbols = len(self.selection.cursor.seen)
+                    self.logger.info(self.progress.line(now, tally.emitted, symbols, left))
                     self._compare_clocks()
-                item = self._market.take(min(left, LOOK_EVERY))
+                item = self.market.take(min(left, LOOK_EVERY))
                 if item is not None:
                     yield from self._take(item)
                 yield None
-            self._market.stop()
-            yield from self._take_the_rest(self._stop.window_ends + WRITE_AFTER_WINDOW)
+            self.market.stop()
+            yield from self._take_the_rest(self.stop.window_ends + WRITE_AFTER_WINDOW)
         finally:
-            self._market.stop()
-        failure = self._market.failure_of_window()
+            self.market.stop()
+        failure = self.market.failure_of_window()
         if failure is None and tally.only_malformed:
-            failure = OnlyMalformedFrames(host_of(self._config.environment.coin_m_bases[0]), tally.malformed)
-        if failure is not None and not self._stop.requested:
+            failure = OnlyMalformedFrames(host_of(self.config.environment.coin_m_bases[0]), tally.malformed)
+        if failure is not None and not self.stop.requested:
             raise failure
 
     def _take_the_rest(self, until: float) -> Iterator[Records | None]:
         """What arrived within the window and still waits, as much of it as there is time to write."""
-        writes = LastWrites(self._clock.monotonic())
-        while not self._selection.has_enough:
-            item = self._market.take(0)
+        writes = LastWrites(self.stop.clock.monotonic())
+        while not self.selection.has_enough:
+            item = self.market.take(0)
             if item is None:
                 return
-            if self._stop.requested_at is not None:
-                until = min(until, self._stop.requested_at + WRITE_AFTER_STOP)
-            if isinstance(item, Batch) and not writes.allow(len(item.payloads), self._clock.monotonic(), until):
-                self._selection.tally.not_written += len(item.payloads)
+            if self.stop.requested_at is not None:
+                until = min(until, self.stop.requested_at + WRITE_AFTER_STOP)
+            if isinstance(item, Batch) and not writes.allow(len(item.payloads), self.stop.clock.monotonic(), until):
+                self.selection.tally.not_written += len(item.payloads)
             else:
                 yield from self._take(item)
                 yield None
@@ -266,7 +251,7 @@ class Capture:
     def _take(self, item: Item) -> Iterator[Records]:
         """Hands the records of a read on, logs and counts whatever else comes. Raises the error that ended it all."""
         if isinstance(item, Batch):
-            for found in self._selection.take(item, self._market.feeds[item.feed].group.markets):
+            for found in self.selection.take(item, self.market.feeds[item.feed].group.markets):
                 if isinstance(found, list):
                     yield found
                 else:
@@ -274,29 +259,29 @@ class Capture:
         elif isinstance(item, Failed):
             raise item.error
         elif isinstance(item, Gap):
-            self._logger.warning(self._selection.miss(item))
+            self.logger.warning(self.selection.miss(item))
         elif isinstance(item, Takeover):
-            self._selection.take_over(item)
+            self.selection.take_over(item)
         elif isinstance(item, ConnectivityChanged):
-            self._progress.lost_at[item.feed] = item.lost_at
-            self._selection.reach(item.feed, is_lost=item.lost_at is not None)
+            self.progress.lost_at[item.feed] = item.lost_at
+            self.selection.reach(item.feed, is_lost=item.lost_at is not None)
         else:
             self._report(item)
 
     def _report(self, found: Alarm | LogLine | str) -> None:
         if isinstance(found, Alarm):
-            self._market.request_reconnect(found)
+            self.market.request_reconnect(found)
         elif isinstance(found, LogLine):
-            self._logger.log(LEVELS[found.level], found.text)
+            self.logger.log(LEVELS[found.level], found.text)
         else:
-            self._logger.warning(found)
+            self.logger.warning(found)
 
     def _compare_clocks(self) -> None:
         """Report, once, that somebody has set the machine's clock since the window's was read."""
-        ahead = self._clock.drift()
-        if abs(ahead) > CLOCKS_DIFFER and not self._has_drifted:
-            self._has_drifted = True
-            self._logger.warning(
+        ahead = self.stop.clock.drift()
+        if abs(ahead) > CLOCKS_DIFFER and not self.has_drifted:
+            self.has_drifted = True
+            self.logger.warning(
                 f"This machine's clock is {duration(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the time that "
                 "this sync goes by: it was set meanwhile, or runs wrong. `received_at_us` goes on as before until the "
                 "sync ends, so the rows stay in order. Have the machine keep its time (NTP)."
@@ -304,23 +289,23 @@ class Capture:
 
     def tell_summary(self) -> None:
         """The last words of a sync: what came, what was left out, what is missing."""
-        selection = self._selection
-        for found in selection.end(self._clock.now_us()):
+        selection = self.selection
+        for found in selection.end(self.stop.clock.now_us()):
             self._report(found)
         self._compare_clocks()
         if selection.tally.not_written:
-            self._logger.warning(
+            self.logger.warning(
                 f"The sync ended before {selection.tally.not_written} received frames could be written; they are lost. "
                 "The destination reads more slowly than the exchange pushes."
             )
-        symbols = selection.cursor.symbols_seen
-        silent = [symbol for symbol in self._config.book_ticker_symbols if symbol not in symbols]
+        symbols = selection.cursor.seen
+        silent = [symbol for symbol in self.config.book_ticker_symbols if symbol not in symbols]
         if silent and not selection.has_enough:
-            self._logger.warning(
+            self.logger.warning(
                 f"`book_ticker_symbols`: no update came for {first_of(silent)}. "
                 "Check the spelling (Binance accepts wrong names and stays silent); a quiet market looks the same."
             )
-        seconds = self._clock.monotonic() - self._market.began
-        reconnects = sum(feed.machine.losses for feed in self._market.feeds)
+        seconds = self.stop.clock.monotonic() - self.market.began
+        reconnects = sum(feed.machine.losses for feed in self.market.feeds)
         coverage, samples = selection.coverage, selection.samples
-        self._logger.info(selection.tally.summary(len(symbols), seconds, reconnects, coverage, samples))
+        self.logger.info(selection.tally.summary(len(symbols), seconds, reconnects, coverage, samples))

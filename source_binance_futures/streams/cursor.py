@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..binance.endpoints import is_expired
 from ..binance.market_stream.messages import MAX_UPDATE_ID
@@ -34,27 +34,14 @@ class UnreadableState(ConfigurationError):
         )
 
 
-class Restart(NamedTuple):
-    """A counter of the exchange that began anew at `after`, when `before` was the newest id."""
-
-    symbol: str
-    before: int
-    after: int
-
-
 @dataclass
 class _Lower:
-    """Updates of a contract with lower ids than its newest one: duplicates, or of a counter that began anew.
+    """Updates of a contract with lower ids than its newest one: duplicates, or of a counter that began anew."""
 
-    `span` is from the first to the last that may be newer than everything taken (ms, the exchange's clock), None
-    without any. `is_newer` if a transaction time says that they are. `is_only` if the contract is of the state and has
-    brought nothing else in this sync.
-    """
-
-    is_only: bool = False
+    is_only: bool = False  # the contract is of the state, and has brought nothing else in this sync
     count: int = 0
-    span: tuple[int, int] | None = None
-    is_newer: bool = False
+    span: tuple[int, int] | None = None  # the moments (ms) of the first and last that may be newer than all taken
+    is_newer: bool = False  # as a transaction time says
 
 
 class Cursor:
@@ -64,9 +51,10 @@ class Cursor:
     believable time: neither in another unit nor later than the exchange's clock. Without one, the time of receipt
     decides.
 
-    `known` and `listened_until`, its newest transaction time, are of the state that this sync continues. `left_out`
-    are newer updates that were left out because of their lower ids: the first and the last moment (ms) by symbol. Who
-    reports them and `restarts` clears both.
+    `known` and `listened_until`, its newest transaction time, are of the state that this sync continues; `seen` holds
+    the ids of the symbols that have brought an update since. `restarts` are sentences about counters that began anew.
+    `left_out` are newer updates that were left out because of their lower ids: the first and the last moment (ms) by
+    symbol. Who reports these two clears them.
     """
 
     def __init__(
@@ -76,7 +64,7 @@ class Cursor:
         newest_transaction_time: int | None = None,
         newest_received_at_us: int | None = None,
     ) -> None:
-        self.restarts: list[Restart] = []
+        self.restarts: list[str] = []
         self.left_out: dict[str, tuple[int, int]] = {}
         self.symbols_refused = 0
         self.known = dict(known or {})
@@ -84,7 +72,7 @@ class Cursor:
         self.newest_received_at_us = self._known_received_at_us = newest_received_at_us
         self._environment = environment
         self._newest_time = max(newest_transaction_time or 0, EARLIEST_TIME - 1)
-        self._seen: dict[str, int] = {}
+        self.seen: dict[str, int] = {}
         self._lower: dict[str, _Lower] = {}
         self._received_at_us = self._now = 0  # of the read under way: our clock; the exchange's, in ms
         self._latest_time = LATEST_TIME
@@ -108,12 +96,12 @@ class Cursor:
         time is over a minute newer than the state's newest and the contract has brought nothing else in this sync, or
         only lower ids have come for a minute.
         """
-        newest = self._seen.get(symbol)
+        newest = self.seen.get(symbol)
         if newest is None:
             if not self._begin(symbol, update_id, transaction_time):
                 return False
         elif update_id > newest:
-            self._seen[symbol] = update_id
+            self.seen[symbol] = update_id
             if symbol in self._lower:
                 lower = self._lower.pop(symbol)  # of no restart; what was newer has been left out
                 if lower.is_newer:
@@ -128,15 +116,15 @@ class Cursor:
         """Take the first update of a symbol in this sync."""
         known = self.known.get(symbol)
         if known is None:
-            if len(self.known) + len(self._seen) >= MAX_SYMBOLS:
+            if len(self.known) + len(self.seen) >= MAX_SYMBOLS:
                 self.symbols_refused += 1
                 return False
         elif update_id <= known:
-            self._seen[symbol] = known
+            self.seen[symbol] = known
             if update_id < known:
                 self._lower[symbol] = _Lower(is_only=True)
             return self._is_restart(symbol, known, update_id, transaction_time)
-        self._seen[symbol] = update_id
+        self.seen[symbol] = update_id
         return True
 
     def _is_restart(self, symbol: str, newest: int, update_id: int, transaction_time: Any) -> bool:
@@ -160,8 +148,11 @@ class Cursor:
             lower.span = min(since, moment), max(until, moment)
             return False
         self._leave_out(symbol, lower)
-        self.restarts.append(Restart(symbol, newest, update_id))
-        self._seen[symbol] = update_id
+        self.restarts.append(
+            f"The exchange's counter of {symbol} has restarted: update id {update_id} after {newest}. "
+            "Its updates are taken as new."
+        )
+        self.seen[symbol] = update_id
         del self._lower[symbol]
         return True
 
@@ -187,17 +178,12 @@ class Cursor:
                 self._leave_out(symbol, lower)
         return {symbol: lower.count for symbol, lower in sorted(self._lower.items()) if lower.is_only}
 
-    @property
-    def symbols_seen(self) -> frozenset[str]:
-        """The symbols that brought an update in this sync, new or not."""
-        return frozenset(self._seen)
-
     def state(self) -> dict[str, Any]:
         """Return the state for the next sync, with the ids of symbols that were silent this time."""
         return {
             "version": VERSION,
             "environment": self._environment,
-            "u": self.known | self._seen,
+            "u": self.known | self.seen,
             "newest_transaction_time": self._newest_time if self._newest_time >= EARLIEST_TIME else None,
             "newest_received_at_us": self.newest_received_at_us,
         }

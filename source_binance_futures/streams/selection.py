@@ -151,15 +151,13 @@ class Selection:
             )
 
     def miss(self, gap: Gap) -> str:
-        """Updates of a feed may be missing; the sentence about it."""
+        """Updates of a feed, or of one contract, may be missing; the sentence about it."""
         self.tally.missed(gap)
         self.coverage.reset_feed(gap.feed)
         return str(gap)
 
     def _miss_contract(self, lost: Lost) -> str:
-        gap = Gap(NO_FEED, lost.since_us / 1e6, lost.until_us / 1e6, f"{lost.symbol} only: {lost.cause}")
-        self.tally.missed(gap)
-        return str(gap)
+        return self.miss(Gap(NO_FEED, lost.since_us / 1e6, lost.until_us / 1e6, f"{lost.symbol} only: {lost.cause}"))
 
     def take_over(self, takeover: Takeover) -> None:
         """Another connection of a feed goes on, and may have missed early updates of some contracts."""
@@ -186,18 +184,14 @@ class Selection:
         return now_us + max(ahead_us, default=0)  # the feed that is fastest knows it best
 
     def _report_lower_ids(self) -> Iterator[str]:
-        cursor = self.cursor
-        for restart in cursor.restarts:
-            yield (
-                f"The exchange's counter of {restart.symbol} has restarted: update id {restart.after} after "
-                f"{restart.before}. Its updates are taken as new."
-            )
-        self.coverage.reset(cursor.left_out)
-        for symbol, (since, until) in cursor.left_out.items():
+        restarts, left_out = self.cursor.restarts, self.cursor.left_out
+        yield from restarts
+        self.coverage.reset(left_out)
+        for symbol, (since, until) in left_out.items():
             cause = "newer updates had lower ids than older ones, and a restart of the counter was not certain"
             yield self._miss_contract(Lost(symbol, since * 1000, (until + 1) * 1000, cause))
-        cursor.restarts.clear()
-        cursor.left_out.clear()
+        restarts.clear()
+        left_out.clear()
 
     def end(self, now_us: int) -> Iterator[Finding]:
         """What there is to say at the end of a sync."""

@@ -48,16 +48,16 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
     },
     "streams/book_tickers.py": {
         SIMULATION: [
-            ("yield from self._take_the_rest(self._stop.window_ends + WRITE_AFTER_WINDOW)", "pass"),
-            ("self._stop.requested_at + WRITE_AFTER_STOP", "until"),
-            ("self._stop.window_ends + WRITE_AFTER_WINDOW", "1e12"),
+            ("yield from self._take_the_rest(self.stop.window_ends + WRITE_AFTER_WINDOW)", "pass"),
+            ("self.stop.requested_at + WRITE_AFTER_STOP", "until"),
+            ("self.stop.window_ends + WRITE_AFTER_WINDOW", "1e12"),
             ("if selection.tally.not_written:", "if False:"),
             ("if silent and not selection.has_enough:", "if silent:"),
             ("(CHECKPOINT_EVERY if fresh else SIGN_OF_LIFE_EVERY)", "CHECKPOINT_EVERY and fresh"),
             ("SIGN_OF_LIFE_EVERY = 900.0", "SIGN_OF_LIFE_EVERY = 901.0"),
         ],
         "capture::a_window_of_malformed_frames_that_was_cut_short_may_have_gone_well": [
-            ("is not None and not self._stop.requested:", "is not None:")
+            ("is not None and not self.stop.requested:", "is not None:")
         ],
         "endings::the_state_before_an_unknown_error_is_what_was_written": [
             ("except Exception:\n            yield self._checkpoint()", "except Exception:")
