@@ -63,7 +63,7 @@ CONFIGS: dict[str, tuple[bytes, str]] = {
         b'{"proxy_url": "ftp://user:' + PASSWORD.encode() + b'@proxy:3128"}',
         "write it like http://host:3128, socks5://host:1080 or socks5h://host:1080",
     ),
-    "a proxy that is an object": (b'{"proxy_url":{"password":"hunter2"}}', "`proxy_url` must be text"),
+    "a proxy that is an object": (b'{"proxy_url":{"password":"hunter2"}}', "`proxy_url` is not the address of a proxy"),
 }
 CATALOGS: dict[str, tuple[bytes, str]] = {
     "deep": (b'{"streams":' + deep() + b"}", IS_DEEP),
@@ -107,7 +107,7 @@ STATES: dict[str, tuple[bytes, str]] = {
                 }
             ]
         ),
-        "it is of all streams together (GLOBAL); this connector keeps one of each stream",
+        "one of all streams (GLOBAL) is not taken",
     ),
     "global, as a message": (b'{"type":"STATE","state":{"type":"GLOBAL"}}', "(GLOBAL)"),
     "legacy": (b'[{"type":"LEGACY","data":{"u":1}}]', "it is not a list of states"),
@@ -152,7 +152,7 @@ CASES: dict[str, tuple[str, Mapping[str, Any], str]] = {
     "no configuration": ("read", {"config": MISSING}, "There is no configuration file no-such-file.json."),
     "no state": ("read", {"state": MISSING}, "There is no state file no-such-file.json."),
     "bytes that are no text": ("check", {"config": Path("no-\udcff")}, r"There is no configuration file no-\udcff."),
-    "a folder": ("discover", {"config": Path("/")}, "cannot be used: it is a directory"),
+    "a folder": ("discover", {"config": Path("/")}, "cannot be used: is a directory"),
 }
 
 

@@ -21,6 +21,7 @@ MAX_BOOK_TICKER_SYMBOLS = 1000  # more than both markets list
 EVERY_CHANGE, SAMPLED = "every_change", "sampled"
 ENVIRONMENTS = {each.name: each for each in (PRODUCTION, TESTNET)}
 CUSTOM = "custom"
+IN_NO_SYMBOL = frozenset(" ,;/@?&#")
 SYMBOL_EXAMPLES = {"book_ticker_symbols": "BTCUSD_PERP", "price_symbols": "BTCUSDT"}
 CUSTOM_ADDRESSES = ("market_stream_url", "websocket_api_url", "usds_margined_stream_url")  # the last one is optional
 
@@ -51,9 +52,8 @@ class Config:
     @property
     def contract_filter(self) -> ContractFilter:
         """What is wanted of the market stream."""
-        return ContractFilter(
-            self.book_ticker_symbols, self.include_usds_margined, self.book_ticker_pace == EVERY_CHANGE
-        )
+        every_change = self.book_ticker_pace == EVERY_CHANGE
+        return ContractFilter(self.book_ticker_symbols, self.include_usds_margined, every_change)
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the configuration as a user could have written it, without spaces, duplicates and unknown options."""
@@ -64,7 +64,7 @@ class Config:
             environment |= dict(zip(CUSTOM_ADDRESSES, addresses, strict=True))
         options = {option: value for option, value in vars(self).items() if value is not None}
         symbols = {option: list(options[option]) for option in SYMBOL_EXAMPLES}
-        return options | symbols | {"environment": environment}
+        return {**options, **symbols, "environment": environment}
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Config:
@@ -90,18 +90,16 @@ def _wrong(option: str, value: Any, remedy: str) -> ConfigurationError:
 
 
 def _whole_number(option: str, value: Any, most: int | None = None) -> int:
-    bounds = f"a whole number from 1 to {most}" if most else "a whole number of 1 or more"
-    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not whole:
-        raise _wrong(option, value, f"write {bounds}{_unquoted(value)}")
-    if value < 1 or (most is not None and value > most):
-        raise _wrong(option, value, f"it must be {bounds}")
+    is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not is_whole or value < 1 or (most is not None and value > most):
+        bounds = f"from 1 to {most}" if most else "of 1 or more"
+        raise _wrong(option, value, f"write a whole number {bounds}, without quotes")
     return int(value)
 
 
 def _switch(option: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise _wrong(option, value, f"write true or false{_unquoted(value)}")
+        raise _wrong(option, value, "write true or false, without quotes")
     return value
 
 
@@ -119,8 +117,7 @@ def _symbols(option: str, value: Any, most: int | None = None) -> tuple[str, ...
     symbols: dict[str, None] = {}
     for item in value:
         symbol = item.strip().upper() if isinstance(item, str) else ""
-        is_name = symbol.isprintable() and not any(each.isspace() or each in ",;/@?&#" for each in symbol)
-        if not symbol or not is_name:
+        if not symbol or not symbol.isprintable() or not IN_NO_SYMBOL.isdisjoint(symbol):
             raise ConfigurationError(
                 f"`{option}` contains {_shown(item)}; each entry is one symbol, such as {example}."
             )
@@ -139,60 +136,43 @@ def _environment(option: str, value: Any) -> Environment:
     name = _choice("environment.name", value.get("name", PRODUCTION.name), (*ENVIRONMENTS, CUSTOM))
     if name != CUSTOM:
         return ENVIRONMENTS[name]
-    market_stream, api, usds_margined = (_address(name, value.get(name)) for name in CUSTOM_ADDRESSES)
-    if market_stream is None or api is None:
-        missing = "market_stream_url" if market_stream is None else "websocket_api_url"
-        raise ConfigurationError(
-            f"`environment.{missing}` is missing; a custom environment needs both `market_stream_url` and "
-            "`websocket_api_url`."
-        )
-    return Environment(CUSTOM, (market_stream,), (usds_margined or market_stream,), api)
+    coin_m, api = value.get("market_stream_url"), value.get("websocket_api_url")
+    addresses = coin_m, api, value.get("usds_margined_stream_url") or coin_m
+    coin_m, api, usds_m = map(_address, CUSTOM_ADDRESSES, addresses)
+    return Environment(CUSTOM, (coin_m,), (usds_m,), api)
 
 
-def _address(option: str, value: Any) -> str | None:
-    """Return an address of a custom environment, None where there is none."""
-    if not isinstance(value, str) or not value.strip():
-        if value is None or value == "" or option != CUSTOM_ADDRESSES[-1]:
-            return None
-        raise _wrong(f"environment.{option}", value, "write wss://host, or leave it out")
-    address = normalized_address(value)
+def _address(option: str, value: Any) -> str:
+    """Return an address of a custom environment: that of the WebSocket API as it is, of the others their beginning."""
+    address = normalized_address(value) if isinstance(value, str) else ""
+    is_beginning = option != "websocket_api_url"
     fault = fault_of_address(address)
-    if fault:
+    if value is None or value == "":
+        fault = "is missing; a custom environment needs both `market_stream_url` and `websocket_api_url`"
+    elif fault is None and is_beginning and "?" in address:
+        fault = "has a ? part; write only its beginning, such as wss://host, since /stream?... is appended"
+    if fault is not None:
         raise ConfigurationError(f"`environment.{option}` {fault}.")
-    if option == "websocket_api_url":
-        return address
-    if "?" in address:
-        raise ConfigurationError(
-            f"`environment.{option}` has a ? part; write only its beginning, such as wss://host, "
-            "since /stream?... is appended."
-        )
-    return address.rstrip("/")
+    return address.rstrip("/") if is_beginning else address
 
 
 def _proxy_url(option: str, value: Any) -> str | None:
     """Return the proxy, None where there is none. No message shows the value, which may hold a password."""
-    if not isinstance(value, str):
-        raise ConfigurationError(f"`{option}` must be text; write it like http://user:password@host:3128.")
+    proxy_url = value.strip() if isinstance(value, str) else "no text"
     try:
-        if value.strip():
-            Proxy.parse(value.strip(), f"`{option}`")
+        if proxy_url:
+            Proxy.parse(proxy_url, f"`{option}`")
     except ProxyUnusable as error:
         raise ConfigurationError(str(error)) from error
-    return value.strip() or None
-
-
-def _unquoted(value: Any) -> str:
-    return ", without quotes" if isinstance(value, str) else ""
+    return proxy_url or None
 
 
 def _shown(value: Any) -> str:
     """Return the value as it was written, without the `user:password@` of an address, and cut short."""
     try:
         text = str(value).lower() if isinstance(value, bool) else repr(value)
-    except ValueError:  # Python writes no integer of more than 4300 digits
-        return "a number of too many digits"
-    except RecursionError:
-        return "nested too deeply"
+    except (ValueError, RecursionError):  # Python writes no integer of more than 4300 digits
+        return "too long or nested too deeply"
     before, at, host = text.rpartition("@")
     return (f"…{at}{host}" if ":" in before else text)[:SHOWN]
 

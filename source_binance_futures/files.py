@@ -10,9 +10,9 @@ import os
 import tempfile
 from typing import Any
 
+from .binance.transport.sockets import reason
 from .config import ConfigurationError
 
-TOO_DEEP = "it is nested too deeply"
 MOST_DEEP = 50  # lists and objects inside each other; more end in a RecursionError of the CDK
 
 
@@ -37,16 +37,12 @@ def read_catalog(path: str) -> dict[str, Any]:
     Raises `ConfigurationError`, also for the catalog that `discover` prints.
     """
     content = _read_json("catalog", path)
-    streams = content.get("streams") if isinstance(content, dict) else None
-    if not isinstance(streams, list) or any(not isinstance(item, dict) or "stream" not in item for item in streams):
-        raise UnusableFile(
-            "catalog",
-            path,
-            'it is not a configured catalog; each of its "streams" is {"stream": ..., "sync_mode": ..., '
-            '"destination_sync_mode": ...}, where "stream" is what discover prints',
-        )
-    catalog: dict[str, Any] = content
-    return catalog
+    if isinstance(content, dict) and isinstance(content.get("streams"), list):
+        are_configured = [isinstance(item, dict) and "stream" in item for item in content["streams"]]
+        if all(are_configured):
+            return content
+    form = '{"stream": ..., "sync_mode": ..., "destination_sync_mode": ...}, where "stream" is what discover prints'
+    raise UnusableFile("catalog", path, f'it is not a configured catalog; each of its "streams" is {form}')
 
 
 def read_state(path: str | None) -> list[dict[str, Any]]:
@@ -57,12 +53,9 @@ def read_state(path: str | None) -> list[dict[str, Any]]:
     content = _read_json("state", path) if path else []
     states = content if isinstance(content, list) else [content] if content else []
     states = [item.get("state", item) if isinstance(item, dict) else item for item in states]
-    if any(isinstance(item, dict) and (item.get("global") or item.get("type") == "GLOBAL") for item in states):
-        raise UnusableFile(
-            "state", path, "it is of all streams together (GLOBAL); this connector keeps one of each stream"
-        )
     if any(not isinstance(item, dict) or not item.get("stream") for item in states):
-        raise UnusableFile("state", path, 'it is not a list of states as in [{"type": "STREAM", "stream": {...}}]')
+        why = 'it is not a list of states of one stream each, as in [{"type": "STREAM", "stream": {...}}]'
+        raise UnusableFile("state", path, f"{why}; one of all streams (GLOBAL) is not taken")
     return [{"type": "STREAM", **item} for item in states]
 
 
@@ -74,10 +67,9 @@ def require_temporary_folder() -> None:
     except OSError as error:
         named = os.environ.get("TMPDIR")
         tried = f"TMPDIR names {named}" if named else "TMPDIR is not set"
-        why = (error.strerror or str(error)).lower().rstrip(".")
         raise ConfigurationError(
-            f"No temporary folder can be made: {why} ({tried}). Set TMPDIR to a folder that this user may write to; "
-            "for a container with a read-only file system add --tmpfs /tmp."
+            f"No temporary folder can be made: {reason(error).rstrip('.')} ({tried}). Set TMPDIR to a folder that this "
+            "user may write to; for a container with a read-only file system add --tmpfs /tmp."
         ) from error
 
 
@@ -86,9 +78,8 @@ def _read_json(what: str, path: str) -> Any:
         with open(path, "rb") as file:
             content = json.loads(file.read())  # UTF-8 or UTF-16, with or without a byte order mark
         json.dumps(content, ensure_ascii=False).encode()
-        if not _is_deeper(content, MOST_DEEP):
-            return content
-        why = TOO_DEEP
+        _require_depth(content, MOST_DEEP)
+        return content
     except FileNotFoundError as error:
         raise ConfigurationError(f"There is no {what} file {path}.") from error
     except json.JSONDecodeError as error:
@@ -98,17 +89,18 @@ def _read_json(what: str, path: str) -> Any:
     except UnicodeEncodeError as error:  # JSON may hold half of a surrogate pair, UTF-8 cannot
         why = f'it contains "\\u{ord(error.object[error.start]):04x}", which is half of a character'
     except RecursionError:
-        why = TOO_DEEP
+        why = "it is nested too deeply"
     except ValueError:  # Python reads no integer of more than 4300 digits
         why = "it contains a number of too many digits"
-    except IsADirectoryError:
-        why = "it is a directory"
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = reason(error)
     raise UnusableFile(what, path, why)
 
 
-def _is_deeper(content: Any, most: int) -> bool:
-    """Return whether a JSON document has more lists and objects inside each other; goes no deeper than that."""
-    inside = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
-    return most == 0 or any(_is_deeper(item, most - 1) for item in inside)
+def _require_depth(content: Any, most: int) -> None:
+    """Raise `RecursionError` if a JSON document has more lists and objects inside each other; go no deeper."""
+    if most == 0:
+        raise RecursionError
+    inside = content.values() if isinstance(content, dict) else content
+    for item in inside if isinstance(content, (dict, list)) else ():
+        _require_depth(item, most - 1)
