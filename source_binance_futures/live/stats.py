@@ -11,21 +11,14 @@ import sys
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
-from statistics import median, median_high
+from statistics import median
 from typing import Any, NamedTuple
 
 from orjson import loads
 
-from ..binance.endpoints import ALL_MARKET_STREAM, market_of, own_stream
+from ..binance.endpoints import ALL_MARKET_STREAM, TESTNET, Market, market_of, own_stream
 from ..binance.market_stream.coverage import SETTLED_AFTER_US
-from ..binance.market_stream.messages import (
-    COIN_M_SYMBOL_TYPE,
-    WIRE_KEYS,
-    MalformedFrame,
-    OtherFrame,
-    market_of_book_ticker,
-    parse_frame,
-)
+from ..binance.market_stream.messages import COIN_M_SYMBOL_TYPE, MalformedFrame, OtherFrame, parse_frame
 from ..binance.market_stream.subscriptions import ANSWER_WITHIN, control_answer
 from ..binance.transport.framing import PING, PONG, TEXT, ControlFrame
 
@@ -47,21 +40,20 @@ ENOUGH = 10  # updates
 AS_MANY = 1.2  # own updates for each change that samples show: then the own streams are no more than they are
 MARGIN_MS = 1000  # at both ends of an overlap; event times of different contracts go back by less
 PONG_WITHIN = 10.0  # seconds, as the connector waits
-NO_PING_FROM = 480.0  # seconds without a ping that count as an interval: twice the longest that is expected
 PING_CLOCK_MS = 5000.0  # by which a ping's timestamp may differ from our clock
 DECIMAL = re.compile(r"\d+(?:\.\d+)?\Z")
+JSON_NAMES = {int: "integer", float: "number", bool: "boolean", type(None): "null"}
 BOOK = ("b", "B", "a", "A")
-TYPES = {"e": str, "u": int, "s": str, "T": int, "E": int, "ps": str, "st": int} | dict.fromkeys(BOOK, DECIMAL)
-CONTRACT_INFO_TYPES = {"s": str, "ot": int, "dt": int, "cs": str}  # symbol, onboard and delivery date (ms), status
-JSON_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+KINDS = {"e": "string", "s": "string", "ps": "string or missing", "st": "integer or missing"}
+KINDS |= dict.fromkeys("uTE", "integer") | dict.fromkeys(BOOK, "decimal")
+SYMBOL_TYPES = ((1, Market.USDS_M), (COIN_M_SYMBOL_TYPE, Market.COIN_M))
+CONTRACT_INFO = {"s": "string", "ot": "integer", "dt": "integer", "cs": "string"}  # onboard and delivery date, status
 
 
 class Stats(dict[str, Any]):
     """A whole run: flat counters by name, sums over its connections. What was not learned is not there.
 
-    Where a name has no other unit it is seconds. Odd things are counted by their kind, as in `wrong_types`. Each of the
-    `addresses`, by the expectations that it stands for, has counters of its own: whether it was `opened`, the kind of
-    `failure` where it was not and whether HTTP `refused` it, how long it was listened to, `samples`, `own_updates`.
+    Odd things are counted by their kind, as in `wrong_types`. `failures` are why a counter did not count on.
     """
 
     def __missing__(self, key: str) -> int:
@@ -94,12 +86,15 @@ class Update(NamedTuple):
 
 
 class Recorder:
-    """The observer of one connection to `address`, in whose URL `streams` are named. `now` is the present."""
+    """The observer of one connection to the address that `role` expects, in whose URL `streams` are named.
 
-    def __init__(self, stats: Stats, address: Stats, streams: Iterable[str], now: Callable[[], float]) -> None:
-        self.stats, self.address, self._now = stats, address, now
+    `now` is the present, `seconds` how long the connection lasted, None as long as it does.
+    """
+
+    def __init__(self, stats: Stats, role: str, streams: Iterable[str], now: Callable[[], float]) -> None:
+        self.stats, self.role, self._now = stats, role, now
         self.opened_at = self._last_at = now()
-        self.ended_at: float | None = None
+        self.seconds: float | None = None
         self.listening = dict.fromkeys(streams, self.opened_at)  # since when
         self.updates: deque[Update] = deque(maxlen=MOST_UPDATES)
         self._by_second: Counter[int] = Counter()  # data frames
@@ -109,7 +104,7 @@ class Recorder:
         self._asked: dict[bytes | int, tuple[str, Sequence[str], float]] = {}
         self._answers: dict[bytes | int, tuple[str, float]] = {}  # the outcome, and when it came
         self._newest_message = 0
-        self._kinds: dict[str, str] = {}  # of the streams that were asked for
+        self._probed: Counter[str] = Counter()  # frames of streams that are none of a contract here
 
     def sent(self, opcode: int, payload: bytes) -> None:
         """Note a ping or a control message of ours."""
@@ -118,9 +113,7 @@ class Recorder:
         elif opcode == TEXT:
             request = loads(payload)
             streams, self._newest_message = request["params"], request["id"]
-            kind = PROBED.get(streams[0], "contracts")
-            self._asked[self._newest_message] = kind, streams, self._now()
-            self._kinds |= dict.fromkeys(streams, kind)
+            self._asked[self._newest_message] = PROBED.get(streams[0], "contracts"), streams, self._now()
 
     def received(self, payloads: Sequence[bytes], controls: Sequence[ControlFrame]) -> None:
         """Count what one read has brought."""
@@ -152,11 +145,10 @@ class Recorder:
         except OtherFrame:
             self._other(loads(payload))
             return
-        self.stats.setdefault("sizes", Counter())[len(payload)] += 1
-        self._content(found)
+        self._content(found, len(payload))
         symbol, stream = sys.intern(found["s"]), stream if isinstance(stream, str) else "no wrapper"
-        if stream in self._kinds:
-            self.stats[f"{self._kinds[stream]}_frames"] += 1
+        if stream in PROBED:
+            self._probed[stream] += 1
         if stream in (ALL_MARKET_STREAM, own_stream(symbol)):
             event_time, transaction_time = (found[key] if type(found.get(key)) is int else -1 for key in "ET")
             is_sample = stream == ALL_MARKET_STREAM
@@ -168,21 +160,19 @@ class Recorder:
         frame = frame["data"] if "stream" in frame else frame
         if frame.get("e") == "contractInfo":
             self.stats["contract_infos"] += 1
-            self.stats.count("contract_info_faults", *faults_of(frame, CONTRACT_INFO_TYPES))
+            self.stats.count("contract_info_faults", *faults_of(frame, CONTRACT_INFO))
         else:
             self.stats.count("other_frames", str(frame.get("e") or f"keys {', '.join(sorted(frame))}"))
 
-    def _content(self, found: Mapping[str, Any]) -> None:
+    def _content(self, found: Mapping[str, Any], size: int) -> None:
         stats = self.stats
         stats["frames"] += 1
-        faults = faults_of(found, TYPES, optional=("ps", "st"))
-        stats.count("wrong_types", *faults)
-        stats.count("unknown_keys", *(found.keys() - WIRE_KEYS))
+        stats["bytes"] += size
         stats["ps_missing"] += "ps" not in found
-        stats["st_missing"] += "st" not in found
-        if "st" in found:
-            known = found["st"] in (1, COIN_M_SYMBOL_TYPE)
-            stats["st_contradicting"] += not known or market_of_book_ticker(found) is not market_of(found["s"])
+        stats["odd_symbol_types"] += (found.get("st"), market_of(found["s"])) not in SYMBOL_TYPES
+        stats.count("unknown_keys", *(found.keys() - KINDS))
+        faults = faults_of(found, KINDS)
+        stats.count("wrong_types", *faults)
         if not faults:
             bid, _, ask, _ = numbers = [float(found[key]) for key in BOOK]
             stats["odd_books"] += not all(numbers) or bid >= ask
@@ -191,41 +181,36 @@ class Recorder:
 
     def end(self, lost: str | None = None) -> None:
         """Count what the whole connection tells, once it has ended; `lost` is the kind of loss, if it was one."""
-        stats, address, now = self.stats, self.address, self._now()
-        self.ended_at = now
-        seconds, silence = now - self.opened_at, max(self._silence, now - self._last_at)
-        contracts: dict[str, tuple[list[Update], list[Update]]] = defaultdict(lambda: ([], []))
-        for update in self.updates:
-            contracts[update.symbol][update.is_sample].append(update)
-            address["samples" if update.is_sample else "own_updates"] += 1
-        address.raise_to("seconds", round(seconds, 1))
+        stats, now = self.stats, self._now()
+        self.seconds = now - self.opened_at
+        silence = max(self._silence, now - self._last_at)
         if lost is not None:
             stats.count("lost", lost)
         stats["connections_used"] += bool(self._by_second or lost)
         if self._by_second:
-            stats.raise_to("seconds_listened", round(seconds, 1))
+            stats.raise_to("seconds_listened", round(self.seconds, 1))
             stats.raise_to("seconds_silent", round(silence, 1))
             stats.raise_to("frames_in_the_busiest_second", max(self._by_second.values()))
-        markets = {market_of(symbol).value for symbol, (_, samples) in contracts.items() if samples}
-        if len(markets) > 1 or (markets and seconds - silence >= ALL_SAMPLED_WITHIN):
-            stats["sampled_connections"] += 1
-            stats.count("lone_markets", *(f"{each} at {address['label']}" for each in markets if len(markets) == 1))
         self._end_controls(now)
-        self._order([update for update in self.updates if not update.is_sample])
+        self._end_order([update for update in self.updates if not update.is_sample])
+        contracts: dict[str, tuple[list[Update], list[Update]]] = defaultdict(lambda: ([], []))
+        for update in self.updates:
+            contracts[update.symbol][update.is_sample].append(update)
         for symbol, (own, samples) in contracts.items():
-            self._order_of_contract(own, samples)
-            since = self.listening.get(own_stream(symbol), now)
-            self._compare(own, [sample for sample in samples if sample.at - since >= SETTLED_AFTER], now)
+            self._end_contract(own, samples, now - self.listening.get(own_stream(symbol), now), now)
+        markets = {market_of(symbol).value for symbol, (_, samples) in contracts.items() if samples}
+        if len(markets) > 1 or (markets and self.seconds - silence >= ALL_SAMPLED_WITHIN):
+            stats["sampled_connections"] += 1
+            stats.count("lone_markets", *(f"{each} at {self.role}" for each in markets if len(markets) == 1))
 
     def _end_controls(self, now: float) -> None:
         """Count pings, and what was answered to ours and to control messages."""
         stats = self.stats
         stats["pings"] += len(self._pings)
-        stats.collect("ping_intervals", [later - earlier for earlier, later in pairwise(self._pings)])
-        without = now - (self._pings[-1] if self._pings else self.opened_at)
-        stats.collect("ping_intervals", [without] if without >= NO_PING_FROM else [])
+        stats.collect("ping_intervals", (later - earlier for earlier, later in pairwise(self._pings)))
         for request, (kind, streams, sent_at) in self._asked.items():
             stats.raise_to(f"{kind}_seconds", round(now - sent_at, 1))
+            stats[f"{kind}_frames"] += sum(self._probed[stream] for stream in streams)
             outcome, answered_at = self._answers.get(request, ("unanswered", now))
             if answered_at - sent_at >= (PONG_WITHIN if kind == "client_pings" else ANSWER_WITHIN):
                 outcome = "unanswered"
@@ -236,41 +221,36 @@ class Recorder:
             if kind == "contracts" and outcome == "acknowledged":
                 self.listening |= dict.fromkeys(streams, answered_at)
 
-    def _order(self, own: Sequence[Update]) -> None:
+    def _end_order(self, own: Sequence[Update]) -> None:
         """Count what goes back across contracts, and how late updates are."""
-        stats = self.stats
-        neighbours = [(one, other) for one, other in pairwise(own) if one.symbol != other.symbol]
-        stats["neighbours"] += len(neighbours)
-        stats["neighbours_back"] += sum(other.update_id < one.update_id for one, other in neighbours)
+        self.stats["steps_back_across"] += steps_back(update.update_id for update in own)
         timed = [update for update in own if update.event_time >= 0]
         latest = accumulate((update.event_time for update in timed), max)
         for newest, update in zip(latest, timed, strict=True):
-            stats.raise_to("ms_back_at_most", newest - update.event_time)
+            self.stats.raise_to("ms_back_at_most", newest - update.event_time)
         if timed:
             lag = round(median(update.at * 1000 - update.event_time for update in timed))
-            stats["median_lag_ms"] = max(stats["median_lag_ms"], lag, key=abs)  # of the worst connection
-            stats["timed_updates"] += len(timed)
+            self.stats["median_lag_ms"] = max(self.stats["median_lag_ms"], lag, key=abs)  # of the worst connection
+            self.stats["timed_updates"] += len(timed)
 
-    def _order_of_contract(self, own: Sequence[Update], samples: Sequence[Update]) -> None:
-        """Count what goes back within the updates and within the samples of a contract, and measure their pace."""
-        for updates, name in ((own, "own"), (samples, "sample")):
-            self.stats[f"{name}_updates"] += len(updates)
-            self.stats.collect(f"{name}_distances", [later.at - earlier.at for earlier, later in pairwise(updates)])
-            for earlier, later in pairwise(updates):
-                self.stats[f"{name}_steps_back"] += later.update_id < earlier.update_id
-                self.stats[f"{name}_repeats"] += later.update_id == earlier.update_id
-                self.stats["event_times_back"] += -1 < later.event_time < earlier.event_time
-                self.stats["transaction_times_back"] += -1 < later.transaction_time < earlier.transaction_time
-
-    def _compare(self, own: Sequence[Update], samples: Sequence[Update], now: float) -> None:
-        """Look for what the samples and books of a contract show among its own updates."""
+    def _end_contract(self, own: Sequence[Update], samples: Sequence[Update], listened: float, now: float) -> None:
+        """Count what goes back within a contract, and what its samples and books show among its own updates."""
         stats = self.stats
-        changes = [later for earlier, later in pairwise(samples) if later.update_id > earlier.update_id]
+        for updates, name in ((own, "own"), (samples, "sample")):
+            stats[f"{name}_updates"] += len(updates)
+            stats[f"{name}_steps_back"] += steps_back(update.update_id for update in updates)
+            stats["event_times_back"] += steps_back(update.event_time for update in updates)
+            stats["transaction_times_back"] += steps_back(update.transaction_time for update in updates)
+        brought = {update.update_id: update.at for update in reversed(own)}
+        stats["own_repeats"] += len(own) - len(brought)
+        stats["updates_in_real_time"] += sum(later.at - earlier.at <= REAL_TIME for earlier, later in pairwise(own))
+        stats.collect("sample_distances", (later.at - earlier.at for earlier, later in pairwise(samples)))
+        settled = [sample for sample in samples if sample.at >= now - listened + SETTLED_AFTER]
+        changes = [later for earlier, later in pairwise(settled) if later.update_id > earlier.update_id]
         stats["changes_sampled"] += len(changes)
         if not own:
             stats.count("silent_own_streams", *(change.symbol for change in changes[1:]))
             return
-        brought = {update.update_id: update.at for update in reversed(own)}
         oldest, newest = min(brought), max(brought)
         for change in changes:
             if change.update_id in brought:
@@ -285,27 +265,31 @@ class Recorder:
             stats["books_missing"] += sum(book not in brought for book in books)
 
 
+def steps_back(values: Iterable[int]) -> int:
+    return sum(-1 < later < earlier for earlier, later in pairwise(values))
+
+
 def conclude(stats: Stats, recorders: Sequence[Recorder]) -> None:
     """Fold what was collected, and add what only all connections together tell; every recorder has ended."""
-    stats["samples_compared"] = (
-        len(stats.get("samples_found", ())) + stats["samples_missing"] + stats["samples_overdue"]
-    )
-    for key, collected, fold, digits in (
-        ("seconds_between_samples", "sample_distances", median, 2),
-        ("seconds_between_pings", "ping_intervals", median, 1),
-        ("ms_ahead_at_most", "samples_found", max, None),
+    for key, collected, fold in (
+        ("seconds_between_samples", "sample_distances", median),
+        ("seconds_between_pings", "ping_intervals", median),
+        ("ms_ahead_at_most", "samples_found", max),
     ):
         values = stats.pop(collected, [])
-        stats[collected] = len(values)
-        if values:
-            stats[key] = round(fold(values), digits)
-    sizes: Counter[int] = stats.pop("sizes", Counter())
-    stats["median_bytes"] = median_high(sizes.elements()) if sizes else 0
-    stats["updates_in_real_time"] = sum(distance <= REAL_TIME for distance in stats.pop("own_distances", ()))
+        stats[collected], stats[key] = len(values), round(fold(values or [0]), 2)
+    stats["samples_compared"] = stats["samples_found"] + stats["samples_missing"] + stats["samples_overdue"]
+    stats["bytes_a_frame"] = round(stats["bytes"] / max(stats["frames"], 1))
     if not stats["updates_in_real_time"] and ENOUGH <= stats["own_updates"] <= AS_MANY * stats["changes_sampled"]:
         stats["updates_like_samples"] = stats["own_updates"]
-    for first, second in pairwise(sorted(recorders, key=lambda each: (each.address["label"], each.opened_at))):
-        if first.address is second.address:
+    for recorder in recorders:
+        stats[f"{recorder.role}_frames"] += len(recorder.updates)
+        stats.raise_to(f"{recorder.role}_seconds", round(recorder.seconds or 0.0, 1))
+    if stats["environment"] == TESTNET.name:
+        stats["testnet_seconds"] = min(stats["usds_m_address_seconds"], stats["plain_path_seconds"])
+    ours = [recorder for recorder in recorders if recorder.stats is stats]
+    for first, second in pairwise(sorted(ours, key=lambda each: (each.role, each.opened_at))):
+        if first.role == second.role:
             compare(stats, first, second)
 
 
@@ -330,19 +314,20 @@ def compare(stats: Stats, first: Recorder, second: Recorder) -> None:
         stats["only_over_second"] += len(new - old)
 
 
-def faults_of(found: Mapping[str, Any], types: Mapping[str, Any], optional: Sequence[str] = ()) -> list[str]:
-    """Return the keys that are missing, or hold something else than they should.
+def faults_of(found: Any, kinds: Mapping[str, str]) -> list[str]:
+    """Return the keys of an object that hold another kind of value than they may.
 
-    >>> faults_of({"s": 1, "ot": 1.5, "cs": "6e2"}, {"s": str, "ot": int, "dt": int, "cs": DECIMAL})
-    ['s: integer', 'ot: number', 'dt: missing', 'cs: no decimal']
+    >>> faults_of({"s": 1, "ot": 1.5, "cs": "6e2"}, {"s": "string", "ot": "integer", "dt": "integer", "cs": "decimal"})
+    ['s: integer', 'ot: number', 'dt: missing', 'cs: string']
     """
-    faults = []
-    for key, kind in types.items():
-        value = found.get(key)
-        if key not in found:
-            faults += [f"{key}: missing"] if key not in optional else []
-        elif type(value) is not (str if kind is DECIMAL else kind):
-            faults.append(f"{key}: {JSON_NAMES.get(type(value), 'object')}")
-        elif kind is DECIMAL and not DECIMAL.match(value):
-            faults.append(f"{key}: no decimal")
-    return faults
+    if not isinstance(found, dict):
+        return ["no object"]
+    held = {key: kind_of(found[key]) if key in found else "missing" for key in kinds}
+    return [f"{key}: {kind}" for key, kind in held.items() if kind not in kinds[key]]
+
+
+def kind_of(value: object) -> str:
+    """Return what JSON calls a value; a string of digits is a decimal."""
+    if isinstance(value, str):
+        return "decimal" if DECIMAL.match(value) else "string"
+    return JSON_NAMES.get(type(value), "object")

@@ -21,12 +21,10 @@ from source_binance_futures.live.expectations import Judged, judge
 from source_binance_futures.live.probe import (
     API_CONNECTIONS,
     MOST_CONNECTIONS,
-    REQUEST_ID,
-    Answered,
     Probe,
     ask_for_prices,
-    bases_of,
     note_book,
+    roles_of,
 )
 from source_binance_futures.live.stats import Stats
 
@@ -187,7 +185,6 @@ LONE = {"usds_m": (), "silent_prefixes": {"/usds", "/usds/public", "/usds/market
 # fmt: off
 RUNS: list[tuple[Callable[[Scene], object], float, dict[str, Any], str]] = [
     (quietly, 24.0, {"sample_every": None}, "sample_pace"),
-    (quietly, 24.0, {"ping_interval": 3.0}, "ping_interval"),
     (quietly, 20.0, {"environment": ONE_ADDRESS, "cross_market": True}, ""),
     (quietly, 20.0, MOVED, "coin_m_address plain_path both_routes wrong_path cross_host sample_pace"),
     (quietly, 18.0, LONE, "merged usds_m_address plain_path one_symbol book_ids"),
@@ -212,7 +209,7 @@ def test_what_the_exchange_contradicts_differs_and_nothing_else(
     assert found.seen("differs").keys() == set(differs.split()), found.seen("differs")
     assert len(found.exchange.attempts) == found.stats["connections"] <= MOST_CONNECTIONS < 10
     if options.get("environment") is ONE_ADDRESS:
-        assert {"cross_host", "plain_path", "wrong_path"} <= found.seen("unseen").keys()
+        assert {"usds_m_address", "plain_path", "wrong_path", "cross_host"} <= found.seen("unseen").keys()
 
 
 def test_where_every_connection_is_closed_at_once_it_ends_early() -> None:
@@ -227,8 +224,7 @@ def test_where_every_connection_is_closed_at_once_it_ends_early() -> None:
 
 def test_an_api_that_does_not_answer_could_not_be_seen() -> None:
     found = ask(20.0, lambda scene: scene.api.script.append(NoAnswer))
-    assert found.stats["price_failure"] == "NoAnswer"
-    assert found.seen("unseen")["one_symbol"] == "the API: NoAnswer"
+    assert found.seen("unseen")["one_symbol"] == "0 one symbol faults in 0 answers: NoAnswer: too few"
 
 
 # --- the WebSocket API, without a connection ---
@@ -248,35 +244,34 @@ def answered(used: tuple[int, ...] = USUAL, *, limit: int = 2400, last_at: float
     unknown = {"status": 400, "error": {"code": -1121, "msg": "Invalid symbol."}}
     bodies: dict[str, Any] = {"one": priced(ROW), "every": priced([ROW]), "unknown": unknown}
     bodies |= {"again": priced(ROW), "last": priced(ROW)} | changes
-    stats, coming = Stats(), iter(zip(bodies.values(), used, (0.0, 0.0, 0.0, 0.0, last_at), strict=True))
+    stats, coming = Stats(), iter(zip(bodies.values(), used, strict=True))
+    moments = iter((0.0, last_at))
 
-    def ask(_method: str, _symbol: str | None) -> Answered:
-        body, count, at = next(coming)
+    def ask(_method: str, _symbol: str | None) -> dict[str, Any]:
+        body, count = next(coming)
         limits = [{"rateLimitType": "REQUEST_WEIGHT", "limit": limit, "count": count}]
-        answer = {"id": REQUEST_ID, "rateLimits": limits}
-        return Answered(orjson.dumps(answer | body) if isinstance(body, dict) else body.encode(), 1_790_000_000.0 + at)
+        return {"rateLimits": limits, **body}
 
-    ask_for_prices(ask, lambda: None, stats, "host")
+    ask_for_prices(ask, lambda: None, stats, lambda: 1_790_000_000.0 + next(moments))
     return stats
 
 
 # fmt: off
 CONTRADICTED: list[tuple[dict[str, Any], str, str]] = [
     ({}, "", ""),
-    ({"one": priced([ROW])}, "one_symbol", "a list for one symbol"),
+    ({"one": priced([ROW])}, "one_symbol", "no object (1)"),
     ({"one": priced({**ROW, "price": 6.1})}, "one_symbol", "price: number"),
-    ({"one": priced({**ROW, "price": "6e3"})}, "one_symbol", "price: no decimal"),
+    ({"one": priced({**ROW, "price": "6e3"})}, "one_symbol", "price: string"),
     ({"one": priced({**ROW, "time": None})}, "one_symbol", "time: null"),
-    ({"one": "not JSON"}, "one_symbol", "UnreadableAnswer"),
-    ({"one": {"id": "other", **priced(ROW)}}, "one_symbol", "another id"),
-    ({"every": priced(ROW)}, "all_symbols", "UnreadableAnswer"),
-    ({"unknown": priced(ROW)}, "unknown_symbol", "status 200, code None"),
-    ({"unknown": {"status": 404, "error": {"code": -1100}}}, "unknown_symbol", "404, code -1100"),
+    ({"every": priced(ROW)}, "all_symbols", "no object (1)"),
+    ({"every": priced([ROW, {}])}, "all_symbols", "symbol: missing (1), price: missing (1), time: missing (1) among"),
+    ({"unknown": priced(ROW)}, "unknown_symbol", "status 200 and code None"),
+    ({"unknown": {"status": 404, "error": {"code": -1100}}}, "unknown_symbol", "404 and code -1100"),
     ({"every": priced([ROW, {**ROW, "symbol": "BTCUSD_PERP"}])}, "only_usds_m", "1 coin m row in 2 rows"),
     ({"used": (6, 46, 47, 53, 54)}, "price_weight", "1 and 40"),
     ({"used": (6, 8, 9, 16, 18)}, "price_weight", "2 and 2"),
-    ({"used": (6, 8, 9, 14, 15)}, "handshake_weight", "4"),
-    ({"limit": 6000}, "weight_limit", "6000"),
+    ({"used": (6, 8, 9, 14, 15)}, "handshake_weight", "4 handshake weight in 1 weight"),
+    ({"limit": 6000}, "weight_limit", "6,000 weight limit in 5 answers"),
 ]
 # fmt: on
 
@@ -290,7 +285,7 @@ def test_what_the_api_contradicts_differs_and_nothing_else(changes: dict[str, An
 
 def test_weights_are_compared_within_one_minute_only() -> None:
     stats = answered(last_at=60.0)
-    assert (stats.get("price_weights"), stats.get("handshake_weight"), stats["weight_limit"]) == (None, None, 2400)
+    assert (stats["weights"], stats["weight_limit"]) == (0, 2400)
 
 
 def test_ids_of_books_are_kept_and_faults_counted() -> None:
@@ -298,10 +293,8 @@ def test_ids_of_books_are_kept_and_faults_counted() -> None:
     books: list[Any] = [BOOK_ANSWER, {**BOOK_ANSWER, "lastUpdateId": "7"}, [], {**BOOK_ANSWER, "bidQty": 1}]
     for book in books:
         note_book(stats, book)
-    assert stats["books"] == [7, 7]
-    assert {"lastUpdateId: string": 1, "lastUpdateId: missing": 1, "bidQty: integer": 1}.items() <= stats[
-        "book_faults"
-    ].items()
+    assert stats["books"] == [7]
+    assert stats["book_faults"] == {"lastUpdateId: decimal": 1, "no object": 1, "bidQty: integer": 1}
 
 
 # --- addresses ---
@@ -309,28 +302,15 @@ def test_ids_of_books_are_kept_and_faults_counted() -> None:
 
 def test_each_address_of_an_environment_is_asked_and_fstream_plain_and_wrong() -> None:
     dstream, fstream = "wss://dstream.binance.com", "wss://fstream.binance.com"
-    assert bases_of(PRODUCTION) == {
-        "coin_m_address": dstream,
-        "coin_m_public": f"{dstream}/public",
-        "usds_m_address": f"{fstream}/public",
-        "plain_path": fstream,
-        "wrong_path": f"{fstream}/market",
+    assert roles_of(PRODUCTION) == {
+        dstream: "coin_m_address",
+        f"{dstream}/public": "coin_m_public",
+        f"{fstream}/public": "usds_m_address",
+        fstream: "plain_path",
+        f"{fstream}/market": "wrong_path",
     }
     planned_replacement = 1
-    assert len(bases_of(PRODUCTION)) + API_CONNECTIONS + planned_replacement <= MOST_CONNECTIONS
-    assert bases_of(TESTNET).keys() == bases_of(PRODUCTION).keys()
-
-
-def test_a_custom_address_is_named_by_its_option() -> None:
-    def labels(environment: Environment) -> dict[str, str]:
-        return {
-            role: address["label"] for role, address in ask(0.0, environment=environment).stats["addresses"].items()
-        }
-
-    assert labels(TWO_HOSTS) == {
-        "coin_m_address": "market_stream_url",
-        "usds_m_address": "usds_margined_stream_url",
-        "plain_path": "usds_margined_stream_url without /public",
-        "wrong_path": "usds_margined_stream_url with /market",
-    }
-    assert labels(ONE_ADDRESS) == dict.fromkeys(("coin_m_address", "usds_m_address"), "market_stream_url")
+    assert len(roles_of(PRODUCTION)) + API_CONNECTIONS + planned_replacement <= MOST_CONNECTIONS
+    assert set(roles_of(TESTNET).values()) == set(roles_of(PRODUCTION).values())
+    assert set(roles_of(TWO_HOSTS).values()) == set(roles_of(PRODUCTION).values()) - {"coin_m_public"}
+    assert roles_of(ONE_ADDRESS) == {HOST: "coin_m_address"}
