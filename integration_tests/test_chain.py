@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -149,32 +150,27 @@ def test_windows_that_find_their_contracts_lose_nothing_where_they_join(tmp_path
     assert "a hole of" not in (tmp_path / "log").read_text()
 
 
-@pytest.mark.parametrize(("before", "is_hole"), [("listens", False), ("asked", False), ("gone", True), (None, True)])
+@pytest.mark.parametrize(
+    ("asked", "code", "is_hole"),
+    [
+        pytest.param(False, None, False, id="listens"),
+        pytest.param(True, 0, False, id="asked to end"),
+        pytest.param(False, 0, True, id="gone"),
+        pytest.param(None, None, True, id="never was"),
+    ],
+)
 def test_the_line_of_a_hole_is_left_out_only_where_the_window_before_listens(
-    before: str | None, is_hole: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    asked: bool | None, code: int | None, is_hole: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    before: Any = SimpleNamespace(asked_to_end=asked, process=SimpleNamespace(poll=lambda: code))
     hole = {"type": "LOG", "log": {"level": "INFO", "message": f"{chain.HOLE}2026-09-25: a hole of 3.0 seconds."}}
     options = argparse.Namespace(into=tmp_path, config="c", catalog="c", state=tmp_path / "none")
-    options.command = (sys.executable, "-c", "import time; time.sleep(240)")
-    earlier = chain.Window(options, CLOCK, None) if before is not None else None
-    try:
-        if earlier is not None and before == "gone":
-            earlier.process.kill()
-            earlier.process.wait(DEADLINE)
-        elif earlier is not None and before == "asked":
-            earlier.end()
-            earlier.process.wait(DEADLINE)
-        CLOCK.sleep(0.002)  # the files are named by the millisecond
-        options.command = (sys.executable, "-c", "")
-        window = chain.Window(options, CLOCK, earlier)
-        window.process.wait(DEADLINE)
-        window.file.write_text(json.dumps(hole, separators=(",", ":")) + "\n")
-        window.read(0.0)
-        assert ("a hole of 3.0 seconds" in capsys.readouterr().err) is is_hole
-    finally:
-        if earlier is not None:
-            earlier.process.kill()
-            earlier.process.wait(DEADLINE)
+    options.command = (sys.executable, "-c", "")
+    window = chain.Window(options, CLOCK, None if asked is None else before)
+    window.process.wait(DEADLINE)
+    window.file.write_text(json.dumps(hole, separators=(",", ":")) + "\n")
+    window.read(0.0)
+    assert ("a hole of 3.0 seconds" in capsys.readouterr().err) is is_hole
 
 
 def test_a_window_that_is_killed_costs_no_state_and_the_next_one_begins(tmp_path: Path) -> None:

@@ -87,40 +87,24 @@ def test_a_stream_that_is_not_there(connector: Connector) -> None:
     assert output.errors[0]["failure_type"] == "config_error"
 
 
-def test_help_and_wrong_usage(tmp_path: Path) -> None:
-    """In the words of a command line; an option that only the CDK knows, or knows by its beginning, is taken."""
+def test_what_only_the_cdk_knows_or_knows_by_its_beginning(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_bytes(b"{}")
+    for options in (["--conf", str(config)], ["--config", str(config), "--manifest-path", "no-such-file"]):
+        command = [*warm_command(), "discover", *options]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+        assert '"CATALOG"' in done.stdout
+
+
+def test_help_and_refusals_take_no_time() -> None:
+    """They come without what only the commands need."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [*warm_command(), *arguments]
+        command = [sys.executable, "-X", "importtime", "-m", "source_binance_futures", *arguments]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
-    helped = run("--help")
-    assert (helped.returncode, helped.stderr) == (0, "")
+    helped, wrong = run("--help"), run("discover", "--cofig", "config")
+    assert (helped.returncode, wrong.returncode, wrong.stdout) == (0, 2, "")
     assert "Binance Futures for Airbyte" in helped.stdout
-    wrong = run("discover", "--cofig", str(config))
-    assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert wrong.stderr == (
-        "usage: source-binance-futures discover [-h] [--debug] --config FILE\n"
-        "source-binance-futures discover: error: discover has no option --cofig (did you mean --config?)\n"
-    )
-    abbreviated = run("discover", "--conf", str(config))
-    of_the_cdk = run("discover", "--config", str(config), "--manifest-path", "no-such-file")
-    for output in (abbreviated, of_the_cdk):
-        assert output.returncode == 0
-        assert '"CATALOG"' in output.stdout
-
-
-def test_help_takes_no_time() -> None:
-    """It comes without what only the commands need."""
-    code = """
-import atexit, sys
-from source_binance_futures.cli import run
-atexit.register(lambda: print('airbyte_cdk' in sys.modules))
-run([])
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stdout.endswith("\nFalse\n")
+    assert wrong.stderr.endswith(": error: discover has no option --cofig (did you mean --config?)\n")
+    assert "airbyte_cdk" not in helped.stderr + wrong.stderr
