@@ -23,7 +23,7 @@ from .address import DEFAULT_PORTS as WEBSOCKET_PORTS
 from .address import host_of, is_loopback
 from .handshake import HeadError, read_answer
 from .sockets import ByteStream, dial, reason, resolve
-from .tls import encrypt, tls_context
+from .tls import TlsStream, tls_context
 
 DEFAULT_PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
 SOCKS_REFUSALS = ("Username and password authentication failure", "No acceptable authentication methods were offered")
@@ -61,7 +61,8 @@ class Proxy:
                 username, password = unquote(parts.username or ""), unquote(parts.password or "")
                 parts.hostname.encode("idna")
                 sizes = [len(text.encode("latin-1" if is_http else "ascii")) for text in (username, password)]
-                if ":" not in username if is_http else max(sizes) <= LONGEST_SOCKS_CREDENTIAL:
+                fits = ":" not in username if is_http else max(sizes) <= LONGEST_SOCKS_CREDENTIAL
+                if fits:
                     shown = f"{parts.scheme}://{host_of(url)}"
                     return cls(parts.scheme, parts.hostname, port, username, password, shown)
         raise ProxyUnusable(named_by, fault)
@@ -181,7 +182,7 @@ class Route:
                 sock = dial(host, port, deadline, public_only=self.public_only)
         except OSError as error:
             raise Unreachable(host, port, reason(error)) from error
-        return encrypt(sock, context, host, deadline) if context else ByteStream(sock)
+        return TlsStream(sock, context, host, deadline) if context else ByteStream(sock)
 
     def _through(self, proxy: Proxy, host: str, port: int, deadline: Deadline) -> socket.socket:
         if self.public_only:

@@ -28,9 +28,7 @@ NOT_TLS = frozenset(
 OPENSSL_VARIABLES = ("OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES")
 CHECK_ADDRESS = "Check the address and its port, and whether something in between answers in the server's place."
 IN_BETWEEN = "Try again. If it lasts, a firewall may be in between: try another network, or a proxy (`proxy_url`)."
-OTHER_NAME = (
-    "Another server answers: check DNS and the address, and whether your provider or a firewall blocks Binance."
-)
+OTHER_NAME = "Another server answers: check DNS and the address, and whether a provider or a firewall blocks Binance."
 OTHER_TIME = "Check this machine's clock, which says {now}; if it is right, the certificate that came is out of date."
 UNKNOWN_ISSUER = (
     "Something in between, such as a company's proxy or a virus scanner, replaces certificates: "
@@ -81,15 +79,6 @@ def _unusable(variable: str, path: str, why: str, remedy: str = "correct the var
     return TlsUnusable(f"{variable} names {path}, which cannot be used ({why}); {remedy}")
 
 
-def encrypt(sock: socket.socket, context: ssl.SSLContext, host: str, deadline: Deadline) -> TlsStream:
-    """Shake hands over a connected socket; it is closed where that fails. Raises `TlsFailed`."""
-    try:
-        return TlsStream(sock, context, host, deadline)
-    except (OSError, ValueError) as error:
-        sock.close()
-        raise TlsFailed(host, *_why(error, deadline.clock)) from error
-
-
 def _why(error: OSError | ValueError, clock: Clock) -> tuple[str, str]:
     """Why a handshake failed, as a clause, and what to do about it, in sentences."""
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -113,17 +102,18 @@ class TlsStream(ByteStream):
     """An encrypted connection. What OpenSSL itself wants to send while it reads goes out with the next `send`."""
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str, deadline: Deadline) -> None:
-        """Shakes hands. Raises an `OSError`, such as `TimeoutError` or one of those of `ssl`."""
+        """Shakes hands over a connected socket, which is closed where that fails. Raises `TlsFailed`."""
         super().__init__(sock)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         try:
+            self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
             self._read_until(self._tls.do_handshake, deadline)
-        except ssl.SSLError:
+            self._flush(deadline)
+        except (OSError, ValueError) as error:
             with contextlib.suppress(OSError):
                 self._flush(deadline)  # the alert that tells the server why
-            raise
-        self._flush(deadline)
+            sock.close()
+            raise TlsFailed(host, *_why(error, deadline.clock)) from error
 
     def receive(self, size: int, deadline: Deadline) -> bytes:
         self.holds_bytes = True  # the read that brings these bytes may bring others
