@@ -55,7 +55,7 @@ def test_addresses_that_are_none(url: str, says: str) -> None:
 
 def test_the_host_as_a_person_names_it() -> None:
     assert host_of("wss://host/x?y") == "host"
-    assert host_of("wss://host:8443/x") == "host:8443"
+    assert host_of("wss://user@Host:8443/x") == "host:8443"
     assert host_of("ws://[::1]:34695") == "[::1]:34695"
     assert host_of("wss://[2606:4700::1111]/x") == "[2606:4700::1111]"
 
