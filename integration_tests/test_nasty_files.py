@@ -57,7 +57,7 @@ CONFIGS: dict[str, tuple[bytes, str]] = {
     "a long symbol": (b'{"price_symbols":["' + b"X" * 99_999 + b' "," "]}', "`price_symbols` contains ' '"),
     "a number of too many digits": (
         b'{"listen_seconds": 1' + b"0" * 4400 + b"}",
-        "it contains a number of too many digits",
+        "contains a number of too many digits",
     ),
     "another kind of proxy": (
         b'{"proxy_url": "ftp://user:' + PASSWORD.encode() + b'@proxy:3128"}',

@@ -70,7 +70,11 @@ class Check:
             for feed in self._stream.feeds:
                 self._report(feed)
             if not self._failures.keys() - {"symbol_prices"}:
-                self._compare_names()
+                unlisted, uncertain = misspelt(self._silent_symbols(), self._listed, self._shown)
+                if unlisted:
+                    self._failures["book_tickers"] = unlisted
+                if uncertain and not self._stop.requested:
+                    self._logger.warning(uncertain)
         self._stream.stop()
         sentences = set(self._failures.values())
         if len(sentences) == 1 and len(self._failures) == self._parts:
@@ -150,13 +154,6 @@ class Check:
         heard = self._received if self._config.contract_filter.every_change else self._shown
         return [symbol for symbol in self._config.book_ticker_symbols if symbol not in heard]
 
-    def _compare_names(self) -> None:
-        unlisted, uncertain = misspelt(self._silent_symbols(), self._listed, self._shown)
-        if uncertain and not self._stop.requested:
-            self._logger.warning(uncertain)
-        if unlisted:
-            self._failures["book_tickers"] = unlisted
-
 
 def _may_bring(feed: Feed) -> bool:
     """Return whether a feed that has brought nothing is worth waiting for: it is connected, or has not tried all."""
@@ -183,9 +180,8 @@ def misspelt(silent: Sequence[str], listed: Collection[str], shown: Collection[s
     if quiet:
         uncertain.append(f"No book ticker of {first_of(quiet)} came; a quiet market looks the same as a wrong name.")
     check_spelling = "Check the spelling: Binance accepts wrong names and stays silent."
-    return _of_names(wrong[:MOST_NAMED], "Correct or remove the names."), _of_names(
-        uncertain[-1 - MOST_NAMED :], check_spelling
-    )
+    wrong_names = _of_names(wrong[:MOST_NAMED], "Correct or remove the names.")
+    return wrong_names, _of_names(uncertain[-1 - MOST_NAMED :], check_spelling)
 
 
 def _of_names(sentences: Sequence[str], remedy: str) -> str | None:
@@ -193,8 +189,7 @@ def _of_names(sentences: Sequence[str], remedy: str) -> str | None:
 
 
 def _meant(symbol: str, known: Collection[str]) -> str:
-    perpetual = f"{symbol}_PERP"
-    if perpetual in known or (market_of(perpetual) is Market.COIN_M and "_" not in symbol):
-        return f" Did you mean {perpetual}?"
+    if market_of(f"{symbol}_PERP") is Market.COIN_M:
+        return f" Did you mean {symbol}_PERP?"
     near = difflib.get_close_matches(symbol, sorted(known), n=1, cutoff=0.75)
     return f" Did you mean {near[0]}?" if near else ""

@@ -1,6 +1,7 @@
 """Reads the files that a user names: configuration, catalog, state, as JSON. Imports nothing of the CDK.
 
-`read` needs them before it imports the CDK, and the CDK's entry point reads them again through the source.
+`read` needs them before it imports the CDK, and the CDK's entry point reads them again through the source. Each
+function raises `ConfigurationError`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class UnusableFile(ConfigurationError):
 
 
 def read_config(path: str) -> dict[str, Any]:
-    """Return the configuration, not yet validated. Raises `ConfigurationError`."""
+    """Return the configuration, not yet validated."""
     content = _read_json("configuration", path)
     if not isinstance(content, dict):
         raise UnusableFile("configuration", path, 'it is not an object; write {} or {"listen_seconds": 60}')
@@ -32,10 +33,7 @@ def read_config(path: str) -> dict[str, Any]:
 
 
 def read_catalog(path: str) -> dict[str, Any]:
-    """Return the configured catalog, whose streams are objects with a "stream"; nothing else has been validated.
-
-    Raises `ConfigurationError`, also for the catalog that `discover` prints.
-    """
+    """Return the configured catalog, whose streams are objects with a "stream"; nothing else has been validated."""
     content = _read_json("catalog", path)
     if isinstance(content, dict) and isinstance(content.get("streams"), list):
         are_configured = [isinstance(item, dict) and "stream" in item for item in content["streams"]]
@@ -46,10 +44,7 @@ def read_catalog(path: str) -> dict[str, Any]:
 
 
 def read_state(path: str | None) -> list[dict[str, Any]]:
-    """Return the states of the streams: a list, as Airbyte writes it; one state or one STATE message will do as well.
-
-    Raises `ConfigurationError`.
-    """
+    """Return the states of the streams from a list, as Airbyte writes it, or from one state or STATE message."""
     content = _read_json("state", path) if path else []
     states = content if isinstance(content, list) else [content] if content else []
     states = [item.get("state", item) if isinstance(item, dict) else item for item in states]
@@ -88,10 +83,8 @@ def _read_json(what: str, path: str) -> Any:
         why = "it is not text in UTF-8"
     except UnicodeEncodeError as error:  # JSON may hold half of a surrogate pair, UTF-8 cannot
         why = f'it contains "\\u{ord(error.object[error.start]):04x}", which is half of a character'
-    except RecursionError:
-        why = "it is nested too deeply"
-    except ValueError:  # Python reads no integer of more than 4300 digits
-        why = "it contains a number of too many digits"
+    except (RecursionError, ValueError):  # Python reads no integer of more than 4300 digits
+        why = "it is nested too deeply, or contains a number of too many digits"
     except OSError as error:
         why = reason(error)
     raise UnusableFile(what, path, why)

@@ -23,7 +23,6 @@ from source_binance_futures.binance.websocket_api.prices import (
     WeightBudget,
     WeightUsed,
     chosen_rows,
-    cost_of,
     parse_answer,
     price_record,
     request,
@@ -260,21 +259,13 @@ def test_a_row_nested_too_deeply_to_be_written_again_fails_and_among_all_is_left
     rows, sentence = chosen_rows(found.rows, ())
     assert rows == [{"symbol": "B", "price": "1"}]
     assert sentence is not None
-    assert sentence.endswith("left out: nested too deeply: the row of A.")
+    assert sentence.endswith("left out: nested too deeply: something nested too deeply.")
 
 
 # --- the weight of requests ---
 
 
 MINUTE_BEGINS = 1795293300.0  # a multiple of 60
-
-
-@pytest.mark.parametrize(
-    ("symbol", "connected", "cost"),
-    [("BTCUSDT", True, 1), (None, True, 2), ("BTCUSDT", False, 6), (None, False, 7)],
-)
-def test_what_a_request_costs(symbol: str | None, connected: bool, cost: int) -> None:
-    assert cost_of(symbol, connected=connected) == cost
 
 
 def watch(count: int, limit: int = 2400, told_after: float = 10.0) -> WeightBudget:

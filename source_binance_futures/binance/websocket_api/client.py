@@ -10,21 +10,12 @@ from typing import Any
 
 import tenacity
 
+from .. import errors
 from ..clock import LOOK_EVERY, Stop
-from ..errors import (
-    ConnectFailed,
-    ConnectionLost,
-    ExchangeUnavailable,
-    Interrupted,
-    NoAnswer,
-    Owner,
-    RateLimited,
-    causes_of,
-)
 from ..transport.address import host_of
 from ..transport.connection import Connection, connect
 from ..transport.proxy import Route
-from .prices import Answer, WeightBudget, cost_of, parse_answer, request
+from .prices import ALL_SYMBOLS_WEIGHT, HANDSHAKE_WEIGHT, ONE_SYMBOL_WEIGHT, Answer, WeightBudget, parse_answer, request
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # all prices are 60 kB in 2026
 CONNECT_TIMEOUT = 10.0
@@ -55,7 +46,7 @@ class WebSocketApi:
     def __post_init__(self) -> None:
         self._clock = self.stop.clock
         self._attempts = ATTEMPTS if self.window else 1
-        self._wait_until = self._clock.deadline(self.window)
+        self._wait_until = self._clock.deadline(min(self.window, LONGEST_WAIT))
         self._end = self._clock.deadline(max(self.window, AT_LEAST))
         self._connection: Connection | None = None
 
@@ -81,7 +72,9 @@ class WebSocketApi:
 
     def _ask(self, symbol: str | None) -> Sequence[Any]:
         is_open = self._connection is not None and self._connection.loss is None
-        cost = cost_of(symbol, connected=is_open)
+        cost = ALL_SYMBOLS_WEIGHT if symbol is None else ONE_SYMBOL_WEIGHT
+        if not is_open:
+            cost += HANDSHAKE_WEIGHT
         self._wait_for_weight(cost)
         self.budget.spent(cost, self._clock.epoch())
         if self._connection is None or not is_open:
@@ -109,47 +102,43 @@ class WebSocketApi:
                     return answer
                 self.logger.debug("A frame that answers another request was ignored.")
             if self.stop.requested:
-                raise Interrupted
+                raise errors.Interrupted
         loss = connection.loss
         connection.close()
-        raise loss or NoAnswer(host, self.timeout)
+        raise loss or errors.NoAnswer(host, self.timeout)
 
     def _wait_for_weight(self, cost: int) -> None:
         """Waits for the next minute of the UTC clock where this request would bring the IP address near its limit."""
         now = self._clock.epoch()
         used, wait = self.budget.used(now), self.budget.seconds_to_wait(cost, now)
-        if 0 < wait <= self._may_wait():
+        if 0 < wait <= self._wait_until.remaining():
             self.logger.warning(
                 f"This IP address has used {used.count} of {used.limit} request weight in this minute. "
                 f"Waiting {wait:.0f} seconds for the next one."
             )
             self._sleep(wait)
 
-    def _may_wait(self) -> float:
-        """How many seconds may be waited for Binance's limits now."""
-        return min(self._wait_until.remaining(), LONGEST_WAIT)
-
     # --- trying again ---
 
     def _is_worth_another_try(self, error: BaseException) -> bool:
-        if isinstance(error, RateLimited):
-            return error.retry_at - self._clock.epoch() <= self._may_wait()
-        temporary = (ConnectFailed, ConnectionLost, ExchangeUnavailable, NoAnswer)
-        return isinstance(error, temporary) and error.owner is Owner.EXCHANGE
+        if isinstance(error, errors.RateLimited):
+            return error.retry_at - self._clock.epoch() <= self._wait_until.remaining()
+        is_temporary = isinstance(error, errors.BinanceError) and error.owner is errors.Owner.EXCHANGE
+        return is_temporary and not isinstance(error, errors.Interrupted)
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
         """Return growing pauses; at least until the moment that Binance named, however the clocks differ."""
         growing = tenacity.wait_exponential(FIRST_PAUSE, LONGEST_PAUSE) + tenacity.wait_random(0, FIRST_PAUSE)
         error = state.outcome and state.outcome.exception()
-        named = error.retry_at - self._clock.epoch() if isinstance(error, RateLimited) else 0.0
+        named = error.retry_at - self._clock.epoch() if isinstance(error, errors.RateLimited) else 0.0
         return max(named, growing(state))
 
     def _report(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
         self.logger.warning(f"Asking for prices failed (try {state.attempt_number} of {self._attempts}): {error}")
         if error:
-            self.logger.debug(causes_of(error))
+            self.logger.debug(errors.causes_of(error))
 
     def _sleep(self, seconds: float) -> None:
         if not self.stop.sleep_until(self._clock.monotonic() + seconds):
-            raise Interrupted
+            raise errors.Interrupted

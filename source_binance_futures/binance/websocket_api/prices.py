@@ -11,17 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ..errors import (
-    DEFAULT_PAUSE,
-    RATE_LIMIT_STATUSES,
-    BinanceError,
-    ExchangeUnavailable,
-    RateLimited,
-    RequestRefused,
-    SymbolRefused,
-    UnknownSymbols,
-    UnreadableAnswer,
-)
+from .. import errors
 from ..text import first_of, quoted, sanitized
 
 METHOD = "ticker.price"
@@ -51,7 +41,7 @@ class Answer(NamedTuple):
     """One answer: `rows` as sent, unless there is an `error`; `weight` where the answer has one."""
 
     rows: Sequence[Any]
-    error: BinanceError | None = None
+    error: errors.BinanceError | None = None
     weight: WeightUsed | None = None
 
 
@@ -80,11 +70,11 @@ def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str,
     try:
         answer = orjson.loads(payload)
     except orjson.JSONDecodeError as fault:
-        raise UnreadableAnswer(f"not JSON: {quoted(payload)}") from fault
+        raise errors.UnreadableAnswer(f"not JSON: {quoted(payload)}") from fault
     if not isinstance(answer, dict):
-        raise UnreadableAnswer(f"not an object: {quoted(payload)}")
+        raise errors.UnreadableAnswer(f"not an object: {quoted(payload)}")
     if MAINTENANCE_KEY in answer:
-        return Answer((), ExchangeUnavailable(sanitized(answer[MAINTENANCE_KEY])))
+        return Answer((), errors.ExchangeUnavailable(sanitized(answer[MAINTENANCE_KEY])))
     status, error, result = answer.get("status"), answer.get("error"), answer.get("result")
     if answer.get("id") != request_id and (answer.get("id") is not None or error is None):
         return None
@@ -94,19 +84,18 @@ def parse_answer(payload: bytes, request_id: str, symbol: str | None, host: str,
     if isinstance(result, list):
         return Answer(result, None, weight)
     if symbol is None:
-        raise UnreadableAnswer(f"no list of prices: {quoted(payload)}")
+        raise errors.UnreadableAnswer(f"no list of prices: {quoted(payload)}")
     return Answer([result], None, weight)
 
 
 def fault_of_row(row: Any) -> str | None:
     """Return what keeps a row from being a record, None where nothing does."""
-    fields = row if isinstance(row, dict) else {}
     try:
         written = quoted(orjson.dumps(row))
     except orjson.JSONEncodeError:
-        return f"nested too deeply: the row of {sanitized(fields.get('symbol', 'no symbol'))}"
+        return f"nested too deeply: {sanitized(row)}"
     for field in ("symbol", "price"):
-        if not isinstance(fields.get(field), str) or not fields[field]:
+        if not isinstance(row, dict) or not isinstance(row.get(field), str) or not row[field]:
             return f"`{field}` is missing in {written}"
     return None
 
@@ -121,15 +110,15 @@ def chosen_rows(rows: Sequence[Any], symbols: Sequence[str]) -> tuple[list[dict[
     usable = [row for row, fault in judged if fault is None]
     faults = [fault for _, fault in judged if fault is not None]
     if faults and not usable:
-        raise UnreadableAnswer(faults[0])
+        raise errors.UnreadableAnswer(faults[0])
     if symbols:
         by_symbol = {row["symbol"]: row for row in usable}
         unknown = [symbol for symbol in symbols if symbol not in by_symbol]
         for row, fault in judged:
             if fault is not None and isinstance(row, dict) and row.get("symbol") in unknown:
-                raise UnreadableAnswer(fault)
+                raise errors.UnreadableAnswer(fault)
         if unknown:
-            raise UnknownSymbols(first_of(unknown))
+            raise errors.UnknownSymbols(first_of(unknown))
         return [by_symbol[symbol] for symbol in symbols], None
     if not faults:
         return usable, None
@@ -142,28 +131,28 @@ def price_record(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"symbol": row["symbol"], "price": row["price"], "time": row.get("time")}
 
 
-def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: str, now: float) -> BinanceError:
+def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: str, now: float) -> errors.BinanceError:
     code, text = error.get("code"), sanitized(error.get("msg", ""))
     status = status if isinstance(status, int) else 0
-    if status in RATE_LIMIT_STATUSES:
-        return RateLimited(host, status, _retry_at(error.get("data"), text, now), now)
+    if status in errors.RATE_LIMIT_STATUSES:
+        return errors.RateLimited(host, status, _retry_at(error.get("data"), text, now), now)
     if code in RETRYABLE_CODES or status >= 500:
-        return ExchangeUnavailable(f"status {status}, code {sanitized(code)}: {text}")
+        return errors.ExchangeUnavailable(f"status {status}, code {sanitized(code)}: {text}")
     if code == INVALID_SYMBOL and symbol is not None:
-        return UnknownSymbols(first_of([symbol]))
+        return errors.UnknownSymbols(first_of([symbol]))
     if symbol is not None and 400 <= status < 500 and (code in SYMBOL_CODES or "symbol" in text.lower()):
-        return SymbolRefused(symbol, text.rstrip(". "), sanitized(code))
-    return RequestRefused(status, sanitized(code), text.rstrip(". ") or "it gave no reason")
+        return errors.SymbolRefused(symbol, text.rstrip(". "), sanitized(code))
+    return errors.RequestRefused(status, sanitized(code), text.rstrip(". ") or "it gave no reason")
 
 
 def _retry_at(data: Any, text: str, now: float) -> float:
     """Return epoch seconds: from `retryAfter` (documented for Spot, in ms), from the text, or a minute from now."""
     banned = BANNED_UNTIL.search(text)
-    number = float(banned[1]) if banned else DEFAULT_PAUSE
+    number = float(banned[1]) if banned else errors.DEFAULT_PAUSE
     with contextlib.suppress(TypeError, ValueError, AttributeError):
         number = float(data["retryAfter"])
     if not number >= 0:
-        number = DEFAULT_PAUSE
+        number = errors.DEFAULT_PAUSE
     return number / 1000 if number > EPOCH_MS_FROM else now + number
 
 
@@ -175,12 +164,6 @@ def weight_of(rate_limits: Any) -> WeightUsed | None:
             if isinstance(count, int) and isinstance(ceiling, int):
                 return WeightUsed(count, ceiling)
     return None
-
-
-def cost_of(symbol: str | None, *, connected: bool) -> int:
-    """Return what `ticker.price` of one symbol, or of all, costs; a connection that is yet to be opened adds to it."""
-    cost = ONE_SYMBOL_WEIGHT if symbol else ALL_SYMBOLS_WEIGHT
-    return cost if connected else cost + HANDSHAKE_WEIGHT
 
 
 class WeightBudget:
