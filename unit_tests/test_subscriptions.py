@@ -94,7 +94,6 @@ def test_what_is_wanted_of_the_all_market_stream(contract_filter: ContractFilter
 def test_contracts_fill_feeds_of_two_hundred_streams() -> None:
     symbols = tuple(f"X{number}USD_PERP" for number in range(450))
     group = EndpointGroup(COIN, COIN_M, symbols, **ALL)
-    assert group.follows
     assert [len(streams) for streams in group.feeds] == [200, 200, 51]
     assert group.feeds[0][:2] == ["!bookTicker", "x0usd_perp@bookTicker"]
 
@@ -106,17 +105,10 @@ def shown(group: EndpointGroup, *symbols: str) -> list[str]:
     return group.appeared
 
 
-def test_named_contracts_are_followed_each_once() -> None:
+def test_named_contracts_are_followed_each_once_and_no_others() -> None:
     group = EndpointGroup(COIN, COIN_M, ("BTCUSD_PERP", "BTCUSD_PERP"))
     assert group.feeds == [["btcusd_perp@bookTicker"]]
-    assert group.follows
-    assert not shown(group, "ETHUSD_PERP"), "no others are looked for"
-
-
-def test_a_feed_of_nothing_but_samples_follows_no_contract() -> None:
-    group = EndpointGroup(COIN, COIN_M, (), **ALL)
-    assert group.feeds == [["!bookTicker"]]
-    assert group.follows, "they will appear"
+    assert not shown(group, "ETHUSD_PERP")
 
 
 def test_a_contract_that_appears_is_followed_from_then_on() -> None:
@@ -199,10 +191,12 @@ def test_an_answer_confirms_what_was_asked_before_the_oldest_that_still_waits() 
     assert subscriptions.fault(NOW + 100) is None
 
 
-def test_an_answer_to_nothing_confirms_nothing() -> None:
+def test_an_answer_to_nothing_confirms_nothing_and_fails_nothing() -> None:
     subscriptions, streams = made(3)
     subscriptions.message(NOW)
-    subscriptions.take_answers([accepted(request) for request in (None, 0, 7)], NOW + 1)
+    subscriptions.take_answers([accepted(None), accepted(0), accepted(7), refused(9)], NOW + 1)
+    assert subscriptions.fault(NOW + 1), "the refusal"
+    assert subscriptions.failed == []
     assert subscriptions.unconfirmed(NOW + 100, 30) == streams[1:]
     assert subscriptions.fault(NOW + 5), "it still waits"
 
@@ -231,17 +225,8 @@ def test_a_refusal_is_of_the_message_that_it_names_or_of_the_newest(request_id: 
     assert subscriptions.fault(NOW + 2) is None
     expected = streams[1:101] if request_id == 1 else streams[101:]
     assert subscriptions.failed == expected
-    assert subscriptions.unconfirmed(NOW + 100, 30)
     assert set(expected) <= set(subscriptions.unconfirmed(NOW + 100, 30))
     assert subscriptions.fault(NOW + 6), "the other one"
-
-
-def test_a_refusal_of_nothing_that_was_asked_fails_nothing() -> None:
-    subscriptions, _ = made(3)
-    subscriptions.message(NOW)
-    subscriptions.take_answers([refused(9)], NOW)
-    assert subscriptions.fault(NOW) is not None
-    assert subscriptions.failed == []
 
 
 @pytest.mark.parametrize(
@@ -268,6 +253,6 @@ def test_what_answers_a_control_message(payload: bytes, answer: tuple[int, str |
 def test_a_refusal_that_python_cannot_show_is_one_all_the_same() -> None:
     """Before 3.12 it shows fewer lists inside each other than orjson reads."""
     answer = control_answer(b'{"id":1,"error":' + b"[" * 1000 + b"]" * 1000 + b"}")
-    assert answer is not None
+    assert answer
     assert answer[0] == 1
     assert 0 < len(answer[1] or "") <= 200
