@@ -200,7 +200,8 @@ def is_noticed(line: Line) -> bool:
         text = path.read_text(encoding="utf-8")
         assert text.count(line.before) == 1, f"{line.module} has {line.before!r} {text.count(line.before)} times"
         path.write_text(text.replace(line.before, line.after), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", line.test]
+        slow_too = ["-m", ""] if "::" in line.test else []
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *slow_too, line.test]
         environment = os.environ | {"PYTHONPATH": str(folder)}
         try:
             done = subprocess.run(
