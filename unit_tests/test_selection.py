@@ -11,8 +11,8 @@ import pytest
 from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.coverage import Alarm
 from source_binance_futures.binance.market_stream.items import Batch, Gap, LogLine, Takeover
-from source_binance_futures.binance.market_stream.subscriptions import ContractFilter
 from source_binance_futures.binance.text import utc
+from source_binance_futures.config import SAMPLED, Config
 from source_binance_futures.streams.cursor import Cursor
 from source_binance_futures.streams.selection import Selection
 
@@ -46,8 +46,9 @@ def batch(
     return Batch(list(payloads), size, at, pushed_by=pushed_by, feed=feed, line=line, is_complete=not behind)
 
 
-def selection(contract_filter: ContractFilter | None = None, most: int | None = None, **known: int) -> Selection:
-    return Selection(Cursor("test", known, MS), contract_filter or ContractFilter(), most, SCHEMA)
+def selection(known: int | None = None, **options: Any) -> Selection:
+    """With these options, and `known` as the id of BTC in the state."""
+    return Selection(Cursor("test", {} if known is None else {BTC: known}, MS), Config(**options), SCHEMA)
 
 
 def taken(made: Selection, *payloads: bytes, markets: frozenset[Market] = BOTH, **options: Any) -> list[Any]:
@@ -93,8 +94,7 @@ def test_the_first_and_the_last_event_time_are_remembered() -> None:
 @pytest.mark.parametrize("stream", [SAMPLE, RAW])
 def test_only_an_own_stream_vouches_for_the_contract(stream: str | None) -> None:
     """Frames without a wrapper come over an own stream, and may be of any contract."""
-    contract_filter = ContractFilter(include_usds_margined=True)
-    made = selection(contract_filter)
+    made = selection(include_usds_margined=True)
     assert taken(made, frame(1, stream=stream), markets=COIN_M) == [(1, None if stream == SAMPLE else 1000)]
     assert taken(made, frame(2, "BTCUSDT", stream, st=1), markets=COIN_M) == []
     assert made.tally.other_market == 1
@@ -102,27 +102,27 @@ def test_only_an_own_stream_vouches_for_the_contract(stream: str | None) -> None
 
 
 def test_an_own_stream_needs_no_other_reason_to_be_wanted() -> None:
-    made = selection(ContractFilter(("BTCUSDT",)))
+    made = selection(book_ticker_symbols=("BTCUSDT",))
     assert ids(made, frame(1, "BTCUSDT", st=1), markets=COIN_M) == [1]
     assert made.tally.other_market == 0
 
 
 def test_samples_of_contracts_that_were_not_asked_for_are_left_out() -> None:
-    made = selection(ContractFilter((BTC,), every_change=False))
+    made = selection(book_ticker_symbols=(BTC,), book_ticker_pace=SAMPLED)
     assert ids(made, frame(1, stream=SAMPLE), frame(1, ETH, SAMPLE), frame(2, stream=SAMPLE)) == [1, 2]
     assert made.tally.other_market == 1
 
 
 def test_at_the_sampled_pace_each_sample_counts_and_nothing_is_covered() -> None:
-    made = selection(ContractFilter(every_change=False))
+    made = selection(book_ticker_pace=SAMPLED)
     assert taken(made, frame(1), frame(2, stream=SAMPLE), frame(1, stream=RAW)) == [(1, None), (2, None)]
     assert made.tally.known == 1
 
 
 def test_samples_confirm_own_streams_where_contracts_are_discovered() -> None:
     second = 1_000_000
-    for contract_filter, compared in ((ContractFilter(), 1), (ContractFilter((BTC,)), 0)):
-        made = selection(contract_filter)
+    for symbols, compared in ((), 1), ((BTC,), 0):
+        made = selection(book_ticker_symbols=symbols)
         taken(made, frame(1, stream=SAMPLE), at=1)
         taken(made, frame(2, stream=SAMPLE), at=4 * second)
         taken(made, frame(3), at=5 * second)
@@ -225,23 +225,23 @@ def test_a_read_that_is_behind_vouches_for_nothing_and_ends_what_was_vouched_for
 
 @pytest.mark.parametrize(("most", "expected"), [(1, 1), (3, 3), (4, 4)])
 def test_no_more_records_than_were_asked_for(most: int, expected: int) -> None:
-    made = selection(most=most)
+    made = selection(max_book_tickers=most)
     assert ids(made, *map(frame, range(1, 5))) == list(range(1, expected + 1))
     assert made.has_enough
 
 
 def test_a_read_that_will_be_cut_short_vouches_for_nothing() -> None:
-    made = selection(most=5)
+    made = selection(max_book_tickers=5)
     assert taken(made, frame(1), frame(2)) == [(1, 1000), (2, 1000)]
     assert not made.has_enough
     assert taken(made, frame(3), frame(4), frame(5), at=2000) == [(3, 1000), (4, 1000), (5, 1000)], "it is whole"
-    made = selection(most=3)
+    made = selection(max_book_tickers=3)
     taken(made, frame(1), frame(2))
     assert taken(made, frame(3), frame(4)) == [(3, None)]
 
 
 def test_known_updates_do_not_count_towards_the_limit() -> None:
-    made = selection(most=2, BTCUSD_PERP=2)
+    made = selection(2, max_book_tickers=2)
     assert ids(made, frame(1), frame(2), frame(3), frame(4), frame(5)) == [3, 4]
 
 
@@ -288,7 +288,7 @@ def test_a_gap_of_a_feed_ends_the_promises_of_its_contracts() -> None:
 
 
 def test_a_counter_that_has_restarted_between_two_syncs_is_told_once() -> None:
-    made = selection(BTCUSD_PERP=1000)
+    made = selection(1000)
     later = MS + 60_001
     assert timed(made, frame(5, T=later), frame(6, T=later)) == [
         (5, 1000),
@@ -346,7 +346,7 @@ def test_lower_ids_that_are_newer_are_told_where_higher_ones_follow_within_a_min
     assert list(made.end(MS * 1000)) == [], "reported once"
 
 
-@pytest.mark.parametrize("made", [selection(), selection(BTCUSD_PERP=1000)])
+@pytest.mark.parametrize("made", [selection(), selection(1000)])
 def test_lower_ids_that_are_newer_are_told_where_the_window_ends_within_a_minute(made: Selection) -> None:
     timed(made, frame(1000, T=MS), frame(5, T=MS + 1000), frame(6, T=MS + 1000))
     (told,) = made.end(MS * 1000)
@@ -355,7 +355,7 @@ def test_lower_ids_that_are_newer_are_told_where_the_window_ends_within_a_minute
 
 
 def test_two_spans_left_out_of_one_read_are_one_gap_and_a_duplicate_is_none() -> None:
-    made = selection(BTCUSD_PERP=999)
+    made = selection(999)
     payloads = [
         frame(at, T=MS + time) for at, time in ((1000, 0), (5, 10), (1001, 20), (6, 30), (1002, 40), (1001, 20))
     ]
@@ -394,7 +394,7 @@ def test_no_interval_touches_one_of_the_sync_before_where_its_clock_was_ahead() 
     assert taken(made, frame(1), at=20 * second) == [(1, 20 * second)]
     state = made.cursor.state()
     assert state["newest_received_at_us"] == 20 * second
-    following = Selection(Cursor.from_state(state, "test", date(2026, 6, 1)), ContractFilter(), None, SCHEMA)
+    following = Selection(Cursor.from_state(state, "test", date(2026, 6, 1)), Config(), SCHEMA)
     assert [taken(following, frame(at), at=at * second)[0] for at in (14, 20, 21, 22)] == [
         (14, None),
         (20, None),
@@ -420,7 +420,7 @@ def test_the_hole_before_a_sync_ends_with_the_first_update_of_each_feed() -> Non
 
 
 def test_a_sample_ends_the_hole_where_nothing_else_is_followed() -> None:
-    (hole,) = holes(selection(ContractFilter(every_change=False)), frame(1, stream=SAMPLE), at=(MS + 3000) * 1000)
+    (hole,) = holes(selection(book_ticker_pace=SAMPLED), frame(1, stream=SAMPLE), at=(MS + 3000) * 1000)
     assert "a hole of 3.0 seconds until the first update of this sync. " in hole
 
 
@@ -428,7 +428,7 @@ def test_where_nothing_came_the_hole_lasts_until_the_end() -> None:
     (hole,) = selection().end((MS + 60_000) * 1000)
     assert isinstance(hole, LogLine)
     assert "a hole of 60 seconds until the end of this sync, in which no update came. " in hole.text
-    assert list(Selection(Cursor("test"), ContractFilter(), None, SCHEMA).end(MS * 1000)) == []
+    assert list(Selection(Cursor("test"), Config(), SCHEMA).end(MS * 1000)) == []
 
 
 def test_what_a_standby_had_read_before_an_interval_began_is_not_covered() -> None:

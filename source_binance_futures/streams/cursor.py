@@ -121,8 +121,7 @@ class Cursor:
                 return False
         elif update_id <= known:
             self.seen[symbol] = known
-            if update_id < known:
-                self._lower[symbol] = _Lower(is_only=True)
+            self._lower[symbol] = _Lower(is_only=True)
             return self._is_restart(symbol, known, update_id, transaction_time)
         self.seen[symbol] = update_id
         return True

@@ -11,8 +11,8 @@ from ..binance.market_stream.coverage import Alarm, Coverage, Lost, Samples
 from ..binance.market_stream.items import Batch, Gap, LogLine, Takeover
 from ..binance.market_stream.line import BEHIND_AFTER
 from ..binance.market_stream.messages import NoBookTicker, book_ticker_record, market_of_book_ticker, parse_frame
-from ..binance.market_stream.subscriptions import ContractFilter
 from ..binance.text import duration, first_of, utc
+from ..config import Config
 from .cursor import Cursor
 from .summary import SchemaDrift, Tally
 
@@ -27,18 +27,16 @@ Finding: TypeAlias = "str | LogLine | Alarm"
 class Selection:
     """Takes what the market stream hands over, and says what of it is new, and since when nothing is missing.
 
-    `most` is how many records are wanted in all, None for no limit. `schema` is what records are held to.
+    `schema` is what records are held to.
     """
 
-    def __init__(
-        self, cursor: Cursor, contract_filter: ContractFilter, most: int | None, schema: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, cursor: Cursor, config: Config, schema: Mapping[str, Any]) -> None:
         self.tally = Tally()
         self.samples = Samples()
         self.coverage = Coverage(cursor.newest_received_at_us or 0)
         self.cursor = cursor
-        self._filter = contract_filter
-        self._most = most
+        self._filter = config.contract_filter
+        self._most = config.max_book_tickers
         self._drift = SchemaDrift("book tickers", schema)
         self._reads: dict[int, tuple[int, int]] = {}  # feeds: when the last was made, by our clock and the exchange's
         self._unreached: dict[int, frozenset[str]] = {}  # the contracts of feeds without a connection
@@ -195,7 +193,7 @@ class Selection:
 
     def end(self, now_us: int) -> Iterator[Finding]:
         """What there is to say at the end of a sync."""
-        yield from self.overdue(self.tally.newest_read_us or 0, at_end=True)
+        yield from self.overdue(self.tally.newest_read_us, at_end=True)
         if not self._heard_feeds:
             yield from self._hole(self._exchanges_time(now_us))
         only_lower = self.cursor.end()
@@ -206,7 +204,6 @@ class Selection:
                 f"{sum(only_lower.values())} updates were left out as known. Where that goes on, the exchange counts "
                 "anew and its times prove nothing: clear the stream's data in Airbyte, or remove the state file."
             )
-        if self.cursor.symbols_refused:
-            yield (
-                f"{self.cursor.symbols_refused} updates of ever more symbols were left out; no exchange lists so many."
-            )
+        refused = self.cursor.symbols_refused
+        if refused:
+            yield f"{refused} updates of ever more symbols were left out; no exchange lists so many."
