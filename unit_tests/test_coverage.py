@@ -20,7 +20,7 @@ def test_an_interval_begins_with_the_first_update_and_stays() -> None:
     coverage = Coverage()
     assert read(coverage, 1000, "A") == [1000]
     assert read(coverage, 2000, "A", "B") == [1000, 2000]
-    assert (coverage.intervals, coverage.contracts) == (2, {"A", "B"})
+    assert coverage.intervals == {"A": 1, "B": 1}
 
 
 def test_a_reset_of_a_feed_is_one_of_its_contracts_and_of_no_other() -> None:
@@ -61,7 +61,7 @@ def test_what_a_standby_had_read_before_an_interval_began_is_not_covered() -> No
     assert coverage.is_older(0, 499)
     assert not coverage.is_older(1, 499)
     assert [coverage.begin("A", 0, at) for at in (499, 500, 501)] == [None, 500, 500]
-    assert coverage.intervals == 1
+    assert coverage.intervals.total() == 1
 
 
 def test_an_update_of_a_read_that_may_lack_something_ends_the_interval() -> None:

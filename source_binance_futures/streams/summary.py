@@ -73,9 +73,10 @@ class Tally:
             "other frames": self.other_frames,
         }
         counts = ", ".join(f"{count} {what}" for what, count in skipped.items() if count)
+        intervals = coverage.intervals
         optional = {
             f"Long silences: {_times(self.silences)}.": self.silences,
-            f"Covered intervals: {coverage.intervals}, of {len(coverage.contracts)} contracts.": coverage.intervals,
+            f"Covered intervals: {intervals.total()}, of {len(intervals)} contracts.": intervals,
             f"Longest pause: {duration(self.longest_pause)}.": self.longest_pause,
             f"Samples confirmed: {samples.confirmed:,} of {samples.compared:,}.": samples.compared,
             f"Skipped without loss: {counts}.": counts,

@@ -12,9 +12,10 @@ updates look old. So a contract's samples count until its own stream has spoken,
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 from typing import NamedTuple
 
 REMEMBERED = 1024  # update ids of each contract: some seconds of the busiest
@@ -33,14 +34,12 @@ class Coverage:
 
     def __init__(self, rows_until_us: int = 0) -> None:
         self.since: dict[str, int] = {}
-        self.intervals = 0  # that have begun so far
-        self.contracts: set[str] = set()  # that have had at least one
+        self.intervals: Counter[str] = Counter()  # that have begun so far, by contract
         self._rows_until_us = rows_until_us
         self._newest_rows_us: dict[int, int] = {}  # feeds: the newest read that gave rows
         self._feeds_end_us: dict[int, int] = {}  # feeds: where their intervals ended at the last reset, at the latest
         self._ends_us: dict[str, int] = {}  # contracts: the same
-        self._of_feed: dict[int, set[str]] = {}
-        self._feed_of: dict[str, int] = {}
+        self._feed_of: dict[str, int] = {}  # of contracts that have had an interval since their feed was reset
 
     def begin(self, symbol: str, feed: int, received_at_us: int) -> int | None:
         """Return where the interval of an update begins that came over the contract's own stream and is kept.
@@ -55,10 +54,8 @@ class Coverage:
         if received_at_us <= ended_us:
             return None
         self.since[symbol] = received_at_us
-        self._of_feed.setdefault(feed, set()).add(symbol)
         self._feed_of[symbol] = feed
-        self.intervals += 1
-        self.contracts.add(symbol)
+        self.intervals[symbol] += 1
         return received_at_us
 
     def interrupt(self, symbol: str, _feed: int, _received_at_us: int) -> None:
@@ -82,12 +79,13 @@ class Coverage:
     def reset_feed(self, feed: int) -> None:
         """The same for all contracts of a feed."""
         self._feeds_end_us[feed] = self._newest_rows_us.get(feed, 0)
-        for symbol in self._of_feed.pop(feed, ()):
+        for symbol in self.followed_over(feed):
+            del self._feed_of[symbol]
             self.since.pop(symbol, None)
 
     def followed_over(self, feed: int) -> frozenset[str]:
         """Return the contracts that have had an interval over a feed since all of it was reset."""
-        return frozenset(self._of_feed.get(feed, ()))
+        return frozenset(symbol for symbol, its_feed in self._feed_of.items() if its_feed == feed)
 
 
 class Alarm(NamedTuple):
@@ -131,13 +129,13 @@ class _Lack(NamedTuple):
 @dataclass(slots=True)
 class _Contract:
     own: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    newest: int = -1
-    newest_pushed_us: int | None = None  # by the exchange's clock, or earlier
+    newest: int = 0
+    newest_pushed_us: int = 0  # by the exchange's clock, or earlier
     current_us: int = 0  # when this was the newest update of all, as far as is known, by the same clock
     line: int = -1  # that the following two belong to
     first_at: int = 0
-    sampled: int | None = None  # the newest id that a sample has shown
-    waits_for: tuple[int, int, int] | None = None  # id, microseconds, feed
+    sampled: int = 0  # the newest id that a sample has shown
+    waits_for: float = inf  # the id of a sample that runs ahead
     lack: _Lack | None = None
     alarms: int = 0
     rest_until: int = 0
@@ -152,8 +150,8 @@ class Samples:
     def __init__(self) -> None:
         self.compared = 0
         self.confirmed = 0
-        self._contracts: dict[str, _Contract] = {}
-        self._waiting: dict[str, _Contract] = {}
+        self._contracts: defaultdict[str, _Contract] = defaultdict(_Contract)
+        self._waiting: dict[str, tuple[int, int, int]] = {}  # id, microseconds, feed
         self._lost: list[Lost] = []
 
     def own(self, symbol: str, update_id: int, earliest_pushed_us: int, latest_pushed_us: int) -> bool:
@@ -162,29 +160,22 @@ class Samples:
         What is missing lies between two updates, so it begins at the earliest push of one, and ends at the latest of
         the next: on a busy machine an update is received long after its push.
         """
-        contract = self._contracts.get(symbol) or self._contract(symbol)  # the hot path: one call less
-        is_missing = contract.lack is not None and self._resolve(symbol, contract, update_id, latest_pushed_us)
+        contract = self._contracts[symbol]
+        lack = contract.lack
+        is_missing = lack is not None and self._resolve(symbol, contract, lack, update_id, latest_pushed_us)
         if update_id > contract.newest:
             contract.newest = update_id
             contract.newest_pushed_us = contract.current_us = earliest_pushed_us
             contract.own.append(update_id)
-            if contract.waits_for is not None and update_id >= contract.waits_for[0]:
-                self._compare(update_id == contract.waits_for[0])
-                contract.waits_for = None
+            if update_id >= contract.waits_for:
+                self._compare(update_id == contract.waits_for)
+                contract.waits_for = inf
                 contract.alarms = 0
                 del self._waiting[symbol]
         return is_missing
 
-    def _contract(self, symbol: str) -> _Contract:
-        contract = self._contracts.get(symbol)
-        if contract is None:
-            contract = self._contracts[symbol] = _Contract()
-        return contract
-
-    def _resolve(self, symbol: str, contract: _Contract, update_id: int, pushed_us: int) -> bool:
+    def _resolve(self, symbol: str, contract: _Contract, lack: _Lack, update_id: int, pushed_us: int) -> bool:
         """Return whether an own stream has passed over what it may lack; else it was late, or had it already."""
-        lack = contract.lack
-        assert lack is not None
         if update_id <= contract.newest and update_id != lack.expected:
             return False
         contract.lack = None
@@ -203,7 +194,7 @@ class Samples:
         """
         for symbol in symbols:
             contract = self._contracts.get(symbol)
-            if contract is None or contract.newest_pushed_us is None or contract.current_us >= covers_from_us:
+            if contract is None or not contract.newest or contract.current_us >= covers_from_us:
                 continue
             self.forget((symbol,))
             lack, newest = contract.lack, contract.newest
@@ -213,29 +204,25 @@ class Samples:
 
     def sample(self, symbol: str, update_id: int, at: int, shown_us: int, *, feed: int, line: int) -> bool:
         """Take a sample of a contract, which shows what was newest at `shown_us`; return True if it is an update."""
-        contract = self._contract(symbol)
+        contract = self._contracts[symbol]
         if contract.line != line:
-            contract.line, contract.first_at, contract.sampled = line, at, None
+            contract.line, contract.first_at, contract.sampled = line, at, 0
         is_settled = at - contract.first_at >= SETTLED_AFTER_US
         if update_id == contract.newest:
             contract.current_us = max(shown_us, contract.current_us)
             if is_settled and contract.lack is not None and update_id == contract.lack.expected:
                 contract.lack = None
-        if contract.sampled is None:
-            contract.sampled = update_id if is_settled else None
-        elif update_id > contract.sampled:
+        shows_change = 0 < contract.sampled < update_id
+        if shows_change or (is_settled and not contract.sampled):
             contract.sampled = update_id
-            self._judge(symbol, contract, update_id, at, feed)
-        return contract.newest_pushed_us is None
-
-    def _judge(self, symbol: str, contract: _Contract, update_id: int, at: int, feed: int) -> None:
-        """A sample that shows a change since the one before: the own stream has brought it, or will at once."""
-        if update_id > contract.newest:
-            if contract.waits_for is None:
-                contract.waits_for = update_id, at, feed
-                self._waiting[symbol] = contract
-        elif contract.own and update_id >= contract.own[0]:
+        # The own stream has brought a change, or will at once.
+        if shows_change and update_id > contract.newest:
+            if symbol not in self._waiting:
+                contract.waits_for = update_id
+                self._waiting[symbol] = update_id, at, feed
+        elif shows_change and contract.own and update_id >= contract.own[0]:
             self._compare(update_id in contract.own)
+        return not contract.newest
 
     def _compare(self, found: bool) -> None:
         self.compared += 1
@@ -246,7 +233,7 @@ class Samples:
         for symbol in symbols:
             contract = self._contracts.get(symbol)
             if contract is not None:
-                contract.line, contract.waits_for = -1, None
+                contract.line, contract.waits_for = -1, inf
                 self._waiting.pop(symbol, None)
 
     def overdue(self, now: int, pushed_us: int, *, at_end: bool) -> list[Alarm | Lost]:
@@ -257,30 +244,29 @@ class Samples:
         """
         found: list[Alarm | Lost] = [*self._lost]
         self._lost = []
-        for symbol, contract in list(self._waiting.items()):
-            assert contract.waits_for is not None
-            shown, at, feed = contract.waits_for
+        for symbol, (shown, at, feed) in list(self._waiting.items()):
             if now - at < LATE_AFTER_US:
                 continue
-            contract.waits_for = None
+            contract = self._contracts[symbol]
+            contract.waits_for = inf
             del self._waiting[symbol]
             self._compare(False)
-            is_first = contract.lack is None
+            known = contract.lack
             since_us = contract.newest_pushed_us or pushed_us - (now - contract.first_at)
             alarm = Alarm(symbol, feed, contract.line)
-            lack = contract.lack or _Lack(since_us, pushed_us, shown, shown, alarm.reason)
+            lack = known or _Lack(since_us, pushed_us, shown, shown, alarm.reason)
             contract.lack = lack = lack._replace(until_us=max(pushed_us, lack.since_us))
             if now < contract.rest_until:
                 continue
             contract.rest_until = now + min(FIRST_REST_US << contract.alarms, LONGEST_REST_US)
             contract.alarms = min(contract.alarms + 1, 5)
             found.append(alarm)
-            if not is_first:
+            if known is not None:
                 lost = lack.lost(symbol, lack.until_us)
                 found.append(lost)
                 contract.lack = lack._replace(since_us=lost.until_us, until_us=lost.until_us, is_reported=True)
         for symbol, contract in self._contracts.items() if at_end else ():
-            if contract.lack is not None and max(contract.lack.shown, contract.sampled or 0) > contract.newest:
+            if contract.lack is not None and max(contract.lack.shown, contract.sampled) > contract.newest:
                 if contract.lack.until_us > contract.lack.since_us:
                     found.append(contract.lack.lost(symbol, contract.lack.until_us))
                 contract.lack = None

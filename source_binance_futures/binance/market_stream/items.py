@@ -1,7 +1,4 @@
-"""What passes from the thread that reads sockets to the one that writes records, and the bounded queue between them.
-
-The failover makes these items, the feed puts them into the queue as they are, and the consumer takes them out.
-"""
+"""What passes from the thread that reads sockets to the one that writes records, and the bounded queue between them."""
 
 from __future__ import annotations
 
@@ -20,18 +17,15 @@ BATCH_OVERHEAD = 256  # and for a batch
 class Batch(NamedTuple):
     """Payloads of consecutive messages from one read of one connection, `characters` bytes long in all.
 
-    `feed` and `line` number where they came from, `received_at_us` is the read (microseconds since 1970, our clock).
-    `pushed_from` is when the exchange pushed the earliest of them (epoch seconds of its clock), None where the frames
-    do not say; `pushed_by` what its clock shows at the read, None where nobody knows.
     Where it `is_complete`, everything pushed before the read has been received; a read that is late, or the last one
     of a connection that had ended by then, is not.
     """
 
     payloads: list[bytes]
     characters: int
-    received_at_us: int
-    pushed_from: float | None = None
-    pushed_by: float | None = None
+    received_at_us: int  # since 1970, by our clock
+    pushed_from: float | None = None  # epoch seconds of the exchange's clock; None where the frames do not say
+    pushed_by: float | None = None  # what that clock shows at the read; None where nobody knows
     feed: int = 0
     line: int = 0
     is_complete: bool = True
@@ -53,10 +47,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class LogLine:
-    """Something to log: `warning` for what a person should read now, `info` for what explains the log later.
-
-    `debug` is for whoever watches the failover at work.
-    """
+    """Something to log: a `warning` is to be read now, `info` explains the log later, `debug` shows the failover."""
 
     level: Literal["debug", "info", "warning"]
     text: str
@@ -64,13 +55,10 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Gap:
-    """Updates pushed between `since` and `until` may be missing: nobody listened, and Binance never replays.
-
-    Both are epoch seconds of the exchange's clock, as event times are.
-    """
+    """Updates pushed between two moments may be missing: nobody listened, and Binance never replays."""
 
     feed: int
-    since: float
+    since: float  # epoch seconds of the exchange's clock, as event times are
     until: float
     cause: str
     is_silence: bool = False  # connections answered and brought nothing: most likely nothing was pushed
@@ -93,23 +81,22 @@ class Gap:
 class Takeover:
     """Another connection of a feed, `line`, goes on without a gap; what it heard alone follows.
 
-    It has heard everything pushed since `covers_from` (epoch seconds of the exchange's clock), but for contracts that
-    were subscribed later (`late`, which the feed fills in). A contract of which the connection before had brought
-    nothing since then may have been dead or late there.
+    It has heard everything pushed since `covers_from` (epoch seconds of the exchange's clock). A contract of which the
+    connection before had brought nothing since then may have been dead or late there.
     """
 
     feed: int
     line: int
     covers_from: float
-    late: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()  # contracts that were subscribed later; the feed fills them in
 
 
 @dataclass(frozen=True)
 class ConnectivityChanged:
-    """Whether a feed has a connection in use: `lost_at` is since when it has none (monotonic seconds), or None."""
+    """Whether a feed has a connection in use."""
 
     feed: int
-    lost_at: float | None
+    lost_at: float | None  # since when it has none (monotonic seconds)
 
 
 @dataclass(frozen=True)
@@ -133,8 +120,7 @@ class Outbox:
         self._high_water = high_water
         self._low_water = low_water
         self._is_full = False
-        self._put_bytes = 0
-        self._taken_bytes = 0
+        self._put_bytes = self._taken_bytes = 0
 
     def put(self, item: Item) -> None:
         if isinstance(item, Batch):
@@ -144,7 +130,7 @@ class Outbox:
     def take(self, seconds: float) -> Item | None:
         """The next item; None if none came within so many seconds."""
         try:
-            item = self._items.get(timeout=seconds) if seconds > 0 else self._items.get_nowait()
+            item = self._items.get(seconds > 0, max(seconds, 0.0))
         except queue.Empty:
             return None
         if isinstance(item, Batch):
