@@ -32,13 +32,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0 where there is a report, 1 where Binance could not be asked, 2 for a command that makes no sense."""
     options, config = _options(arguments)
     stop, report = Stop(Clock()), partial(print, file=sys.stderr, flush=True)
-    _on_signal(stop)
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+        stop.request()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
     report(f"Asking {options.environment} for {options.minutes:g} minutes. Ctrl-C ends it with what there is.")
     probe = Probe(config.environment, config.route, stop, options.minutes * 60, report=report)
     stats = probe.run()
     refused = [str(error) for error in probe.errors if getattr(error, "status", None) in OF_THE_LOCATION]
     why = [*refused, *map(str, probe.errors)]
-    if not probe.reached:
+    if not (probe.watched or probe.api):
         if why:
             report(f"Binance cannot be reached: {why[0]} A proxy is taken from HTTPS_PROXY.")
         elif stop.requested:
@@ -90,17 +96,6 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Confi
         return options, Config.from_mapping({"environment": {"name": name, **addresses}})
     except ConfigurationError as error:
         parser.error(str(error))
-
-
-def _on_signal(stop: Stop) -> None:
-    """Let the first Ctrl-C end the run in good order, a second one at once."""
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        stop.request()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
 
 
 if __name__ == "__main__":

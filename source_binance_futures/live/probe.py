@@ -65,7 +65,7 @@ def roles_of(environment: Environment) -> dict[str, str]:
 class Probe:
     """One run of so many `seconds`; `report` gets a sentence where something happens that a person may want to know.
 
-    `errors` are why connections did not come about.
+    `watched` and `api` are the connections that came about, `errors` why others did not.
     """
 
     environment: Environment
@@ -84,7 +84,7 @@ class Probe:
         self.stats = Stats(environment=environment.name, started_ms=int(self._began * 1000), failures={})
         self._roles = roles_of(environment)
         self._dialled: Counter[str] = Counter()
-        self._watched: list[tuple[Connection, Recorder]] = []
+        self.watched: list[tuple[Connection, Recorder]] = []
         self._loop = MarketStream(
             [self._group(base) for base in self._roles],
             self.route,
@@ -97,7 +97,7 @@ class Probe:
         )
         wake = self.selector.wake
         self._dialler = Dialler[None](self.route, clock, MAX_MESSAGE_BYTES, wake=wake, opening=self.opening)
-        self._api: list[Connection] = []
+        self.api: list[Connection] = []
         script = [(min(15.0, self.seconds / 3), self._choose), (self.seconds * REPLACED_AFTER, self._replace)]
         script += [(seconds, self._ping) for seconds in range(1, int(self.seconds) + 1, PING_EVERY)]
         self._script = sorted(script, key=lambda step: step[0])  # what is due, and how many seconds after the beginning
@@ -116,13 +116,8 @@ class Probe:
             self._dialler.close()
             self._end_what_is_over()
         self.stats["seconds"] = round(self.stop.clock.epoch() - self._began, 1)
-        conclude(self.stats, [recorder for _, recorder in self._watched])
+        conclude(self.stats, [recorder for _, recorder in self.watched])
         return self.stats
-
-    @property
-    def reached(self) -> bool:
-        """Whether any connection came about."""
-        return bool(self._watched or self._api)
 
     def _listens(self) -> bool:
         """Whether the event loop goes on: as long as it has a connection, or tries to get one."""
@@ -147,7 +142,7 @@ class Probe:
             self._script.pop(0)[1]()
 
     def _end_what_is_over(self) -> None:
-        for connection, recorder in self._watched:
+        for connection, recorder in self.watched:
             loss = connection.loss
             if loss is not None and recorder.seconds is None:
                 recorder.end(None if str(loss) == LEFT else type(loss).__name__)
@@ -171,7 +166,7 @@ class Probe:
         """Open a connection for a feed, as long as there are few, and watch it."""
         beginning, _, streams = url.partition("/stream?streams=")
         base, role = next(each for each in self._roles.items() if each[0].rstrip("/") == beginning)
-        most = MOST_TO_ONE if any(recorder.role == role for _, recorder in self._watched) else 1
+        most = MOST_TO_ONE if any(recorder.role == role for _, recorder in self.watched) else 1
         if self._dialled[base] >= most or self._dialled.total() >= MOST_CONNECTIONS - API_CONNECTIONS:
             hand_over(EnoughConnections())
             return
@@ -181,7 +176,7 @@ class Probe:
                 is_ours = base in (*self.environment.coin_m_bases, *self.environment.usds_m_bases)
                 stats = self.stats if is_ours else Stats()
                 recorder = outcome.observer = Recorder(stats, role, unquote(streams).split("/"), outcome.clock.epoch)
-                self._watched.append((outcome, recorder))
+                self.watched.append((outcome, recorder))
             else:
                 self._failed(f"{role}_seconds", outcome)
                 if hasattr(outcome, "status"):  # nothing will come, however long one waits
@@ -193,7 +188,7 @@ class Probe:
         self.opening(url, route, deadline, max_message_bytes, watch)
 
     def _ping(self) -> None:
-        for connection, _ in self._watched:
+        for connection, _ in self.watched:
             connection.ping()
 
     def _choose(self) -> None:
@@ -207,7 +202,7 @@ class Probe:
                 feed.end(self.stop.clock.monotonic())
         self._coin_m = kept[0]
         base = self._coin_m.group.bases[0]
-        for connection, recorder in self._watched:
+        for connection, recorder in self.watched:
             for number, stream in enumerate(PROBED if recorder.role == self._roles[base] else ()):
                 if PROBED[stream] != "cross" or base not in self.environment.usds_m_bases:
                     message = {"method": "SUBSCRIBE", "params": [stream], "id": PROBE_IDS + number}
@@ -224,12 +219,14 @@ class Probe:
         try:
             ask_for_prices(self._ask, self._connect, self.stats, self.stop.clock.epoch)
             for _ in range(BOOKS):
-                self._pause(BOOK_EVERY)
+                pause = self.stop.clock.deadline(BOOK_EVERY)
+                while not pause.expired:
+                    self._turn()
                 note_book(self.stats, self._ask("ticker.book", LISTED).get("result"))
         except BinanceError as error:
             self._failed("answers", error)
         finally:
-            for connection in self._api:
+            for connection in self.api:
                 connection.close()
 
     def _connect(self) -> None:
@@ -239,37 +236,25 @@ class Probe:
             self._turn()
         if isinstance(outcome[1], BinanceError):
             raise outcome[1]
-        self._api.append(outcome[1])
+        self.api.append(outcome[1])
 
     def _ask(self, method: str, symbol: str | None) -> dict[str, Any]:
         """Return the answer, asked for over the newest connection."""
-        clock, host, connection = self.stop.clock, host_of(self.environment.websocket_api_url), self._api[-1]
+        clock, host, connection = self.stop.clock, host_of(self.environment.websocket_api_url), self.api[-1]
         deadline = clock.deadline(ANSWER_TIMEOUT)
         connection.send_text(prices.request(REQUEST_ID, symbol, method))
-        while True:
-            for frame in map(frame_of, connection.receive().payloads):
-                if frame.get("status") in RATE_LIMIT_STATUSES:
-                    raise RateLimited(host, frame["status"], clock.epoch(), clock.epoch())
-                if frame.get("id") == REQUEST_ID:
-                    return frame
+        while not deadline.expired:
+            for payload in connection.receive().payloads:
+                with contextlib.suppress(JSONDecodeError, AttributeError):  # what is no JSON, or no object
+                    frame: dict[str, Any] = loads(payload)
+                    if frame.get("status") in RATE_LIMIT_STATUSES:
+                        raise RateLimited(host, frame["status"], clock.epoch(), clock.epoch())
+                    if frame.get("id") == REQUEST_ID:
+                        return frame
             if connection.loss is not None:
                 raise connection.loss
-            if deadline.expired:
-                raise NoAnswer(host, ANSWER_TIMEOUT)
             self._turn()
-
-    def _pause(self, seconds: float) -> None:
-        deadline = self.stop.clock.deadline(seconds)
-        while not deadline.expired:
-            self._turn()
-
-
-def frame_of(payload: bytes) -> dict[str, Any]:
-    """Return the object in an answer; an empty one where there is none."""
-    with contextlib.suppress(JSONDecodeError):
-        frame = loads(payload)
-        return frame if isinstance(frame, dict) else {}
-    return {}
+        raise NoAnswer(host, ANSWER_TIMEOUT)
 
 
 def ask_for_prices(

@@ -42,7 +42,7 @@ MARGIN_MS = 1000  # at both ends of an overlap; event times of different contrac
 PONG_WITHIN = 10.0  # seconds, as the connector waits
 PING_CLOCK_MS = 5000.0  # by which a ping's timestamp may differ from our clock
 DECIMAL = re.compile(r"\d+(?:\.\d+)?\Z")
-JSON_NAMES = {int: "integer", float: "number", bool: "boolean", type(None): "null"}
+JSON_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "missing"}
 BOOK = ("b", "B", "a", "A")
 KINDS = {"e": "string", "s": "string", "ps": "string or missing", "st": "integer or missing"}
 KINDS |= dict.fromkeys("uTE", "integer") | dict.fromkeys(BOOK, "decimal")
@@ -131,8 +131,8 @@ class Recorder:
                 self._data(payload, at)
             else:
                 request, error = answer
-                outcome = "acknowledged" if error is None else "refused"
-                self._answers.setdefault(request or self._newest_message, (outcome, at))
+                outcome = ("acknowledged" if error is None else "refused"), at
+                self._answers.setdefault(request or self._newest_message, outcome)
 
     def _data(self, payload: bytes, at: float) -> None:
         self._by_second[int(at)] += 1
@@ -168,7 +168,7 @@ class Recorder:
         stats = self.stats
         stats["frames"] += 1
         stats["bytes"] += size
-        stats["ps_missing"] += "ps" not in found
+        stats["ps_missing"] += found.get("ps") is None
         stats["odd_symbol_types"] += (found.get("st"), market_of(found["s"])) not in SYMBOL_TYPES
         stats.count("unknown_keys", *(found.keys() - KINDS))
         faults = faults_of(found, KINDS)
@@ -299,35 +299,30 @@ def compare(stats: Stats, first: Recorder, second: Recorder) -> None:
     streams = {stream for stream, begun in first.listening.items() if begun <= since == second.listening.get(stream)}
     one, other = (
         {
-            (update.symbol, update.update_id): update.event_time
+            (update.event_time, update.symbol, update.update_id)
             for update in each.updates
             if update.at >= since and not update.is_sample and own_stream(update.symbol) in streams
         }
         for each in (first, second)
     )
     if one and other:
-        begin = max(min(one.values()), min(other.values())) + MARGIN_MS
-        end = min(max(one.values()), max(other.values())) - MARGIN_MS
-        old, new = ({key for key, moment in keys.items() if begin <= moment <= end} for keys in (one, other))
-        stats["over_both"] += len(old & new)
-        stats["only_over_first"] += len(old - new)
-        stats["only_over_second"] += len(new - old)
+        begin, end = max(min(one), min(other))[0] + MARGIN_MS, min(max(one), max(other))[0] - MARGIN_MS
+        for name, brought in (
+            ("over_both", one & other),
+            ("only_over_first", one - other),
+            ("only_over_second", other - one),
+        ):
+            stats[name] += sum(begin <= event_time <= end for event_time, _, _ in brought)
 
 
 def faults_of(found: Any, kinds: Mapping[str, str]) -> list[str]:
-    """Return the keys of an object that hold another kind of value than they may.
+    """Return the keys of an object that hold another kind of value than they may; null is as good as missing.
 
     >>> faults_of({"s": 1, "ot": 1.5, "cs": "6e2"}, {"s": "string", "ot": "integer", "dt": "integer", "cs": "decimal"})
     ['s: integer', 'ot: number', 'dt: missing', 'cs: string']
     """
     if not isinstance(found, dict):
         return ["no object"]
-    held = {key: kind_of(found[key]) if key in found else "missing" for key in kinds}
+    held = {key: JSON_NAMES.get(type(found.get(key)), "object") for key in kinds}
+    held |= {key: "decimal" for key, kind in held.items() if kind == "string" and DECIMAL.match(found[key])}
     return [f"{key}: {kind}" for key, kind in held.items() if kind not in kinds[key]]
-
-
-def kind_of(value: object) -> str:
-    """Return what JSON calls a value; a string of digits is a decimal."""
-    if isinstance(value, str):
-        return "decimal" if DECIMAL.match(value) else "string"
-    return JSON_NAMES.get(type(value), "object")

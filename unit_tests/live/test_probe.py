@@ -262,7 +262,7 @@ CONTRADICTED: list[tuple[dict[str, Any], str, str]] = [
     ({"one": priced([ROW])}, "one_symbol", "no object (1)"),
     ({"one": priced({**ROW, "price": 6.1})}, "one_symbol", "price: number"),
     ({"one": priced({**ROW, "price": "6e3"})}, "one_symbol", "price: string"),
-    ({"one": priced({**ROW, "time": None})}, "one_symbol", "time: null"),
+    ({"one": priced({**ROW, "time": None})}, "one_symbol", "time: missing"),
     ({"every": priced(ROW)}, "all_symbols", "no object (1)"),
     ({"every": priced([ROW, {}])}, "all_symbols", "symbol: missing (1), price: missing (1), time: missing (1) among"),
     ({"unknown": priced(ROW)}, "unknown_symbol", "status 200 and code None"),
