@@ -15,7 +15,7 @@ import pytest
 from local_exchange import LocalExchange
 from source_binance_futures import check
 from source_binance_futures.binance.clock import Clock, Stop
-from source_binance_futures.binance.errors import ConnectFailed, Owner, ProxyFailed, ProxyUnusable
+from source_binance_futures.binance.errors import ProxyFailed
 from source_binance_futures.binance.market_stream.reader import MarketStream
 from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.websocket_api.client import WebSocketApi
@@ -118,13 +118,6 @@ def test_a_wrong_password_is_told_and_not_shown(
     hide_and_seek(output)
 
 
-def failure_through(exchange: LocalExchange, proxy_url: str | None) -> ConnectFailed:
-    """What comes of a connection to an address that no variable exempts."""
-    with pytest.raises(ConnectFailed) as caught:
-        Route(proxy_url).open(f"wss://{ELSEWHERE}:{exchange.port}", Clock().deadline(5))
-    return caught.value
-
-
 def test_check_does_not_quote_what_it_did_not_foresee(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -138,27 +131,6 @@ def test_check_does_not_quote_what_it_did_not_foresee(
     assert "failed while checking symbol_prices (ValueError)" in prices
     assert "in fail" in caplog.text, "the log says where it happened"
     assert "Geheim" not in caplog.text + told + prices
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [
-        ("HTTPS_PROXY", "http://user:pa/Geheim@host:3128"),
-        ("https_proxy", "http://user:12#Geheim@host:3128"),
-        ("ALL_PROXY", "user:pa/Geheim@host:3128"),
-        ("HTTPS_PROXY", "http://Geheim@host:99999"),
-        ("ALL_PROXY", "ftp://user:Geheim@host:3128"),
-    ],
-)
-def test_a_variable_that_holds_no_proxy_is_named_and_not_shown(
-    exchange: LocalExchange, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
-) -> None:
-    monkeypatch.setenv(variable, value)
-    failure = failure_through(exchange, None)
-    assert isinstance(failure, ProxyUnusable)
-    assert failure.owner is Owner.USER
-    assert str(failure).startswith(f"{variable.upper()} is not the address of a proxy; write it like http://host:3128")
-    assert not any(part in str(failure) for part in ("Geheim", "pa/", ":12", "ftp"))
 
 
 def test_a_dead_proxy_of_the_environment_is_told_and_not_shown(connector: Connector, exchange: LocalExchange) -> None:

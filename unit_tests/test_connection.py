@@ -38,7 +38,7 @@ from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
 from source_binance_futures.config import Config
 
-from .sockets import PATIENCE, ScriptedStream, frame, plain_stream, route_to
+from .sockets import PATIENCE, ScriptedStream, frame, route_to
 from .virtual_time import VirtualTime
 
 LIMIT = 2**20
@@ -164,16 +164,6 @@ def test_a_peer_that_does_not_read_is_given_up_after_five_seconds() -> None:
     connection.ping()
     assert patience == [5]
     assert str(connection.loss) == "the connection broke while sending (no answer in time)"
-
-
-def test_waiting_ends_when_something_comes() -> None:
-    with plain_stream() as (stream, server):
-        connection = Connection(stream, LIMIT, Clock())
-        assert not connection.wait(0)
-        assert not connection.wait(-1)
-        threading.Timer(0.1, server.sendall, args=(TEXT,)).start()
-        assert connection.wait(PATIENCE)
-        assert connection.receive().payloads == [UPDATE]
 
 
 def test_a_handshake_that_fails_leaves_no_socket_open() -> None:

@@ -22,7 +22,6 @@ from source_binance_futures.binance.transport.handshake import (
     read_answer,
     shake_hands,
 )
-from source_binance_futures.binance.transport.sockets import EndOfStream
 
 from .sockets import PATIENCE, AnsweringServer, ScriptedStream
 
@@ -106,18 +105,6 @@ def test_the_longest_head_is_read() -> None:
     head, stream = read([start + b"x" * (MAX_HEAD_BYTES - len(start) - 4) + b"\r\n\r\n"])
     assert stream.received == MAX_HEAD_BYTES
     assert head.status == 200
-
-
-@pytest.mark.parametrize("part", [b"", b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\na: b\r\n"])
-def test_an_answer_that_breaks_off(part: bytes) -> None:
-    with pytest.raises(EndOfStream):
-        read([part])
-    with pytest.raises(TimeoutError):
-        read([part], ends=False)
-    stream = ScriptedStream([ANSWER])
-    with pytest.raises(TimeoutError):
-        read_answer(stream, Clock().deadline(-1))
-    assert stream.received == 0, "a deadline that is over reads nothing"
 
 
 def answer(status: str = "101 Switching Protocols", **headers: str | None) -> Callable[[str], list[bytes]]:

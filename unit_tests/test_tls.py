@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -193,7 +194,8 @@ def test_descriptors_beyond_1023_are_waited_for() -> None:
     with tcp_ends() as (client, server):
         connection = Connection(ByteStream(socket.socket(fileno=beyond(client.fileno()))), 100, Clock())
         assert not connection.wait(0)
-        server.sendall(b"\x81\x02hi")
+        assert not connection.wait(-1)
+        threading.Timer(0.1, server.sendall, args=(b"\x81\x02hi",)).start()
         assert connection.wait(PATIENCE)
         assert connection.receive().payloads == [b"hi"]
         connection.close()
