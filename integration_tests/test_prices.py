@@ -137,10 +137,10 @@ CASES = {
         limited_at_the_door,
         requests=2,
         handshakes=3,
-        waits=(12, 12.5),
+        waits=(12.5, 13.5),
     ),
     "limited, told in three forms": Case(
-        answers(in_ms, limited(2), banned(2)), requests=4, weight=HANDSHAKE + 4 * ALL, waits=(6, 6.5)
+        answers(in_ms, limited(2), banned(2)), requests=4, weight=HANDSHAKE + 4 * ALL, waits=(9.5, 11)
     ),
     "banned for an hour": Case(answers(banned(3600)), says=("transient_error", f"{BANNED} again after ")),
     "banned at the door": Case(

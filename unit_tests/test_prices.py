@@ -18,7 +18,6 @@ from source_binance_futures.binance.errors import (
     UnreadableAnswer,
 )
 from source_binance_futures.binance.websocket_api.prices import (
-    NOTHING_KNOWN,
     Answer,
     WeightBudget,
     WeightUsed,
@@ -282,29 +281,26 @@ def test_it_waits_where_nine_tenths_of_the_limit_would_be_passed(count: int, cos
 
 
 def test_the_limit_is_the_one_that_binance_says_and_before_nothing_is_waited_for() -> None:
-    assert WeightBudget().seconds_to_wait(7, MINUTE_BEGINS) == 0
-    assert WeightBudget().used(0.0) == NOTHING_KNOWN
+    assert WeightBudget().seconds_to_wait(7, 0.0) == 0
     assert watch(90, limit=100).seconds_to_wait(1, MINUTE_BEGINS + 15) == 45
     assert watch(89, limit=100).seconds_to_wait(1, MINUTE_BEGINS + 15) == 0
 
 
 @pytest.mark.parametrize(("told", "asked"), [(59.9, 60.0), (10, 130), (0, -0.1)])
 def test_the_weight_of_another_minute_is_forgotten(told: float, asked: float) -> None:
-    of_another = watch(2400, told_after=told)
-    assert of_another.used(MINUTE_BEGINS + asked) == NOTHING_KNOWN
-    assert of_another.seconds_to_wait(2, MINUTE_BEGINS + asked) == 0
+    assert watch(2400, told_after=told).seconds_to_wait(2, MINUTE_BEGINS + asked) == 0
 
 
 def test_the_newest_word_counts() -> None:
     found = watch(2400)
     found.record(WeightUsed(7, 2400), MINUTE_BEGINS + 20)
-    assert found.used(MINUTE_BEGINS + 59.9) == WeightUsed(7, 2400)
+    assert found.used == WeightUsed(7, 2400)
     assert found.seconds_to_wait(2, MINUTE_BEGINS + 59.9) == 0
 
 
 def test_what_was_asked_since_counts_though_nothing_was_answered() -> None:
     found = watch(2150)
     assert found.seconds_to_wait(7, MINUTE_BEGINS + 20) == 0
-    found.spent(7, MINUTE_BEGINS + 20)
-    assert found.used(MINUTE_BEGINS + 21) == WeightUsed(2157, 2400)
+    found.spend(7)
+    assert found.used == WeightUsed(2157, 2400)
     assert found.seconds_to_wait(7, MINUTE_BEGINS + 20) == 40

@@ -75,7 +75,7 @@ EXCUSED: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("_fragments_size = 0", "0", "1", "-1", UNREAD),
         ("elif length > LENGTH_16", "length > LENGTH_16", "length >= LENGTH_16", "that length came before"),
     ),
-    "binance/websocket_api/prices": (("self._reported_at = 0.0", "0.0", "1.0", "-1.0", UNREAD),),
+    "binance/websocket_api/prices": (("self._minute = 0.0", "0.0", "1.0", "-1.0", UNREAD),),
     "binance/market_stream/messages": (
         ("WIRE_KEYS = ", "'u'", "'XXu'", "what is parsed has it, so no null stands in for it"),
         ("WIRE_KEYS = ", "'s'", "'XXs'", "what is parsed has it, so no null stands in for it"),

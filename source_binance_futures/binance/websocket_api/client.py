@@ -45,7 +45,6 @@ class WebSocketApi:
 
     def __post_init__(self) -> None:
         self._clock = self.stop.clock
-        self._attempts = ATTEMPTS if self.window else 1
         self._wait_until = self._clock.deadline(min(self.window, LONGEST_WAIT))
         self._end = self._clock.deadline(max(self.window, AT_LEAST))
         self._connection: Connection | None = None
@@ -57,11 +56,11 @@ class WebSocketApi:
         the tries are used up.
         """
         retrying = tenacity.Retrying(
-            stop=lambda state: state.attempt_number >= self._attempts or self._end.expired,
-            wait=self._pause,
+            stop=lambda state: state.attempt_number >= ATTEMPTS or self._end.expired or not self.window,
+            wait=tenacity.wait_exponential(FIRST_PAUSE, LONGEST_PAUSE) + tenacity.wait_random(0, FIRST_PAUSE),
             retry=tenacity.retry_if_exception(self._is_worth_another_try),
             sleep=self._sleep,
-            before_sleep=self._report,
+            before_sleep=self._before_next_try,
             reraise=True,
         )
         try:
@@ -76,7 +75,7 @@ class WebSocketApi:
         if not is_open:
             cost += HANDSHAKE_WEIGHT
         self._wait_for_weight(cost)
-        self.budget.spent(cost, self._clock.epoch())
+        self.budget.spend(cost)
         if self._connection is None or not is_open:
             within = min(CONNECT_TIMEOUT, self.timeout, self._end.remaining())
             self._connection = connect(self.url, self.route, self.stop, within, MAX_MESSAGE_BYTES)
@@ -108,9 +107,8 @@ class WebSocketApi:
         raise loss or errors.NoAnswer(host, self.timeout)
 
     def _wait_for_weight(self, cost: int) -> None:
-        """Waits for the next minute of the UTC clock where this request would bring the IP address near its limit."""
-        now = self._clock.epoch()
-        used, wait = self.budget.used(now), self.budget.seconds_to_wait(cost, now)
+        """Wait for the next minute of the UTC clock where this request would bring the IP address near its limit."""
+        used, wait = self.budget.used, self.budget.seconds_to_wait(cost, self._clock.epoch())
         if 0 < wait <= self._wait_until.remaining():
             self.logger.warning(
                 f"This IP address has used {used.count} of {used.limit} request weight in this minute. "
@@ -126,18 +124,14 @@ class WebSocketApi:
         is_temporary = isinstance(error, errors.BinanceError) and error.owner is errors.Owner.EXCHANGE
         return is_temporary and not isinstance(error, errors.Interrupted)
 
-    def _pause(self, state: tenacity.RetryCallState) -> float:
-        """Return growing pauses; at least until the moment that Binance named, however the clocks differ."""
-        growing = tenacity.wait_exponential(FIRST_PAUSE, LONGEST_PAUSE) + tenacity.wait_random(0, FIRST_PAUSE)
+    def _before_next_try(self, state: tenacity.RetryCallState) -> None:
+        """Report why a try failed, and wait until the moment that Binance named, if any; a growing pause follows."""
         error = state.outcome and state.outcome.exception()
-        named = error.retry_at - self._clock.epoch() if isinstance(error, errors.RateLimited) else 0.0
-        return max(named, growing(state))
-
-    def _report(self, state: tenacity.RetryCallState) -> None:
-        error = state.outcome and state.outcome.exception()
-        self.logger.warning(f"Asking for prices failed (try {state.attempt_number} of {self._attempts}): {error}")
+        self.logger.warning(f"Asking for prices failed (try {state.attempt_number} of {ATTEMPTS}): {error}")
         if error:
             self.logger.debug(errors.causes_of(error))
+        if isinstance(error, errors.RateLimited):
+            self._sleep(error.retry_at - self._clock.epoch())
 
     def _sleep(self, seconds: float) -> None:
         if not self.stop.sleep_until(self._clock.monotonic() + seconds):

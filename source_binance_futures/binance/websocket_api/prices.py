@@ -26,15 +26,12 @@ CAREFUL_ABOVE = 0.9  # of the limit of weight
 EPOCH_MS_FROM = 1e11  # a `retryAfter` above this is a time in ms, below it a number of seconds
 
 
-@dataclass(frozen=True)
+@dataclass
 class WeightUsed:
     """How much of the weight of its minute the IP address has used, this connector's own included, as Binance said."""
 
-    count: int
-    limit: int
-
-
-NOTHING_KNOWN = WeightUsed(0, sys.maxsize)
+    count: int = 0
+    limit: int = sys.maxsize
 
 
 class Answer(NamedTuple):
@@ -158,38 +155,29 @@ def _retry_at(data: Any, text: str, now: float) -> float:
 
 def weight_of(rate_limits: Any) -> WeightUsed | None:
     """From `[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":2400,"count":2}]`."""
-    for limit in rate_limits if isinstance(rate_limits, list) else []:
-        if isinstance(limit, dict) and limit.get("rateLimitType") == "REQUEST_WEIGHT":
-            count, ceiling = limit.get("count"), limit.get("limit")
-            if isinstance(count, int) and isinstance(ceiling, int):
-                return WeightUsed(count, ceiling)
+    for rate_limit in rate_limits if isinstance(rate_limits, list) else []:
+        match rate_limit:
+            case {"rateLimitType": "REQUEST_WEIGHT", "count": int(count), "limit": int(limit)}:
+                return WeightUsed(count, limit)
     return None
 
 
 class WeightBudget:
-    """What the IP address has used in this minute: what Binance said last, and what was asked since.
-
-    One for a process, whatever it asks. Moments are seconds since 1970.
-    """
+    """What the IP address has used in a minute: what Binance said last, and what was asked since. One for a process."""
 
     def __init__(self) -> None:
-        self._used = NOTHING_KNOWN
-        self._reported_at = 0.0
+        self.used = WeightUsed()
+        self._minute = 0.0
 
     def record(self, used: WeightUsed, now: float) -> None:
-        """Take what an answer said that came `now`."""
-        self._used, self._reported_at = used, now
+        """Take what an answer said that came `now` (seconds since 1970)."""
+        self.used, self._minute = used, now // MINUTE
 
-    def spent(self, cost: int, now: float) -> None:
-        """Add a request of this cost that leaves `now`; it may never be answered."""
-        used = self.used(now)
-        self._used = WeightUsed(used.count + cost, used.limit)
-
-    def used(self, now: float) -> WeightUsed:
-        """Return what is known of the present minute; another minute's weight says nothing."""
-        return self._used if self._reported_at // MINUTE == now // MINUTE else NOTHING_KNOWN
+    def spend(self, cost: int) -> None:
+        """Add a request of this cost, which may never be answered."""
+        self.used.count += cost
 
     def seconds_to_wait(self, cost: int, now: float) -> float:
         """Return the time until the next minute, where this cost would bring the address near its limit; else 0."""
-        used = self.used(now)
-        return MINUTE - now % MINUTE if used.count + cost > CAREFUL_ABOVE * used.limit else 0.0
+        is_near = self.used.count + cost > CAREFUL_ABOVE * self.used.limit
+        return MINUTE - now % MINUTE if is_near and now // MINUTE == self._minute else 0.0
