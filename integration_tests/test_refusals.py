@@ -38,7 +38,6 @@ def exchange() -> Iterator[LocalExchange]:
     ("status", "kind", "owner", "said"),
     [
         (451, LocationRefused, Owner.USER, "HTTP status 451. Binance does not serve the country or network"),
-        (400, AddressRefused, Owner.USER, "refused the connection with HTTP status 400. Check the address"),
         (404, AddressRefused, Owner.USER, "refused the connection with HTTP status 404. Check the address"),
         (418, RateLimited, Owner.EXCHANGE, "banned"),
         (429, RateLimited, Owner.EXCHANGE, "too many requests"),

@@ -32,9 +32,9 @@ SAMPLES: list[tuple[BinanceError, Owner, str]] = [
     (errors.NoThread("No connection to host was tried"), EXCHANGE, "Raise its limit of processes"),
     (errors.TlsUnusable("SSL_CERT_FILE names /nowhere, which cannot be used (it is one)"), USER, "SSL_CERT_FILE"),
     (
-        errors.TlsFailed("host", "its certificate was not accepted (expired)", "Check the clock."),
+        errors.TlsFailed("host", "its certificate has expired", "Check the clock."),
         EXCHANGE,
-        "the clock.",
+        "expired. Check the clock.",
     ),
     (errors.ProxyFailed("http://proxy:3128", "403 forbidden"), EXCHANGE, "`proxy_url`"),
     (errors.ProxyRefused("http://proxy:3128"), USER, "user and password"),
@@ -58,15 +58,12 @@ SAMPLES: list[tuple[BinanceError, Owner, str]] = [
     (errors.RequestRefused(400, -1102, "Mandatory parameter"), US, "code -1102: Mandatory parameter"),
     (errors.UnreadableAnswer("not JSON: <html>"), US, "not JSON"),
     (
-        errors.NothingHeard(60, "host has not answered yet", connected=False),
+        errors.NothingHeard(60, "host is mute", connected=False),
         EXCHANGE,
-        "No connection came about, in the whole listening window of 60 seconds. Host",
+        "came about, in the whole listening window of 60",
     ),
-    (
-        errors.NothingHeard(60, "the exchange closed it", connected=True),
-        EXCHANGE,
-        "60 seconds. The exchange closed it.",
-    ),
+    (errors.NothingHeard(60, "it was closed", connected=True), EXCHANGE, "before its first update, in the whole"),
+    (errors.NothingHeard(60, "it was closed.", connected=True), EXCHANGE, "window of 60 seconds. It was closed."),
     (errors.OnlyMalformedFrames("host", 7), EXCHANGE, "7 frames"),
     (errors.Interrupted(), EXCHANGE, "Start it again"),
     (errors.UnexpectedFailure(ValueError("Geheim")), US, "(ValueError). Please report it."),
@@ -140,6 +137,7 @@ def test_no_cause_is_thrown_away() -> None:
         (499, AddressRefused, USER),
         (403, HandshakeRefused, EXCHANGE),
         (408, HandshakeRefused, EXCHANGE),
+        (199, HandshakeRefused, EXCHANGE),
         (200, AnsweredByPage, EXCHANGE),
         (302, AnsweredByPage, EXCHANGE),
         (399, AnsweredByPage, EXCHANGE),
@@ -156,6 +154,27 @@ def test_each_status(status: int, kind: type[Exception], owner: Owner) -> None:
     assert found.status == status
     assert HOST in str(found)
     assert isinstance(found, RateLimited) or str(status) in str(found)
+
+
+LOGIN = "http://login.hotel.example:8080/start?session=Geheim"
+LONGEST = "x" * 253
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "shown"),
+    [
+        *[(status, LOGIN, " at login.hotel.example. Log") for status in (200, 302, 307, 511)],
+        *[(302, f"http://{host}", f" at {host}. Log") for host in ("x", LONGEST)],
+        *[(302, location, ". Log") for location in ("", "/login", "http://[", f"http://{LONGEST}x")],
+        (302, "http://a\tb\x1b.example/", ". Log"),
+    ],
+)
+def test_a_page_in_place_of_the_handshake_is_named_by_its_host(status: int, location: str, shown: str) -> None:
+    sentence = str(refusal(HOST, status, {"location": location}, NOW))
+    assert (
+        f"Something in between answered for {HOST} with HTTP status {status} and a page of its own{shown}" in sentence
+    )
+    assert "Geheim" not in sentence
 
 
 def test_a_proxy_in_between_that_nobody_named_is_the_users_turn_and_a_limit_without_a_time_a_minute() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from source_binance_futures.binance.clock import Clock
 from source_binance_futures.binance.errors import (
-    AnsweredByPage,
     BinanceError,
     HandshakeFailed,
     HandshakeRefused,
@@ -166,24 +165,6 @@ INTERIM = (EARLY_HINTS, b"HTTP/1.1 100 Continue\r\n\r\n", EARLY_HINTS * 32)
 )
 def test_an_answer_that_is_accepted(of_the_server: Callable[[str], Iterable[bytes]]) -> None:
     shake(AnsweringServer(of_the_server))
-
-
-LOGIN = "http://login.hotel.example:8080/start?session=Geheim"
-
-
-@pytest.mark.parametrize(
-    ("status", "location", "shown"),
-    [
-        *[(status, LOGIN, " at login.hotel.example. Log") for status in ("200 OK", "302 Found", "307 x", "511 x")],
-        *[("302 Found", location, ". Log") for location in (None, "/login", "http://[", "http://" + "x" * 300)],
-        ("302 Found", "http://a\tb\x1b.example/", ". Log"),
-    ],
-)
-def test_a_page_in_place_of_the_handshake_is_named_by_its_host(status: str, location: str | None, shown: str) -> None:
-    with pytest.raises(AnsweredByPage) as raised:
-        shake(AnsweringServer(answer(status, Location=location)))
-    assert f"{status[:3]} and a page of its own{shown}" in str(raised.value)
-    assert "Geheim" not in str(raised.value)
 
 
 def test_no_cookie_is_kept_and_frames_right_behind_the_answer_are_left_for_the_connection() -> None:
