@@ -122,7 +122,7 @@ def test_the_blocks_of_the_page_run_in_order(loaded: Loaded) -> None:
     found = {
         block.name: loaded.warehouses[DUCKDB].query(block.code)
         for block in blocks_of(ROOT / "docs" / "warehouse.md")
-        if block.language == "sql"
+        if block.language == "sql" and "windows/" not in block.code  # what a chain has written: test_chain.py
     }
 
     assert len(found) == 8

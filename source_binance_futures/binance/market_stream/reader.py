@@ -35,6 +35,7 @@ from .subscriptions import EndpointGroup
 
 TICK = 0.25  # seconds between looks at the clocks
 FIRST_PATIENCE = 10.0  # seconds without data, where another address is worth a try
+STOP_WITHIN = 5.0  # seconds; at once, but where the machine is busy, or a dead peer takes no last frame
 REPORT_EVERY = 6.0  # seconds; a round of samples takes five
 
 
@@ -114,11 +115,11 @@ class MarketStream:
             self.clock.sleep(0.005)
 
     def stop(self) -> None:
-        """Stop reading and leave the connections; what has arrived can still be taken. Returns within a second."""
+        """Stop reading, leave the connections, and report what may be missing; what has arrived can still be taken."""
         self._is_stopping = True
         if self._thread is not None:
             self.selector.wake()
-            self._thread.join(timeout=1.0)
+            self._thread.join(STOP_WITHIN)
 
     def take(self, seconds: float) -> Item | None:
         """Return the next item, in order; None if none comes within so many seconds. For the consumer's thread."""
