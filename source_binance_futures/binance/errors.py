@@ -175,10 +175,8 @@ class UnknownSymbols(BinanceError):
     remedy = "Correct or remove the names, or leave the list empty for all symbols."
 
 
-class SymbolRefused(BinanceError):
-    owner = Owner.USER
+class SymbolRefused(UnknownSymbols):
     message = "`price_symbols`: Binance gives no price of {}: {} (code {}). Most likely it is not traded any more."
-    remedy = "Correct or remove the name, or leave the list empty for all symbols."
 
 
 class RequestRefused(BinanceError):

@@ -87,7 +87,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("self._socket.sendall(data)", "self._socket.send(data)")
         ]
     },
-    "binance/transport/handshake.py": {"handshake::the_request": [('header=[f"User-Agent: {USER_AGENT}"],', "")]},
+    "binance/transport/handshake.py": {"handshake::the_request": [('["User-Agent: source-binance-futures"]', "[]")]},
     "binance/websocket_api/client.py": {
         "prices::an_address_near_its_limit_waits_for_the_next_minute": [("cost += HANDSHAKE_WEIGHT", "pass")]
     },

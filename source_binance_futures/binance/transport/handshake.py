@@ -15,7 +15,6 @@ from ..errors import HandshakeFailed, refusal
 from .address import host_of
 from .sockets import ByteStream, reason
 
-USER_AGENT = "source-binance-futures"
 CHECKED_HEADERS = ("upgrade", "connection", "sec-websocket-accept")
 MAX_HEAD_BYTES = 64 * 1024  # of an answer, interim ones before it included
 SWITCHING_PROTOCOLS = 101
@@ -100,7 +99,7 @@ def shake_hands(stream: ByteStream, url: str, deadline: Deadline) -> None:
     )
     try:
         websocket.WebSocket().connect(  # type: ignore[no-untyped-call]
-            url, socket=sock, header=[f"User-Agent: {USER_AGENT}"], suppress_origin=True, redirect_limit=0
+            url, socket=sock, header=["User-Agent: source-binance-futures"], suppress_origin=True, redirect_limit=0
         )
     except (OSError, ValueError, websocket.WebSocketException) as error:
         is_late = isinstance(error, websocket.WebSocketTimeoutException)  # it makes this of a TimeoutError

@@ -19,13 +19,12 @@ import python_socks.sync
 
 from ..clock import Deadline
 from ..errors import AddressNotFound, ProxyFailed, ProxyRefused, ProxyTakesNoBasic, ProxyUnusable, Unreachable, page_of
-from .address import DEFAULT_PORTS as WEBSOCKET_PORTS
-from .address import host_of, is_loopback
+from .address import DEFAULT_PORTS, host_of, is_loopback
 from .handshake import HeadError, read_answer
 from .sockets import ByteStream, dial, reason, resolve
 from .tls import TlsStream, tls_context
 
-DEFAULT_PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
+PROXY_PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
 SOCKS_REFUSALS = ("Username and password authentication failure", "No acceptable authentication methods were offered")
 SCHEME = re.compile(r"(?:^|,)\s*([A-Za-z0-9-]{1,20})(?=[\s,]|$)(?!\s*=)")  # a parameter has a = behind it
 LONGEST_SOCKS_CREDENTIAL = 255  # bytes, RFC 1929
@@ -55,9 +54,9 @@ class Proxy:
             parts = urlsplit(url)
             # A password with a bare / ? or # ends the host early: its beginning would pass for a host, which is shown.
             cut_short = "@" in parts.path + parts.query + parts.fragment
-            if parts.scheme in DEFAULT_PORTS and parts.hostname and parts.port != 0 and not cut_short:
+            if parts.scheme in PROXY_PORTS and parts.hostname and parts.port != 0 and not cut_short:
                 fault = "cannot be used: its address, user or password cannot be sent as written"
-                is_http, port = parts.scheme == "http", parts.port or DEFAULT_PORTS[parts.scheme]
+                is_http, port = parts.scheme == "http", parts.port or PROXY_PORTS[parts.scheme]
                 username, password = unquote(parts.username or ""), unquote(parts.password or "")
                 parts.hostname.encode("idna")
                 sizes = [len(text.encode("latin-1" if is_http else "ascii")) for text in (username, password)]
@@ -158,11 +157,10 @@ def _socks(stream: ByteStream, proxy: Proxy, host: str, port: int, deadline: Dea
 
 @dataclass(frozen=True)
 class Route:
-    """How addresses are reached.
+    """How addresses are reached: by the user's own proxy, else as HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say.
 
-    `proxy_url` is the user's own choice and always wins; without it the environment's HTTPS_PROXY, HTTP_PROXY,
-    ALL_PROXY and NO_PROXY are honoured, except for this machine. With `public_only` (a shared cloud) private addresses
-    are refused, behind a proxy too; the environment's proxy is the cloud's own, so only the user's must be public.
+    With `public_only` (a shared cloud) private addresses are refused, behind a proxy too; the environment's proxy is
+    the cloud's own, so only the user's must be public.
     """
 
     proxy_url: str | None = field(default=None, repr=False)  # it may hold a password
@@ -171,7 +169,7 @@ class Route:
     def open(self, url: str, deadline: Deadline) -> ByteStream:
         """An open stream to the host of `url`, for `wss` verified and encrypted. Raises a `ConnectFailed`."""
         parts = urlsplit(url)
-        host, port = str(parts.hostname), parts.port or WEBSOCKET_PORTS[parts.scheme]
+        host, port = str(parts.hostname), parts.port or DEFAULT_PORTS[parts.scheme]
         context = tls_context() if parts.scheme == "wss" else None  # first: what it lacks is this machine's fault
         own = self.proxy_url
         proxy = Proxy.parse(own, "`proxy_url`") if own else proxy_of_environment(parts.scheme, host, port)
