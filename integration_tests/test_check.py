@@ -73,7 +73,9 @@ CASES = {
     ),
     "a wrong book ticker symbol": Case(
         options={"book_ticker_symbols": ["BTCUSD_PERP", "BTCUSD"]},
-        sentences=("book_tickers: `book_ticker_symbols`: BTCUSD is not listed. Did you mean BTCUSD_PERP?",),
+        sentences=(
+            "book_tickers: `book_ticker_symbols`: Binance does not list BTCUSD (did you mean BTCUSD_PERP?). Cor",
+        ),
         listens=True,
     ),
     "prices limited, and the market stream refused": Case(

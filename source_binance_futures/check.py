@@ -21,7 +21,7 @@ from .binance.market_stream.line import Timing
 from .binance.market_stream.messages import NoBookTicker, parse_frame
 from .binance.market_stream.reader import MarketStream
 from .binance.market_stream.subscriptions import MOST_CONTRACTS, endpoint_groups
-from .binance.text import first_of
+from .binance.text import NAMED, first_of
 from .binance.websocket_api.client import WebSocketApi
 from .binance.websocket_api.prices import WeightBudget, chosen_rows
 from .config import Config
@@ -33,7 +33,6 @@ LAST_WORDS = 0.5  # seconds between the end of the listening and the answer
 STEP_WITHIN = 6.0  # seconds to connect, and as many for the answer to a request
 FIRST_UPDATE_WITHIN = 10.0  # seconds
 NEXT_BASE_AFTER = 4.0  # seconds without data; then the next address of the list is tried beside the first
-MOST_NAMED = 10  # sentences about single names
 
 
 class Check:
@@ -167,29 +166,25 @@ def misspelt(silent: Sequence[str], listed: Collection[str], shown: Collection[s
     `listed` are the USDⓈ-M symbols that `ticker.price` knows, empty where it was not asked or gave no answer; `shown`
     what the all-market stream has shown, which proves less: it is a sample.
     """
-    wrong, uncertain, quiet = [], [], []
-    shows_coin_m = any(market_of(symbol) is Market.COIN_M for symbol in shown)
-    for symbol in silent:
-        is_coin_m = market_of(symbol) is Market.COIN_M
-        if symbol in listed or symbol in shown or not (shows_coin_m if is_coin_m else listed):
-            quiet.append(symbol)
-        elif is_coin_m:
-            uncertain.append(f"The all-market stream has not shown {symbol}.{_meant(symbol, shown)}")
-        else:
-            wrong.append(f"{symbol} is not listed.{_meant(symbol, {*listed, *shown})}")
-    if quiet:
-        uncertain.append(f"No book ticker of {first_of(quiet)} came; a quiet market looks the same as a wrong name.")
-    check_spelling = "Check the spelling: Binance accepts wrong names and stays silent."
-    wrong_names = _of_names(wrong[:MOST_NAMED], "Correct or remove the names.")
-    return wrong_names, _of_names(uncertain[-1 - MOST_NAMED :], check_spelling)
+    known = {*listed, *shown}
+    wrong = [symbol for symbol in silent if listed and symbol not in known and market_of(symbol) is Market.USDS_M]
+    quiet = [symbol for symbol in silent if symbol not in wrong]
+    unlisted = f"Binance does not list {_with_meant(wrong, known)}. Correct or remove the names."
+    uncertain = (
+        f"No book ticker of {_with_meant(quiet, known)} came; a quiet market looks the same as a wrong name. "
+        "Check the spelling: Binance accepts wrong names and stays silent."
+    )
+    option = "`book_ticker_symbols`: "
+    return option + unlisted if wrong else None, option + uncertain if quiet else None
 
 
-def _of_names(sentences: Sequence[str], remedy: str) -> str | None:
-    return f"`book_ticker_symbols`: {' '.join(sentences)} {remedy}" if sentences else None
+def _with_meant(symbols: Sequence[str], known: Collection[str]) -> str:
+    """Return names for a sentence, those that are shown with the one that was meant; to compare all takes seconds."""
+    return first_of([f"{symbol}{_meant(symbol, known)}" for symbol in symbols[:NAMED]] + list(symbols[NAMED:]))
 
 
 def _meant(symbol: str, known: Collection[str]) -> str:
-    if market_of(f"{symbol}_PERP") is Market.COIN_M:
-        return f" Did you mean {symbol}_PERP?"
-    near = difflib.get_close_matches(symbol, sorted(known), n=1, cutoff=0.75)
-    return f" Did you mean {near[0]}?" if near else ""
+    near = [f"{symbol}_PERP"]
+    if market_of(near[0]) is not Market.COIN_M:
+        near = difflib.get_close_matches(symbol, sorted(known), n=1, cutoff=0.75)
+    return f" (did you mean {near[0]}?)" if near and symbol not in known else ""
