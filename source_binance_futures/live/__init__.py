@@ -1,4 +1,1 @@
-"""What this connector expects of Binance, asked of Binance: `python -m source_binance_futures.live`.
-
-`probe` connects as the connector does and lets `stats` count; `expectations` judges what was counted, purely.
-"""
+"""What this connector expects of Binance, asked of Binance: `probe` asks, `stats` counts, `expectations` judges."""

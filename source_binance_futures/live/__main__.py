@@ -60,17 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         installed = "of a clone"
     try:
         options.folder.mkdir(parents=True, exist_ok=True)
-        written = orjson.dumps(
-            document(stats, judged, installed), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        )
+        everything = document(stats, judged, installed)
+        written = orjson.dumps(everything, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         (options.folder / "report.json").write_bytes(written)
         (options.folder / "report.md").write_text(page(stats, judged, installed), encoding="utf-8")
     except OSError as error:
         report(f"The report could not be written to {options.folder}: {error.strerror}.")
         return 1
-    print(
-        f"{options.folder / 'report.md'} can be pasted into an issue; report.json beside it holds all that was counted."
-    )
+    print(f"{options.folder / 'report.md'} can be pasted into an issue; report.json holds all that was counted.")
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
@@ -95,8 +94,7 @@ class Probe:
             selector=self.selector,
             opening=self._open,
         )
-        wake = self.selector.wake
-        self._dialler = Dialler[None](self.route, clock, MAX_MESSAGE_BYTES, wake=wake, opening=self.opening)
+        self._dialler = Dialler[None](self.route, clock, MAX_MESSAGE_BYTES, opening=self.opening)
         self.api: list[Connection] = []
         script = [(min(15.0, self.seconds / 3), self._choose), (self.seconds * REPLACED_AFTER, self._replace)]
         script += [(seconds, self._ping) for seconds in range(1, int(self.seconds) + 1, PING_EVERY)]
@@ -250,6 +248,7 @@ class Probe:
                     if frame.get("status") in RATE_LIMIT_STATUSES:
                         raise RateLimited(host, frame["status"], clock.epoch(), clock.epoch())
                     if frame.get("id") == REQUEST_ID:
+                        self.stats["answers"] += 1
                         return frame
             if connection.loss is not None:
                 raise connection.loss
@@ -257,26 +256,22 @@ class Probe:
         raise NoAnswer(host, ANSWER_TIMEOUT)
 
 
-def ask_for_prices(
-    ask: Callable[[str, str | None], dict[str, Any]],
-    connect: Callable[[], None],
-    stats: Stats,
-    now: Callable[[], float],
-) -> None:
+Ask = Callable[[str, str | None], dict[str, Any]]
+
+
+def ask_for_prices(ask: Ask, connect: Callable[[], None], stats: Stats, now: Callable[[], float]) -> None:
     """Ask for one price, all, and one not listed, and for one twice over a second connection."""
     connect()
     began, one = now(), ask(prices.METHOD, LISTED)
-    stats["answers"] = 1
     stats.count("one_symbol_faults", *faults_of(one.get("result"), PRICE))
     every = ask(prices.METHOD, None)
-    rows = every["result"] if isinstance(every.get("result"), list) else [None]
-    faults = [faults_of(row, PRICE) for row in rows]
-    stats["answers"], stats["rows"] = 2, len(rows)
-    stats.count("all_symbols_faults", *itertools.chain(*faults))
-    symbols = [row["symbol"] for row, fault in zip(rows, faults, strict=True) if not fault]
-    stats["coin_m_rows"] = sum(market_of(symbol) is Market.COIN_M for symbol in symbols)
+    rows: list[Any] = every["result"] if isinstance(every.get("result"), list) else [None]
+    for row in rows:
+        stats["rows"] += 1
+        faults = faults_of(row, PRICE)
+        stats.count("all_symbols_faults", *faults)
+        stats["coin_m_rows"] += not faults and market_of(row["symbol"]) is Market.COIN_M
     unknown = ask(prices.METHOD, UNLISTED)
-    stats["answers"] = 3
     error = unknown.get("error")
     said = f"status {unknown.get('status')} and code {error.get('code') if isinstance(error, dict) else None}"
     stats.count("unknown_symbol_faults", *({said} - {UNKNOWN_ANSWER}))
@@ -284,7 +279,7 @@ def ask_for_prices(
     again, last = ask(prices.METHOD, LISTED), ask(prices.METHOD, LISTED)
     weights = [prices.weight_of(each.get("rateLimits")) for each in (one, every, unknown, again, last)]
     counts = [weight.count for weight in weights if weight is not None]
-    stats["answers"], stats["weight_limit"] = 5, weights[0].limit if weights[0] is not None else 0
+    stats["weight_limit"] = weights[0].limit if weights[0] is not None else 0
     if now() // prices.MINUTE == began // prices.MINUTE and len(counts) == len(weights):
         # Differences only: how much other programs behind this address have used is nobody's business.
         first, second, third, fourth, fifth = counts

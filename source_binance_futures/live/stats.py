@@ -69,10 +69,6 @@ class Stats(dict[str, Any]):
     def raise_to(self, key: str, value: float) -> None:
         self[key] = max(self[key], value)
 
-    def collect(self, key: str, values: Iterable[float]) -> None:
-        """Keep values until `conclude` folds them."""
-        self.setdefault(key, []).extend(values)
-
 
 class Update(NamedTuple):
     """A book ticker. `event_time` and `transaction_time` (ms) are -1 where they are no integers."""
@@ -86,15 +82,12 @@ class Update(NamedTuple):
 
 
 class Recorder:
-    """The observer of one connection to the address that `role` expects, in whose URL `streams` are named.
-
-    `now` is the present, `seconds` how long the connection lasted, None as long as it does.
-    """
+    """The observer of one connection to the address that `role` expects, in whose URL `streams` are named."""
 
     def __init__(self, stats: Stats, role: str, streams: Iterable[str], now: Callable[[], float]) -> None:
         self.stats, self.role, self._now = stats, role, now
         self.opened_at = self._last_at = now()
-        self.seconds: float | None = None
+        self.seconds: float | None = None  # that it lasted, once it has ended
         self.listening = dict.fromkeys(streams, self.opened_at)  # since when
         self.updates: deque[Update] = deque(maxlen=MOST_UPDATES)
         self._by_second: Counter[int] = Counter()  # data frames
@@ -130,9 +123,8 @@ class Recorder:
             if answer is None:
                 self._data(payload, at)
             else:
-                request, error = answer
-                outcome = ("acknowledged" if error is None else "refused"), at
-                self._answers.setdefault(request or self._newest_message, outcome)
+                outcome = "acknowledged" if answer[1] is None else "refused"
+                self._answers.setdefault(answer[0] or self._newest_message, (outcome, at))
 
     def _data(self, payload: bytes, at: float) -> None:
         self._by_second[int(at)] += 1
@@ -197,7 +189,7 @@ class Recorder:
         for update in self.updates:
             contracts[update.symbol][update.is_sample].append(update)
         for symbol, (own, samples) in contracts.items():
-            self._end_contract(own, samples, now - self.listening.get(own_stream(symbol), now), now)
+            self._end_contract(own, samples, self.listening.get(own_stream(symbol), now), now)
         markets = {market_of(symbol).value for symbol, (_, samples) in contracts.items() if samples}
         if len(markets) > 1 or (markets and self.seconds - silence >= ALL_SAMPLED_WITHIN):
             stats["sampled_connections"] += 1
@@ -207,7 +199,7 @@ class Recorder:
         """Count pings, and what was answered to ours and to control messages."""
         stats = self.stats
         stats["pings"] += len(self._pings)
-        stats.collect("ping_intervals", (later - earlier for earlier, later in pairwise(self._pings)))
+        stats.setdefault("ping_intervals", []).extend(later - earlier for earlier, later in pairwise(self._pings))
         for request, (kind, streams, sent_at) in self._asked.items():
             stats.raise_to(f"{kind}_seconds", round(now - sent_at, 1))
             stats[f"{kind}_frames"] += sum(self._probed[stream] for stream in streams)
@@ -233,7 +225,7 @@ class Recorder:
             self.stats["median_lag_ms"] = max(self.stats["median_lag_ms"], lag, key=abs)  # of the worst connection
             self.stats["timed_updates"] += len(timed)
 
-    def _end_contract(self, own: Sequence[Update], samples: Sequence[Update], listened: float, now: float) -> None:
+    def _end_contract(self, own: Sequence[Update], samples: Sequence[Update], since: float, now: float) -> None:
         """Count what goes back within a contract, and what its samples and books show among its own updates."""
         stats = self.stats
         for updates, name in ((own, "own"), (samples, "sample")):
@@ -244,8 +236,8 @@ class Recorder:
         brought = {update.update_id: update.at for update in reversed(own)}
         stats["own_repeats"] += len(own) - len(brought)
         stats["updates_in_real_time"] += sum(later.at - earlier.at <= REAL_TIME for earlier, later in pairwise(own))
-        stats.collect("sample_distances", (later.at - earlier.at for earlier, later in pairwise(samples)))
-        settled = [sample for sample in samples if sample.at >= now - listened + SETTLED_AFTER]
+        stats.setdefault("sample_distances", []).extend(later.at - earlier.at for earlier, later in pairwise(samples))
+        settled = [sample for sample in samples if sample.at - since >= SETTLED_AFTER]
         changes = [later for earlier, later in pairwise(settled) if later.update_id > earlier.update_id]
         stats["changes_sampled"] += len(changes)
         if not own:
@@ -254,7 +246,7 @@ class Recorder:
         oldest, newest = min(brought), max(brought)
         for change in changes:
             if change.update_id in brought:
-                stats.collect("samples_found", [(brought[change.update_id] - change.at) * 1000])
+                stats.setdefault("samples_found", []).append((brought[change.update_id] - change.at) * 1000)
             elif change.update_id > newest:
                 stats["samples_overdue"] += now - change.at >= OVERDUE_AFTER
             else:
@@ -287,9 +279,8 @@ def conclude(stats: Stats, recorders: Sequence[Recorder]) -> None:
         stats.raise_to(f"{recorder.role}_seconds", round(recorder.seconds or 0.0, 1))
     if stats["environment"] == TESTNET.name:
         stats["testnet_seconds"] = min(stats["usds_m_address_seconds"], stats["plain_path_seconds"])
-    ours = [recorder for recorder in recorders if recorder.stats is stats]
-    for first, second in pairwise(sorted(ours, key=lambda each: (each.role, each.opened_at))):
-        if first.role == second.role:
+    for first, second in pairwise(sorted(recorders, key=lambda each: (each.role, each.opened_at))):
+        if first.role == second.role and first.stats is stats:
             compare(stats, first, second)
 
 
@@ -307,11 +298,8 @@ def compare(stats: Stats, first: Recorder, second: Recorder) -> None:
     )
     if one and other:
         begin, end = max(min(one), min(other))[0] + MARGIN_MS, min(max(one), max(other))[0] - MARGIN_MS
-        for name, brought in (
-            ("over_both", one & other),
-            ("only_over_first", one - other),
-            ("only_over_second", other - one),
-        ):
+        found = {"over_both": one & other, "only_over_first": one - other, "only_over_second": other - one}
+        for name, brought in found.items():
             stats[name] += sum(begin <= event_time <= end for event_time, _, _ in brought)
 
 

@@ -86,7 +86,7 @@ NONE_OF = [
     ("only_usds_m", "coin_m_rows", "rows", 1),
     ("handshake_weight", "", "weights", 1),
     ("price_weight", "other_price_weights", "weights", 1),
-    ("weight_limit", "", "answers", 1),
+    ("weight_limit", "", "answers", 5),
     ("book_ids", "books_missing book_faults", "books_compared", 1),
 ]
 # fmt: on
@@ -230,7 +230,7 @@ def test_the_file_holds_verdicts_and_counters() -> None:
         "minutes": 3,
     }
     assert by_name["unknown_keys"]["matters"] is False
-    assert (found["connector"], found["started"]) == ("0.1.0", "2026-09-21 14:13:20 UTC")
+    assert found["connector"] == "0.1.0"
     long = {name for name, each in by_name.items() if each["minutes"] == 10}
     assert long == {"contract_info", "ping_interval", "ping_payload"}
     assert found["stats"]["frames"] == 10000

@@ -249,6 +249,7 @@ def answered(used: tuple[int, ...] = USUAL, *, limit: int = 2400, last_at: float
 
     def ask(_method: str, _symbol: str | None) -> dict[str, Any]:
         body, count = next(coming)
+        stats["answers"] += 1
         limits = [{"rateLimitType": "REQUEST_WEIGHT", "limit": limit, "count": count}]
         return {"rateLimits": limits, **body}
 
