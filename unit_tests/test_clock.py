@@ -8,6 +8,7 @@ from datetime import date
 
 import pytest
 
+from source_binance_futures.binance import errors
 from source_binance_futures.binance.clock import Clock, Stop
 
 from .virtual_time import BEGAN, EPOCH, VirtualTime
@@ -69,9 +70,9 @@ def test_a_deadline_says_what_is_left_and_the_sooner_of_two_counts() -> None:
 def test_a_sleep_goes_to_its_end_and_a_moment_in_the_past_is_none() -> None:
     time = VirtualTime()
     stop = Stop(time.clock())
-    for until in (BEGAN - 1, BEGAN + 3):
-        assert stop.sleep_until(until)
-        assert time.now == max(BEGAN, until)
+    for seconds in (-1, 3):
+        stop.sleep(seconds)
+        assert time.now == pytest.approx(BEGAN + max(0, seconds))
 
 
 def test_a_stop_ends_a_sleep_within_a_look() -> None:
@@ -83,9 +84,10 @@ def test_a_stop_ends_a_sleep_within_a_look() -> None:
 
     time = Interrupted()
     stop = Stop(time.clock())
-    assert not stop.sleep_until(BEGAN + 60)
-    assert time.now == pytest.approx(BEGAN + 10, abs=0.21)
-    assert not stop.sleep_until(BEGAN - 1)
+    for seconds in (60, -1):
+        with pytest.raises(errors.Interrupted):
+            stop.sleep(seconds)
+        assert time.now == pytest.approx(BEGAN + 10, abs=0.21)
 
 
 def test_the_first_request_counts() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 
-from .errors import NoThread
+from .errors import Interrupted, NoThread
 
 LOOK_EVERY = 0.2  # seconds between two looks at the stop flag
 
@@ -101,14 +101,13 @@ class Stop:
         self.requested_at = self.requested_at or self.clock.monotonic()
         self.requested = True
 
-    def sleep_until(self, moment: float) -> bool:
-        """Sleep until a moment or until a stop is requested; return True if it slept to the end."""
-        while not self.requested:
-            remaining = moment - self.clock.monotonic()
-            if remaining <= 0:
-                return True
-            self.clock.sleep(min(remaining, LOOK_EVERY))
-        return False
+    def sleep(self, seconds: float) -> None:
+        """Sleep so many seconds. Raises `Interrupted` once a stop is requested."""
+        deadline = self.clock.deadline(seconds)
+        while not (self.requested or deadline.expired):
+            self.clock.sleep(min(deadline.remaining(), LOOK_EVERY))
+        if self.requested:
+            raise Interrupted
 
 
 def start_thread(name: str, work: Callable[[], None], what: str) -> threading.Thread:

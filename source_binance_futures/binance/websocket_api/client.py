@@ -59,7 +59,7 @@ class WebSocketApi:
             stop=lambda state: state.attempt_number >= ATTEMPTS or self._end.expired or not self.window,
             wait=tenacity.wait_exponential(FIRST_PAUSE, LONGEST_PAUSE) + tenacity.wait_random(0, FIRST_PAUSE),
             retry=tenacity.retry_if_exception(self._is_worth_another_try),
-            sleep=self._sleep,
+            sleep=self.stop.sleep,
             before_sleep=self._before_next_try,
             reraise=True,
         )
@@ -114,7 +114,7 @@ class WebSocketApi:
                 f"This IP address has used {used.count} of {used.limit} request weight in this minute. "
                 f"Waiting {wait:.0f} seconds for the next one."
             )
-            self._sleep(wait)
+            self.stop.sleep(wait)
 
     # --- trying again ---
 
@@ -131,8 +131,4 @@ class WebSocketApi:
         if error:
             self.logger.debug(errors.causes_of(error))
         if isinstance(error, errors.RateLimited):
-            self._sleep(error.retry_at - self._clock.epoch())
-
-    def _sleep(self, seconds: float) -> None:
-        if not self.stop.sleep_until(self._clock.monotonic() + seconds):
-            raise errors.Interrupted
+            self.stop.sleep(error.retry_at - self._clock.epoch())
