@@ -140,7 +140,7 @@ CASES = {
         waits=(12.5, 13.5),
     ),
     "limited, told in three forms": Case(
-        answers(in_ms, limited(2), banned(2)), requests=4, weight=HANDSHAKE + 4 * ALL, waits=(9.5, 11)
+        answers(in_ms, limited(2), banned(2)), requests=4, handshakes=4, weight=4 * (HANDSHAKE + ALL), waits=(9.5, 11)
     ),
     "banned for an hour": Case(answers(banned(3600)), says=("transient_error", f"{BANNED} again after ")),
     "banned at the door": Case(
@@ -156,28 +156,27 @@ CASES = {
     "four temporary failures": Case(
         answers(weighty(2100), *[refusal(400, code) for code in (-1000, -1001, -1006)]),
         requests=4,
+        handshakes=4,
         says=("transient_error", "Try again in a few minutes."),
-        weight=HANDSHAKE + 4 * ALL,
+        weight=4 * (HANDSHAKE + ALL),
         waits=(3.5, 5),
     ),
     "three temporary failures": Case(
         answers(refusal(400, -1007), refusal(400, -1016), weighty(2399)),
         options={"listen_seconds": 1},
         requests=4,
-        weight=HANDSHAKE + 4 * ALL,
+        handshakes=4,
+        weight=4 * (HANDSHAKE + ALL),
         waits=(3.5, 5),
     ),
     "lost twice, then maintenance": Case(
         answers(DropConnection, CloseConnection(1008, "Too many requests"), MAINTENANCE),
         requests=4,
-        handshakes=3,
-        weight=3 * HANDSHAKE + 4 * ALL,
+        handshakes=4,
+        weight=4 * (HANDSHAKE + ALL),
         waits=(3.5, 5),
     ),
-    "near the limit": Case(answers(weighty(2159)), requests=2, waits=(10.0, 12.0)),
-    "near the limit with a handshake": Case(
-        answers(weighty(2154), DropConnection), requests=3, handshakes=2, waits=(10.0, 12.0)
-    ),
+    "near the limit": Case(answers(weighty(2147), DropConnection), requests=3, handshakes=3, waits=(10.0, 12.0)),
 }
 
 
@@ -268,15 +267,9 @@ def test_each_try_is_told(caplog: pytest.LogCaptureFixture) -> None:
     assert [f"(try {number} of 4)" in line for number, line in enumerate(tries, 1)] == [True] * 3
 
 
-@pytest.mark.parametrize(
-    ("name", "used"), [("near the limit", 2159), ("near the limit with a handshake", 2156)], ids=["plain", "handshake"]
-)
-def test_an_address_near_its_limit_waits_for_the_next_minute(
-    name: str, used: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The weight of a handshake counts too, and that of a request that nothing answered."""
-    log = run(name, caplog).log
-    (line,) = [line for line in log if f"has used {used} of 2400 request weight" in line]
+def test_an_address_near_its_limit_waits_for_the_next_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """The weight of a request that nothing answered counts too, and that of the next handshake."""
+    (line,) = [line for line in run("near the limit", caplog).log if "has used 2154 of 2400 request weight" in line]
     assert line.endswith("seconds for the next one.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import uuid
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0  # seconds between tries
 
 @dataclass
 class WebSocketApi:
-    """Asks `ticker.price` once, over a connection of its own.
+    """Asks `ticker.price`; every try opens a connection of its own and leaves it.
 
     It takes no longer than `window` (seconds), or 30 seconds where that is more, and waits for Binance's limits within
     `window` only; where that is 0, nothing is tried twice. `budget` is that of the process.
@@ -47,7 +48,6 @@ class WebSocketApi:
         self._clock = self.stop.clock
         self._wait_until = self._clock.deadline(min(self.window, LONGEST_WAIT))
         self._end = self._clock.deadline(max(self.window, AT_LEAST))
-        self._connection: Connection | None = None
 
     def latest_prices(self, symbols: Sequence[str]) -> Sequence[Any]:
         """Return the rows to choose from, as sent: of one symbol (weight 1), or all for none or several (weight 2).
@@ -63,23 +63,16 @@ class WebSocketApi:
             before_sleep=self._before_next_try,
             reraise=True,
         )
-        try:
-            return retrying(self._ask, symbols[0] if len(symbols) == 1 else None)
-        finally:
-            if self._connection is not None:
-                self._connection.close()
+        return retrying(self._ask, symbols[0] if len(symbols) == 1 else None)
 
     def _ask(self, symbol: str | None) -> Sequence[Any]:
-        is_open = self._connection is not None and self._connection.loss is None
-        cost = ALL_SYMBOLS_WEIGHT if symbol is None else ONE_SYMBOL_WEIGHT
-        if not is_open:
-            cost += HANDSHAKE_WEIGHT
+        cost = HANDSHAKE_WEIGHT + (ALL_SYMBOLS_WEIGHT if symbol is None else ONE_SYMBOL_WEIGHT)
         self._wait_for_weight(cost)
         self.budget.spend(cost)
-        if self._connection is None or not is_open:
-            within = min(CONNECT_TIMEOUT, self.timeout, self._end.remaining())
-            self._connection = connect(self.url, self.route, self.stop, within, MAX_MESSAGE_BYTES)
-        answer = self._exchange(self._connection, symbol)
+        within = min(CONNECT_TIMEOUT, self.timeout, self._end.remaining())
+        connection = connect(self.url, self.route, self.stop, within, MAX_MESSAGE_BYTES)
+        with contextlib.closing(connection):
+            answer = self._exchange(connection, symbol)
         if answer.weight is not None:
             self.budget.record(answer.weight, self._clock.epoch())
             self.logger.info(
@@ -90,7 +83,6 @@ class WebSocketApi:
         return answer.rows
 
     def _exchange(self, connection: Connection, symbol: str | None) -> Answer:
-        """Return the answer to one request; a connection that gives none is left."""
         host, request_id, deadline = host_of(self.url), uuid.uuid4().hex, self._end.or_after(self.timeout)
         connection.send_text(request(request_id, symbol))
         while connection.loss is None and not deadline.expired:
@@ -102,9 +94,7 @@ class WebSocketApi:
                 self.logger.debug("A frame that answers another request was ignored.")
             if self.stop.requested:
                 raise errors.Interrupted
-        loss = connection.loss
-        connection.close()
-        raise loss or errors.NoAnswer(host, self.timeout)
+        raise connection.loss or errors.NoAnswer(host, self.timeout)
 
     def _wait_for_weight(self, cost: int) -> None:
         """Wait for the next minute of the UTC clock where this request would bring the IP address near its limit."""
