@@ -20,12 +20,13 @@ from .binance.market_stream.items import Batch, Failed
 from .binance.market_stream.line import Timing
 from .binance.market_stream.messages import NoBookTicker, parse_frame
 from .binance.market_stream.reader import MarketStream
-from .binance.market_stream.subscriptions import MOST_CONTRACTS, endpoint_groups
+from .binance.market_stream.subscriptions import MOST_CONTRACTS
 from .binance.text import NAMED, first_of
 from .binance.websocket_api.client import WebSocketApi
 from .binance.websocket_api.prices import WeightBudget, chosen_rows
-from .config import Config
+from .config import SAMPLED, Config
 from .failures import reported
+from .streams.listening import endpoint_groups
 
 ANSWER_WITHIN = 14.0  # seconds from the start of the process, which ends within 15
 AT_LEAST = 2.0  # seconds for the answer, however long the process took to start
@@ -44,7 +45,7 @@ class Check:
         began = now if stop.process_began is None else stop.process_began
         self._deadline = Deadline(stop.clock, max(began + ANSWER_WITHIN, now + AT_LEAST))
         self._until = Deadline(stop.clock, self._deadline.moment - LAST_WORDS).or_after(FIRST_UPDATE_WITHIN)
-        groups = endpoint_groups(config.contract_filter, config.environment, (), stop.clock.today())
+        groups = endpoint_groups(config, (), stop.clock.today())
         self._parts = 1 + len(groups)  # of the check
         self._stream = MarketStream(
             [dataclasses.replace(group, all_market=True, discovers=False) for group in groups],
@@ -150,7 +151,7 @@ class Check:
 
     def _silent_symbols(self) -> list[str]:
         """Return the named contracts of which nothing came as yet."""
-        heard = self._received if self._config.contract_filter.every_change else self._shown
+        heard = self._shown if self._config.book_ticker_pace == SAMPLED else self._received
         return [symbol for symbol in self._config.book_ticker_symbols if symbol not in heard]
 
 

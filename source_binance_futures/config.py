@@ -10,7 +10,6 @@ from typing import Any
 
 from .binance.endpoints import PRODUCTION, TESTNET, Environment
 from .binance.errors import ProxyUnusable
-from .binance.market_stream.subscriptions import ContractFilter
 from .binance.transport.address import fault_of_address, normalized_address
 from .binance.transport.proxy import Proxy, Route
 
@@ -48,12 +47,6 @@ class Config:
     def route(self) -> Route:
         """The proxy, and whether private addresses may be reached: not on Airbyte Cloud, which is shared."""
         return Route(self.proxy_url, public_only=os.environ.get("DEPLOYMENT_MODE", "").lower() == "cloud")
-
-    @property
-    def contract_filter(self) -> ContractFilter:
-        """What is wanted of the market stream."""
-        every_change = self.book_ticker_pace == EVERY_CHANGE
-        return ContractFilter(self.book_ticker_symbols, self.include_usds_margined, every_change)
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the configuration as a user could have written it, without spaces, duplicates and unknown options."""

@@ -10,7 +10,6 @@ import jsonschema
 import pytest
 
 from source_binance_futures.binance.endpoints import PRODUCTION, TESTNET
-from source_binance_futures.binance.market_stream.subscriptions import ContractFilter
 from source_binance_futures.config import Config, ConfigurationError, unknown_options
 from source_binance_futures.source import SourceBinanceFutures
 
@@ -38,7 +37,6 @@ def test_nothing_is_a_configuration_and_null_means_the_default(mapping: dict[str
     config = Config.from_mapping(mapping)
     assert config == Config()
     assert (config.environment, config.max_book_tickers, config.proxy_url) == (PRODUCTION, None, None)
-    assert config.contract_filter == ContractFilter((), include_usds_margined=False, every_change=True)
     assert config.as_mapping() == {
         "listen_seconds": 60,
         "book_ticker_symbols": [],
@@ -112,12 +110,6 @@ def test_a_custom_environment(more: dict[str, Any], coin_m: str, usds_m: str) ->
         "websocket_api_url": api,
         "usds_margined_stream_url": usds_m,
     }
-
-
-def test_what_is_wanted_of_the_market_stream() -> None:
-    mapping = {"book_ticker_symbols": ["btcusd_perp"], "include_usds_margined": True, "book_ticker_pace": "sampled"}
-    wanted = ContractFilter(("BTCUSD_PERP",), include_usds_margined=True, every_change=False)
-    assert Config.from_mapping(mapping).contract_filter == wanted
 
 
 def refusals(option: str, mend: str, *values: Any) -> list[Any]:

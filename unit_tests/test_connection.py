@@ -14,7 +14,6 @@ from websockets.protocol import Protocol, Side, State
 
 from source_binance_futures import check, output
 from source_binance_futures.binance.clock import Clock, Deadline, Stop
-from source_binance_futures.binance.endpoints import PRODUCTION
 from source_binance_futures.binance.errors import (
     BinanceError,
     HandshakeFailed,
@@ -24,8 +23,6 @@ from source_binance_futures.binance.errors import (
     ProtocolViolation,
     UnexpectedFailure,
 )
-from source_binance_futures.binance.market_stream.reader import MarketStream
-from source_binance_futures.binance.market_stream.subscriptions import endpoint_groups
 from source_binance_futures.binance.transport.connection import (
     Connection,
     Dialler,
@@ -37,6 +34,8 @@ from source_binance_futures.binance.transport.connection import (
 from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
 from source_binance_futures.config import Config
+from source_binance_futures.streams.cursor import Cursor
+from source_binance_futures.streams.listening import market_for
 
 from .sockets import PATIENCE, ScriptedStream, frame, route_to
 from .virtual_time import VirtualTime
@@ -272,8 +271,7 @@ def test_a_machine_that_starts_no_more_threads_is_reported(monkeypatch: pytest.M
     assert "No connection to dstream.example was tried: this machine starts no more threads." in str(error)
 
     clock = Clock()
-    groups = endpoint_groups(Config().contract_filter, PRODUCTION, (), clock.today())
-    market = MarketStream(groups, Route(), clock, standby=False, window_ends=clock.monotonic() + 60)
+    market = market_for(Config(), Cursor("test"), clock)
     with pytest.raises(NoThread, match="The market stream cannot be read: this machine starts no more threads"):
         market.start()
     market.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -11,13 +12,15 @@ import pytest
 from source_binance_futures.binance.endpoints import Market
 from source_binance_futures.binance.market_stream.coverage import Alarm
 from source_binance_futures.binance.market_stream.items import Batch, Gap, LogLine, Takeover
+from source_binance_futures.binance.market_stream.subscriptions import EndpointGroup
 from source_binance_futures.binance.text import utc
-from source_binance_futures.config import SAMPLED, Config
+from source_binance_futures.config import Config
 from source_binance_futures.streams.cursor import Cursor
 from source_binance_futures.streams.selection import Selection
 
-BOTH = frozenset(Market)
-COIN_M = frozenset([Market.COIN_M])
+ALL = EndpointGroup((), frozenset(Market), all_market=True, discovers=True)
+COIN_M = replace(ALL, markets=frozenset([Market.COIN_M]))
+SAMPLED = replace(ALL, follows=False, discovers=False)
 SCHEMA: dict[str, Any] = {"properties": {"best_bid_price": {"type": ["null", "string"]}}}
 BTC, ETH = "BTCUSD_PERP", "ETHUSD_PERP"
 MS = 1_795_000_000_000
@@ -51,10 +54,10 @@ def selection(known: int | None = None, **options: Any) -> Selection:
     return Selection(Cursor("test", {} if known is None else {BTC: known}, MS), Config(**options), SCHEMA)
 
 
-def taken(made: Selection, *payloads: bytes, markets: frozenset[Market] = BOTH, **options: Any) -> list[Any]:
+def taken(made: Selection, *payloads: bytes, group: EndpointGroup = ALL, **options: Any) -> list[Any]:
     """Sentences of warning, and for each record its id and since when it is covered."""
     found: list[Any] = []
-    for each in made.take(batch(*payloads, **options), markets):
+    for each in made.take(batch(*payloads, **options), group):
         if isinstance(each, list):
             found += [(record["u"], record["covered_since_us"]) for record in each]
         elif isinstance(each, str):
@@ -77,7 +80,7 @@ def test_updates_of_own_streams_are_taken_once_and_covered_from_the_first() -> N
     assert taken(made, frame(2), frame(3), at=2000) == [(3, 1000)]
     assert (made.tally.emitted, made.tally.known) == (4, 2)
     assert made.cursor.seen.keys() == {BTC, ETH}
-    (records,) = made.take(batch(frame(4), at=3000), BOTH)
+    (records,) = made.take(batch(frame(4), at=3000), ALL)
     assert isinstance(records, list)
     assert records[0]["received_at_us"] == 3000
 
@@ -94,39 +97,39 @@ def test_the_first_and_the_last_event_time_are_remembered() -> None:
 @pytest.mark.parametrize("stream", [SAMPLE, RAW])
 def test_only_an_own_stream_vouches_for_the_contract(stream: str | None) -> None:
     """Frames without a wrapper come over an own stream, and may be of any contract."""
-    made = selection(include_usds_margined=True)
-    assert taken(made, frame(1, stream=stream), markets=COIN_M) == [(1, None if stream == SAMPLE else 1000)]
-    assert taken(made, frame(2, "BTCUSDT", stream, st=1), markets=COIN_M) == []
+    made = selection()
+    assert taken(made, frame(1, stream=stream), group=COIN_M) == [(1, None if stream == SAMPLE else 1000)]
+    assert taken(made, frame(2, "BTCUSDT", stream, st=1), group=COIN_M) == []
     assert made.tally.other_market == 1
-    assert ids(made, frame(2, "BTCUSDT", stream, st=1), markets=BOTH) == [2]
+    assert ids(made, frame(2, "BTCUSDT", stream, st=1), group=ALL) == [2]
 
 
 def test_an_own_stream_needs_no_other_reason_to_be_wanted() -> None:
-    made = selection(book_ticker_symbols=("BTCUSDT",))
-    assert ids(made, frame(1, "BTCUSDT", st=1), markets=COIN_M) == [1]
+    made = selection()
+    assert ids(made, frame(1, "BTCUSDT", st=1), group=COIN_M) == [1]
     assert made.tally.other_market == 0
 
 
 def test_samples_of_contracts_that_were_not_asked_for_are_left_out() -> None:
-    made = selection(book_ticker_symbols=(BTC,), book_ticker_pace=SAMPLED)
-    assert ids(made, frame(1, stream=SAMPLE), frame(1, ETH, SAMPLE), frame(2, stream=SAMPLE)) == [1, 2]
+    made, group = selection(), replace(SAMPLED, symbols=(BTC,))
+    assert ids(made, frame(1, stream=SAMPLE), frame(1, ETH, SAMPLE), frame(2, stream=SAMPLE), group=group) == [1, 2]
     assert made.tally.other_market == 1
 
 
 def test_at_the_sampled_pace_each_sample_counts_and_nothing_is_covered() -> None:
-    made = selection(book_ticker_pace=SAMPLED)
-    assert taken(made, frame(1), frame(2, stream=SAMPLE), frame(1, stream=RAW)) == [(1, None), (2, None)]
+    made, frames = selection(), (frame(1), frame(2, stream=SAMPLE), frame(1, stream=RAW))
+    assert taken(made, *frames, group=SAMPLED) == [(1, None), (2, None)]
     assert made.tally.known == 1
 
 
 def test_samples_confirm_own_streams_where_contracts_are_discovered() -> None:
     second = 1_000_000
-    for symbols, compared in ((), 1), ((BTC,), 0):
-        made = selection(book_ticker_symbols=symbols)
-        taken(made, frame(1, stream=SAMPLE), at=1)
-        taken(made, frame(2, stream=SAMPLE), at=4 * second)
-        taken(made, frame(3), at=5 * second)
-        taken(made, frame(3, stream=SAMPLE), at=6 * second)
+    for group, compared in ((ALL, 1), (replace(ALL, symbols=(BTC,), discovers=False), 0)):
+        made = selection()
+        taken(made, frame(1, stream=SAMPLE), at=1, group=group)
+        taken(made, frame(2, stream=SAMPLE), at=4 * second, group=group)
+        taken(made, frame(3), at=5 * second, group=group)
+        taken(made, frame(3, stream=SAMPLE), at=6 * second, group=group)
         assert (made.samples.compared, made.samples.confirmed) == (compared, compared)
 
 
@@ -161,7 +164,7 @@ def test_what_an_own_stream_lacks_is_reported_by_the_exchanges_clock(samples_fee
         is_own = stream == OWN
         read = batch(frame(update_id, stream=stream), at=at * 1_000_000, feed=1 if is_own else samples_feed)
         by, start = 60.0 + at if is_own or is_known else None, 60.25 if is_own and is_known else None
-        list(made.take(read._replace(pushed_by=by, pushed_from=start), BOTH))
+        list(made.take(read._replace(pushed_by=by, pushed_from=start), ALL))
     (said,) = overdue(made, 7, at_end=True)
     assert between(60.25 if is_known else 61, 67) in str(said)
 
@@ -186,7 +189,7 @@ def test_a_sample_of_a_late_read_proves_nothing(is_complete: bool, expected: int
     second = 1_000_000
     made = selection()
     taken(made, frame(1), at=1)
-    list(made.take(batch(frame(1, stream=SAMPLE), at=4 * second)._replace(is_complete=is_complete), BOTH))
+    list(made.take(batch(frame(1, stream=SAMPLE), at=4 * second)._replace(is_complete=is_complete), ALL))
     made.take_over(Takeover(0, 1, covers_from=3.0, late=()))
     assert taken(made, frame(2), at=5 * second)[0] == (2, expected)
 
@@ -204,7 +207,7 @@ def test_contracts_whose_connection_is_lost_are_not_told_one_by_one() -> None:
         for at in range(first, last):
             update_id = next(ids)
             samples = batch(*(frame(update_id, symbol, stream=SAMPLE) for symbol in (BTC, ETH)), at=at * second)
-            told += [each.symbol for each in made.take(samples, BOTH) if isinstance(each, Alarm)]
+            told += [each.symbol for each in made.take(samples, ALL) if isinstance(each, Alarm)]
         return told
 
     assert dead(1, 5) == []
@@ -271,7 +274,7 @@ def test_an_error_comes_after_the_records_before_it(before: list[int]) -> None:
     spoiled.payloads.append(None)  # type: ignore[arg-type]
     found: list[Any] = []
     with pytest.raises(TypeError):
-        found.extend(selection().take(spoiled, BOTH))
+        found.extend(selection().take(spoiled, ALL))
     assert [record["u"] for records in found if isinstance(records, list) for record in records] == before
 
 
@@ -325,7 +328,7 @@ def test_rows_vouch_for_nothing_where_a_restart_was_found_in_their_read(spoiling
     restarted.payloads.extend([spoiling, frame(3, T=MS + 61_002), frame(3, ETH, T=MS + 61_002)])
     found: list[Any] = []
     try:
-        for each in made.take(restarted, BOTH):
+        for each in made.take(restarted, ALL):
             found += [(r["symbol"], r["covered_since_us"]) for r in each] if isinstance(each, list) else []
     except TypeError:
         assert spoiling is None
@@ -404,8 +407,8 @@ def test_no_interval_touches_one_of_the_sync_before_where_its_clock_was_ahead() 
     assert following.cursor.state()["newest_received_at_us"] == 22 * second
 
 
-def holes(made: Selection, *payloads: bytes, **options: Any) -> list[str]:
-    return [each.text for each in made.take(batch(*payloads, **options), BOTH) if isinstance(each, LogLine)]
+def holes(made: Selection, *payloads: bytes, group: EndpointGroup = ALL, **options: Any) -> list[str]:
+    return [each.text for each in made.take(batch(*payloads, **options), group) if isinstance(each, LogLine)]
 
 
 def test_the_hole_before_a_sync_ends_with_the_first_update_of_each_feed() -> None:
@@ -420,7 +423,7 @@ def test_the_hole_before_a_sync_ends_with_the_first_update_of_each_feed() -> Non
 
 
 def test_a_sample_ends_the_hole_where_nothing_else_is_followed() -> None:
-    (hole,) = holes(selection(book_ticker_pace=SAMPLED), frame(1, stream=SAMPLE), at=(MS + 3000) * 1000)
+    (hole,) = holes(selection(), frame(1, stream=SAMPLE), group=SAMPLED, at=(MS + 3000) * 1000)
     assert "a hole of 3.0 seconds until the first update of this sync. " in hole
 
 

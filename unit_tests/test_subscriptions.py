@@ -3,92 +3,97 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import orjson
 import pytest
 
 from source_binance_futures.binance.endpoints import Environment, Market
 from source_binance_futures.binance.market_stream.subscriptions import (
-    ContractFilter,
     EndpointGroup,
     Subscriptions,
     control_answer,
-    endpoint_groups,
 )
+from source_binance_futures.config import Config
+from source_binance_futures.streams.listening import endpoint_groups
 
 from .test_messages import frame
 
 TODAY = date(2026, 11, 24)
 COIN, USDS = ("wss://coin",), ("wss://usds",)
-BOTH = Environment("custom", COIN, USDS, "wss://api")
+TWO_HOSTS = Environment("custom", COIN, USDS, "wss://api")
 ONE_HOST = Environment("custom", COIN, COIN, "wss://api")
-COIN_M, USDS_M = frozenset([Market.COIN_M]), frozenset([Market.USDS_M])
+COIN_M, USDS_M, BOTH = frozenset([Market.COIN_M]), frozenset([Market.USDS_M]), frozenset(Market)
 
 
-ALL = {"all_market": True, "discovers": True}
-GROUPS = {
+ALL: Any = {"all_market": True, "discovers": True}
+NAMED = ("BTCUSD_PERP", "BTCUSDT", "BNBUSD_PERP")
+KNOWN = ("ETHUSD_PERP", "BTCUSDT", "BTCUSD_261123")
+GROUPS: dict[str, tuple[dict[str, Any], list[EndpointGroup]]] = {
     "the sampled pace takes the all-market stream as it comes": (
-        ContractFilter((), include_usds_margined=True, every_change=False),
-        [EndpointGroup(COIN, COIN_M | USDS_M, all_market=True)],
+        {"include_usds_margined": True, "book_ticker_pace": "sampled"},
+        [EndpointGroup(COIN, BOTH, follows=False, all_market=True)],
     ),
-    "the sampled pace of named contracts too": (
-        ContractFilter(("BTCUSD_PERP",), include_usds_margined=True, every_change=False),
-        [EndpointGroup(COIN, COIN_M | USDS_M, all_market=True)],
+    "the sampled pace of one market": (
+        {"book_ticker_pace": "sampled"},
+        [EndpointGroup(COIN, COIN_M, follows=False, all_market=True)],
+    ),
+    "the sampled pace of named contracts": (
+        {"book_ticker_symbols": NAMED, "book_ticker_pace": "sampled"},
+        [EndpointGroup(COIN, BOTH, NAMED, follows=False, all_market=True)],
     ),
     "all of one market are found through its all-market stream": (
-        ContractFilter(),
-        [EndpointGroup(COIN, COIN_M, ("ETHUSD_PERP", "BTCUSD_261123"), **ALL)],
+        {},
+        [EndpointGroup(COIN, COIN_M, KNOWN[::2], **ALL)],
     ),
     "both markets at two hosts": (
-        ContractFilter(include_usds_margined=True),
-        [
-            EndpointGroup(COIN, COIN_M, ("ETHUSD_PERP", "BTCUSD_261123"), **ALL),
-            EndpointGroup(USDS, USDS_M, ("BTCUSDT",), **ALL),
-        ],
+        {"include_usds_margined": True},
+        [EndpointGroup(COIN, COIN_M, KNOWN[::2], **ALL), EndpointGroup(USDS, USDS_M, KNOWN[1:2], **ALL)],
     ),
     "both markets at one host": (
-        ContractFilter(include_usds_margined=True),
-        [EndpointGroup(COIN, COIN_M | USDS_M, ("ETHUSD_PERP", "BTCUSDT", "BTCUSD_261123"), **ALL)],
+        {"include_usds_margined": True},
+        [EndpointGroup(COIN, BOTH, KNOWN, **ALL)],
     ),
     "named contracts need no all-market stream": (
-        ContractFilter(("BTCUSD_PERP", "BTCUSDT", "BNBUSD_PERP")),
-        [EndpointGroup(COIN, COIN_M, ("BTCUSD_PERP", "BNBUSD_PERP")), EndpointGroup(USDS, USDS_M, ("BTCUSDT",))],
+        {"book_ticker_symbols": NAMED},
+        [EndpointGroup(COIN, COIN_M, NAMED[::2]), EndpointGroup(USDS, USDS_M, NAMED[1:2])],
+    ),
+    "named contracts of one market": (
+        {"book_ticker_symbols": NAMED[:1], "include_usds_margined": True},
+        [EndpointGroup(COIN, COIN_M, NAMED[:1])],
     ),
     "named contracts at one host": (
-        ContractFilter(("BTCUSD_PERP", "BTCUSDT", "BNBUSD_PERP")),
-        [EndpointGroup(COIN, COIN_M | USDS_M, ("BTCUSD_PERP", "BTCUSDT", "BNBUSD_PERP"))],
+        {"book_ticker_symbols": NAMED},
+        [EndpointGroup(COIN, BOTH, NAMED)],
     ),
 }
 
 
 @pytest.mark.parametrize("name", GROUPS)
 def test_which_contracts_are_asked_for_at_which_host(name: str) -> None:
-    contract_filter, expected = GROUPS[name]
-    known = ["ETHUSD_PERP", "BTCUSDT", "BTCUSD_261123", "BTCUSD_261122"]
-    environment = ONE_HOST if name.endswith("one host") else BOTH
-    assert endpoint_groups(contract_filter, environment, known, TODAY) == expected
-    assert contract_filter.discovers == any(group.discovers for group in expected)
-    assert {group.follows for group in expected} == {contract_filter.every_change}
+    options, expected = GROUPS[name]
+    config = Config(environment=ONE_HOST if name.endswith("one host") else TWO_HOSTS, **options)
+    assert endpoint_groups(config, [*KNOWN, "BTCUSD_261122"], TODAY) == expected
 
 
 def test_a_state_of_ever_more_contracts_is_not_followed_whole() -> None:
     known = [f"X{number}USD_PERP" for number in range(3000)]
-    (group,) = endpoint_groups(ContractFilter(), BOTH, known, TODAY)
+    (group,) = endpoint_groups(Config(), known, TODAY)
     assert group.symbols == tuple(known[:2000])
 
 
 @pytest.mark.parametrize(
-    ("contract_filter", "wanted"),
+    ("group", "wanted"),
     [
-        (ContractFilter(), {"BTCUSD_PERP"}),
-        (ContractFilter(include_usds_margined=True), {"BTCUSD_PERP", "BTCUSDT"}),
-        (ContractFilter(("BTCUSDT",)), {"BTCUSDT"}),
-        (ContractFilter(("BTCUSDT",), include_usds_margined=True), {"BTCUSDT"}),
+        (EndpointGroup(COIN, COIN_M, ("ETHUSD_PERP",), **ALL), {"BTCUSD_PERP"}),
+        (EndpointGroup(COIN, BOTH, follows=False), {"BTCUSD_PERP", "BTCUSDT"}),
+        (EndpointGroup(COIN, BOTH, ("BTCUSDT",)), {"BTCUSDT"}),
+        (EndpointGroup(COIN, COIN_M, ("BTCUSDT",)), set()),
     ],
 )
-def test_what_is_wanted_of_the_all_market_stream(contract_filter: ContractFilter, wanted: set[str]) -> None:
+def test_what_is_wanted_of_the_all_market_stream(group: EndpointGroup, wanted: set[str]) -> None:
     seen = {"BTCUSD_PERP": Market.COIN_M, "BTCUSDT": Market.USDS_M}
-    assert {symbol for symbol, market in seen.items() if contract_filter.wants(symbol, market)} == wanted
+    assert {symbol for symbol, market in seen.items() if group.wants(symbol, market)} == wanted
 
 
 def test_contracts_fill_feeds_of_two_hundred_streams() -> None:
@@ -125,7 +130,7 @@ def test_a_contract_that_appears_is_followed_from_then_on() -> None:
 
 
 def test_a_server_that_invents_names_is_not_followed_without_end() -> None:
-    group = EndpointGroup(COIN, COIN_M, (), **ALL)
+    group = EndpointGroup(COIN, COIN_M, **ALL)
     symbols = [f"X{number}USD_PERP" for number in range(2002)]
     assert shown(group, *symbols) == symbols[:2000]
     assert sum(map(len, group.feeds)) == 2001

@@ -249,7 +249,7 @@ class Capture:
     def _take(self, item: Item) -> Iterator[Records]:
         """Hands the records of a read on, logs and counts whatever else comes. Raises the error that ended it all."""
         if isinstance(item, Batch):
-            for found in self.selection.take(item, self.market.feeds[item.feed].group.markets):
+            for found in self.selection.take(item, self.market.feeds[item.feed].group):
                 if isinstance(found, list):
                     yield found
                 else:

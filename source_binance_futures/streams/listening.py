@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import date
 from pathlib import Path
 
 from .. import files
 from ..binance.clock import Clock
+from ..binance.endpoints import Market, is_expired, market_of
 from ..binance.market_stream.reader import MarketStream
-from ..binance.market_stream.subscriptions import endpoint_groups
-from ..config import Config
+from ..binance.market_stream.subscriptions import MOST_CONTRACTS, EndpointGroup
+from ..config import SAMPLED, Config
 from .cursor import Cursor
 
 NAME = "book_tickers"
 CONNECTS_WITHIN = 0.5  # seconds; the imports that come next would slow the handshake down
+
+
+def endpoint_groups(config: Config, known: Iterable[str], today: date) -> list[EndpointGroup]:
+    """Return what a user asks for, a group for each host; `known` are the contracts of the state."""
+    environment, symbols = config.environment, config.book_ticker_symbols
+    markets = set(Market) if config.include_usds_margined or symbols else {Market.COIN_M}
+    if config.book_ticker_pace == SAMPLED:
+        bases = environment.coin_m_bases
+        return [EndpointGroup(bases, frozenset(markets), symbols, follows=False, all_market=True)]
+    discovers = not symbols
+    symbols = symbols or tuple(symbol for symbol in known if not is_expired(symbol, today))
+    groups = []
+    for bases in dict.fromkeys(environment.bases(market) for market in Market if market in markets):
+        of_them = frozenset(market for market in markets if environment.bases(market) == bases)
+        found = tuple(symbol for symbol in symbols if market_of(symbol) in of_them)[:MOST_CONTRACTS]
+        if found or discovers:
+            groups.append(EndpointGroup(bases, of_them, found, all_market=discovers, discovers=discovers))
+    return groups
 
 
 def market_for(
@@ -21,7 +41,7 @@ def market_for(
 ) -> MarketStream:
     """Return the market stream of a sync, whose window begins now; it does not listen yet."""
     return listen(
-        endpoint_groups(config.contract_filter, config.environment, cursor.known, clock.today()),
+        endpoint_groups(config, cursor.known, clock.today()),
         config.route,
         clock,
         standby=config.standby_connection,

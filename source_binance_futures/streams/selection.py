@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any, TypeAlias
 
-from ..binance.endpoints import ALL_MARKET_STREAM, Market
+from ..binance.endpoints import ALL_MARKET_STREAM
 from ..binance.market_stream.coverage import Alarm, Coverage, Lost, Samples
 from ..binance.market_stream.items import Batch, Gap, LogLine, Takeover
 from ..binance.market_stream.line import BEHIND_AFTER
 from ..binance.market_stream.messages import NoBookTicker, book_ticker_record, market_of_book_ticker, parse_frame
+from ..binance.market_stream.subscriptions import EndpointGroup
 from ..binance.text import duration, first_of, utc
 from ..config import Config
 from .cursor import Cursor
@@ -35,7 +36,6 @@ class Selection:
         self.samples = Samples()
         self.coverage = Coverage(cursor.newest_received_at_us or 0)
         self.cursor = cursor
-        self._filter = config.contract_filter
         self._most = config.max_book_tickers
         self._drift = SchemaDrift("book tickers", schema)
         self._reads: dict[int, tuple[int, int]] = {}  # feeds: when the last was made, by our clock and the exchange's
@@ -47,15 +47,15 @@ class Selection:
         """Whether as many records came as were wanted."""
         return self.tally.emitted == self._most
 
-    def take(self, batch: Batch, markets: frozenset[Market]) -> Iterator[Records | Finding]:
-        """The records of one read, and what there is to say of it; samples of `markets` are of interest.
+    def take(self, batch: Batch, group: EndpointGroup) -> Iterator[Records | Finding]:
+        """The records of one read, and what there is to say of it; `group` brought it.
 
         An error that nobody foresaw is raised after the records that came before it: the cursor has seen them, so the
         state will count them as written.
         """
         records: Records = []
         try:
-            yield from self._select(batch, markets, records)
+            yield from self._select(batch, group, records)
         except Exception:
             if records:
                 yield self._finished(batch, records)
@@ -65,7 +65,7 @@ class Selection:
         yield from self._report_lower_ids()
         yield from self.overdue(batch.received_at_us)
 
-    def _select(self, batch: Batch, markets: frozenset[Market], records: Records) -> Iterator[Finding]:
+    def _select(self, batch: Batch, group: EndpointGroup, records: Records) -> Iterator[Finding]:
         """Puts what is new into `records`.
 
         Rows cover what was received up to their own read, so a read that will be cut short covers nothing.
@@ -80,7 +80,7 @@ class Selection:
         sample, shown_us = self.samples.sample, latest - BEHIND_AFTER_US if batch.is_complete else 0
         self._reads[feed] = received_at_us, latest
         self.cursor.begin_read(received_at_us, latest)
-        follows, compares = self._filter.every_change, self._filter.discovers
+        follows, compares = group.follows, group.discovers
         drift_is_due = received_at_us >= self._drift.due_at_us
         is_first = feed not in self._heard_feeds
         for payload in batch.payloads:
@@ -91,11 +91,9 @@ class Selection:
                 continue
             symbol, update_id = book_ticker["s"], book_ticker["u"]
             is_own = follows and stream != ALL_MARKET_STREAM
-            if not is_own or stream is None:
-                market = market_of_book_ticker(book_ticker)
-                if market not in markets or not self._filter.wants(symbol, market):
-                    tally.other_market += 1
-                    continue
+            if (not is_own or stream is None) and not group.wants(symbol, market_of_book_ticker(book_ticker)):
+                tally.other_market += 1
+                continue
             if is_own:
                 if compares and self.samples.own(symbol, update_id, earliest, latest):
                     coverage.reset((symbol,))

@@ -9,13 +9,13 @@ its address, and asks for those that appear later by control messages [binance-f
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import orjson
 
-from ..endpoints import ALL_MARKET_STREAM, Environment, Market, is_expired, market_of, own_stream
+from ..endpoints import ALL_MARKET_STREAM, Market, is_expired, own_stream
 from ..text import sanitized
 from .messages import NoBookTicker, market_of_book_ticker, parse_frame
 
@@ -26,48 +26,32 @@ NAMES_A_MESSAGE = 100
 ANSWER_WITHIN = 5.0  # seconds
 
 
-@dataclass(frozen=True)
-class ContractFilter:
-    """What a user wants of the market stream."""
-
-    symbols: tuple[str, ...] = ()  # empty: all
-    include_usds_margined: bool = False
-    every_change: bool = True
-
-    @property
-    def discovers(self) -> bool:
-        """Whether contracts are followed as they appear in the all-market stream."""
-        return self.every_change and not self.symbols
-
-    def wants(self, symbol: str, market: Market) -> bool:
-        """Whether a contract that appears in the all-market stream is asked for."""
-        if self.symbols:
-            return symbol in self.symbols
-        return self.include_usds_margined or market is Market.COIN_M
-
-
 @dataclass
 class EndpointGroup:
     """What is listened to at one host: `feeds` are the streams of each feed, which only grow.
 
-    `bases` are where it may be found, `symbols` the contracts that are followed from the first moment. With
-    `all_market` the first feed brings the all-market stream too. With `discovers` contracts of `markets` that appear in
-    it are followed as well; without, it is taken as it comes where no symbols are given.
+    `bases` are where it may be found, `symbols` the contracts of `markets` that are asked for; empty: all. It `follows`
+    them by their own streams, or takes the all-market stream as it comes, which with `all_market` the first feed
+    brings. With `discovers` the contracts that appear in it are followed as well as `symbols`.
     """
 
     bases: tuple[str, ...]
     markets: frozenset[Market]
     symbols: tuple[str, ...] = ()
+    follows: bool = True
     all_market: bool = False
     discovers: bool = False
 
     def __post_init__(self) -> None:
-        self.follows = self.discovers or bool(self.symbols)  # contracts by their own streams, now or once they appear
         self.feeds = [[ALL_MARKET_STREAM]] if self.all_market else []
         self.appeared: list[str] = []  # since somebody cleared it
         self._followed: set[str] = set()
-        for symbol in dict.fromkeys(self.symbols):
+        for symbol in dict.fromkeys(self.symbols if self.follows else ()):
             self._follow(symbol)
+
+    def wants(self, symbol: str, market: Market) -> bool:
+        """Return whether a contract that came over no stream of its own is asked for."""
+        return market in self.markets and (self.discovers or not self.symbols or symbol in self.symbols)
 
     def discover(self, samples: Sequence[bytes], today: date) -> None:
         """Follow the contracts that frames of the all-market stream show for the first time."""
@@ -85,25 +69,6 @@ class EndpointGroup:
         if not self.feeds or len(self.feeds[-1]) >= MOST_STREAMS:
             self.feeds.append([])
         self.feeds[-1].append(own_stream(symbol))
-
-
-def endpoint_groups(
-    contract_filter: ContractFilter, environment: Environment, known: Iterable[str], today: date
-) -> list[EndpointGroup]:
-    """Return the groups that fulfil `contract_filter`, one for each host; `known` are the contracts of the state."""
-    if not contract_filter.every_change:
-        return [EndpointGroup(environment.coin_m_bases, frozenset(Market), all_market=True)]
-    discovers, symbols = contract_filter.discovers, contract_filter.symbols
-    wanted = set(map(market_of, symbols))
-    if discovers:
-        symbols = tuple(symbol for symbol in known if not is_expired(symbol, today))
-        wanted = set(Market) if contract_filter.include_usds_margined else {Market.COIN_M}
-    groups = []
-    for bases in dict.fromkeys(environment.bases(market) for market in Market if market in wanted):
-        markets = frozenset(market for market in wanted if environment.bases(market) == bases)
-        of_them = tuple(symbol for symbol in symbols if market_of(symbol) in markets)
-        groups.append(EndpointGroup(bases, markets, of_them[:MOST_CONTRACTS], discovers, discovers))
-    return groups
 
 
 def control_answer(payload: bytes) -> tuple[int, str | None] | None:
