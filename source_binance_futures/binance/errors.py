@@ -239,7 +239,7 @@ def refusal(host: str, status: int, headers: Mapping[str, str], now: float) -> C
 
 
 def page_of(status: int, headers: Mapping[str, str]) -> str | None:
-    """Return where a page for a browser, of something in between, leads: `" at login.example"` or ""; None for no page."""
+    """Return where the page of something in between leads, such as " at login.example", or ""; None for no page."""
     if not (200 <= status < 400 or status == HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED):  # RFC 6585 section 6
         return None
     try:
