@@ -13,10 +13,6 @@ from source_binance_futures.binance.transport.address import (
 )
 
 
-def test_the_ports_of_rfc_6455() -> None:
-    assert DEFAULT_PORTS == {"ws": 80, "wss": 443}
-
-
 @pytest.mark.parametrize(
     "url",
     [
@@ -53,7 +49,8 @@ def test_addresses_that_are_none(url: str, says: str) -> None:
     assert "secret" not in fault
 
 
-def test_the_host_as_a_person_names_it() -> None:
+def test_the_host_as_a_person_names_it_and_the_ports_of_rfc_6455() -> None:
+    assert DEFAULT_PORTS == {"ws": 80, "wss": 443}
     assert host_of("wss://host/x?y") == "host"
     assert host_of("wss://user@Host:8443/x") == "host:8443"
     assert host_of("ws://[::1]:34695") == "[::1]:34695"
