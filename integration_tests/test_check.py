@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local_exchange import LocalExchange, NoAnswer
-from source_binance_futures.binance.clock import Stop
+from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.binance.websocket_api.prices import WeightBudget
 from source_binance_futures.check import FIRST_UPDATE_WITHIN, Check
 from source_binance_futures.config import Config
@@ -130,6 +130,15 @@ def test_one_sentence_for_what_does_not_work(name: str, caplog: pytest.LogCaptur
     if name == "both work":
         assert "book_tickers: connected, and the first book ticker came." in caplog.messages
         assert "symbol_prices: ticker.price answered with 1 prices." in caplog.messages
+
+
+def test_an_address_that_is_gone_is_left_for_the_next_as_in_a_sync(caplog: pytest.LogCaptureFixture) -> None:
+    with LocalExchange(rate=500) as exchange, caplog.at_level("INFO", logger="check"):
+        found = Config.from_mapping({"environment": exchange.environment()}).environment
+        bases = (f"{found.coin_m_bases[0]}/gone", *found.coin_m_bases)
+        config = Config(environment=replace(found, coin_m_bases=bases))
+        assert Check(config, Stop(Clock()), logging.getLogger("check"), WeightBudget()).failures() == []
+    assert "book_tickers: connected, and the first book ticker came." in caplog.messages
 
 
 def answer_within_15_seconds(connector: Connector, exchange: LocalExchange) -> Output:

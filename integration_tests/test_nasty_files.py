@@ -55,10 +55,7 @@ CONFIGS: dict[str, tuple[bytes, str]] = {
     "a pace that is an object": (b'{"book_ticker_pace":{}}', "`book_ticker_pace` is {}"),
     "a control character in a symbol": (rb'{"price_symbols":["BTC\u0007"]}', r"contains 'BTC\x07'; each entry is one"),
     "a long symbol": (b'{"price_symbols":["' + b"X" * 99_999 + b' "," "]}', "`price_symbols` contains ' '"),
-    "a number of too many digits": (
-        b'{"listen_seconds": 1' + b"0" * 4400 + b"}",
-        "contains a number of too many digits",
-    ),
+    "a number of too many digits": (b'{"listen_seconds": 1' + b"0" * 4400 + b"}", "a number of too many digits"),
     "another kind of proxy": (
         b'{"proxy_url": "ftp://user:' + PASSWORD.encode() + b'@proxy:3128"}',
         "write it like http://host:3128, socks5://host:1080 or socks5h://host:1080",
@@ -107,7 +104,7 @@ STATES: dict[str, tuple[bytes, str]] = {
                 }
             ]
         ),
-        "one of all streams (GLOBAL) is not taken",
+        "(GLOBAL) is not taken",
     ),
     "global, as a message": (b'{"type":"STATE","state":{"type":"GLOBAL"}}', "(GLOBAL)"),
     "legacy": (b'[{"type":"LEGACY","data":{"u":1}}]', "it is not a list of states"),

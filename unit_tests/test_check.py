@@ -11,32 +11,25 @@ SHOWN = {"BTCUSD_PERP", "ETHUSD_PERP", "BTCUSDT"}
 
 
 @pytest.mark.parametrize(
-    ("symbol", "says"),
+    ("symbol", "listed", "shown", "wrong", "says"),
     [
-        ("BTCUSD", "BTCUSD (did you mean BTCUSD_PERP?)"),
-        ("BTCUSTD", "BTCUSTD (did you mean BTCUSDT?)"),
-        ("NOSUCH_PERP", "NOSUCH_PERP"),
+        ("BTCUSD", LISTED, SHOWN, True, "BTCUSD (did you mean BTCUSD_PERP?)"),
+        ("BTCUSTD", LISTED, SHOWN, True, "BTCUSTD (did you mean BTCUSDT?)"),
+        ("NOSUCH_PERP", LISTED, SHOWN, True, "NOSUCH_PERP"),
+        ("BTTUSD_PERP", LISTED, SHOWN, False, "BTTUSD_PERP (did you mean BTCUSD_PERP?)"),
+        ("ETHUSDT", LISTED, SHOWN, False, "ETHUSDT"),
+        ("ETHUSD_PERP", (), SHOWN, False, "ETHUSD_PERP"),
+        ("BTCUSTD", (), SHOWN, False, "BTCUSTD (did you mean BTCUSDT?)"),
+        ("BTTUSD_PERP", LISTED, (), False, "BTTUSD_PERP"),
     ],
 )
-def test_a_name_that_binance_does_not_list_is_wrong(symbol: str, says: str) -> None:
-    wrong, doubtful = misspelt([symbol], LISTED, SHOWN)
-    assert wrong == f"`book_ticker_symbols`: Binance does not list {says}. Correct or remove the names."
-    assert doubtful is None
-    assert misspelt([], LISTED, SHOWN) == (None, None), "where nothing is silent"
-
-
-@pytest.mark.parametrize(
-    ("symbol", "listed", "shown", "says"),
-    [
-        ("BTTUSD_PERP", LISTED, SHOWN, "BTTUSD_PERP (did you mean BTCUSD_PERP?)"),
-        ("ETHUSDT", LISTED, SHOWN, "ETHUSDT"),
-        ("ETHUSD_PERP", (), SHOWN, "ETHUSD_PERP"),
-        ("BTCUSTD", (), SHOWN, "BTCUSTD (did you mean BTCUSDT?)"),
-        ("BTTUSD_PERP", LISTED, (), "BTTUSD_PERP"),
-    ],
-)
-def test_a_silent_name_is_always_named(symbol: str, listed: set[str], shown: set[str], says: str) -> None:
-    wrong, doubtful = misspelt([symbol], listed, shown)
-    assert wrong is None
-    assert doubtful is not None
-    assert doubtful.startswith(f"`book_ticker_symbols`: No book ticker of {says} came; a quiet market looks the same")
+def test_a_silent_name_is_always_named(symbol: str, listed: set[str], shown: set[str], wrong: bool, says: str) -> None:
+    unlisted, uncertain = misspelt([symbol], listed, shown)
+    if wrong:
+        assert unlisted == f"`book_ticker_symbols`: Binance does not list {says}. Correct or remove the names."
+        assert uncertain is None
+    else:
+        assert unlisted is None
+        assert uncertain is not None
+        assert uncertain.startswith(f"`book_ticker_symbols`: No book ticker of {says} came; a quiet market looks")
+    assert misspelt([], listed, shown) == (None, None), "where nothing is silent"

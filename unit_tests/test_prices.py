@@ -18,6 +18,9 @@ from source_binance_futures.binance.errors import (
     UnreadableAnswer,
 )
 from source_binance_futures.binance.websocket_api.prices import (
+    ALL_SYMBOLS_WEIGHT,
+    HANDSHAKE_WEIGHT,
+    ONE_SYMBOL_WEIGHT,
     Answer,
     WeightBudget,
     WeightUsed,
@@ -53,6 +56,7 @@ def test_requests() -> None:
     for_all = {"id": "c0ffee", "method": "ticker.price"}
     assert json.loads(request("c0ffee", None)) == for_all
     assert json.loads(request("c0ffee", "币安人生USDT")) == for_all | {"params": {"symbol": "币安人生USDT"}}
+    assert (HANDSHAKE_WEIGHT, ONE_SYMBOL_WEIGHT, ALL_SYMBOLS_WEIGHT) == (5, 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -226,16 +230,16 @@ def test_an_odd_row_among_all_is_left_out_and_named_and_not_judged_where_nobody_
     assert f" is missing in {json.dumps(odd, separators=(',', ':'))}." in sentence
 
 
-@pytest.mark.parametrize(("rows", "symbols"), [([ROW, ODD[0]], ["BTCUSDT", "A"]), (ODD, ())])
-def test_an_odd_row_that_was_asked_for_or_no_usable_row_fails(rows: Any, symbols: Any) -> None:
-    with pytest.raises(UnreadableAnswer, match="`price` is missing in"):
-        chosen_rows(rows, symbols)
+def test_an_odd_row_that_was_asked_for_or_no_usable_row_fails() -> None:
+    for rows, symbols in (([ROW, ODD[0]], ["BTCUSDT", "A"]), (ODD, ())):
+        with pytest.raises(UnreadableAnswer, match="`price` is missing in"):
+            chosen_rows(rows, symbols)
     assert chosen_rows([], ()) == ([], None)
 
 
 @pytest.mark.parametrize(
     ("code", "text"),
-    [(-1122, "Invalid symbol status."), (-1100, "Illegal characters found."), (-4141, "Symbol is closed.")],
+    [(-1122, "Invalid symbol status."), (-1100, "Illegal."), (-1130, "Wrong data."), (-4141, "Symbol is closed.")],
 )
 def test_a_refusal_of_the_one_symbol_is_the_users_turn(code: int, text: str) -> None:
     error = failure(400, code, text, symbol="BTCSTUSDT")
@@ -291,15 +295,9 @@ def test_the_weight_of_another_minute_is_forgotten(told: float, asked: float) ->
     assert watch(2400, told_after=told).seconds_to_wait(2, MINUTE_BEGINS + asked) == 0
 
 
-def test_the_newest_word_counts() -> None:
+def test_the_newest_word_counts_and_what_was_asked_since_though_nothing_was_answered() -> None:
     found = watch(2400)
-    found.record(WeightUsed(7, 2400), MINUTE_BEGINS + 20)
-    assert found.used == WeightUsed(7, 2400)
-    assert found.seconds_to_wait(2, MINUTE_BEGINS + 59.9) == 0
-
-
-def test_what_was_asked_since_counts_though_nothing_was_answered() -> None:
-    found = watch(2150)
+    found.record(WeightUsed(2150, 2400), MINUTE_BEGINS + 20)
     assert found.seconds_to_wait(7, MINUTE_BEGINS + 20) == 0
     found.spend(7)
     assert found.used == WeightUsed(2157, 2400)

@@ -137,7 +137,7 @@ def _failure(status: Any, error: Mapping[str, Any], symbol: str | None, host: st
         return errors.ExchangeUnavailable(f"status {status}, code {sanitized(code)}: {text}")
     if code == INVALID_SYMBOL and symbol is not None:
         return errors.UnknownSymbols(first_of([symbol]))
-    if symbol is not None and 400 <= status < 500 and (code in SYMBOL_CODES or "symbol" in text.lower()):
+    if symbol is not None and status >= 400 and (code in SYMBOL_CODES or "symbol" in text.lower()):
         return errors.SymbolRefused(symbol, text.rstrip(". "), sanitized(code))
     return errors.RequestRefused(status, sanitized(code), text.rstrip(". ") or "it gave no reason")
 
