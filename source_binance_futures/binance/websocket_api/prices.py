@@ -146,7 +146,7 @@ def _retry_at(data: Any, text: str, now: float) -> float:
     """Return epoch seconds: from `retryAfter` (documented for Spot, in ms), from the text, or a minute from now."""
     banned = BANNED_UNTIL.search(text)
     number = float(banned[1]) if banned else errors.DEFAULT_PAUSE
-    with contextlib.suppress(TypeError, ValueError, AttributeError):
+    with contextlib.suppress(KeyError, TypeError, ValueError):
         number = float(data["retryAfter"])
     if not number >= 0:
         number = errors.DEFAULT_PAUSE
