@@ -54,27 +54,20 @@ def test_a_line_that_was_just_opened() -> None:
     assert (made.answered, made.has_data, made.retiring) == (False, False, False)
     made.receive(OPENED + 1, heard(retiring=True))
     made.receive(OPENED + 2, heard())
-    assert made.retiring, "an announced end is not taken back"
+    assert made.outlived(OPENED + 2) == "the server announced its shutdown", "that is not taken back"
 
 
-def test_silence_is_pinged_once_and_an_unanswered_ping_is_the_end() -> None:
-    made = line()
-    assert not made.needs_ping(OPENED + 19.9)
-    assert made.stalled(OPENED + 19.9) is None
-    assert made.needs_ping(OPENED + 20)
-    assert not made.needs_ping(OPENED + 25), "once"
-    assert made.stalled(OPENED + 29.9) is None
-    assert "nothing was heard for 30 seconds and a ping was not answered" in str(made.stalled(OPENED + 30))
+def test_a_line_that_is_old_will_end_soon() -> None:
+    made = line(Timing(rotate_after=7200))
+    assert made.outlived(OPENED + 7199.9) is None
+    assert made.outlived(OPENED + 7200) == "it has been open for 2.0 hours"
 
 
 def test_any_frame_is_a_sign_of_life_and_only_data_ends_silence() -> None:
     made = line()
-    assert made.needs_ping(OPENED + 20)
+    made.pinged_at = OPENED + 20
     made.receive(OPENED + 21, heard())
-    assert made.stalled(OPENED + 40) is None
-    assert not made.needs_ping(OPENED + 40.9)
-    assert made.needs_ping(OPENED + 41)
-    assert made.answered
+    assert (made.last_heard_at, made.pinged_at, made.answered) == (OPENED + 21, inf, True)
     assert made.silent_for(OPENED + 40) == 40
     assert made.is_silent(OPENED + 30)
     assert not made.is_silent(OPENED + 29.9)
@@ -106,8 +99,6 @@ def test_what_it_brought_goes_by_when_it_was_pushed() -> None:
     assert made.begins == EPOCH + OPENED + 3
     assert made.reached == EPOCH + OPENED + 10
     assert made.lag == 40
-    assert made.has_brought_for(7)
-    assert not made.has_brought_for(7.1)
 
 
 @pytest.mark.parametrize(("late_by", "behind"), [(0.9, False), (1.0, False), (1.1, True)])
@@ -150,7 +141,6 @@ def test_without_times_a_pause_is_doubted_until_it_has_kept_up_for_a_second() ->
     made = line()
     made.receive(OPENED + 5, update(OPENED + 5))
     made.pause(OPENED + 6)
-    made.resume(OPENED + 20)
     reads = []
     for at, drained in ((20, False), (20.5, True), (21.4, True), (21.6, True)):
         batch = received(made, OPENED + at, update(OPENED + at, drained=drained))
@@ -170,20 +160,10 @@ def test_what_keeps_up_for_a_second_on_end_has_caught_up() -> None:
     assert behind == [0, 1, 1.5, 1.75, 2.5, 0], "seconds since not everything that had come was read"
 
 
-def test_a_line_that_is_read_again_begins_its_silence_anew() -> None:
-    made = line()
-    made.pause(OPENED + 1)
-    made.resume(OPENED + 100)
-    assert made.silent_for(OPENED + 100) == 0
-    assert not made.needs_ping(OPENED + 119.9)
-    assert made.needs_ping(OPENED + 120)
-
-
 def test_with_times_the_frames_say_how_late_they_are() -> None:
     made = line()
     made.receive(OPENED + 5, update(OPENED + 5, OPENED + 5))
     made.pause(OPENED + 6)
-    made.resume(OPENED + 20)
     made.receive(OPENED + 20, update(OPENED + 20, OPENED + 19.5, drained=False))
     assert made.reached == EPOCH + OPENED + 19.5
 

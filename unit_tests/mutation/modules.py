@@ -65,7 +65,6 @@ EXCUSED: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("rows_until_us: int = 0", "0", "1", "-1", MICROSECOND),
         ("max(self._rows_until_us", "0", "1", "-1", MICROSECOND),
         ("self._newest_rows_us.get(", "0", "1", "-1", MICROSECOND),
-        ("contract.alarms + 1, 5", "5", "6", "the longest rest is reached after 5"),
     ),
     "binance/endpoints": (('safe="@_!"', "'@_!'", "'XX@_!'", "letters are safe anyway"),),
     "binance/text": (("QUOTED * 4", "4", "5", "four bytes are the longest character; the text is cut again"),),

@@ -137,7 +137,7 @@ class _Contract:
     sampled: int = 0  # the newest id that a sample has shown
     waits_for: float = inf  # the id of a sample that runs ahead
     lack: _Lack | None = None
-    alarms: int = 0
+    rest_us: int = FIRST_REST_US  # after the next alarm
     rest_until: int = 0
 
 
@@ -169,8 +169,7 @@ class Samples:
             contract.own.append(update_id)
             if update_id >= contract.waits_for:
                 self._compare(update_id == contract.waits_for)
-                contract.waits_for = inf
-                contract.alarms = 0
+                contract.waits_for, contract.rest_us = inf, FIRST_REST_US
                 del self._waiting[symbol]
         return is_missing
 
@@ -258,8 +257,8 @@ class Samples:
             contract.lack = lack = lack._replace(until_us=max(pushed_us, lack.since_us))
             if now < contract.rest_until:
                 continue
-            contract.rest_until = now + min(FIRST_REST_US << contract.alarms, LONGEST_REST_US)
-            contract.alarms = min(contract.alarms + 1, 5)
+            contract.rest_until = now + contract.rest_us
+            contract.rest_us = min(2 * contract.rest_us, LONGEST_REST_US)
             found.append(alarm)
             if known is not None:
                 lost = lack.lost(symbol, lack.until_us)

@@ -6,10 +6,8 @@ there to take over. All of that is one mechanism: a *standby* line keeps a backl
 
 What was lost is decided by one number, the *watermark*: everything pushed before it has been emitted, or reported as
 missing. Only an update of the primary moves it, since silence, an answered ping and an acknowledgement prove nothing;
-back, too, where some contracts prove to be later than others. A gap begins at the watermark (`_report_until`).
-
-Two states are stored, `state` and `missing`; docs/failover.md draws both. `now` is monotonic seconds, what is *pushed*
-is given in epoch seconds of the exchange's clock.
+back, too, where some contracts prove to be later than others. docs/failover.md draws the states. `now` is monotonic
+seconds, what is *pushed* is given in epoch seconds of the exchange's clock.
 """
 
 from __future__ import annotations
@@ -26,6 +24,7 @@ from .line import BEHIND_AFTER, Line, Timing
 from .messages import Read
 
 SHORTEST_GAP = 0.001  # seconds; what is shorter is below the timestamp uncertainty
+IN_STEP = 0.5  # seconds by which the same update may come later over one connection than over the other
 RATE_SECONDS = 60  # before a silence, by which it is judged
 LEAST_CHANCE = 1e-6  # of a silence; what is less likely is a gap
 QUIET_END = 6.0  # seconds without data before the end that are reported: five are Binance's own pace for samples
@@ -59,7 +58,7 @@ Action: TypeAlias = "Command | Item"
 
 
 class Rate:
-    """How many updates came in each of the last seconds that brought any: what a silence is judged by."""
+    """How many updates the last seconds brought that brought any: what a silence is judged by."""
 
     def __init__(self, began: float) -> None:
         self._counts: Counter[int] = Counter()  # by second of the monotonic clock
@@ -68,11 +67,10 @@ class Rate:
 
     def updates_came(self, now: float, count: int) -> None:
         """So many updates came."""
-        second = int(now)
-        if second not in self._counts:
-            oldest = second - RATE_SECONDS + 1
-            self._counts = Counter({at: updates for at, updates in self._counts.items() if at >= oldest})
-        self._counts[second] += count
+        if int(now) not in self._counts:
+            after = int(now) - RATE_SECONDS
+            self._counts = Counter({second: updates for second, updates in self._counts.items() if second > after})
+        self._counts[int(now)] += count
         self._last_at = now
 
     def too_long_a_silence(self, now: float) -> str | None:
@@ -80,9 +78,8 @@ class Rate:
 
         Each second is taken to be as likely to bring something as those of the minute before were.
         """
-        silent_for = now - self._last_at
+        silent_for, busy = now - self._last_at, len(self._counts)
         watched = min(int(self._last_at) - self._began + 1, RATE_SECONDS)
-        busy = len(self._counts)
         chance_of_a_second = (watched - busy + 1) / (watched + 2)  # without any update; by the rule of succession
         if chance_of_a_second ** int(silent_for) >= LEAST_CHANCE:
             return None
@@ -121,6 +118,7 @@ class Failover:
         self._clock = clock
         self._backoff = backoff
         self._keeps_standby = standby
+        self._name_of_standby = "The standby connection" if standby else "The fresh connection"
         self._began = began
         self._rate = Rate(began)
         self._actions: list[Action] = []
@@ -132,10 +130,6 @@ class Failover:
     def lines(self) -> list[Line]:
         """The open lines, the primary first."""
         return [line for line in (self.primary, self.standby) if line is not None]
-
-    def line(self, number: int) -> Line | None:
-        """The open line of this number."""
-        return next((line for line in self.lines if line.number == number), None)
 
     # --- events ---
 
@@ -176,7 +170,7 @@ class Failover:
 
     def received(self, number: int, read: Read, now: float) -> list[Action]:
         """One read of line `number`."""
-        line = self.line(number)
+        line = next((line for line in self.lines if line.number == number), None)
         if line is None:
             return []
         other = self.standby if line is self.primary else self.primary
@@ -197,16 +191,18 @@ class Failover:
             else:
                 line.keep(batch, self.watermark)
             if read.has_data and other is not None:
-                line.compare(other, now)
-            self._note_cover()
+                self._compare(line, other, now)
+            if self.standby is not None and self.state is not State.UNPROVEN:
+                has_all = self.watermark - self.standby.covers_from >= self._clock.uncertainty
+                self._enter(State.COVERED if has_all else State.SINGLE)
         self._check(now)
         return self._answer(now)
 
     def lost(self, number: int, cause: str, now: float) -> list[Action]:
         """Line `number` is over; what arrived before was `received`."""
-        line = self.line(number)
-        if line is not None:
-            self._lose(line, cause)
+        for line in self.lines:
+            if line.number == number:
+                self._lose(line, cause)
         return self._answer(now)
 
     def request_reconnect(self, number: int | None, why: str, now: float) -> list[Action]:
@@ -222,12 +218,12 @@ class Failover:
         """
         if self.primary is not None and full is not self.paused:
             self.paused = full
+            self._do(Command("pause" if full else "resume", self.primary.number))
             if full:
                 self.primary.pause(now)
             else:
-                self.primary.resume(now)
+                self.primary.last_heard_at = self.primary.last_data_at = now
                 self._compare_anew()
-            self._do(Command("pause" if full else "resume", self.primary.number))
         return self._answer(now)
 
     def window_ended(self, now: float) -> list[Action]:
@@ -238,8 +234,6 @@ class Failover:
         for line in self.lines:
             self._leave(line)
         return self._answer(now)
-
-    # --- actions ---
 
     def _answer(self, now: float) -> list[Action]:
         is_connected = self.primary is not None
@@ -279,10 +273,6 @@ class Failover:
     def _wants_line(self) -> bool:
         return not self._is_over and (self.primary is None or (self.standby is None and self._wants_standby))
 
-    @property
-    def _name_of_standby(self) -> str:
-        return "The standby connection" if self._keeps_standby else "The fresh connection"
-
     def _give_up(self, error: Exception) -> None:
         self.failure = error
         if self.name:  # there are other feeds
@@ -301,12 +291,11 @@ class Failover:
 
     def _advance(self, line: Line) -> None:
         """What the primary has brought is emitted; its first update ends what was open."""
-        if line.covers_from == inf:
-            return
-        self._report_until(line.covers_from)
-        self.watermark = max(self._floor, line.reached)
-        if self.state is State.UNPROVEN:
-            self._enter(State.SINGLE)
+        if line.covers_from < inf:
+            self._report_until(line.covers_from)
+            self.watermark = max(self._floor, line.reached)
+            if self.state is State.UNPROVEN:
+                self._enter(State.SINGLE)
 
     def _report_until(self, until: float) -> None:
         """Reports what may be missing from the watermark `until` then, if anything may."""
@@ -326,13 +315,6 @@ class Failover:
     def _emit(self, batch: Batch) -> None:
         """Hands a batch on. Before a gap is reported, whose end times may not be believed yet, none is complete."""
         self._do(batch if self.missing is Missing.NOTHING else batch._replace(is_complete=False))
-
-    def _note_cover(self) -> None:
-        """Notes whether the standby has everything that was not emitted, beyond the uncertainty of times."""
-        begins = inf if self.standby is None else self.standby.covers_from
-        if self.state in (State.SINGLE, State.COVERED):
-            has_all = self.watermark - begins >= self._clock.uncertainty
-            self._enter(State.COVERED if has_all else State.SINGLE)
 
     # --- from one line to another ---
 
@@ -359,95 +341,101 @@ class Failover:
 
     def _leave(self, line: Line) -> None:
         if line is self.primary:
-            self.primary = None
-            self.paused = False
+            self.primary, self.paused = None, False
         else:
             self.standby = None
-            self._note_cover()
+            if self.state is State.COVERED:
+                self._enter(State.SINGLE)
         self._compare_anew()
         self._do(Command("close", line.number))
+
+    def _take_over(self, primary: Line, standby: Line, cause: str, missing: Missing = Missing.OUTAGE) -> None:
+        """The standby replaces the primary: nothing is `missing` where it has everything that was not emitted.
+
+        What its backlog holds goes first; the cursor skips what is known.
+        """
+        self._leave(primary)
+        if self.state is not State.COVERED:
+            self._may_miss(missing, cause)
+        elif missing is Missing.OUTAGE:
+            self._do(Takeover(self._feed, standby.number, standby.covers_from + self._clock.uncertainty))
+            self._log("info", f"Another connection took over: {cause}.")
+        self.primary, self.standby, self.replacing = standby, None, None
+        self._floor = self.watermark
+        self._enter(State.UNPROVEN if standby.begins == inf else State.SINGLE)
+        self._advance(standby)
+        for batch in standby.unwind():
+            self._emit(batch)
+
+    # --- what the clocks and the comparison of both lines ask for ---
+
+    def _compare(self, line: Line, other: Line, now: float) -> None:
+        """Data came over `line`.
+
+        At a five-second cadence both hear the same updates and then nothing: that is not being alone.
+        """
+        other.alone_since = inf
+        if now - other.last_data_at >= IN_STEP:
+            line.alone_since = min(line.alone_since, now)
+        if line.lag - other.lag < self._timing.takeover_after:
+            line.behind_since = inf
+        elif line.behind_since == inf:
+            line.behind_since, other.behind_since = now, inf
 
     def _compare_anew(self) -> None:
         """What was compared so far says nothing any more: a line has gone, or was not read for a while."""
         for line in self.lines:
             line.alone_since = line.behind_since = inf
 
-    def _take_over(self, primary: Line, standby: Line, cause: str) -> None:
-        """The standby replaces the primary: without a gap where it has everything that was not emitted."""
-        self._leave(primary)
-        if self.state is State.COVERED:
-            self._do(Takeover(self._feed, standby.number, standby.covers_from + self._clock.uncertainty))
-            self._log("info", f"Another connection took over: {cause}.")
-        else:
-            self._may_miss(Missing.OUTAGE, cause)
-        self._promote(standby)
-
-    def _promote(self, line: Line) -> None:
-        """The standby is the primary. What its backlog holds goes first; the cursor skips what is known."""
-        self.primary, self.standby = line, None
-        self._floor = self.watermark
-        self.replacing = None
-        self._enter(State.UNPROVEN if line.begins == inf else State.SINGLE)
-        self._advance(line)
-        for batch in line.unwind():
-            self._emit(batch)
-
-    # --- what the clocks and the comparison of both lines ask for ---
-
     def _check(self, now: float) -> None:
         for line in self.lines:
             if self.paused and line is self.primary:
                 continue
-            stalled = line.stalled(now)
-            if stalled is not None:
-                self._lose(line, stalled)
-            elif line.needs_ping(now):
+            unheard = now - line.last_heard_at
+            if now - line.pinged_at >= self._timing.pong_within:
+                self._lose(line, f"nothing was heard for {unheard:.0f} seconds and a ping was not answered")
+            elif line.pinged_at == inf and unheard >= self._timing.ping_after:
+                line.pinged_at = now
                 self._do(Command("ping", line.number))
         if self.standby is not None and self.standby.outlived(now) is not None:
             self._leave(self.standby)  # it will end before it is needed
-        if self.primary is not None and not self.paused:
-            if self.replacing is None:
-                self._check_primary(self.primary, now)
-            if self.standby is not None:
-                self._check_both(self.primary, self.standby, now)
-
-    def _check_primary(self, primary: Line, now: float) -> None:
-        """Whether the primary has to be replaced although it is open."""
-        outlived = primary.outlived(now)
-        if outlived is not None:
+        if self.primary is None or self.paused:
+            return
+        outlived = self.primary.outlived(now)
+        if self.replacing is None and outlived is not None:
             self._replace(outlived, "info")
-        elif primary.is_silent(now) and (self.standby is None or self.standby.is_silent(now)):
+        elif self.replacing is None and all(line.is_silent(now) for line in self.lines):
             if self.standby is not None:
                 self._leave(self.standby)  # as silent as the other: only a fresh one can tell
-            self._replace(f"no update came for {primary.silent_for(now):.0f} seconds", "warning", of_silence=True)
+            why = f"no update came for {self.primary.silent_for(now):.0f} seconds"
+            self._replace(why, "warning", of_silence=True)
+        if self.standby is not None:
+            self._check_both(self.primary, self.standby, now)
 
     def _check_both(self, primary: Line, standby: Line, now: float) -> None:
         """What two open lines ask for; nothing where all is well, or where there is still something to wait for."""
-        is_covered = self.state is State.COVERED
-        if standby.is_alone(now, at_once=self.missing is not Missing.NOTHING):
+        behind_after = self._timing.takeover_after
+        alone_after = behind_after - IN_STEP
+        if now - standby.alone_since >= (alone_after if self.missing is Missing.NOTHING else 0):
             self._lose(primary, f"the connection in use was silent for {primary.silent_for(now):.1f} seconds")
-        elif is_covered and primary.is_behind(now):
+        elif self.state is State.COVERED and now - primary.behind_since >= behind_after:
             self._lose(primary, f"the connection in use was {primary.lag:.1f} seconds behind")
-        elif primary.is_alone(now) and (standby.has_data or standby.is_silent(now)):  # a fresh one has its time
+        elif now - primary.alone_since >= alone_after and (standby.has_data or standby.is_silent(now)):
+            # A fresh one has its time.
             self._lose(standby, f"it was silent for {standby.silent_for(now):.1f} seconds")
-        elif standby.is_behind(now):
+        elif now - standby.behind_since >= behind_after:
             self._lose(standby, f"it was {standby.lag:.1f} seconds behind")
         elif not self._wants_standby:
             self._leave(standby)
         elif self.replacing is None:
             return
-        elif (is_covered or self.state is State.UNPROVEN) and standby.has_brought_for(self._timing.overlap):
+        elif self.state is not State.SINGLE and standby.reached - standby.begins >= self._timing.overlap:
             self._take_over(primary, standby, self.replacing)
         elif primary.is_silent(now) and standby.is_silent(now) and standby.answered:
             # Only data moves the watermark, so the silence is reported once something comes.
             self._log("warning", "The fresh connection is silent too, so there may be nothing to send. Staying on it.")
             standby.patience = min(primary.patience * 2, self._timing.longest_patience)
-            if not is_covered:
-                self._may_miss(Missing.SILENCE, "a fresh connection was silent too")
-            self._leave(primary)
-            self._promote(standby)
-
-    # --- the end of the window ---
+            self._take_over(primary, standby, "a fresh connection was silent too", Missing.SILENCE)
 
     def _check_end(self, now: float) -> None:
         """Notes what may be missing in the last seconds of the window; a standby may still have it."""
@@ -455,14 +443,15 @@ class Failover:
             return
         silent_for = self.primary.silent_for(now)
         is_mute = not self.paused and silent_for >= self._timing.takeover_after
-        if is_mute and self.standby is not None and self.standby.is_alone(now, at_once=True):
+        if is_mute and self.standby is not None and self.standby.alone_since < inf:
             self._lose(self.primary, f"the connection in use was silent for {silent_for:.1f} seconds")
-        cause = self._unread_at_end(self.primary)
+        before, cause = None, self._unread_at_end(self.primary)
         if cause is not None and self.standby is not None and self.state is State.COVERED:
             self._take_over(self.primary, self.standby, cause)
-            cause = self._unread_at_end(self.primary) or (cause if self._is_quiet(now) else None)
-        if cause is None and self._is_quiet(now) and self.missing is Missing.NOTHING:
-            cause = self._rate.too_long_a_silence(now)
+            before, cause = cause, self._unread_at_end(self.primary)
+        is_quiet = self._clock.now(now) - self.watermark >= QUIET_END
+        if cause is None and is_quiet and self.missing is Missing.NOTHING:
+            cause = before or self._rate.too_long_a_silence(now)
             if cause is None:
                 self._may_miss(Missing.SILENCE, "the window ended in silence")
         if cause is not None:
@@ -475,6 +464,3 @@ class Failover:
         if primary.lag > BEHIND_AFTER:
             return f"the connection was {primary.lag:.1f} seconds behind when the window ended"
         return None
-
-    def _is_quiet(self, now: float) -> bool:
-        return self._clock.now(now) - self.watermark >= QUIET_END

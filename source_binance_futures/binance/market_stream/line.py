@@ -16,7 +16,6 @@ from .messages import Read
 
 BEHIND_AFTER = 1.0  # seconds of lateness from which on a read is not complete
 BACK_COUNTS = 2.0  # seconds for which, at least, push times that went back show that some contracts are late
-IN_STEP = 0.5  # seconds by which the same update may come later over one connection than over the other
 CAUGHT_UP_AFTER = 1.0  # seconds of reading everything that comes, where frames do not say when they were pushed
 
 
@@ -48,6 +47,7 @@ class Line:
         self.number = number
         self.opened_at = opened_at
         self.last_heard_at = opened_at
+        self.pinged_at = inf  # at; it was not heard since
         self.answered = False  # anything at all came over it
         self.has_data = False
         self.last_data_at = opened_at  # pings and acknowledgements go on where data has stopped
@@ -66,7 +66,6 @@ class Line:
         self._newest = -inf  # when the newest update that it brought was pushed
         self._back = self._back_before = 0.0  # by how many seconds push times went back lately, and before that
         self._back_since = opened_at
-        self._pinged_at = inf
         self._unread_since = inf  # not everything that arrived has been read since then (at)
         self._drained_since = inf
         self._backlog: deque[tuple[float, Batch]] = deque()  # with the newest push in each
@@ -79,7 +78,7 @@ class Line:
         `other_has_rest`: what was pushed since the end of this connection, if it `ended`, another one brings.
         """
         if read.heard:
-            self.last_heard_at, self._pinged_at = now, inf
+            self.last_heard_at, self.pinged_at = now, inf
             self.answered = True
         if read.drained:
             # One that was cut while nobody read ends right after what had still arrived; one that lives on was not.
@@ -149,23 +148,6 @@ class Line:
         self._unread_since = min(self._unread_since, now)
         self._drained_since = inf
 
-    def resume(self, now: float) -> None:
-        """It is read again; its silence until now proves nothing."""
-        self.last_heard_at = self.last_data_at = now
-
-    def compare(self, other: Line, now: float) -> None:
-        """Data came over this line; the `other` one is open beside it.
-
-        At a five-second cadence both hear the same updates and then nothing: that is not being alone.
-        """
-        other.alone_since = inf
-        if now - other.last_data_at >= IN_STEP:
-            self.alone_since = min(self.alone_since, now)
-        if self.lag - other.lag < self._timing.takeover_after:
-            self.behind_since = inf
-        elif self.behind_since == inf:
-            self.behind_since, other.behind_since = now, inf
-
     # --- the backlog ---
 
     def keep(self, batch: Batch, delivered: float) -> None:
@@ -193,10 +175,6 @@ class Line:
 
     # --- its state of health ---
 
-    def has_brought_for(self, seconds: float) -> bool:
-        """Whether its updates span so many seconds."""
-        return self.reached - self.begins >= seconds
-
     def silent_for(self, now: float) -> float:
         """Seconds without data."""
         return now - self.last_data_at
@@ -205,30 +183,9 @@ class Line:
         """Whether it is time to ask a fresh connection if there is data. A dead route looks like a quiet market."""
         return self.silent_for(now) >= self.patience
 
-    def is_alone(self, now: float, *, at_once: bool = False) -> bool:
-        """Whether it has brought data for a while, or just now, and the other line none."""
-        return now - self.alone_since >= (0 if at_once else self._timing.takeover_after - IN_STEP)
-
-    def is_behind(self, now: float) -> bool:
-        """Whether it is later than the other line, and has been for a while."""
-        return now - self.behind_since >= self._timing.takeover_after
-
     def outlived(self, now: float) -> str | None:
         """Why it will end soon; else None."""
         if self.retiring:
             return "the server announced its shutdown"
         age = now - self.opened_at
         return f"it has been open for {age / 3600:.1f} hours" if age >= self._timing.rotate_after else None
-
-    def needs_ping(self, now: float) -> bool:
-        """Whether it was silent for so long that it must be asked; true once for each silence."""
-        due = self._pinged_at == inf and now - self.last_heard_at >= self._timing.ping_after
-        if due:
-            self._pinged_at = now
-        return due
-
-    def stalled(self, now: float) -> str | None:
-        """Why it counts as dead, where a ping stays unanswered; else None."""
-        if now - self._pinged_at < self._timing.pong_within:
-            return None
-        return f"nothing was heard for {now - self.last_heard_at:.0f} seconds and a ping was not answered"
