@@ -34,7 +34,7 @@ class FeedConnection:
     base: str
 
     def __post_init__(self) -> None:
-        self.descriptor = self.websocket.fileno()  # a connection that is over has none any more
+        self.descriptor = self.websocket.stream.fileno()  # a connection that is over has none any more
 
     def read(self, now: float, *, own_streams: bool) -> Read:
         """Return what has arrived, but for the answers to our own messages, which are handled here."""
@@ -144,7 +144,7 @@ class Feed:
         return [
             number
             for number, connection in self._connections.items()
-            if connection.websocket.has_decrypted_bytes() and connection.descriptor in self.selector.get_map()
+            if connection.websocket.stream.holds_bytes and connection.descriptor in self.selector.get_map()
         ]
 
     def do(self, actions: Sequence[Action]) -> None:

@@ -49,7 +49,7 @@ class Connection:
     def __init__(self, stream: ByteStream, max_message_bytes: int, clock: Clock) -> None:
         self.loss: ConnectionLost | None = None
         self.observer: Observer | None = None
-        self._stream = stream
+        self.stream = stream
         self.clock = clock
         self._cutter = FrameCutter(max_message_bytes)
 
@@ -64,20 +64,13 @@ class Connection:
             raise
         return cls(stream, max_message_bytes, deadline.clock)
 
-    def fileno(self) -> int:
-        return self._stream.fileno()
-
-    def has_decrypted_bytes(self) -> bool:
-        """Whether there is something to `receive` that `select` on the socket does not know of."""
-        return self._stream.holds_bytes
-
     def receive(self) -> Received:
         """The messages that have arrived, without waiting; sets `loss` where the connection has ended behind them."""
         if self.loss is not None:
             return Received([], heard=False, drained=True)
         data, drained = b"", True
         try:
-            data, drained = self._stream.take()
+            data, drained = self.stream.take()
         except BlockingIOError:
             pass
         except EndOfStream:
@@ -95,15 +88,15 @@ class Connection:
 
     def wait(self, seconds: float) -> bool:
         """Wait at most so many seconds until there is something to `receive`; return whether there is."""
-        if self.has_decrypted_bytes():
+        if self.stream.holds_bytes:
             return True
         with selectors.DefaultSelector() as selector:  # `select.select` knows no descriptor beyond 1,023
-            selector.register(self, selectors.EVENT_READ)
+            selector.register(self.stream, selectors.EVENT_READ)
             return bool(selector.select(max(seconds, 0)))
 
     def has_ended(self) -> bool:
         """Whether it is over, also where `loss` is not set before the next `receive`."""
-        return self.loss is not None or self._stream.has_ended()
+        return self.loss is not None or self.stream.has_ended()
 
     def send_text(self, text: str) -> None:
         """Sends one text message; sets `loss` if that fails."""
@@ -137,16 +130,16 @@ class Connection:
         if self.observer is not None:
             self.observer.sent(opcode, payload)
         try:
-            self._stream.send(_frame(payload, opcode), self.clock.deadline(SEND_TIMEOUT))
+            self.stream.send(_frame(payload, opcode), self.clock.deadline(SEND_TIMEOUT))
         except OSError as error:
             self.loss = ConnectionLost(f"the connection broke while sending ({reason(error)})")
 
     def _leave(self, loss: ConnectionLost, code: int) -> None:
         if self.loss is None:
             self.loss = loss
-            self._stream.leave(_frame(struct.pack("!H", code), CLOSE), self.clock)
+            self.stream.leave(_frame(struct.pack("!H", code), CLOSE), self.clock)
         else:
-            self._stream.close()
+            self.stream.close()
 
 
 def _frame(payload: bytes, opcode: int) -> bytes:
