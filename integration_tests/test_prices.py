@@ -59,8 +59,6 @@ class Case:
 
 SOMEBODY_ELSES: list[Answer] = [
     {"id": "somebody-else", "status": 200, "result": [{"symbol": "WRONG", "price": "1", "time": 1}]},
-    {"id": "somebody-else", "status": 400, "error": {"code": -1121, "msg": "Invalid symbol."}},
-    {"id": 17, "result": None},
     '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}',
     {"id": None, "status": 200, "result": ROWS},
 ]
@@ -124,7 +122,6 @@ CASES = {
     "unknown, one": Case(
         options={"price_symbols": ["nosuchusdt"]},
         says=("config_error", "`price_symbols`: Binance does not list NOSUCHUSDT among"),
-        weight=HANDSHAKE + ONE,
     ),
     "unknown, a hundred thousand": Case(
         options={"price_symbols": [f"NOSUCH{number}USDT" for number in range(100_000)]},

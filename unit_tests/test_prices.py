@@ -239,7 +239,7 @@ def test_an_odd_row_that_was_asked_for_or_no_usable_row_fails() -> None:
 
 @pytest.mark.parametrize(
     ("code", "text"),
-    [(-1122, "Invalid symbol status."), (-1100, "Illegal."), (-1130, "Wrong data."), (-4141, "Symbol is closed.")],
+    [(-1122, "Invalid status."), (-1100, "Illegal."), (-1130, "Wrong data."), (-4141, "Symbol is closed.")],
 )
 def test_a_refusal_of_the_one_symbol_is_the_users_turn(code: int, text: str) -> None:
     error = failure(400, code, text, symbol="BTCSTUSDT")
