@@ -146,7 +146,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("message = connection.subscriptions.message(now)", "message = None"),
             ("self._subscription_failed(number, fault, now)", "pass"),
             ("self.do(self.machine.lost(number, str(loss), now))", "pass"),
-            ("self.outbox.put(dataclasses.replace(action, late=_symbols(late)))", "pass"),
+            ("self.outbox.put(action._replace(late=_symbols(late)))", "pass"),
             ("if primary is not None and not primary.has_data:", "if False:"),
             ("self.selector.unregister(connection.descriptor)\n        else:", "pass\n        else:"),
             ("connection.websocket.close()", "pass"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import selectors
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -157,7 +156,7 @@ class Feed:
             elif isinstance(action, Takeover):
                 subscriptions = self._connections[action.line].subscriptions
                 late = subscriptions.unconfirmed(self.dialler.clock.monotonic(), self.timing.backlog)
-                self.outbox.put(dataclasses.replace(action, late=_symbols(late)))
+                self.outbox.put(action._replace(late=_symbols(late)))
             else:
                 self.outbox.put(action)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from ..text import duration, utc
@@ -45,16 +44,14 @@ class Batch(NamedTuple):
         return latest if self.pushed_from is None else min(round(self.pushed_from * 1e6), latest), latest
 
 
-@dataclass(frozen=True)
-class LogLine:
+class LogLine(NamedTuple):
     """Something to log: a `warning` is to be read now, `info` explains the log later, `debug` shows the failover."""
 
     level: Literal["debug", "info", "warning"]
     text: str
 
 
-@dataclass(frozen=True)
-class Gap:
+class Gap(NamedTuple):
     """Updates pushed between two moments may be missing: nobody listened, and Binance never replays."""
 
     feed: int
@@ -77,8 +74,7 @@ class Gap:
         return f"Gap of {length}: updates pushed from {since} to {until} may be missing. Cause: {self.cause}."
 
 
-@dataclass(frozen=True)
-class Takeover:
+class Takeover(NamedTuple):
     """Another connection of a feed, `line`, goes on without a gap; what it heard alone follows.
 
     It has heard everything pushed since `covers_from` (epoch seconds of the exchange's clock). A contract of which the
@@ -91,16 +87,14 @@ class Takeover:
     late: tuple[str, ...] = ()  # contracts that were subscribed later; the feed fills them in
 
 
-@dataclass(frozen=True)
-class ConnectivityChanged:
+class ConnectivityChanged(NamedTuple):
     """Whether a feed has a connection in use."""
 
     feed: int
     lost_at: float | None  # since when it has none (monotonic seconds)
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(NamedTuple):
     """The stream ended by itself; `error` says why."""
 
     error: Exception

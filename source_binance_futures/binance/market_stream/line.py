@@ -7,8 +7,8 @@ seconds: for what was delivered, since one connection may be later than the othe
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from .exchange_clock import ExchangeClock
 from .items import Batch
@@ -19,8 +19,7 @@ BACK_COUNTS = 2.0  # seconds for which, at least, push times that went back show
 CAUGHT_UP_AFTER = 1.0  # seconds of reading everything that comes, where frames do not say when they were pushed
 
 
-@dataclass(frozen=True)
-class Timing:
+class Timing(NamedTuple):
     """Every deadline of a feed, in seconds, and what it keeps; tests make them shorter."""
 
     connect: float = 10.0

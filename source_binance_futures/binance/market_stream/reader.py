@@ -7,7 +7,6 @@ blocked reader of stdout would otherwise block it too, and the exchange would cu
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import queue
 import random
 import selectors
@@ -149,7 +148,7 @@ class MarketStream:
     def _feed(self, group: EndpointGroup, streams: list[str]) -> Feed:
         timing, clock, selector = self.timing, self.clock, self.selector
         if len(group.bases) > 1:
-            timing = dataclasses.replace(timing, first_patience=min(FIRST_PATIENCE, timing.first_patience))
+            timing = timing._replace(first_patience=min(FIRST_PATIENCE, timing.first_patience))
         machine = Failover(
             timing,
             ExchangeClock(clock.epoch_offset),
