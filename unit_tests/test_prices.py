@@ -176,7 +176,7 @@ BANNED = f"Way too much request weight used; IP banned until {AT}. Please use We
         *[({"data": {"retryAfter": value}}, BANNED, NOW + 30) for value in (None, "soon")],
         ({}, BANNED, NOW + 30),
         *[({"data": {"retryAfter": value}}, "x", NOW + 60) for value in (-5, -0.5, "nan")],
-        *[({"data": data}, "x", NOW + 60) for data in (["x"], {}, "x", None)],
+        *[({"data": data}, "x", NOW + 60) for data in (["x"], dict[str, Any](), "x", None)],
         ({}, "Too many requests.", NOW + 60),
         ({"data": {"retryAfter": 10**11 + 1}}, "in seconds 3,000 years, as a moment in ms 1973", (10**11 + 1) / 1000),
         *[({"data": {"retryAfter": value}}, "for ever", NOW + 7 * 86400) for value in (10**11, 1e300, "inf", 10**18)],
