@@ -49,7 +49,7 @@ def test_rows_cover_nothing_after_the_read_in_which_they_came() -> None:
     time_of_test = VirtualTime()
     with plain_stream() as (stream, server):
         websocket = Ending(stream, server, time_of_test.clock())
-        connection = FeedConnection(websocket, Subscriptions([], 0), "")
+        connection = FeedConnection(websocket, websocket.stream.fileno(), Subscriptions([], 0), "")
         server.sendall(FRAME)
         assert websocket.wait(PATIENCE)
         found = connection.read(time_of_test.now, own_streams=True)
@@ -61,7 +61,7 @@ def test_rows_cover_nothing_after_the_read_in_which_they_came() -> None:
 def test_a_read_knows_whether_the_connection_is_over_right_after_it(over: bool) -> None:
     with plain_stream() as (stream, server):
         websocket = Connection(stream, 1 << 20, Clock())
-        connection = FeedConnection(websocket, Subscriptions([], 0), "")
+        connection = FeedConnection(websocket, websocket.stream.fileno(), Subscriptions([], 0), "")
         server.sendall(FRAME)
         if over:
             server.shutdown(socket.SHUT_WR)

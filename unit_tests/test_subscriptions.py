@@ -154,21 +154,6 @@ def asked(subscriptions: Subscriptions, now: float) -> tuple[int, list[str]] | N
     return content["id"], content["params"]
 
 
-def test_the_first_message_waits_for_nothing() -> None:
-    assert made(2)[0].message(0.0)
-
-
-def test_messages_of_a_hundred_names_with_a_pause_between_them() -> None:
-    subscriptions, streams = made(212, named=2)
-    assert asked(subscriptions, NOW) == (2, streams[2:102])
-    assert asked(subscriptions, NOW + 0.29) is None, "Binance takes 10 control messages a second"
-    assert asked(subscriptions, NOW + 0.3) == (102, streams[102:202])
-    assert asked(subscriptions, NOW + 0.6) == (202, streams[202:])
-    assert asked(subscriptions, NOW + 100) is None
-    streams.append("new")
-    assert asked(subscriptions, NOW + 100) == (212, ["new"])
-
-
 DATA = frame({"stream": "s0", "data": {"s": "X", "u": 1}})
 
 
@@ -176,62 +161,66 @@ def accepted(request: object) -> bytes:
     return frame({"result": None, "id": request})
 
 
-def refused(request: object) -> bytes:
-    return frame({"error": {"msg": "Too many subscriptions"}, "id": request})
+def test_messages_of_a_hundred_names_each_once_the_one_before_is_answered() -> None:
+    subscriptions, streams = made(212, named=2)
+    assert asked(subscriptions, NOW) == (102, streams[2:102])
+    assert asked(subscriptions, NOW + 1) is None
+    assert subscriptions.take_answers([DATA, accepted(102), DATA], NOW + 1) == [DATA, DATA]
+    assert asked(subscriptions, NOW + 1) == (202, streams[102:202])
+    subscriptions.take_answers([accepted(202)], NOW + 2)
+    assert asked(subscriptions, NOW + 2) == (212, streams[202:])
+    subscriptions.take_answers([accepted(212)], NOW + 3)
+    assert asked(subscriptions, NOW + 100) is None
+    assert subscriptions.take_answers([accepted(212)], NOW + 100) == [accepted(212)], "nothing waits for it"
+    streams.append("new")
+    assert asked(subscriptions, NOW + 100) == (213, ["new"])
 
 
-def test_an_answer_confirms_what_was_asked_before_the_oldest_that_still_waits() -> None:
-    subscriptions, streams = made(250, named=2)
-    for times in range(3):
-        assert subscriptions.message(NOW + times)
-    assert subscriptions.unconfirmed(NOW + 3, 30) == streams[2:]
-    assert subscriptions.take_answers([DATA, accepted(102), DATA], NOW + 3) == [DATA, DATA]
-    assert subscriptions.unconfirmed(NOW + 40, 30) == streams[2:], "the first is not answered"
-    assert subscriptions.take_answers([accepted(2)], NOW + 4) == []
-    assert subscriptions.unconfirmed(NOW + 40, 30) == streams[202:]
-    assert subscriptions.take_answers([accepted(202)], NOW + 5) == []
-    assert subscriptions.take_answers([accepted(202)], NOW + 5) == [accepted(202)], "nothing waits for it"
-    assert subscriptions.unconfirmed(NOW + 34.9, 30) == streams[2:], "not for so long yet"
-    assert subscriptions.unconfirmed(NOW + 35, 30) == []
-    assert subscriptions.fault(NOW + 100) is None
+def test_what_is_confirmed_counts_after_a_while() -> None:
+    subscriptions, streams = made(150, named=2)
+    assert subscriptions.unconfirmed(NOW, 30) == streams[2:]
+    assert asked(subscriptions, NOW)
+    subscriptions.take_answers([accepted(102)], NOW + 4)
+    assert asked(subscriptions, NOW + 4)
+    assert subscriptions.unconfirmed(NOW + 33.9, 30) == streams[2:], "not for so long yet"
+    assert subscriptions.unconfirmed(NOW + 34, 30) == streams[102:], "the second is not answered"
 
 
-def test_an_answer_to_nothing_confirms_nothing_and_fails_nothing() -> None:
+def test_an_answer_to_nothing_confirms_nothing() -> None:
     subscriptions, streams = made(3)
-    subscriptions.message(NOW)
-    subscriptions.take_answers([accepted(None), accepted(0), accepted(7), refused(9)], NOW + 1)
-    assert subscriptions.fault(NOW + 1), "the refusal"
-    assert subscriptions.failed == []
+    assert asked(subscriptions, NOW)
+    assert subscriptions.take_answers([accepted(None), accepted(0), accepted(7)], NOW + 1) == [
+        accepted(None),
+        accepted(0),
+    ]
     assert subscriptions.unconfirmed(NOW + 100, 30) == streams[1:]
     assert subscriptions.fault(NOW + 5), "it still waits"
 
 
 def test_what_is_not_answered_in_time_is_told_once() -> None:
     subscriptions, streams = made(151)
-    subscriptions.message(NOW)
-    streams += [f"more{number}" for number in range(50)]
-    subscriptions.message(NOW + 1)
+    assert asked(subscriptions, NOW)
     assert subscriptions.fault(NOW + 4.9) is None
     assert subscriptions.fault(NOW + 5) == "a subscription was not acknowledged within 5 seconds"
-    assert subscriptions.fault(NOW + 5.9) is None
     assert subscriptions.failed == streams[1:101]
-    assert subscriptions.fault(NOW + 6)
-    assert subscriptions.failed == streams[1:]
+    assert asked(subscriptions, NOW + 6) == (151, streams[101:])
+    assert subscriptions.fault(NOW + 10.9) is None
+    assert subscriptions.fault(NOW + 11)
+    assert subscriptions.failed == subscriptions.unconfirmed(NOW + 11, 30) == streams[1:]
     assert subscriptions.fault(NOW + 100) is None
 
 
-@pytest.mark.parametrize("request_id", [1, 101, None])
-def test_a_refusal_is_of_the_message_that_it_names_or_of_the_newest(request_id: int | None) -> None:
+@pytest.mark.parametrize("request_id", [101, None])
+def test_a_refusal_is_of_the_message_that_waits(request_id: int | None) -> None:
     subscriptions, streams = made(201)
-    subscriptions.message(NOW)
-    subscriptions.message(NOW + 1)
-    assert subscriptions.take_answers([refused(request_id)], NOW + 2) == []
+    assert asked(subscriptions, NOW)
+    refusal = frame({"error": {"msg": "Too many subscriptions"}, "id": request_id})
+    assert subscriptions.take_answers([refusal], NOW + 2) == []
     assert subscriptions.fault(NOW + 2) == "the exchange refused a subscription (Too many subscriptions)"
-    assert subscriptions.fault(NOW + 2) is None
-    expected = streams[1:101] if request_id == 1 else streams[101:]
-    assert subscriptions.failed == expected
-    assert set(expected) <= set(subscriptions.unconfirmed(NOW + 100, 30))
-    assert subscriptions.fault(NOW + 6), "the other one"
+    assert subscriptions.fault(NOW + 6) is None
+    assert subscriptions.failed == streams[1:101]
+    assert subscriptions.unconfirmed(NOW + 100, 30) == streams[1:]
+    assert asked(subscriptions, NOW + 2) == (201, streams[101:])
 
 
 @pytest.mark.parametrize(

@@ -268,7 +268,7 @@ class Capture:
 
     def _report(self, found: Alarm | LogLine | str) -> None:
         if isinstance(found, Alarm):
-            self.market.request_reconnect(found)
+            self.market.alarms.put(found)
         elif isinstance(found, LogLine):
             self.logger.log(LEVELS[found.level], found.text)
         else:

@@ -6,7 +6,7 @@ import contextlib
 import selectors
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ..endpoints import stream_address
 from ..errors import AddressRefused, BinanceError, NothingHeard, Owner, RateLimited, causes_of
@@ -24,16 +24,13 @@ MAX_MESSAGE_BYTES = 1024 * 1024  # a book ticker has 200; what is larger is no m
 RECONNECT_EVERY = 30.0  # seconds between two replacements because of a subscription
 
 
-@dataclass
-class FeedConnection:
+class FeedConnection(NamedTuple):
     """An open connection to `base`, and what it listens to."""
 
     websocket: Connection
+    descriptor: int  # kept, since a connection that is over has none any more
     subscriptions: Subscriptions
     base: str
-
-    def __post_init__(self) -> None:
-        self.descriptor = self.websocket.stream.fileno()  # a connection that is over has none any more
 
     def read(self, now: float, *, own_streams: bool) -> Read:
         """Return what has arrived, but for the answers to our own messages, which are handled here."""
@@ -87,7 +84,7 @@ class Feed:
         while (outcome := self.dialler.outcome()) is not None:
             (base, named), ended = outcome
             if isinstance(ended, Connection):
-                self._open(FeedConnection(ended, Subscriptions(self.streams, named), base), now)
+                self._open(FeedConnection(ended, ended.stream.fileno(), Subscriptions(self.streams, named), base), now)
             else:
                 self._refused(ended, now)
 

@@ -90,7 +90,7 @@ class MarketStream:
         self.began = self.clock.monotonic()
         self._attempts: deque[float] = deque(maxlen=MAX_ATTEMPTS)
         self._pause_was_reported = self._is_over = False
-        self._alarms: queue.SimpleQueue[Alarm] = queue.SimpleQueue()
+        self.alarms: queue.SimpleQueue[Alarm] = queue.SimpleQueue()  # by the consumer; the next turn sees to them
         self._next_tick = 0.0
         self._next_report = self.began + REPORT_EVERY
         self._thread: threading.Thread | None = None
@@ -123,10 +123,6 @@ class MarketStream:
     def take(self, seconds: float) -> Item | None:
         """Return the next item, in order; None if none comes within so many seconds. For the consumer's thread."""
         return self.outbox.take(seconds)
-
-    def request_reconnect(self, alarm: Alarm) -> None:
-        """Ask for a fresh connection, which the next turn sees to. For the consumer's thread."""
-        self._alarms.put(alarm)
 
     def failure_of_window(self) -> Exception | None:
         """Return, after the end, why a feed had to end, or brought nothing in a window full of failures."""
@@ -209,8 +205,8 @@ class MarketStream:
         for feed, line in dict.fromkeys([*filter(None, ready), *pending]):
             feed.read(line, self.clock.monotonic())
         now = self.clock.monotonic()
-        while not self._alarms.empty():
-            alarm = self._alarms.get()
+        while not self.alarms.empty():
+            alarm = self.alarms.get()
             # The contract may be followed over another feed than the one that brought the sample.
             shown_by = self.feeds[alarm.feed]
             feed = next((feed for feed in self.feeds if own_stream(alarm.symbol) in feed.streams), shown_by)

@@ -21,7 +21,6 @@ from .messages import NoBookTicker, market_of_book_ticker, parse_frame
 
 MOST_STREAMS = 200  # of one connection, by the older and smaller of Binance's two figures [binance-facts 1]
 MOST_CONTRACTS = 2000  # of one group; Binance lists about 800, and a server that invents names must not fill the memory
-MESSAGE_EVERY = 0.3  # seconds; Binance takes 10 a second
 NAMES_A_MESSAGE = 100
 ANSWER_WITHIN = 5.0  # seconds
 
@@ -98,33 +97,30 @@ def control_answer(payload: bytes) -> tuple[int, str | None] | None:
 class Subscriptions:
     """What one connection listens to: `streams`, which only grow; the first `named` of them stand in its address.
 
-    All moments are monotonic seconds.
+    The rest is asked for by one message after the other, each once the one before is answered: far fewer than the 10 a
+    second that Binance takes. All moments are monotonic seconds.
     """
 
     def __init__(self, streams: list[str], named: int) -> None:
         self.failed: list[str] = []  # the streams that were asked for in vain
         self._streams = streams
-        self._named = named
-        self._asked = named
-        self._waiting: dict[int, tuple[float, list[str]]] = {}  # when was asked for what, by its place in `streams`
-        self._confirmed_at: float | None = None
-        self._next_message_at = 0.0
+        self._named = self._asked = self._answered = named  # how many of the streams; what was asked last may wait
+        self._asked_at = 0.0
+        self._confirmed_at = float("-inf")
         self._fault: str | None = None
 
     def message(self, now: float) -> str | None:
         """Return the control message that is due, if any."""
         names = self._streams[self._asked : self._asked + NAMES_A_MESSAGE]
-        if not names or now < self._next_message_at:
+        if not names or self._asked > self._answered:
             return None
-        request = self._asked
-        self._waiting[request] = now, names
         self._asked += len(names)
-        self._next_message_at = now + MESSAGE_EVERY
-        return orjson.dumps({"method": "SUBSCRIBE", "params": names, "id": request}).decode()
+        self._asked_at = now
+        return orjson.dumps({"method": "SUBSCRIBE", "params": names, "id": self._asked}).decode()
 
     def take_answers(self, payloads: list[bytes], now: float) -> list[bytes]:
         """Take note of the answers in a read, and return the rest of it."""
-        if not self._waiting:
+        if self._asked == self._answered:
             return payloads
         others = []
         for payload in payloads:
@@ -134,26 +130,23 @@ class Subscriptions:
                 continue
             request, error = answer
             if error is not None:
-                self._fail(request or max(self._waiting, default=0), f"the exchange refused a subscription ({error})")
-            elif self._waiting.pop(request, None) is not None:
-                self._confirmed_at = now
+                self._fail(f"the exchange refused a subscription ({error})")
+            elif request == self._asked:
+                self._answered, self._confirmed_at = self._asked, now
         return others
 
     def fault(self, now: float) -> str | None:
         """Return what is wrong, once: a refusal, or a message that was not answered in time."""
-        for request, (sent_at, _) in list(self._waiting.items()):
-            if now - sent_at >= ANSWER_WITHIN:
-                self._fail(request, f"a subscription was not acknowledged within {ANSWER_WITHIN:g} seconds")
+        if self._asked > self._answered and now - self._asked_at >= ANSWER_WITHIN:
+            self._fail(f"a subscription was not acknowledged within {ANSWER_WITHIN:g} seconds")
         fault, self._fault = self._fault, None
         return fault
 
     def unconfirmed(self, now: float, seconds: float) -> list[str]:
         """Return the streams that are not known to have been listened to for so many seconds."""
-        is_fresh = self._confirmed_at is not None and now - self._confirmed_at < seconds
-        confirmed = self._named if is_fresh else min(self._waiting, default=self._asked)
-        return list(dict.fromkeys([*self.failed, *self._streams[confirmed:]]))
+        since = self._named if now - self._confirmed_at < seconds else self._answered
+        return list(dict.fromkeys([*self.failed, *self._streams[since:]]))
 
-    def _fail(self, request: int, fault: str) -> None:
-        _, names = self._waiting.pop(request, (0.0, []))
-        self.failed += names
-        self._fault = fault
+    def _fail(self, fault: str) -> None:
+        self.failed += self._streams[self._answered : self._asked]
+        self._answered, self._fault = self._asked, fault
