@@ -132,9 +132,9 @@ def refusals(option: str, mend: str, *values: Any) -> list[Any]:
         *refusals("price_symbols", "such as BTCUSDT.", [5], [None]),
         *refusals("include_usds_margined", "true or false", "yes", 1),
         *refusals("standby_connection", "true or false", "false", 1),
-        *refusals("book_ticker_pace", "write every_change or sampled", "slow", True),
+        *refusals("book_ticker_pace", "write every_change or sampled", "slow", True, {}),
         *refusals("environment", '{"name": "production"}', "testnet"),
-        *refusals("environment.name", "production, testnet or custom", "mainnet", "Testnet", None, "\ud800"),
+        *refusals("environment.name", "production, testnet or custom", "mainnet", ["production"], None, "\ud800"),
         *refusals("environment.market_stream_url", "needs both", None, ""),
         *refusals("environment.market_stream_url", "wss://host", "http://h", 5),
         *refusals("environment.market_stream_url", "only its beginning", "wss://h/stream?streams=x"),
@@ -185,6 +185,7 @@ def test_a_value_is_shown_as_it_was_written(value: object, shown: str) -> None:
         "http://user:7?hunter2@host:3128",
         "http://hunter2/user@host:3128",
         ["http://user:hunter2@host:3128"],
+        {"password": "hunter2"},
     ],
 )
 def test_a_proxy_password_is_never_shown(proxy_url: Any) -> None:
