@@ -104,7 +104,7 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("line.alone_since = min(line.alone_since, now)", "pass"),
             ("elif now - standby.behind_since >= behind_after:", "elif False:"),
             ("elif now - primary.alone_since >= alone_after and (standby.has_data or", "elif False and (False or"),
-            ("elif not self._wants_standby:", "elif False:"),
+            ("if not self._keeps_standby:", "if False:"),
             ("self.standby.outlived(now) is not None", "True"),
             ('return "the window ended while reading paused"', "return None"),
             ("self._may_miss(Missing.OUTAGE, cause)\n        self.replacing = None", "self.replacing = None"),

@@ -23,15 +23,14 @@ class Backoff:
     """The pacing of one feed's connection attempts. All moments are monotonic seconds.
 
     Only a message proves a connection: a server that accepts and falls silent, or flaps, is not hammered
-    [binance-facts 5]. `chance` gives numbers in [0, 1), so that many clients do not come back in step. `attempts` holds
-    the last `MAX_ATTEMPTS` of all feeds together, since Binance counts them by IP address.
+    [binance-facts 5]. `chance` gives numbers in [0, 1), so that many clients do not come back in step.
     """
 
     def __init__(self, chance: Callable[[], float], attempts: deque[float], window_ends: float) -> None:
         self.failures = 0  # in a row
         self.banned: Exception | None = None  # the exchange does not listen before the window has ended
         self._chance = chance
-        self._attempts = attempts
+        self._attempts = attempts  # the last `MAX_ATTEMPTS` of all feeds: Binance counts them by IP address
         self._window_ends = window_ends
         self._last_attempt = float("-inf")
         self._unproven = 0  # attempts since the last message
@@ -61,10 +60,7 @@ class Backoff:
         return refusal.for_good or is_banned
 
     def proven(self) -> None:
-        """A message came over the connection of the last attempt: the next one may be made at once.
-
-        But not at the pace of handshakes, where a server sends one message and cuts each time.
-        """
+        """A message came over the last connection: the next attempt may be made as soon as after the first one."""
         self._unproven = 0
         self._not_before = self._last_attempt + FIRST_PAUSE
 

@@ -1,13 +1,12 @@
 """Since when a contract's own stream has missed nothing, and the samples that check it. Pure.
 
-`Coverage` is what `covered_since_us` of a record says, strict on one side: never too early. A covered interval begins
-with the first update of the contract's own stream that is kept after a reset, since everything that is pushed after it
-comes over the same connection, in order. Two intervals of a contract never touch: whoever reads the rows would take
-them for one, and what is missing between them for covered.
+A covered interval begins with the first update of the contract's own stream that is kept after a reset, since all that
+is pushed after it comes over the same connection, in order. Two intervals of a contract never touch: whoever reads the
+rows would take them for one, and what is missing between them for covered.
 
-`Samples` are those of the all-market stream beside the own streams. They come from different pipelines, and a sample
-may carry an id that the own stream has not delivered yet [binance-facts 2.3]: under one cursor it would make real
-updates look old. So a contract's samples count until its own stream has spoken, and check it from then on.
+Samples are those of the all-market stream. They come from another pipeline, and may carry an id that the own stream has
+not delivered yet [binance-facts 2.3]: under one cursor that would make real updates look old. So a contract's samples
+count until its own stream has spoken, and check it from then on.
 """
 
 from __future__ import annotations
@@ -27,15 +26,12 @@ FIRST_REST_US, LONGEST_REST_US = 30_000_000, 900_000_000  # between two alarms f
 
 
 class Coverage:
-    """For each contract the beginning of its covered interval, in microseconds since 1970; none after a reset.
-
-    `rows_until_us` is the newest `received_at_us` of all rows that earlier syncs have written.
-    """
+    """For each contract the beginning of its covered interval, in microseconds since 1970; none after a reset."""
 
     def __init__(self, rows_until_us: int = 0) -> None:
         self.since: dict[str, int] = {}
         self.intervals: Counter[str] = Counter()  # that have begun so far, by contract
-        self._rows_until_us = rows_until_us
+        self._rows_until_us = rows_until_us  # the newest receipt of all rows that earlier syncs have written
         self._newest_rows_us: dict[int, int] = {}  # feeds: the newest read that gave rows
         self._feeds_end_us: dict[int, int] = {}  # feeds: where their intervals ended at the last reset, at the latest
         self._ends_us: dict[str, int] = {}  # contracts: the same
@@ -44,9 +40,8 @@ class Coverage:
     def begin(self, symbol: str, feed: int, received_at_us: int) -> int | None:
         """Return where the interval of an update begins that came over the contract's own stream and is kept.
 
-        None where an interval would begin with it, and rows were written that are as new or newer: the clock was ahead
-        in the sync before, or a standby had read this before the last read of the line that it replaced. None also for
-        what a standby had read before the interval began.
+        None for what a standby had read before the interval began; or where one would begin with it, and rows are as
+        new: the clock was ahead in the sync before, or a standby had read this before the last read of its primary.
         """
         if symbol in self.since:
             return self.since[symbol] if self.since[symbol] <= received_at_us else None
@@ -110,15 +105,12 @@ class Lost(NamedTuple):
 
 
 class _Lack(NamedTuple):
-    """What an own stream may lack, and what is not reported yet, by the exchange's clock.
-
-    Its next update tells: nothing is missing where that is `expected`, or older. `shown` is what a sample showed.
-    """
+    """What an own stream may lack, and what is not reported yet, by the exchange's clock."""
 
     since_us: int
     until_us: int
-    expected: int
-    shown: int
+    expected: int  # nothing is missing where its next update is this one, or older
+    shown: int  # by a sample
     cause: str
     is_reported: bool = False  # in part
 
@@ -157,8 +149,7 @@ class Samples:
     def own(self, symbol: str, update_id: int, earliest_pushed_us: int, latest_pushed_us: int) -> bool:
         """Take an update of a contract's own stream; return True if it comes after something that is missing.
 
-        What is missing lies between two updates, so it begins at the earliest push of one, and ends at the latest of
-        the next: on a busy machine an update is received long after its push.
+        That begins at the earliest push of one update, and ends at the latest of the next: both are received late.
         """
         contract = self._contracts[symbol]
         lack = contract.lack
@@ -188,8 +179,8 @@ class Samples:
     def recheck(self, symbols: Iterable[str], covers_from_us: float, pushed_us: int) -> None:
         """Another connection goes on, which brings what was pushed to these own streams since `covers_from_us`.
 
-        Whatever the one before did not bring until then, because a stream was dead or late, and until `pushed_us` now,
-        may be missing. Nothing is where this one, too, brings the newest update, or a sample shows no newer one.
+        Whatever a dead or late stream of the one before did not bring until `pushed_us` now may be missing. Nothing is
+        where this one, too, brings the newest update, or a sample shows no newer one.
         """
         for symbol in symbols:
             contract = self._contracts.get(symbol)
@@ -238,8 +229,8 @@ class Samples:
     def overdue(self, now: int, pushed_us: int, *, at_end: bool) -> list[Alarm | Lost]:
         """Return what own streams have lost, and an alarm for each that is overdue; then it rests for a while.
 
-        What was received until `now` was pushed until `pushed_us`. Whether an overdue stream has lost anything, or was
-        late, its next update tells; one that is dead is reported with each further alarm, and `at_end`.
+        Whether that one has lost anything, or was late, its next update tells; a dead one is reported with each further
+        alarm, and `at_end`. What was received until `now` was pushed until `pushed_us`.
         """
         found: list[Alarm | Lost] = [*self._lost]
         self._lost = []

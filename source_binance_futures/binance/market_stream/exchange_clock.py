@@ -1,7 +1,6 @@
 """When what arrives was pushed, by the exchange's own clock. Pure.
 
-Two connections bring the same update at different moments, and one of them may be late by many seconds. What both have
-brought is compared by when it was pushed, never by when it was received.
+What two connections bring is compared by that, never by when it was received: one may be late by many seconds.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ class ExchangeClock:
     """Reads event times, and tells the present by them: by the fastest read of the last minutes.
 
     A time that leaps ahead is not believed: it would put all that follows in the past. But where a connection brings
-    nothing else for a while, the clocks have moved, or all before was late.
-    `epoch_offset` is the wall clock minus the monotonic clock, in seconds: what counts as long as no frame says better.
+    nothing else for a while, the clocks have moved, or all before was late. `epoch_offset` (the wall clock minus the
+    monotonic clock, in seconds) counts as long as no frame says better.
     """
 
     def __init__(self, epoch_offset: float) -> None:
@@ -43,10 +42,7 @@ class ExchangeClock:
         return at + (self._epoch_offset if self.ahead is None else self.ahead)
 
     def read(self, line: int, at: float, earliest: float | None, newest: float | None) -> tuple[float, float] | None:
-        """The earliest and the newest event time of a read of `line` at a moment (monotonic), in epoch seconds.
-
-        None where they cannot be believed. Where only some of its frames cannot, those do not count.
-        """
+        """The earliest and the newest event time of a read (epoch seconds) that can be believed; None if none can."""
         given = [time for time in (earliest, newest) if time is not None]
         times = [time for time in given if abs(time - at - self._epoch_offset) <= BELIEVABLE]
         if not times:

@@ -1,13 +1,12 @@
-"""The failover of one feed: events in, commands and items out. Pure: no clock, no socket, no thread, no log.
+"""The failover of one feed: events in, commands and items out; docs/failover.md draws its states. Pure.
 
 Binance never replays: what is pushed while nobody listens is gone. So a connection is replaced before it is left (at 23
 hours, when the server announces its end, when it falls silent or behind), and with a standby a second one is always
-there to take over. All of that is one mechanism: a *standby* line keeps a backlog, and becomes the *primary*.
+there. All of that is one mechanism: a *standby* line keeps a backlog, and takes over from the *primary*.
 
 What was lost is decided by one number, the *watermark*: everything pushed before it has been emitted, or reported as
 missing. Only an update of the primary moves it, since silence, an answered ping and an acknowledgement prove nothing;
-back, too, where some contracts prove to be later than others. docs/failover.md draws the states. `now` is monotonic
-seconds, what is *pushed* is given in epoch seconds of the exchange's clock.
+back, too, where some contracts prove to be later than others.
 """
 
 from __future__ import annotations
@@ -57,8 +56,8 @@ class Command(NamedTuple):
 Action: TypeAlias = "Command | Item"
 
 
-class Rate:
-    """How many updates the last seconds brought that brought any: what a silence is judged by."""
+class _Rate:
+    """How many updates came in each of the last seconds that brought any: what a silence is judged by."""
 
     def __init__(self, began: float) -> None:
         self._counts: Counter[int] = Counter()  # by second of the monotonic clock
@@ -66,7 +65,6 @@ class Rate:
         self._last_at = 0.0
 
     def updates_came(self, now: float, count: int) -> None:
-        """So many updates came."""
         if int(now) not in self._counts:
             after = int(now) - RATE_SECONDS
             self._counts = Counter({second: updates for second, updates in self._counts.items() if second > after})
@@ -74,10 +72,7 @@ class Rate:
         self._last_at = now
 
     def too_long_a_silence(self, now: float) -> str | None:
-        """Why the silence since the last update can hardly be one of the market; None where it can.
-
-        Each second is taken to be as likely to bring something as those of the minute before were.
-        """
+        """Why the silence since the last update can hardly be one of the market, by the minute before; else None."""
         silent_for, busy = now - self._last_at, len(self._counts)
         watched = min(int(self._last_at) - self._began + 1, RATE_SECONDS)
         chance_of_a_second = (watched - busy + 1) / (watched + 2)  # without any update; by the rule of succession
@@ -93,8 +88,8 @@ class Rate:
 class Failover:
     """Keeps one or two lines of one feed, and knows until when nothing that was pushed over it is missing.
 
-    Each event is a method that returns the actions it asks for, in order: commands for the feed, and the items that
-    the consumer gets. `feed` is the number of the feed, `name` what a person knows it by, where there are several.
+    Each event is a method that returns the actions it asks for, in order. `now` is monotonic seconds, what is *pushed*
+    is given in epoch seconds of the exchange's clock. The feed has a `name` where there are several.
     """
 
     def __init__(
@@ -120,10 +115,9 @@ class Failover:
         self._keeps_standby = standby
         self._name_of_standby = "The standby connection" if standby else "The fresh connection"
         self._began = began
-        self._rate = Rate(began)
+        self._rate = _Rate(began)
         self._actions: list[Action] = []
-        self._is_dialling = False
-        self._is_over = False
+        self._is_dialling = self._is_over = False
         self._was_connected: bool | None = None  # as the consumer knows it
 
     @property
@@ -212,10 +206,7 @@ class Failover:
         return self._answer(now)
 
     def pause_or_resume(self, now: float, *, full: bool) -> list[Action]:
-        """The consumer is far behind, and the primary is left unread; or it has caught up.
-
-        The silence of a line that nobody reads proves nothing.
-        """
+        """The consumer is far behind, and the primary is left unread, whose silence proves nothing; or it caught up."""
         if self.primary is not None and full is not self.paused:
             self.paused = full
             self._do(Command("pause" if full else "resume", self.primary.number))
@@ -266,12 +257,9 @@ class Failover:
             self.state = state
 
     @property
-    def _wants_standby(self) -> bool:
-        return self._keeps_standby or self.replacing is not None
-
-    @property
     def _wants_line(self) -> bool:
-        return not self._is_over and (self.primary is None or (self.standby is None and self._wants_standby))
+        wants_standby = self._keeps_standby or self.replacing is not None
+        return not self._is_over and (self.primary is None or (self.standby is None and wants_standby))
 
     def _give_up(self, error: Exception) -> None:
         self.failure = error
@@ -281,10 +269,7 @@ class Failover:
     # --- what may be missing ---
 
     def _may_miss(self, missing: Missing, cause: str) -> None:
-        """From the watermark on, or from the very beginning, updates may be missing.
-
-        The first cause of an outage stays; a silence becomes an outage, and never the other way round.
-        """
+        """Notes the first cause; a silence becomes an outage, and never the other way round."""
         if self.missing not in (missing, Missing.OUTAGE):
             self._log("debug", f"{self.missing.value} -> {missing.value} ({cause})")
             self.missing, self._cause = missing, cause
@@ -313,7 +298,7 @@ class Failover:
         self.missing = Missing.NOTHING
 
     def _emit(self, batch: Batch) -> None:
-        """Hands a batch on. Before a gap is reported, whose end times may not be believed yet, none is complete."""
+        """Hands a batch on; none is complete before a gap is reported, whose end times may not be believed yet."""
         self._do(batch if self.missing is Missing.NOTHING else batch._replace(is_complete=False))
 
     # --- from one line to another ---
@@ -350,10 +335,7 @@ class Failover:
         self._do(Command("close", line.number))
 
     def _take_over(self, primary: Line, standby: Line, cause: str, missing: Missing = Missing.OUTAGE) -> None:
-        """The standby replaces the primary: nothing is `missing` where it has everything that was not emitted.
-
-        What its backlog holds goes first; the cursor skips what is known.
-        """
+        """The standby replaces the primary, its backlog first; the cursor skips what is known."""
         self._leave(primary)
         if self.state is not State.COVERED:
             self._may_miss(missing, cause)
@@ -370,10 +352,7 @@ class Failover:
     # --- what the clocks and the comparison of both lines ask for ---
 
     def _compare(self, line: Line, other: Line, now: float) -> None:
-        """Data came over `line`.
-
-        At a five-second cadence both hear the same updates and then nothing: that is not being alone.
-        """
+        """Data came over `line`. Two that hear the same every five seconds, and then nothing, are not alone."""
         other.alone_since = inf
         if now - other.last_data_at >= IN_STEP:
             line.alone_since = min(line.alone_since, now)
@@ -425,10 +404,9 @@ class Failover:
             self._lose(standby, f"it was silent for {standby.silent_for(now):.1f} seconds")
         elif now - standby.behind_since >= behind_after:
             self._lose(standby, f"it was {standby.lag:.1f} seconds behind")
-        elif not self._wants_standby:
-            self._leave(standby)
         elif self.replacing is None:
-            return
+            if not self._keeps_standby:
+                self._leave(standby)
         elif self.state is not State.SINGLE and standby.reached - standby.begins >= self._timing.overlap:
             self._take_over(primary, standby, self.replacing)
         elif primary.is_silent(now) and standby.is_silent(now) and standby.answered:

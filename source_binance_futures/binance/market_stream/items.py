@@ -77,13 +77,12 @@ class Gap(NamedTuple):
 class Takeover(NamedTuple):
     """Another connection of a feed, `line`, goes on without a gap; what it heard alone follows.
 
-    It has heard everything pushed since `covers_from` (epoch seconds of the exchange's clock). A contract of which the
-    connection before had brought nothing since then may have been dead or late there.
+    A contract of which the connection before had brought nothing since `covers_from` may have been dead or late there.
     """
 
     feed: int
     line: int
-    covers_from: float
+    covers_from: float  # it has heard everything pushed since then (epoch seconds of the exchange's clock)
     late: tuple[str, ...] = ()  # contracts that were subscribed later; the feed fills them in
 
 

@@ -1,7 +1,7 @@
-"""One connection as the failover sees it: its clocks, and the backlog of what it heard lately. Pure: no socket.
+"""One connection as the failover sees it: its clocks, and the backlog of what it heard lately. Pure.
 
-Two axes of time. *At* is the monotonic clock, in seconds: for deadlines. *Pushed* is the exchange's clock, in epoch
-seconds: for what was delivered, since one connection may be later than the other.
+*At* is the monotonic clock, in seconds: for deadlines. *Pushed* is the exchange's clock, in epoch seconds: for what was
+delivered, since one connection may be later than the other.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class Timing(NamedTuple):
 
 
 class Line:
-    """An open connection: when it was heard, up to which push it has brought everything, and its backlog.
+    """An open connection: when it was heard, and up to which push it has brought everything.
 
-    The backlog keeps, unparsed, what a standby line heard and the primary has not brought yet, and some seconds more,
-    so that the standby can take over from the last update of each symbol: the cursor skips what is known.
+    As a standby it keeps, unparsed, what the primary has not brought yet, and some seconds more, so that it can take
+    over from the last update of each symbol.
     """
 
     def __init__(self, number: int, opened_at: float, timing: Timing, clock: ExchangeClock, feed: int = 0) -> None:
@@ -72,10 +72,7 @@ class Line:
         self._dropped_until = -inf  # pushed
 
     def receive(self, now: float, read: Read, *, other_has_rest: bool = False) -> Batch | None:
-        """Takes note of one read; the batch of its messages, if any, is `kept` or handed on.
-
-        `other_has_rest`: what was pushed since the end of this connection, if it `ended`, another one brings.
-        """
+        """Takes note of one read, and returns its messages; what it lacks if it ended, another line may bring."""
         if read.heard:
             self.last_heard_at, self.pinged_at = now, inf
             self.answered = True
@@ -127,10 +124,9 @@ class Line:
         return None if times is None else times[0]
 
     def _measure_lag(self, now: float, earliest: float, newest: float) -> None:
-        """The frames themselves say how late they are, now and from now on.
+        """Where only some contracts are late, times go back from one frame to the next, by more than neighbours do.
 
-        Some contracts may be late and others not: then times go back from one frame to the next, by more than
-        neighbours do, and what lies between may still be under way.
+        What lies between may still be under way.
         """
         back = max(self._newest - earliest, 0.0)
         self._newest = max(self._newest, newest)
@@ -146,8 +142,6 @@ class Line:
         """Nobody reads from now on: what arrives may be lost, if the server tires of waiting."""
         self._unread_since = min(self._unread_since, now)
         self._drained_since = inf
-
-    # --- the backlog ---
 
     def keep(self, batch: Batch, delivered: float) -> None:
         """Puts a batch on the backlog; drops what is too much, and what the primary had `delivered` long ago."""
@@ -171,8 +165,6 @@ class Line:
     def covers_from(self) -> float:
         """From which push on this line has brought and kept everything; never, as long as no update proves it alive."""
         return max(self.begins, self._dropped_until) if self._restarts == self._clock.restarts else inf
-
-    # --- its state of health ---
 
     def silent_for(self, now: float) -> float:
         """Seconds without data."""
