@@ -14,12 +14,11 @@ from types import FrameType
 import orjson
 
 from ..binance.clock import Clock, Stop
-from ..config import CUSTOM_ADDRESSES, Config, ConfigurationError
+from ..config import CUSTOM, CUSTOM_ADDRESSES, ENVIRONMENTS, Config, ConfigurationError
 from .expectations import DEFAULT_MINUTES, document, judge, lines, page
 from .probe import Probe
 
 LONGEST = 24 * 60  # minutes
-LOCAL, NAMES = "local", ("local", "production", "testnet", "custom")
 OF_THE_LOCATION = (403, 451)  # HTTP status: the web firewall, and a country or network that Binance does not serve
 DESCRIPTION = """\
 Asks Binance whether it is as this connector expects: connects as the connector does, listens, and prints each
@@ -73,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Config]:
     parser = argparse.ArgumentParser(prog="python -m source_binance_futures.live", description=DESCRIPTION)
-    parser.add_argument("--environment", choices=NAMES, help="(default: production)")
+    parser.add_argument("--environment", choices=("local", *ENVIRONMENTS, CUSTOM), help="(default: production)")
     parser.add_argument("--minutes", type=float, default=DEFAULT_MINUTES, help="how long (default: %(default)s)")
     parser.add_argument("--folder", type=Path, default=Path("build/live"), help="of the report (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8765, help="of `local`, see make exchange (default: %(default)s)")
@@ -84,11 +83,11 @@ def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Confi
     if not 0 < options.minutes <= LONGEST:
         parser.error(f"--minutes is {options.minutes:g}; write a number above 0 and up to {LONGEST}")
     addresses = {option: getattr(options, option) for option in CUSTOM_ADDRESSES if getattr(options, option)}
-    options.environment = name = options.environment or ("custom" if addresses else "production")
-    if name == LOCAL:
+    options.environment = name = options.environment or (CUSTOM if addresses else "production")
+    if name == "local":
         base = f"ws://127.0.0.1:{options.port}"
         local = zip(CUSTOM_ADDRESSES, (base, f"{base}/ws-fapi/v1", f"{base}/usds/public"), strict=True)
-        name, addresses = "custom", dict(local) | addresses
+        name, addresses = CUSTOM, dict(local) | addresses
     try:
         return options, Config.from_mapping({"environment": {"name": name, **addresses}})
     except ConfigurationError as error:

@@ -64,15 +64,15 @@ def judge(stats: Stats) -> list[Judged]:
     for name, says, counters, of, promise, enough, (low, high), minutes in EXPECTATIONS:
         found = {counter: stats[counter] for counter in counters.split()}
         seen = f"{', '.join(map(counted, found.values(), found))} in {counted(stats[of], of)}"
-        seen += f": {stats['failures'][of]}" if of in stats.get("failures", {}) else ""
+        why = stats.get("failures", {}).get(of)
         amounts = [len(each) if isinstance(each, Counter) else each for each in found.values()]
         verdict = HOLDS if all(low <= amount <= high for amount in amounts) else DIFFERS
         if stats[of] < enough and (verdict is HOLDS or high):
             verdict = UNSEEN
             too_short = stats["seconds"] < minutes * 60 and minutes > DEFAULT_MINUTES
-            seen += f" (it takes MINUTES={minutes})" if too_short else ": too few"
+            why = f"it takes MINUTES={minutes}" if too_short else why or "too few"
         matters = verdict is DIFFERS and promise is not None
-        judged.append(Judged(name, says, seen, verdict, matters, promise, minutes))
+        judged.append(Judged(name, says, f"{seen}: {why}" if why else seen, verdict, matters, promise, minutes))
     return judged
 
 

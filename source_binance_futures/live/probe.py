@@ -39,7 +39,6 @@ BOOKS, BOOK_EVERY = 5, 1.0  # how often ticker.book is asked for, and seconds be
 BOOK = {"lastUpdateId": "integer", "time": "integer"}
 BOOK |= dict.fromkeys(("bidPrice", "bidQty", "askPrice", "askQty"), "decimal")
 PRICE = {"symbol": "string", "price": "decimal", "time": "integer"}
-TICK = 0.1  # seconds
 
 
 class EnoughConnections(BinanceError):
@@ -129,7 +128,7 @@ class Probe:
         if self._listens():
             self._loop.turn()
         else:
-            self.selector.select(TICK)
+            self.selector.select(0.1)
         while (item := self._loop.take(0)) is not None:
             if isinstance(item, Failed):
                 raise item.error  # a fault of this connector's own: feeds that gave up are not turned any more
@@ -141,9 +140,8 @@ class Probe:
 
     def _end_what_is_over(self) -> None:
         for connection, recorder in self.watched:
-            loss = connection.loss
-            if loss is not None and recorder.seconds is None:
-                recorder.end(None if str(loss) == LEFT else type(loss).__name__)
+            if connection.loss is not None and recorder.seconds is None:
+                recorder.end(None if str(connection.loss) == LEFT else type(connection.loss).__name__)
 
     def _failed(self, counter: str, error: Exception) -> None:
         """Note why a connection did not come about, and without a word of the user's why nothing was counted."""

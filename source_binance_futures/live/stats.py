@@ -313,4 +313,4 @@ def faults_of(found: Any, kinds: Mapping[str, str]) -> list[str]:
         return ["no object"]
     held = {key: JSON_NAMES.get(type(found.get(key)), "object") for key in kinds}
     held |= {key: "decimal" for key, kind in held.items() if kind == "string" and DECIMAL.match(found[key])}
-    return [f"{key}: {kind}" for key, kind in held.items() if kind not in kinds[key]]
+    return [f"{key}: {kind}" for key, kind in held.items() if kind not in kinds[key].split(" or ")]

@@ -102,11 +102,11 @@ BOUNDS: dict[str, tuple[str, float | None, float | None, float]] = {
     "sample_pace": ("seconds_between_samples", 4.0, 6.0, 0.01),
     "samples_ahead": ("ms_ahead_at_most", None, 1999, 1),
     "ids_across": ("steps_back_across", 1, None, 1),
-    "times_across": ("ms_back_at_most", None, 250, 1),
+    "times_across": ("ms_back_at_most", 0, 250, 1),
     "frame_size": ("bytes_a_frame", 160, 310, 1),
-    "frame_rate": ("frames_in_the_busiest_second", None, 9_999, 1),
+    "frame_rate": ("frames_in_the_busiest_second", 0, 9_999, 1),
     "ping_interval": ("seconds_between_pings", 120.0, 240.0, 0.1),
-    "longest_silence": ("seconds_silent", None, 29.9, 0.1),
+    "longest_silence": ("seconds_silent", 0, 29.9, 0.1),
     "lag": ("median_lag_ms", -1000, 1000, 1),
     "handshake_weight": ("handshake_weight", 5, 5, 1),
     "weight_limit": ("weight_limit", 2400, 2400, 1),
@@ -137,9 +137,11 @@ JUDGED: list[Row] = [
     *judged(),
     ("usds_m_address", {"usds_m_address_frames": 0, "testnet_seconds": 0}, DIFFERS, "0 usds m address frames"),
     ("plain_path", {"plain_path_frames": 0, "testnet_seconds": 0}, DIFFERS, "0 plain path frames in 20.0 plain"),
+    ("wrong_path", {"wrong_path_refused": 1, "failures": {"wrong_path_seconds": "NoAnswer"}}, DIFFERS, ": NoAnswer"),
     ("both_routes", {"plain_path_frames": 0, "plain_path_seconds": 0}, DIFFERS, "9 usds m address frames, 0 plain"),
-    ("contract_info", {"contract_infos": 0, "seconds": 180.0}, UNSEEN, "(it takes MINUTES=10)"),
-    ("one_symbol", {"answers": 0, "failures": {"answers": "HTTP status 451"}}, UNSEEN, ": HTTP status 451: too few"),
+    ("pair", {"frames": 0, "seconds": 179.0}, UNSEEN, "too few"),
+    ("contract_info", {"contract_infos": 0, "seconds": 599.0}, UNSEEN, ": it takes MINUTES=10"),
+    ("one_symbol", {"answers": 0, "failures": {"answers": "HTTP status 451"}}, UNSEEN, "0 answers: HTTP status 451"),
 ]
 # fmt: on
 

@@ -224,7 +224,7 @@ def test_where_every_connection_is_closed_at_once_it_ends_early() -> None:
 
 def test_an_api_that_does_not_answer_could_not_be_seen() -> None:
     found = ask(20.0, lambda scene: scene.api.script.append(NoAnswer))
-    assert found.seen("unseen")["one_symbol"] == "0 one symbol faults in 0 answers: NoAnswer: too few"
+    assert found.seen("unseen")["one_symbol"] == "0 one symbol faults in 0 answers: NoAnswer"
 
 
 # --- the WebSocket API, without a connection ---
