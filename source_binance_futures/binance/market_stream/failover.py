@@ -339,7 +339,7 @@ class Failover:
         self._leave(primary)
         if self.state is not State.COVERED:
             self._may_miss(missing, cause)
-        elif missing is Missing.OUTAGE:
+        elif missing is Missing.OUTAGE:  # a silence takes nothing over
             self._do(Takeover(self._feed, standby.number, standby.covers_from + self._clock.uncertainty))
             self._log("info", f"Another connection took over: {cause}.")
         self.primary, self.standby, self.replacing = standby, None, None
@@ -408,6 +408,7 @@ class Failover:
             if not self._keeps_standby:
                 self._leave(standby)
         elif self.state is not State.SINGLE and standby.reached - standby.begins >= self._timing.overlap:
+            # It is covered, or unproven: then there is nothing to lose.
             self._take_over(primary, standby, self.replacing)
         elif primary.is_silent(now) and standby.is_silent(now) and standby.answered:
             # Only data moves the watermark, so the silence is reported once something comes.

@@ -36,10 +36,7 @@ class Batch(NamedTuple):
 
     @property
     def pushed_within_us(self) -> tuple[int, int]:
-        """The first moment at which any of them may have been pushed, and the last (microseconds, exchange's clock).
-
-        Our clock stands for the exchange's where nobody knows that.
-        """
+        """When the first and the last may have been pushed (microseconds, by the exchange's clock, or else by ours)."""
         latest = self.received_at_us if self.pushed_by is None else round(self.pushed_by * 1e6)
         return latest if self.pushed_from is None else min(round(self.pushed_from * 1e6), latest), latest
 
@@ -103,17 +100,14 @@ Item: TypeAlias = "Batch | LogLine | Gap | Takeover | ConnectivityChanged | Fail
 
 
 class Outbox:
-    """A queue between two threads; putting never waits.
-
-    The reader asks `is_full` before it reads a socket. Each side keeps its own counter, so no lock is needed.
-    """
+    """A queue between two threads; putting never waits, so the reader asks `is_full` before it reads a socket."""
 
     def __init__(self, high_water: int = HIGH_WATER, low_water: int = LOW_WATER) -> None:
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._high_water = high_water
         self._low_water = low_water
         self._is_full = False
-        self._put_bytes = self._taken_bytes = 0
+        self._put_bytes = self._taken_bytes = 0  # each side writes one of them, so no lock is needed
 
     def put(self, item: Item) -> None:
         if isinstance(item, Batch):
@@ -123,7 +117,7 @@ class Outbox:
     def take(self, seconds: float) -> Item | None:
         """The next item; None if none came within so many seconds."""
         try:
-            item = self._items.get(seconds > 0, max(seconds, 0.0))
+            item = self._items.get(block=seconds > 0, timeout=max(seconds, 0.0))
         except queue.Empty:
             return None
         if isinstance(item, Batch):

@@ -124,10 +124,7 @@ class Line:
         return None if times is None else times[0]
 
     def _measure_lag(self, now: float, earliest: float, newest: float) -> None:
-        """Where only some contracts are late, times go back from one frame to the next, by more than neighbours do.
-
-        What lies between may still be under way.
-        """
+        """Where some contracts are late, times go back by more than neighbours do; what lies between may yet come."""
         back = max(self._newest - earliest, 0.0)
         self._newest = max(self._newest, newest)
         if back > self._clock.uncertainty:
