@@ -15,6 +15,7 @@ from source_binance_futures.binance.market_stream.items import Batch, Gap, LogLi
 from source_binance_futures.binance.market_stream.subscriptions import EndpointGroup
 from source_binance_futures.binance.text import utc
 from source_binance_futures.config import Config
+from source_binance_futures.streams import cursor
 from source_binance_futures.streams.cursor import Cursor
 from source_binance_futures.streams.selection import Selection
 
@@ -133,10 +134,6 @@ def test_samples_confirm_own_streams_where_contracts_are_discovered() -> None:
         assert (made.samples.compared, made.samples.confirmed) == (compared, compared)
 
 
-def overdue(made: Selection, seconds: float, *, at_end: bool = False) -> list[Any]:
-    return list(made.overdue(round(seconds * 1e6), at_end=at_end))
-
-
 def between(since: float, until: float) -> str:
     """What a gap of the contract says of its moments."""
     return f"updates pushed from {utc(since)} to {utc(until)} may be missing. Cause: {BTC} only: "
@@ -148,9 +145,9 @@ def test_an_own_stream_that_is_overdue_raises_an_alarm_with_its_line() -> None:
     taken(made, frame(1), at=1, feed=2, line=5)
     for update_id, at in ((1, 1), (2, 4), (3, 5)):
         taken(made, frame(update_id, stream=SAMPLE), at=at * second, feed=2, line=5)
-    assert overdue(made, 6) == []
-    assert overdue(made, 7) == [Alarm(BTC, 2, 5)]
-    (said,) = overdue(made, 7, at_end=True)
+    assert list(made.overdue(6 * second)) == []
+    assert list(made.overdue(7 * second)) == [Alarm(BTC, 2, 5)]
+    (said,) = made.end(0)
     assert str(said).startswith("Gap of 7.0 seconds: " + between(0, 7))
     assert made.tally.gaps == [pytest.approx(7.0)]
 
@@ -165,7 +162,7 @@ def test_what_an_own_stream_lacks_is_reported_by_the_exchanges_clock(samples_fee
         read = batch(frame(update_id, stream=stream), at=at * 1_000_000, feed=1 if is_own else samples_feed)
         by, start = 60.0 + at if is_own or is_known else None, 60.25 if is_own and is_known else None
         list(made.take(read._replace(pushed_by=by, pushed_from=start), ALL))
-    (said,) = overdue(made, 7, at_end=True)
+    (said,) = made.end(0)
     assert between(60.25 if is_known else 61, 67) in str(said)
 
 
@@ -357,6 +354,15 @@ def test_lower_ids_that_are_newer_are_told_where_the_window_ends_within_a_minute
     assert f"{BTC} only: " in str(told)
 
 
+def test_at_the_end_it_says_what_brought_only_lower_ids_and_what_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cursor, "MAX_SYMBOLS", 1)
+    made = selection(1000)
+    timed(made, frame(6, T=MS - 1), frame(7, T=MS - 1), frame(1, ETH))
+    lower, refused = map(str, made.end(0))
+    assert lower.startswith(f"Of {BTC} nothing but update ids below those of the state came: 2 updates were left out")
+    assert refused == "1 updates of ever more symbols were left out; no exchange lists so many."
+
+
 def test_two_spans_left_out_of_one_read_are_one_gap_and_a_duplicate_is_none() -> None:
     made = selection(999)
     payloads = [
@@ -414,9 +420,9 @@ def holes(made: Selection, *payloads: bytes, group: EndpointGroup = ALL, **optio
 def test_the_hole_before_a_sync_ends_with_the_first_update_of_each_feed() -> None:
     made = selection()
     assert holes(made, frame(1, stream=SAMPLE), at=MS * 1000, pushed_by=MS / 1000 + 1) == [], "a sample"
-    (hole,) = holes(made, frame(2), pushed_by=MS / 1000 + 2.4)
+    (hole,) = holes(made, frame(2), frame(3), pushed_by=MS / 1000 + 2.4)
     assert "a hole of 2.4 seconds until the first update of this sync. " in hole
-    assert holes(made, frame(3), pushed_by=MS / 1000 + 9) == []
+    assert holes(made, frame(4), pushed_by=MS / 1000 + 9) == []
     (hole,) = holes(made, frame(2, ETH), feed=2, pushed_by=MS / 1000 + 5)
     assert "a hole of 5.0 seconds until the first update over connection 3. " in hole
     assert list(made.end(MS * 1000)) == []
@@ -430,6 +436,7 @@ def test_a_sample_ends_the_hole_where_nothing_else_is_followed() -> None:
 def test_where_nothing_came_the_hole_lasts_until_the_end() -> None:
     (hole,) = selection().end((MS + 60_000) * 1000)
     assert isinstance(hole, LogLine)
+    assert hole.level == "info"
     assert "a hole of 60 seconds until the end of this sync, in which no update came. " in hole.text
     assert list(Selection(Cursor("test"), Config(), SCHEMA).end(MS * 1000)) == []
 

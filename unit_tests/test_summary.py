@@ -78,11 +78,11 @@ def test_reads_are_recorded_in_the_order_of_their_clock() -> None:
     tally = Tally()
     pauses = []
     for at in (5, 3, 6, 16, 17):  # the second was kept by a standby, and comes later than it was read
-        tally.record_read(at * 1_000_000, [{"event_time": at}, {"event_time": at + 1}])
+        tally.record_read(at * 1_000_000, [{"event_time": at + number} for number in range(3)])
         pauses.append(tally.longest_pause)
     assert pauses == [0.0, 0.0, 1.0, 10.0, 10.0]
     assert tally.newest_read_us == 17_000_000
-    assert (tally.first_event_time, tally.last_event_time) == (5, 18)
+    assert (tally.first_event_time, tally.last_event_time) == (5, 19)
 
 
 def test_every_ten_seconds_in_the_first_minute_and_every_minute_after() -> None:

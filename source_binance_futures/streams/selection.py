@@ -147,13 +147,15 @@ class Selection:
             )
 
     def miss(self, gap: Gap) -> str:
-        """Updates of a feed, or of one contract, may be missing; the sentence about it."""
+        """Updates of a feed may be missing; the sentence about it."""
         self.tally.missed(gap)
         self.coverage.reset_feed(gap.feed)
         return str(gap)
 
     def _miss_contract(self, lost: Lost) -> str:
-        return self.miss(Gap(NO_FEED, lost.since_us / 1e6, lost.until_us / 1e6, f"{lost.symbol} only: {lost.cause}"))
+        gap = Gap(NO_FEED, lost.since_us / 1e6, lost.until_us / 1e6, f"{lost.symbol} only: {lost.cause}")
+        self.tally.missed(gap)
+        return str(gap)
 
     def take_over(self, takeover: Takeover) -> None:
         """Another connection of a feed goes on, and may have missed early updates of some contracts."""

@@ -91,6 +91,7 @@ EXCUSED: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("NO_FEED = -1", "1", "2", "0", NO_FEED),
         ("max(ahead_us, default=0)", "0", "1", "-1", MICROSECOND),
     ),
+    "streams/summary": (("newest_read_us: int = 0", "0", "1", "-1", MICROSECOND),),
     "streams/cursor": (
         (
             "is int and self._newest_time",
