@@ -86,15 +86,6 @@ def test_updates_of_own_streams_are_taken_once_and_covered_from_the_first() -> N
     assert records[0]["received_at_us"] == 3000
 
 
-def test_the_first_and_the_last_event_time_are_remembered() -> None:
-    made = selection()
-    taken(made, frame(1), frame(2))
-    assert made.tally.last_event_time == MS + 2
-    taken(made, frame(5), frame(5))
-    taken(made, frame(5))
-    assert (made.tally.first_event_time, made.tally.last_event_time) == (MS + 1, MS + 5)
-
-
 @pytest.mark.parametrize("stream", [SAMPLE, RAW])
 def test_only_an_own_stream_vouches_for_the_contract(stream: str | None) -> None:
     """Frames without a wrapper come over an own stream, and may be of any contract."""

@@ -89,7 +89,7 @@ def test_every_ten_seconds_in_the_first_minute_and_every_minute_after() -> None:
     progress, moments = Progress(1000.0), []
     for quarter in range(1000):
         now = 1000.0 + quarter / 4
-        if progress.is_due(now):
+        if now >= progress.due_at:
             progress.line(now, 0, 0, 0)
             moments.append(now - 1000.0)
     assert moments == [10, 20, 30, 40, 50, 60, 120, 180, 240]
@@ -98,10 +98,8 @@ def test_every_ten_seconds_in_the_first_minute_and_every_minute_after() -> None:
 @pytest.mark.parametrize(("late", "next_due"), [(37.0, 47.0), (59.5, 69.5), (60.0, 120.0)])
 def test_a_late_look_does_not_bring_two_lines_at_once(late: float, next_due: float) -> None:
     progress = Progress(0.0)
-    assert progress.is_due(late)
     progress.line(late, 0, 0, 0)
-    assert not progress.is_due(next_due - 0.1)
-    assert progress.is_due(next_due)
+    assert progress.due_at == next_due
 
 
 def test_the_rate_is_of_the_last_interval() -> None:

@@ -213,7 +213,7 @@ class Capture:
                 left = self.market.window_ends - now
                 if left <= 0:
                     break
-                if self.progress.is_due(now):
+                if now >= self.progress.due_at:
                     symbols = len(self.selection.cursor.seen)
                     self.logger.info(self.progress.line(now, tally.emitted, symbols, left))
                     self._compare_clocks()

@@ -98,23 +98,20 @@ def _times(lengths: list[float]) -> str:
 
 
 class Progress:
-    """The line that a sync logs now and then. Times are monotonic seconds."""
+    """The line that a sync logs every ten seconds in its first minute, then every minute. Times are monotonic."""
 
     def __init__(self, began: float) -> None:
+        self.due_at = began + EVERY_AT_FIRST
         self._began = began
         self._last_at = began
         self._last_emitted = 0
         self.lost_at: dict[int, float | None] = {}  # feeds: since when they have no connection
 
-    def is_due(self, now: float) -> bool:
-        """Every ten seconds in the first minute, every minute after it."""
-        every = EVERY_AT_FIRST if self._last_at - self._began < AT_FIRST else EVERY
-        return now >= self._last_at + every
-
     def line(self, now: float, emitted: int, symbols: int, left: float) -> str:
         """Return the line: updates so far, their rate since the last line, `left` seconds, feeds not connected."""
         rate = (emitted - self._last_emitted) / max(now - self._last_at, 0.001)
         self._last_emitted, self._last_at = emitted, now
+        self.due_at = now + (EVERY_AT_FIRST if now - self._began < AT_FIRST else EVERY)
         line = f"{emitted} updates of {symbols} symbols, {rate:.0f} a second, {left:.0f} seconds left."
         lost_at = [moment for moment in self.lost_at.values() if moment is not None]
         if not lost_at:
