@@ -28,9 +28,9 @@ def update(
     return Read([b"x"], 200, round(now * 1e6), True, update, first_time, last_time, drained=drained)
 
 
-def heard(*, retiring: bool = False) -> Read:
+def heard() -> Read:
     """A pong, say."""
-    return Read([], retiring=retiring)
+    return Read([])
 
 
 def received(made: Line, now: float, read: Read) -> Batch:
@@ -51,10 +51,12 @@ def test_the_defaults_are_what_binance_asks_for() -> None:
 def test_a_line_that_was_just_opened() -> None:
     made = Line(7, OPENED, Timing(), ExchangeClock(EPOCH))
     assert (made.number, made.opened_at, made.lag) == (7, OPENED, 0.0)
-    assert (made.answered, made.has_data, made.retiring) == (False, False, False)
-    made.receive(OPENED + 1, heard(retiring=True))
+    assert (made.answered, made.has_data, made.retiring, made.ended) == (False, False, False, False)
+    assert (made.last_heard_at, made.pinged_at, made.alone_since, made.behind_since) == (OPENED, inf, inf, inf)
+    made.receive(OPENED + 1, Read([], retiring=True, ended=True))
     made.receive(OPENED + 2, heard())
     assert made.outlived(OPENED + 2) == "the server announced its shutdown", "that is not taken back"
+    assert made.ended
 
 
 def test_a_line_that_is_old_will_end_soon() -> None:

@@ -58,7 +58,7 @@ EXCUSED: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "binance/market_stream/coverage": (
         ("newest: int = 0", "0", "-1", "update ids are positive"),
         ("line: int = -1", "1", "2", "no line has either number"),
-        ("contract.line, contract.waits_for = -1, inf", "1", "2", "no line has either number"),
+        ("contract.line, contract.waits_for = -1, NO_ID", "1", "2", "no line has either number"),
         ("first_at: int = 0", "0", "1", "-1", UNREAD),
         ("rest_until: int = 0", "0", "1", "-1", MICROSECOND),
         ("current_us: int = 0", "0", "1", "-1", MICROSECOND),

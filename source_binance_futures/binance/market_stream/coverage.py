@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import inf
 from typing import NamedTuple
 
+NO_ID = 2**63  # greater than any; infinity would be slower to compare with
 REMEMBERED = 1024  # update ids of each contract: some seconds of the busiest
 SETTLED_AFTER_US = 3_000_000  # after a contract's first frame on a line; what a sample shows before may be older
 LATE_AFTER_US = 2_000_000  # so much later than a newer sample an own stream is dead or behind
@@ -127,7 +127,7 @@ class _Contract:
     line: int = -1  # that the following two belong to
     first_at: int = 0
     sampled: int = 0  # the newest id that a sample has shown
-    waits_for: float = inf  # the id of a sample that runs ahead
+    waits_for: int = NO_ID  # the id of a sample that runs ahead
     lack: _Lack | None = None
     rest_us: int = FIRST_REST_US  # after the next alarm
     rest_until: int = 0
@@ -160,7 +160,7 @@ class Samples:
             contract.own.append(update_id)
             if update_id >= contract.waits_for:
                 self._compare(update_id == contract.waits_for)
-                contract.waits_for, contract.rest_us = inf, FIRST_REST_US
+                contract.waits_for, contract.rest_us = NO_ID, FIRST_REST_US
                 del self._waiting[symbol]
         return is_missing
 
@@ -223,7 +223,7 @@ class Samples:
         for symbol in symbols:
             contract = self._contracts.get(symbol)
             if contract is not None:
-                contract.line, contract.waits_for = -1, inf
+                contract.line, contract.waits_for = -1, NO_ID
                 self._waiting.pop(symbol, None)
 
     def overdue(self, now: int, pushed_us: int, *, at_end: bool) -> list[Alarm | Lost]:
@@ -238,7 +238,7 @@ class Samples:
             if now - at < LATE_AFTER_US:
                 continue
             contract = self._contracts[symbol]
-            contract.waits_for = inf
+            contract.waits_for = NO_ID
             del self._waiting[symbol]
             self._compare(False)
             known = contract.lack
