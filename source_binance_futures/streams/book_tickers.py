@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -50,14 +50,12 @@ class BookTickers(Stream, CheckpointMixin):
         stop: Stop,
         *,
         blocks: bool = False,
-        listen: Callable[..., MarketStream] = MarketStream,
         listening: MarketStream | None = None,
     ) -> None:
         self._config = config
         self._stop = stop
         self._clock = stop.clock
         self._hands_over_blocks = blocks
-        self._listen = listen
         self._listening = listening
         self._inherited: Mapping[str, Any] = {}
         self._cursor: Cursor | None = None
@@ -85,7 +83,7 @@ class BookTickers(Stream, CheckpointMixin):
         Before an error is raised, a STATE covers what was emitted.
         """
         cursor = self._cursor = self._cursor_for(sync_mode)
-        market = self._listening or market_for(self._config, cursor, self._clock, self._listen)
+        market = self._listening or market_for(self._config, cursor, self._clock)
         self._listening = None
         selection = Selection(cursor, self._config, self.get_json_schema())
         capture = Capture(self._config, self._stop, market, selection, Progress(market.began), self.logger)

@@ -106,7 +106,6 @@ class Running:
         self.sync = Sync(time.now, time.now + options["listen_seconds"], clock)
         self.stop = Stop(clock)
         self.stalled_until = 0.0
-        self.market: VirtualMarketStream | None = None
         self._exchange = exchange
         self._timing = timing
         self._outbox = outbox
@@ -116,14 +115,12 @@ class Running:
         config = Config.from_mapping({"environment": environment, **options})
         found_at = replace(config.environment, coin_m_bases=tuple(HOST + base for base in bases))
         config = replace(config, environment=found_at)
-        listening = None
+        cursor = Cursor.from_state(state or {}, config.environment.identity, clock.today())
+        listening = market_for(config, cursor, clock, self._listen)
         if takes_after:
-            named = config.environment.identity
-            cursor = Cursor(named) if state is None else Cursor.from_state(state, named, clock.today())
-            listening = market_for(config, cursor, clock, self._listen)
             listening.start()
         self._takes_at = time.now + takes_after
-        self.stream = BookTickers(config, self.stop, blocks=True, listen=self._listen, listening=listening)
+        self.stream = BookTickers(config, self.stop, blocks=True, listening=listening)
         if state is not None:
             self.stream.state = dict(state)
 
@@ -150,13 +147,12 @@ class Running:
         finally:
             self.stream.logger.removeHandler(log)
         sync.ended, sync.stopped_at = time.now, self.stop.requested_at
-        sync.feeds = len(self.market.feeds) if self.market is not None else 0
+        sync.feeds = len(self.market.feeds)
         sync.streams = self._exchange.streams[first_stream:]
         return sync
 
     def _messages(self) -> Iterator[Any]:
-        if self.market is not None:
-            self.market.read_until(self._takes_at)
+        self.market.read_until(self._takes_at)
         yield from self.stream.read_records(SyncMode.incremental)
 
     def _take(self, message: Any) -> None:
@@ -174,7 +170,7 @@ class Running:
 
     def _wait_for_the_consumer(self, between: Callable[[], None]) -> None:
         time = self._exchange.time
-        if time.now >= self.stalled_until or self.market is None:
+        if time.now >= self.stalled_until:
             return
         began = time.now
         while time.now < self.stalled_until:
