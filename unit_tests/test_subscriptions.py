@@ -42,18 +42,12 @@ GROUPS: dict[str, tuple[dict[str, Any], list[EndpointGroup]]] = {
         {"book_ticker_symbols": NAMED, "book_ticker_pace": "sampled"},
         [EndpointGroup(COIN, BOTH, NAMED, follows=False, all_market=True)],
     ),
-    "all of one market are found through its all-market stream": (
-        {},
-        [EndpointGroup(COIN, COIN_M, KNOWN[::2], **ALL)],
-    ),
+    "all of one market are found through its all-market stream": ({}, [EndpointGroup(COIN, COIN_M, KNOWN[::2], **ALL)]),
     "both markets at two hosts": (
         {"include_usds_margined": True},
         [EndpointGroup(COIN, COIN_M, KNOWN[::2], **ALL), EndpointGroup(USDS, USDS_M, KNOWN[1:2], **ALL)],
     ),
-    "both markets at one host": (
-        {"include_usds_margined": True},
-        [EndpointGroup(COIN, BOTH, KNOWN, **ALL)],
-    ),
+    "both markets at one host": ({"include_usds_margined": True}, [EndpointGroup(COIN, BOTH, KNOWN, **ALL)]),
     "named contracts need no all-market stream": (
         {"book_ticker_symbols": NAMED},
         [EndpointGroup(COIN, COIN_M, NAMED[::2]), EndpointGroup(USDS, USDS_M, NAMED[1:2])],
@@ -62,10 +56,7 @@ GROUPS: dict[str, tuple[dict[str, Any], list[EndpointGroup]]] = {
         {"book_ticker_symbols": NAMED[:1], "include_usds_margined": True},
         [EndpointGroup(COIN, COIN_M, NAMED[:1])],
     ),
-    "named contracts at one host": (
-        {"book_ticker_symbols": NAMED},
-        [EndpointGroup(COIN, BOTH, NAMED)],
-    ),
+    "named contracts at one host": ({"book_ticker_symbols": NAMED}, [EndpointGroup(COIN, BOTH, NAMED)]),
 }
 
 
