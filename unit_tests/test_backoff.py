@@ -40,8 +40,7 @@ def pauses(made: Backoff, count: int) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("chance", "expected"),
-    [(0.0, [0.5, 0.5, 1, 2, 4, 8, 15, 15]), (0.999999, [0.5, 1, 2, 4, 8, 16, 30, 30])],
+    ("chance", "expected"), [(0.0, [0.5, 0.5, 1, 2, 4, 8, 15, 15]), (0.999999, [0.5, 1, 2, 4, 8, 16, 30, 30])]
 )
 def test_ever_longer_pauses_with_a_share_of_chance(chance: float, expected: list[float]) -> None:
     assert pauses(backoff(chance), len(expected)) == pytest.approx(expected, rel=1e-4)

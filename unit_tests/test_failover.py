@@ -11,13 +11,7 @@ import pytest
 from source_binance_futures.binance.market_stream.backoff import Backoff, Refusal
 from source_binance_futures.binance.market_stream.exchange_clock import ExchangeClock
 from source_binance_futures.binance.market_stream.failover import Action, Command, Failover
-from source_binance_futures.binance.market_stream.items import (
-    Batch,
-    ConnectivityChanged,
-    Gap,
-    LogLine,
-    Takeover,
-)
+from source_binance_futures.binance.market_stream.items import Batch, ConnectivityChanged, Gap, LogLine, Takeover
 from source_binance_futures.binance.market_stream.line import Timing
 from source_binance_futures.binance.market_stream.messages import Read
 
@@ -27,6 +21,7 @@ HOUR = 3600.0
 dial, close, ping = Command("dial"), partial(Command, "close"), partial(Command, "ping")
 pause, resume = partial(Command, "pause"), partial(Command, "resume")
 silence = partial(Gap, is_silence=True)
+info, warning = partial(LogLine, "info"), partial(LogLine, "warning")
 REFUSED = Refusal(ConnectionRefusedError("nobody knows MEXX."))
 
 
@@ -35,14 +30,6 @@ class Emit(NamedTuple):
 
     line: int
     at: float
-
-
-def info(text: str) -> LogLine:
-    return LogLine("info", text)
-
-
-def warning(text: str) -> LogLine:
-    return LogLine("warning", text)
 
 
 class Machine:
@@ -232,11 +219,7 @@ def test_a_ban_that_a_standby_heard_of_is_remembered_when_the_connection_in_use_
 def test_what_a_loss_costs_is_told_with_the_first_update_after_it() -> None:
     machine = single()
     machine.update(0, BEGAN + 10)
-    assert machine.lost(0, BEGAN + 12) == [
-        close(0),
-        info("The connection was lost: reset. Connecting again."),
-        dial,
-    ]
+    assert machine.lost(0, BEGAN + 12) == [close(0), info("The connection was lost: reset. Connecting again."), dial]
     assert machine.lost(0, BEGAN + 12) == machine.update(0, BEGAN + 12)[1] == [], "it is gone"
     assert machine.it.losses == 1
     assert machine.opened(1, BEGAN + 13) == []
@@ -463,11 +446,7 @@ def test_a_line_is_replaced_before_it_is_left(why: str) -> None:
     assert machine.it.primary.number == 0
     _, actions = machine.update(0, now + 7.25)
     _, actions = machine.update(1, now + 7.25)
-    assert actions[:3] == [
-        close(0),
-        Takeover(0, 1, now + 0.5),
-        info(f"Another connection took over: {cause}."),
-    ]
+    assert actions[:3] == [close(0), Takeover(0, 1, now + 0.5), info(f"Another connection took over: {cause}.")]
     assert all(isinstance(action, Emit) for action in actions[3:])
     assert machine.it.losses == 0
     assert machine.it.lines == [machine.it.primary]
