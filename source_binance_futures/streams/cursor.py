@@ -116,7 +116,7 @@ class Cursor:
         """Take the first update of a symbol in this sync."""
         known = self.known.get(symbol)
         if known is None:
-            if len(self.known) + len(self.seen) >= MAX_SYMBOLS:
+            if len(self.known) + len(self.seen) >= MAX_SYMBOLS:  # what is in both counts twice
                 self.symbols_refused += 1
                 return False
         elif update_id <= known:
