@@ -27,7 +27,6 @@ from .expectations import SILENT_FROM, UNKNOWN_ANSWER
 from .stats import LISTED, PROBED, Recorder, Stats, conclude, faults_of
 
 FIRST_CONTRACTS = {Market.COIN_M: ("BTCUSD_PERP", "ETHUSD_PERP"), Market.USDS_M: (LISTED, "ETHUSDT")}
-UNLISTED = "NOSUCHUSDT"
 MOST_CONNECTIONS = 9  # in the whole run, attempts counted
 API_CONNECTIONS = 2
 MOST_TO_ONE = 3  # connections to one address; an attempt where none comes about
@@ -269,7 +268,7 @@ def ask_for_prices(ask: Ask, connect: Callable[[], None], stats: Stats, now: Cal
         faults = faults_of(row, PRICE)
         stats.count("all_symbols_faults", *faults)
         stats["coin_m_rows"] += not faults and market_of(row["symbol"]) is Market.COIN_M
-    unknown = ask(prices.METHOD, UNLISTED)
+    unknown = ask(prices.METHOD, "NOSUCHUSDT")
     error = unknown.get("error")
     said = f"status {unknown.get('status')} and code {error.get('code') if isinstance(error, dict) else None}"
     stats.count("unknown_symbol_faults", *({said} - {UNKNOWN_ANSWER}))

@@ -14,6 +14,7 @@ from source_binance_futures.live.stats import (
     Recorder,
     Stats,
     conclude,
+    faults_of,
 )
 
 BEGIN = 1_790_373_630.0  # epoch seconds
@@ -135,6 +136,7 @@ def test_sound_book_tickers_are_nothing_odd() -> None:
     frames = [own(u=1), sample(), own(u=2), own(u=3, A="1" * 5000)]
     found = content(*frames)
     assert (found["frames"], found["bytes_a_frame"]) == (4, round(sum(map(len, frames)) / 4))
+    assert content(frames[0])["bytes_a_frame"] == len(frames[0])
     kinds = ("wrong_types", "unknown_keys", "other_frames", "other_streams")
     assert not any(found[each] for each in (*kinds, "odd_books", "ps_missing", "odd_symbol_types"))
 
@@ -192,6 +194,7 @@ def test_frames_of_other_kinds_and_streams() -> None:
     assert found["other_frames"] == {"serverShutdown": 1, "keys id, result": 1}
     assert found["other_streams"] == {"no wrapper": 1, "BTCUSD_PERP@bookTicker": 1}
     assert (found["unreadable_frames"], found["frames"]) == (2, 3)
+    assert faults_of(1, {}) == ["no object"]
     assert (found["contract_infos"], found["contract_info_faults"]) == (2, {"dt: decimal": 1})
 
 
@@ -293,14 +296,23 @@ def test_pings_of_the_server_and_answers_to_ours() -> None:
     assert (found["pings"], found["odd_pings"]) == (4, 3)
     assert (found["ping_intervals"], found["seconds_between_pings"]) == (3, 180.0)
     # The last was not due yet.
-    assert (found["client_pings_asked"], found["client_pings_unanswered"]) == (3, 2)
+    kinds = ("asked", "acknowledged", "unanswered")
+    assert [found[f"client_pings_{kind}"] for kind in kinds] == [3, 1, 2]
 
 
 def test_control_messages_are_answered_refused_or_neither() -> None:
     eth, unknown, upper, cross = (
         f"{name}@bookTicker" for name in ("ethusd_perp", "nosuchusd_perp", "BTCUSD_PERP", "btcusdt")
     )
-    asked = {1.0: [eth], 2.0: [unknown], 3.0: ["late"], 3.5: [cross], 3.6: [upper], 4.5: ["too late"]}
+    asked = {
+        1.0: [eth],
+        2.0: [unknown],
+        3.0: ["late"],
+        3.5: [cross],
+        3.6: [upper],
+        3.8: ["!contractInfo"],
+        4.5: ["too late"],
+    }
     sent = [(at, TEXT, orjson.dumps({"params": streams, "id": int(at * 10)})) for at, streams in asked.items()]
     sent.append((3.2, PING, b"not due yet"))
     frames = [
@@ -318,6 +330,7 @@ def test_control_messages_are_answered_refused_or_neither() -> None:
     kinds = ("refused", "unanswered", "seconds", "frames")
     assert [found[f"unknown_{kind}"] for kind in kinds] == [1, 1, 7.4, 1]
     assert (found["cross_frames"], found["cross_seconds"], found["cross_unanswered"]) == (1, 5.9, 1)
+    assert found["info_unanswered"] == 1
     assert found["changes_sampled"] == 1  # of a contract that is listened to since the answer
 
 
