@@ -14,7 +14,6 @@ from source_binance_futures.binance.market_stream.coverage import Alarm
 from source_binance_futures.binance.market_stream.items import Batch, Gap, LogLine, Takeover
 from source_binance_futures.binance.market_stream.subscriptions import EndpointGroup
 from source_binance_futures.binance.text import utc
-from source_binance_futures.config import Config
 from source_binance_futures.streams import cursor
 from source_binance_futures.streams.cursor import Cursor
 from source_binance_futures.streams.selection import Selection
@@ -50,9 +49,9 @@ def batch(
     return Batch(list(payloads), size, at, pushed_by=pushed_by, feed=feed, line=line, is_complete=not behind)
 
 
-def selection(known: int | None = None, **options: Any) -> Selection:
-    """With these options, and `known` as the id of BTC in the state."""
-    return Selection(Cursor("test", {} if known is None else {BTC: known}, MS), Config(**options), SCHEMA)
+def selection(known: int | None = None, most: int | None = None) -> Selection:
+    """`known` is the id of BTC in the state."""
+    return Selection(Cursor("test", {} if known is None else {BTC: known}, MS), most, SCHEMA)
 
 
 def taken(made: Selection, *payloads: bytes, group: EndpointGroup = ALL, **options: Any) -> list[Any]:
@@ -216,23 +215,23 @@ def test_a_read_that_is_behind_vouches_for_nothing_and_ends_what_was_vouched_for
 
 @pytest.mark.parametrize(("most", "expected"), [(1, 1), (3, 3), (4, 4)])
 def test_no_more_records_than_were_asked_for(most: int, expected: int) -> None:
-    made = selection(max_book_tickers=most)
+    made = selection(most=most)
     assert ids(made, *map(frame, range(1, 5))) == list(range(1, expected + 1))
     assert made.has_enough
 
 
 def test_a_read_that_will_be_cut_short_vouches_for_nothing() -> None:
-    made = selection(max_book_tickers=5)
+    made = selection(most=5)
     assert taken(made, frame(1), frame(2)) == [(1, 1000), (2, 1000)]
     assert not made.has_enough
     assert taken(made, frame(3), frame(4), frame(5), at=2000) == [(3, 1000), (4, 1000), (5, 1000)], "it is whole"
-    made = selection(max_book_tickers=3)
+    made = selection(most=3)
     taken(made, frame(1), frame(2))
     assert taken(made, frame(3), frame(4)) == [(3, None)]
 
 
 def test_known_updates_do_not_count_towards_the_limit() -> None:
-    made = selection(2, max_book_tickers=2)
+    made = selection(2, most=2)
     assert ids(made, frame(1), frame(2), frame(3), frame(4), frame(5)) == [3, 4]
 
 
@@ -394,7 +393,7 @@ def test_no_interval_touches_one_of_the_sync_before_where_its_clock_was_ahead() 
     assert taken(made, frame(1), at=20 * second) == [(1, 20 * second)]
     state = made.cursor.state()
     assert state["newest_received_at_us"] == 20 * second
-    following = Selection(Cursor.from_state(state, "test", date(2026, 6, 1)), Config(), SCHEMA)
+    following = Selection(Cursor.from_state(state, "test", date(2026, 6, 1)), None, SCHEMA)
     assert [taken(following, frame(at), at=at * second)[0] for at in (14, 20, 21, 22)] == [
         (14, None),
         (20, None),
@@ -429,7 +428,7 @@ def test_where_nothing_came_the_hole_lasts_until_the_end() -> None:
     assert isinstance(hole, LogLine)
     assert hole.level == "info"
     assert "a hole of 60 seconds until the end of this sync, in which no update came. " in hole.text
-    assert list(Selection(Cursor("test"), Config(), SCHEMA).end(MS * 1000)) == []
+    assert list(Selection(Cursor("test"), None, SCHEMA).end(MS * 1000)) == []
 
 
 def test_what_a_standby_had_read_before_an_interval_began_is_not_covered() -> None:

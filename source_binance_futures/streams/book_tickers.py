@@ -85,7 +85,7 @@ class BookTickers(Stream, CheckpointMixin):
         cursor = self._cursor = self._cursor_for(sync_mode)
         market = self._listening or market_for(self._config, cursor, self._clock)
         self._listening = None
-        selection = Selection(cursor, self._config, self.get_json_schema())
+        selection = Selection(cursor, self._config.max_book_tickers, self.get_json_schema())
         capture = Capture(self._config, self._stop, market, selection, Progress(market.began), self.logger)
         try:
             with reporting():

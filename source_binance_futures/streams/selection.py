@@ -13,7 +13,6 @@ from ..binance.market_stream.line import BEHIND_AFTER
 from ..binance.market_stream.messages import NoBookTicker, book_ticker_record, market_of_book_ticker, parse_frame
 from ..binance.market_stream.subscriptions import EndpointGroup
 from ..binance.text import duration, first_of, utc
-from ..config import Config
 from .cursor import Cursor
 from .summary import SchemaDrift, Tally
 
@@ -28,15 +27,15 @@ Finding: TypeAlias = "str | LogLine | Alarm"
 class Selection:
     """Takes what the market stream hands over, and says what of it is new, and since when nothing is missing.
 
-    `schema` is what records are held to.
+    `most` is how many records are wanted, None for no limit; `schema` is what they are held to.
     """
 
-    def __init__(self, cursor: Cursor, config: Config, schema: Mapping[str, Any]) -> None:
+    def __init__(self, cursor: Cursor, most: int | None, schema: Mapping[str, Any]) -> None:
         self.tally = Tally()
         self.samples = Samples()
         self.coverage = Coverage(cursor.newest_received_at_us or 0)
         self.cursor = cursor
-        self._most = config.max_book_tickers
+        self._most = most
         self._drift = SchemaDrift("book tickers", schema)
         self._reads: dict[int, tuple[int, int]] = {}  # feeds: when the last was made, by our clock and the exchange's
         self._unreached: dict[int, frozenset[str]] = {}  # the contracts of feeds without a connection
