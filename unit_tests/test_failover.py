@@ -189,9 +189,13 @@ def test_failures_are_told_ever_more_rarely_and_are_an_outage_until_a_connection
 
 def test_what_is_refused_for_good_is_given_up() -> None:
     machine = Machine()
+    machine.it.name = "One of two"
     machine.tick(BEGAN)
-    refusal = Refusal(PermissionError("forbidden"), for_good=True)
-    assert machine.refused(BEGAN, refusal) == [warning("Connecting failed (attempt 1 in a row): forbidden")]
+    refusal = Refusal(PermissionError("forbidden."), for_good=True)
+    assert machine.refused(BEGAN, refusal) == [
+        warning("One of two: Connecting failed (attempt 1 in a row): forbidden."),
+        warning("One of two: forbidden. What else is connected goes on until the end."),
+    ]
     assert machine.it.failure is refusal.error
     assert machine.tick(BEGAN + 1000) == []
 
