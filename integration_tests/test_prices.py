@@ -136,7 +136,7 @@ CASES = {
         handshakes=3,
         waits=(12.5, 13.5),
     ),
-    "limited, told in three forms": Case(
+    "limited, said in three forms": Case(
         answers(in_ms, limited(2), banned(2)), requests=4, handshakes=4, weight=4 * (HANDSHAKE + ALL), waits=(9.5, 11)
     ),
     "banned for an hour": Case(answers(banned(3600)), says=("transient_error", f"{BANNED} again after ")),

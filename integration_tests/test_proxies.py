@@ -126,11 +126,11 @@ def test_check_does_not_quote_what_it_did_not_foresee(
 
     monkeypatch.setattr(MarketStream, "_turn", fail)
     monkeypatch.setattr(WebSocketApi, "latest_prices", fail)
-    told, prices = check.Check(Config(), Stop(Clock()), logging.getLogger("check"), WeightBudget()).failures()
-    assert "failed while checking book_tickers (ValueError). Please report it." in told
+    of_stream, prices = check.Check(Config(), Stop(Clock()), logging.getLogger("check"), WeightBudget()).failures()
+    assert "failed while checking book_tickers (ValueError). Please report it." in of_stream
     assert "failed while checking symbol_prices (ValueError)" in prices
     assert "in fail" in caplog.text, "the log says where it happened"
-    assert "Geheim" not in caplog.text + told + prices
+    assert "Geheim" not in caplog.text + of_stream + prices
 
 
 def test_a_dead_proxy_of_the_environment_is_told_and_not_shown(connector: Connector, exchange: LocalExchange) -> None:

@@ -278,6 +278,6 @@ def test_a_machine_that_starts_no_more_threads_is_reported(monkeypatch: pytest.M
     assert market.selector.get_map() is None
 
     stop = Stop(Clock())
-    (told,) = check.Check(Config(), stop, logging.getLogger("check"), WeightBudget()).failures()
-    assert told.startswith("book_tickers: The market stream cannot be read: this machine starts no more threads. Raise")
+    (said,) = check.Check(Config(), stop, logging.getLogger("check"), WeightBudget()).failures()
+    assert said.startswith("book_tickers: The market stream cannot be read: this machine starts no more threads. Raise")
     output.watch(Stop(Clock()), output.Output(1, Clock()))

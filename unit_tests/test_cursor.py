@@ -95,17 +95,17 @@ def test_whatever_comes_ids_rise_within_a_symbol_until_its_counter_restarts(
 ) -> None:
     newest = {SYMBOLS[0]: 25, SYMBOLS[1]: 10}
     cursor = Cursor("production", newest, newest_transaction_time=NOW + 500_000)
-    newest, told = dict(newest), 0
+    newest, restarts = dict(newest), 0
     for symbol, update_id, time in updates:
         if not cursor.advance(symbol, update_id, None if time is None else NOW + time):
             continue
-        if len(cursor.restarts) > told:
-            told += 1
+        if len(cursor.restarts) > restarts:
+            restarts += 1
             assert cursor.restarts[-1] == restart(newest[symbol], update_id, symbol)
         else:
             assert update_id > newest.get(symbol, 0)
         newest[symbol] = update_id
-    assert len(cursor.restarts) == told
+    assert len(cursor.restarts) == restarts
     assert cursor.state()["u"] == newest
     # What is known comes again, and is no newer than all that was taken. Of a contract that brought nothing but lower
     # ids, a time long after the state is a restart.

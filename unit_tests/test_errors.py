@@ -107,10 +107,10 @@ def test_causes_are_told_with_their_places_and_only_ours_and_the_systems_are_quo
 
     with pytest.raises(errors.Unreachable) as raised:
         fail()
-    told = errors.causes_of(raised.value)
-    assert told.startswith("Caused by ConnectionRefusedError: [Errno 111] Connection refused (test_errors.py:")
-    assert ", fail), caused by ValueError (test_errors.py:" in told
-    assert "Geheim" not in told
+    causes = errors.causes_of(raised.value)
+    assert causes.startswith("Caused by ConnectionRefusedError: [Errno 111] Connection refused (test_errors.py:")
+    assert ", fail), caused by ValueError (test_errors.py:" in causes
+    assert "Geheim" not in causes
     assert errors.causes_of(errors.Interrupted()) == ""
 
 

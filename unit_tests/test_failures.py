@@ -48,9 +48,9 @@ def logged(error: Exception, text: str) -> tuple[str, bool]:
 
 @pytest.mark.parametrize("failure_type", FailureType)
 def test_what_is_told_needs_no_stack_trace(failure_type: FailureType) -> None:
-    told = ReportedFailure("Try 100 % later.", failure_type)
-    assert logged(told, "Encountered an exception") == ("Encountered an exception: Try 100 % later.", False)
-    assert logged(told, "It says: Try 100 % later.") == ("It says: Try 100 % later.", False)
+    failure = ReportedFailure("Try 100 % later.", failure_type)
+    assert logged(failure, "Encountered an exception") == ("Encountered an exception: Try 100 % later.", False)
+    assert logged(failure, "It says: Try 100 % later.") == ("It says: Try 100 % later.", False)
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), AirbyteTracedException("bug", failure_type=FailureType.system_error)])

@@ -31,7 +31,7 @@ def broken(source: str, folder: Path) -> set[tuple[str, str]]:
         ("class Kind:\n    'Also 5.'\n    NAME = 'name'\n    patience: float = 3.0", {("3.0", "4.0"), ("3.0", "2.0")}),
         ("def judge(a, *, strict=False):\n    assert a is not None", {("False", "True")}),
         ("logger.info('seen', a + 1)", set()),
-        ("self.told = f'{a + 1} things'", {("self.told = f'{a + 1} things'", "pass")}),
+        ("self.shown = f'{a + 1} things'", {("self.shown = f'{a + 1} things'", "pass")}),
         (
             "if not strict and a < LIMIT:\n    ...",
             {

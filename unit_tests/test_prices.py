@@ -149,11 +149,11 @@ def test_an_unknown_symbol_is_named() -> None:
         chosen_rows([], [f"S{number}" for number in range(13)])
 
 
-@pytest.mark.parametrize(("status", "told"), [(403, 403), ("403", 0), (None, 0)])
-def test_an_answer_that_is_neither_rows_nor_an_error(status: Any, told: int) -> None:
+@pytest.mark.parametrize(("status", "shown"), [(403, 403), ("403", 0), (None, 0)])
+def test_an_answer_that_is_neither_rows_nor_an_error(status: Any, shown: int) -> None:
     error = answer({"id": "a", "status": status, "result": [ROW]}).error
     assert isinstance(error, RequestRefused)
-    assert f"status {told}, code None: it gave no reason. Please" in str(error)
+    assert f"status {shown}, code None: it gave no reason. Please" in str(error)
 
 
 def test_maintenance_in_its_own_form_and_an_error_without_an_id() -> None:
@@ -271,9 +271,9 @@ def test_a_row_nested_too_deeply_to_be_written_again_fails_and_among_all_is_left
 MINUTE_BEGINS = 1795293300.0  # a multiple of 60
 
 
-def watch(count: int, limit: int = 2400, told_after: float = 10.0) -> WeightBudget:
+def watch(count: int, limit: int = 2400, reported_after: float = 10.0) -> WeightBudget:
     found = WeightBudget()
-    found.record(WeightUsed(count, limit), MINUTE_BEGINS + told_after)
+    found.record(WeightUsed(count, limit), MINUTE_BEGINS + reported_after)
     return found
 
 
@@ -290,9 +290,9 @@ def test_the_limit_is_the_one_that_binance_says_and_before_nothing_is_waited_for
     assert watch(89, limit=100).seconds_to_wait(1, MINUTE_BEGINS + 15) == 0
 
 
-@pytest.mark.parametrize(("told", "asked"), [(59.9, 60.0), (10, 130), (0, -0.1)])
-def test_the_weight_of_another_minute_is_forgotten(told: float, asked: float) -> None:
-    assert watch(2400, told_after=told).seconds_to_wait(2, MINUTE_BEGINS + asked) == 0
+@pytest.mark.parametrize(("reported", "asked"), [(59.9, 60.0), (10, 130), (0, -0.1)])
+def test_the_weight_of_another_minute_is_forgotten(reported: float, asked: float) -> None:
+    assert watch(2400, reported_after=reported).seconds_to_wait(2, MINUTE_BEGINS + asked) == 0
 
 
 def test_the_newest_word_counts_and_what_was_asked_since_though_nothing_was_answered() -> None:

@@ -229,8 +229,8 @@ def test_socks_that_does_not_open_the_way(answer: bytes, why: str) -> None:
     with pytest.raises(ProxyFailed) as raised:
         asked(f"socks5h://user:{SECRET}@proxy:1080", [answer])
     assert type(raised.value) is ProxyFailed
-    told = "The proxy socks5h://proxy:1080 did not let the connection through: "
-    assert str(raised.value).startswith(told + why)
+    beginning = "The proxy socks5h://proxy:1080 did not let the connection through: "
+    assert str(raised.value).startswith(beginning + why)
     assert SECRET not in str(raised.value)
 
 

@@ -182,7 +182,7 @@ def test_a_sample_of_a_late_read_proves_nothing(is_complete: bool, expected: int
 
 
 def test_contracts_whose_connection_is_lost_are_not_told_one_by_one() -> None:
-    """Their gap is told as one. Of another feed they are; and of a fresh connection once its samples are new ones."""
+    """Their gap is reported as one. Of another feed they are; of a fresh connection once its samples are new ones."""
     second = 1_000_000
     made = selection()
     taken(made, frame(1), at=1, feed=1)
@@ -190,12 +190,12 @@ def test_contracts_whose_connection_is_lost_are_not_told_one_by_one() -> None:
     ids = iter(range(2, 100))
 
     def dead(first: int, last: int) -> list[str]:
-        told = []
+        found = []
         for at in range(first, last):
             update_id = next(ids)
             samples = batch(*(frame(update_id, symbol, stream=SAMPLE) for symbol in (BTC, ETH)), at=at * second)
-            told += [each.symbol for each in made.take(samples, ALL) if isinstance(each, Alarm)]
-        return told
+            found += [each.symbol for each in made.take(samples, ALL) if isinstance(each, Alarm)]
+        return found
 
     assert dead(1, 5) == []
     made.reach(1, is_lost=True)
@@ -339,9 +339,9 @@ def test_lower_ids_that_are_newer_are_told_where_higher_ones_follow_within_a_min
 @pytest.mark.parametrize("made", [selection(), selection(1000)])
 def test_lower_ids_that_are_newer_are_told_where_the_window_ends_within_a_minute(made: Selection) -> None:
     timed(made, frame(1000, T=MS), frame(5, T=MS + 1000), frame(6, T=MS + 1000))
-    (told,) = made.end(MS * 1000)
-    assert "Gap of 0.001 seconds" in str(told)
-    assert f"{BTC} only: " in str(told)
+    (found,) = made.end(MS * 1000)
+    assert "Gap of 0.001 seconds" in str(found)
+    assert f"{BTC} only: " in str(found)
 
 
 def test_at_the_end_it_says_what_brought_only_lower_ids_and_what_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,8 +360,8 @@ def test_two_spans_left_out_of_one_read_are_one_gap_and_a_duplicate_is_none() ->
     ]
     found = timed(made, *payloads)
     assert [each for each in found if not isinstance(each, str)] == [(1000, None), (1001, None), (1002, None)]
-    (told,) = (each for each in found if isinstance(each, str))
-    assert "Gap of 0.021 seconds" in told
+    (sentence,) = (each for each in found if isinstance(each, str))
+    assert "Gap of 0.021 seconds" in sentence
     timed(made, frame(1000, T=MS), frame(999, T=MS))
     assert list(made.end(MS * 1000)) == []
 

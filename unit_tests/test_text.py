@@ -25,25 +25,25 @@ def test_a_value_is_told_shortly_and_what_cannot_be_shown_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(0.0, "0.000"), (0.9994, "0.999"), (1.0, "1.0"), (59.94, "59.9"), (60.0, "60"), (95.2, "95")]
+    ("seconds", "shown"), [(0.0, "0.000"), (0.9994, "0.999"), (1.0, "1.0"), (59.94, "59.9"), (60.0, "60"), (95.2, "95")]
 )
-def test_lengths_of_time(seconds: float, told: str) -> None:
-    assert duration(seconds) == f"{told} seconds"
+def test_lengths_of_time(seconds: float, shown: str) -> None:
+    assert duration(seconds) == f"{shown} seconds"
 
 
 TEN = "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
 
 
 @pytest.mark.parametrize(
-    ("count", "told"), [(0, ""), (1, "0"), (10, TEN), (11, f"{TEN} and 1 more"), (110, f"{TEN} and 100 more")]
+    ("count", "shown"), [(0, ""), (1, "0"), (10, TEN), (11, f"{TEN} and 1 more"), (110, f"{TEN} and 100 more")]
 )
-def test_lists_name_ten_and_of_what_is_no_name_the_beginning(count: int, told: str) -> None:
-    assert first_of(list(map(str, range(count)))) == told
+def test_lists_name_ten_and_of_what_is_no_name_the_beginning(count: int, shown: str) -> None:
+    assert first_of(list(map(str, range(count)))) == shown
     assert first_of(["A" * 100, "B" * 101]) == "A" * 100 + ", " + "B" * 100
 
 
 @pytest.mark.parametrize(
-    ("moment", "precision", "told"),
+    ("moment", "precision", "shown"),
     [
         (1795293300.123, "milliseconds", "2026-11-21 20:35:00.123 UTC"),
         (1795293300.9, "seconds", "2026-11-21 20:35:00 UTC"),
@@ -54,12 +54,12 @@ def test_lists_name_ten_and_of_what_is_no_name_the_beginning(count: int, told: s
         (-1e18, "milliseconds", "-1000000000000000000 seconds since 1970"),
     ],
 )
-def test_moments(moment: float, precision: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_moments(moment: float, precision: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In UTC, whatever the machine thinks."""
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
-        assert utc(moment, precision) == told
+        assert utc(moment, precision) == shown
         assert utc(1795293300.5) == "2026-11-21 20:35:00.500 UTC", "milliseconds if nothing else is asked for"
     finally:
         monkeypatch.undo()

@@ -22,6 +22,7 @@ from source_binance_futures.binance.errors import ConnectFailed, Owner, TlsFaile
 from source_binance_futures.binance.transport.connection import Connection
 from source_binance_futures.binance.transport.proxy import Route
 from source_binance_futures.binance.transport.sockets import ByteStream
+from source_binance_futures.binance.transport.tls import TlsStream, tls_context
 from source_binance_futures.output import Output
 
 from .sockets import PATIENCE, begin, tcp_ends
@@ -64,9 +65,9 @@ def server_of(certificate: trustme.LeafCert | None, says: bytes = b"") -> Iterat
         thread.join(PATIENCE)
 
 
-def failure_at(port: int, seconds: float = PATIENCE) -> ConnectFailed:
+def failure_at(port: int) -> ConnectFailed:
     with pytest.raises(ConnectFailed) as raised:
-        Route().open(f"wss://localhost:{port}", Clock().deadline(seconds))
+        Route().open(f"wss://localhost:{port}", Clock().deadline(PATIENCE))
     return raised.value
 
 
@@ -153,9 +154,9 @@ def test_advice_on_an_authority_that_is_not_known(
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     with server_of(authority.issue_cert("localhost")) as port:
-        told = str(failure_at(port))
-    assert "set SSL_CERT_FILE to your authority's certificate." in told
-    assert "clock" not in told
+        sentence = str(failure_at(port))
+    assert "set SSL_CERT_FILE to your authority's certificate." in sentence
+    assert "clock" not in sentence
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(str(other))
     monkeypatch.setenv("SSL_CERT_FILE", str(other))
@@ -167,22 +168,24 @@ NO_TLS = "failed: the server does not speak TLS on this port. Check the address 
 
 
 @pytest.mark.parametrize(
-    ("says", "seconds", "sentence"),
+    ("says", "sentence"),
     [
-        *[(says, PATIENCE, NO_TLS) for says in (b"HTTP/1.1 400 Bad\r\n\r\n", b"220 mail\r\n", bytes(64), b"\xff" * 64)],
-        (b"\x15\x03\x03\x00\x02\x02\x28", PATIENCE, "handshake failure. Try again. If it lasts"),
-        (b"", 0.5, "failed: no answer in time. Try again."),
+        *[(says, NO_TLS) for says in (b"HTTP/1.1 400 Bad\r\n\r\n", b"220 mail\r\n", bytes(64), b"\xff" * 64)],
+        (b"\x15\x03\x03\x00\x02\x02\x28", "handshake failure. Try again. If it lasts"),
     ],
 )
-def test_a_handshake_that_fails_is_told_in_words_and_not_about_certificates(
-    says: bytes, seconds: float, sentence: str
-) -> None:
+def test_a_handshake_that_fails_is_told_in_words_and_not_about_certificates(says: bytes, sentence: str) -> None:
     with server_of(None, says) as port:
-        failure = failure_at(port, seconds)
+        failure = failure_at(port)
     assert isinstance(failure, TlsFailed)
     assert sentence in str(failure)
     assert "_" not in str(failure).partition("(`proxy_url`)")[0]
     assert "certificate" not in str(failure)
+
+
+def test_a_server_that_says_nothing_is_left_at_the_deadline() -> None:
+    with tcp_ends() as (client, _), pytest.raises(TlsFailed, match=r"failed: no answer in time\. Try again\."):
+        TlsStream(client, tls_context(), "localhost", Clock().deadline(0.05))
 
 
 def beyond(descriptor: int) -> int:
