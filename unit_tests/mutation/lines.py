@@ -103,8 +103,6 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("now - other.last_data_at >= IN_STEP", "True"),
             ("line.alone_since = min(line.alone_since, now)", "pass"),
             ("elif now - standby.behind_since >= behind_after:", "elif False:"),
-            ("elif now - primary.alone_since >= alone_after and (standby.has_data or", "elif False and (False or"),
-            ("if not self._keeps_standby:", "if False:"),
             ("self.standby.outlived(now) is not None", "True"),
             ('return "the window ended while reading paused"', "return None"),
             ("self._may_miss(Missing.OUTAGE, cause)\n        self.replacing = None", "self.replacing = None"),
@@ -120,6 +118,12 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
             ("batch if self.missing is Missing.NOTHING else batch._replace(is_complete=False)", "batch"),
         ],
         "failover::with_a_standby_that_has_the_rest_it_is": [("other_has_rest=has_rest", "other_has_rest=True")],
+        "failover::a_standby_that_brings_nothing_is_replaced": [
+            ("elif now - primary.alone_since >= alone_after and", "elif False and")
+        ],
+        "failover::data_ends_the_wish_for_a_fresh_connection_and_an_unwanted_one_is_left": [
+            ("if not self._keeps_standby:", "if False:")
+        ],
     },
     "binance/market_stream/line.py": {
         SIMULATION: [
@@ -133,10 +137,10 @@ BROKEN: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
         ]
     },
     "binance/market_stream/exchange_clock.py": {
-        SIMULATION: [
-            ("if at - self._leaps_since.setdefault(line, at) < LEAP_LASTS:", "if False:"),
-            ("self._fastest = max(self._fastest, ahead)", "self._fastest = ahead"),
-        ]
+        SIMULATION: [("self._fastest = max(self._fastest, ahead)", "self._fastest = ahead")],
+        "exchange_clock::which_reads_set_the_clock": [
+            ("if at - self._leaps_since.setdefault(line, at) < LEAP_LASTS:", "if False:")
+        ],
     },
     "binance/market_stream/backoff.py": {
         SIMULATION: [("self._not_before = now + max(FIRST_PAUSE,", "self._not_before = now + min(0.0,")]
