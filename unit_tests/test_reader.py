@@ -68,6 +68,16 @@ def test_what_fails_while_it_ends_spares_the_other_feeds_and_comes_after_the_rea
     assert not any(isinstance(item, Gap) for item in items), "nothing was missing"
 
 
+def test_what_a_feed_does_not_take_is_followed_over_one_more() -> None:
+    market = market_stream()
+    market.open()
+    market.groups[0].feeds.append(["ethusd_perp@bookTicker"])
+    market.turn()
+    assert [feed.group for feed in market.feeds] == [market.groups[0], market.groups[1], market.groups[0]]
+    assert market.feeds[2].machine.name == "Connection 3 of 3 (dstream.binance.com)"
+    market.end()
+
+
 def test_a_thread_turns_it_until_it_is_stopped() -> None:
     market = market_stream()
     market.start()
