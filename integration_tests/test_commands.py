@@ -62,7 +62,7 @@ def test_both_streams_prices_first(connector: Connector) -> None:
     assert "unheard_of" in warning
 
 
-def test_without_a_network_production_is_told_in_a_sentence(connector: Connector) -> None:
+def test_without_a_network_production_is_reported_in_a_sentence(connector: Connector) -> None:
     """`{}` means production. A proxy that is not there stands for a machine without a network."""
     check = connector.run("check", {}, variables={"HTTPS_PROXY": DEAD})
     prices = connector.read({}, symbol_prices=FULL_REFRESH, variables={"HTTPS_PROXY": DEAD})

@@ -150,7 +150,7 @@ def test_a_command_that_makes_no_sense_is_answered_in_a_sentence(words: list[str
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_make_live_asks_production_for_three_minutes_unless_told_otherwise() -> None:
+def test_make_live_asks_production_for_three_minutes_unless_reported_otherwise() -> None:
     def words(*arguments: str, **variables: str) -> str:
         of_this_make = ("ENVIRONMENT", "MINUTES", "PORT", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")
         inherited = {name: value for name, value in os.environ.items() if name not in of_this_make}

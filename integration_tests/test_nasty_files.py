@@ -182,7 +182,7 @@ def test_a_sentence_and_nothing_else(name: str, outputs: dict[str, Future[Output
     assert not [state for state in output.states if not state["stream"]["stream_state"].get("u")]
 
 
-def test_what_is_long_is_told_shortly(connector: Connector) -> None:
+def test_what_is_long_is_reported_shortly(connector: Connector) -> None:
     many = {f"unheard_of_{number}": 1 for number in range(5000)}
     (warning,) = connector.run("discover", many).logs("WARN")
     assert "unheard_of_0, " in warning

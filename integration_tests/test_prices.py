@@ -259,7 +259,7 @@ def test_a_ban_names_the_time(caplog: pytest.LogCaptureFixture) -> None:
         assert f"answers again after {moment}" in str(failure and failure.message)
 
 
-def test_each_try_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_try_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     tries = [line for line in run("four temporary failures", caplog).log if "Asking for prices failed" in line]
     assert [f"(try {number} of 4)" in line for number, line in enumerate(tries, 1)] == [True] * 3
 

@@ -103,7 +103,7 @@ def test_both_streams_come_through_a_proxy_with_credentials(
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
-def test_a_wrong_password_is_told_and_not_shown(
+def test_a_wrong_password_is_reported_and_not_shown(
     connector: Connector, exchange: LocalExchange, guarded_http: Proxy, guarded_socks: Proxy, scheme: str
 ) -> None:
     port = (guarded_http if scheme == "http" else guarded_socks).port
@@ -133,7 +133,7 @@ def test_check_does_not_quote_what_it_did_not_foresee(
     assert "Geheim" not in caplog.text + of_stream + prices
 
 
-def test_a_dead_proxy_of_the_environment_is_told_and_not_shown(connector: Connector, exchange: LocalExchange) -> None:
+def test_a_dead_proxy_of_the_environment_is_named_and_not_shown(connector: Connector, exchange: LocalExchange) -> None:
     with free_port() as port:
         variables = {"ALL_PROXY": f"http://{CREDENTIALS}@127.0.0.1:{port}"}
         environment = exchange.environment() | {"market_stream_url": f"wss://{ELSEWHERE}:{exchange.port}"}

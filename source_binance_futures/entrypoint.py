@@ -27,6 +27,7 @@ from .source import SourceBinanceFutures
 from .streams.book_tickers import Block
 
 RECORDS_OF_A_LOOK = 16  # the CDK counts messages to know when to look at the memory
+NOT_COVERED = b',"covered_since_us":null'  # the one null of most reads that have any; no text holds a bare quote
 # 42 KB: memory in pieces of over 64 KiB is fetched anew from the system each time, which costs five times more.
 RECORDS_OF_A_PIECE = 100
 
@@ -99,6 +100,8 @@ def lines_of(block: Block) -> Iterator[bytes]:
         records = block.records[first : first + RECORDS_OF_A_PIECE]
         try:
             data = between.join(map(orjson.dumps, records))
+            if b":null" in data:
+                data = data.replace(NOT_COVERED, b"")
             if b":null" in data:
                 sent = [{field: value for field, value in record.items() if value is not None} for record in records]
                 data = between.join(map(orjson.dumps, sent))

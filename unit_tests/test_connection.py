@@ -125,7 +125,7 @@ def test_nothing_is_answered_after_a_close_frame_which_stays_the_cause() -> None
     assert stream.is_closed
 
 
-def test_a_violation_is_told_to_the_server_and_what_was_sound_before_counts() -> None:
+def test_a_violation_is_reported_to_the_server_and_what_was_sound_before_counts() -> None:
     connection, stream = scripted(TEXT + b"\xc1\x02hi")
     assert connection.receive() == ([UPDATE], True, True)
     assert understood(stream.sent) == goodbye(1002)
@@ -133,7 +133,7 @@ def test_a_violation_is_told_to_the_server_and_what_was_sound_before_counts() ->
     assert connection.receive() == ([], False, True)
 
 
-def test_an_end_without_a_close_frame_is_told() -> None:
+def test_an_end_without_a_close_frame_is_reported() -> None:
     connection, stream = scripted(TEXT, ends=True)
     assert connection.receive().payloads == [UPDATE]
     assert connection.loss is None

@@ -95,7 +95,7 @@ def test_it_says_in_sentences_whose_turn_it_is(sample: BinanceError, owner: Owne
     assert "  " not in sentence
 
 
-def test_causes_are_told_with_their_places_and_only_ours_and_the_systems_are_quoted() -> None:
+def test_causes_are_reported_with_their_places_and_only_ours_and_the_systems_are_quoted() -> None:
     def fail() -> None:
         try:
             try:

@@ -39,7 +39,7 @@ class Machine:
         self.backoff = Backoff(lambda: 0.0, deque(maxlen=250), WINDOW_ENDS)
         self.it = Failover(Timing(), ExchangeClock(0.0), self.backoff, standby=standby, began=BEGAN)
         self.trace: list[str] = []  # the transitions
-        self.connected: list[float | None] = []  # since when it was not, as the consumer is told
+        self.connected: list[float | None] = []  # since when it was not, as the consumer knows it
         self.batches: list[Batch] = []
 
     def said(self, actions: list[Action]) -> list[Action | Emit]:
@@ -77,7 +77,7 @@ class Machine:
     def lost(self, number: int, now: float, cause: str = "reset") -> list[Action | Emit]:
         return self.said(self.it.lost(number, cause, now))
 
-    def doubted(self, number: int, now: float) -> list[Action | Emit]:
+    def request_reconnect(self, number: int, now: float) -> list[Action | Emit]:
         return self.said(self.it.request_reconnect(number, "a dead stream", now))
 
     def full(self, now: float) -> list[Action | Emit]:
@@ -95,8 +95,8 @@ class Machine:
 
     def update(self, number: int, now: float, *, late: float = 0.0, **differs: Any) -> tuple[Emit, list[Action | Emit]]:
         pushed = now - late
-        told = {"has_data": True, "has_update": True, "earliest": pushed, "newest": pushed, **differs}
-        read = Read([b"x"], 1, round(now * 1e6), **told)
+        said = {"has_data": True, "has_update": True, "earliest": pushed, "newest": pushed, **differs}
+        read = Read([b"x"], 1, round(now * 1e6), **said)
         return Emit(number, now), self.said(self.it.received(number, read, now))
 
     def both(self, first: float, last: float, step: float = 1.0) -> None:
@@ -128,7 +128,7 @@ def covered() -> Machine:
     return machine
 
 
-# --- what a read vouches for ---
+# --- what a read proves ---
 
 
 def test_with_a_standby_that_has_the_rest_it_is() -> None:
@@ -166,18 +166,18 @@ def test_the_first_tick_asks_for_a_connection_and_the_next_ones_wait_for_it() ->
     assert machine.it.watermark == BEGAN + 101
 
 
-def test_failures_are_told_ever_more_rarely_and_are_an_outage_until_a_connection_ends_their_row() -> None:
+def test_failures_are_reported_ever_more_rarely_and_are_an_outage_until_a_connection_ends_their_row() -> None:
     machine = Machine()
-    told = []
+    said = []
     now = BEGAN
     for _ in range(9):
         now += 30
         assert dial in machine.tick(now)
-        told += machine.refused(now)
+        said += machine.refused(now)
     expected = [
         warning(f"Connecting failed (attempt {number} in a row): nobody knows MEXX.") for number in (1, 2, 4, 8)
     ]
-    assert told == expected
+    assert said == expected
     assert machine.trace == ["nothing missing -> outage (nobody knows MEXX)"]
     machine.tick(now + 30)
     machine.opened(0, now + 30)
@@ -220,7 +220,7 @@ def test_a_ban_that_a_standby_heard_of_is_remembered_when_the_connection_in_use_
 # --- a connection is lost ---
 
 
-def test_what_a_loss_costs_is_told_with_the_first_update_after_it() -> None:
+def test_what_a_loss_costs_is_reported_with_the_first_update_after_it() -> None:
     machine = single()
     machine.update(0, BEGAN + 10)
     assert machine.lost(0, BEGAN + 12) == [close(0), info("The connection was lost: reset. Connecting again."), dial]
@@ -262,7 +262,7 @@ def test_only_an_update_makes_the_next_attempt_immediate() -> None:
 
 def test_it_is_proven_once_and_not_by_each_update() -> None:
     machine = single()
-    machine.doubted(0, BEGAN + 1)
+    machine.request_reconnect(0, BEGAN + 1)
     for _ in range(4):
         machine.backoff.attempted(BEGAN + 10)
     later = machine.backoff.next_attempt_at(alive=True)
@@ -358,7 +358,7 @@ def silent() -> Machine:
     return machine
 
 
-def test_a_fresh_connection_that_is_silent_too_is_kept_and_the_silence_told_later() -> None:
+def test_a_fresh_connection_that_is_silent_too_is_kept_and_the_silence_reported_later() -> None:
     machine = silent()
     machine.opened(1, BEGAN + 31)
     for at in (45, 60):
@@ -424,26 +424,26 @@ def test_a_fresh_connection_that_brings_data_shows_that_the_old_one_was_dead() -
 # --- replacing in good order ---
 
 
-@pytest.mark.parametrize("why", ["shutdown", "age", "doubt"])
+@pytest.mark.parametrize("why", ["shutdown", "age", "contents"])
 def test_a_line_is_replaced_before_it_is_left(why: str) -> None:
     machine = single()
     now = BEGAN + 5
     if why == "shutdown":
-        told: LogLine = info("A fresh connection replaces the one in use: the server announced its shutdown.")
+        said: LogLine = info("A fresh connection replaces the one in use: the server announced its shutdown.")
         _, actions = machine.update(0, now, retiring=True)
         actions = actions[1:]
     elif why == "age":
-        told = info("A fresh connection replaces the one in use: it has been open for 23.0 hours.")
+        said = info("A fresh connection replaces the one in use: it has been open for 23.0 hours.")
         now = BEGAN + 23 * HOUR
         assert machine.update(0, now - 1)[1][1:] == []
         _, actions = machine.update(0, now)
         actions = actions[1:]
     else:
-        told = warning("A fresh connection replaces the one in use: a dead stream.")
-        actions = machine.doubted(0, now)
-    assert actions == [told, dial]
+        said = warning("A fresh connection replaces the one in use: a dead stream.")
+        actions = machine.request_reconnect(0, now)
+    assert actions == [said, dial]
     cause = machine.it.replacing
-    assert told.text.endswith(f": {cause}.")
+    assert said.text.endswith(f": {cause}.")
     machine.opened(1, now)
     machine.both(now + 0.25, now + 7)
     assert machine.it.primary is not None
@@ -459,7 +459,7 @@ def test_a_line_is_replaced_before_it_is_left(why: str) -> None:
 
 def test_a_fresh_connection_that_is_missing_is_called_by_its_name() -> None:
     machine = single()
-    machine.doubted(0, BEGAN + 5)
+    machine.request_reconnect(0, BEGAN + 5)
     assert machine.refused(BEGAN + 6) == [
         warning("The fresh connection is missing (attempt 1 in a row): nobody knows MEXX."),
         dial,
@@ -473,7 +473,7 @@ def test_a_fresh_connection_that_is_missing_is_called_by_its_name() -> None:
 
 def test_where_the_old_one_is_lost_first_the_wish_is_over() -> None:
     machine = single()
-    machine.doubted(0, BEGAN + 5)
+    machine.request_reconnect(0, BEGAN + 5)
     machine.lost(0, BEGAN + 6)
     assert (machine.it.replacing, machine.missing) == (None, "outage")
     machine.opened(1, BEGAN + 7)
@@ -482,14 +482,14 @@ def test_where_the_old_one_is_lost_first_the_wish_is_over() -> None:
     assert machine.tick(BEGAN + 9) == []
 
 
-def test_a_doubt_is_of_the_line_in_use_and_told_once() -> None:
+def test_a_reconnect_is_of_the_line_in_use_and_asked_for_once() -> None:
     machine = covered()
-    assert machine.doubted(1, BEGAN + 4) == []
-    assert machine.doubted(7, BEGAN + 4) == []
-    actions = machine.doubted(0, BEGAN + 4)
+    assert machine.request_reconnect(1, BEGAN + 4) == []
+    assert machine.request_reconnect(7, BEGAN + 4) == []
+    actions = machine.request_reconnect(0, BEGAN + 4)
     assert actions[0] == warning("A fresh connection replaces the one in use: a dead stream.")
-    assert machine.doubted(0, BEGAN + 4) == []
-    assert Machine().doubted(0, BEGAN) == [dial], "of no line"
+    assert machine.request_reconnect(0, BEGAN + 4) == []
+    assert Machine().request_reconnect(0, BEGAN) == [dial], "of no line"
 
 
 # --- a destination that is too slow ---
@@ -542,27 +542,27 @@ def test_an_end_in_full_flow_leaves_every_line_and_tells_nothing() -> None:
     assert machine.ended(BEGAN + 40) == [], "once"
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(5.9, False), (6.0, True)])
-def test_silence_or_an_outage_before_the_end_is_told(seconds: float, told: bool) -> None:
+@pytest.mark.parametrize(("seconds", "said"), [(5.9, False), (6.0, True)])
+def test_silence_or_an_outage_before_the_end_is_reported(seconds: float, said: bool) -> None:
     machine = single()
     end = BEGAN + seconds
-    expected = [silence(0, BEGAN, end, "the window ended in silence")] if told else []
+    expected = [silence(0, BEGAN, end, "the window ended in silence")] if said else []
     assert machine.ended(end) == [*expected, close(0)]
     machine = single()
     machine.lost(0, BEGAN + 1)
     assert machine.ended(end) == [Gap(0, BEGAN, end, "reset")]
 
 
-@pytest.mark.parametrize(("silent", "doubted"), [(5.9, False), (6.0, True)])
-def test_a_standby_that_fell_silent_while_the_other_was_left_unread_is_doubted(silent: float, doubted: bool) -> None:
-    """Nobody read what could have told whether anything was pushed."""
+@pytest.mark.parametrize(("silent", "is_outage"), [(5.9, False), (6.0, True)])
+def test_a_standby_that_fell_silent_while_the_other_was_unread_is_an_outage(silent: float, is_outage: bool) -> None:
+    """Nobody read what could have shown whether anything was pushed."""
     machine = covered()
     machine.update(0, BEGAN + 4)
     machine.update(1, BEGAN + 4)
     machine.full(BEGAN + 4)
     actions = machine.ended(BEGAN + 4 + silent)
     gap = Gap(0, BEGAN + 4, BEGAN + 4 + silent, "the window ended while reading paused")
-    assert [each for each in actions if isinstance(each, Gap)] == [gap][: int(doubted)]
+    assert [each for each in actions if isinstance(each, Gap)] == [gap][: int(is_outage)]
 
 
 @pytest.mark.parametrize(("silent", "swapped"), [(1.9, False), (2.1, True)])
@@ -575,7 +575,7 @@ def test_what_a_spare_alone_has_brought_is_emitted_at_the_end(silent: float, swa
     assert (Takeover(0, 1, BEGAN + 1.25) in actions) is swapped
 
 
-def test_an_end_that_comes_late_is_doubted() -> None:
+def test_an_end_that_comes_late_is_an_outage() -> None:
     machine = single()
     machine.update(0, BEGAN + 5, late=1.5)
     why = "the connection was 1.5 seconds behind when the window ended"

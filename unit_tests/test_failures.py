@@ -47,7 +47,7 @@ def logged(error: Exception, text: str) -> tuple[str, bool]:
 
 
 @pytest.mark.parametrize("failure_type", FailureType)
-def test_what_is_told_needs_no_stack_trace(failure_type: FailureType) -> None:
+def test_what_is_reported_needs_no_stack_trace(failure_type: FailureType) -> None:
     failure = ReportedFailure("Try 100 % later.", failure_type)
     assert logged(failure, "Encountered an exception") == ("Encountered an exception: Try 100 % later.", False)
     assert logged(failure, "It says: Try 100 % later.") == ("It says: Try 100 % later.", False)

@@ -71,7 +71,7 @@ def test_a_gap_says_from_when_to_when_how_long_and_why() -> None:
     assert "Cause: the connection broke (connection reset by peer)." in text
 
 
-def test_a_silence_is_told_as_the_milder_doubt() -> None:
+def test_a_silence_is_reported_as_the_milder_finding() -> None:
     text = str(Gap(0, 1795293300.123, 1795293331.5, "the window ended in silence", is_silence=True))
     assert text.startswith(
         "Nothing came for 31.4 seconds, from 2026-11-21 20:35:00.123 UTC to 2026-11-21 20:35:31.500 UTC"

@@ -139,7 +139,7 @@ def test_what_was_pushed_before_a_line_was_opened_proves_nothing() -> None:
     assert made.covers_from == EPOCH + OPENED
 
 
-def test_without_times_a_pause_is_doubted_until_it_has_kept_up_for_a_second() -> None:
+def test_without_times_a_pause_is_late_until_it_has_kept_up_for_a_second() -> None:
     made = line()
     made.receive(OPENED + 5, update(OPENED + 5))
     made.pause(OPENED + 6)

@@ -59,7 +59,7 @@ def test_what_an_address_says(url: str, says: tuple[str, str, int, str, str, str
         *[(f"http://user:{SECRET}@{host}", UNSENDABLE) for host in ("a..b:3128", f"{'x' * 64}.example")],
     ],
 )
-def test_an_address_that_is_none_or_cannot_be_sent_is_told_and_not_shown(url: str, fault: str) -> None:
+def test_an_address_that_is_none_or_cannot_be_sent_is_reported_and_not_shown(url: str, fault: str) -> None:
     with pytest.raises(ProxyUnusable, match=f"HTTPS_PROXY .*{fault}") as raised:
         Proxy.parse(url, "HTTPS_PROXY")
     assert raised.value.owner is Owner.USER

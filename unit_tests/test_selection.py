@@ -86,7 +86,7 @@ def test_updates_of_own_streams_are_taken_once_and_covered_from_the_first() -> N
 
 
 @pytest.mark.parametrize("stream", [SAMPLE, RAW])
-def test_only_an_own_stream_vouches_for_the_contract(stream: str | None) -> None:
+def test_only_an_own_stream_covers_the_contract(stream: str | None) -> None:
     """Frames without a wrapper come over an own stream, and may be of any contract."""
     made = selection()
     assert taken(made, frame(1, stream=stream), group=COIN_M) == [(1, None if stream == SAMPLE else 1000)]
@@ -181,7 +181,7 @@ def test_a_sample_of_a_late_read_proves_nothing(is_complete: bool, expected: int
     assert taken(made, frame(2), at=5 * second)[0] == (2, expected)
 
 
-def test_contracts_whose_connection_is_lost_are_not_told_one_by_one() -> None:
+def test_contracts_whose_connection_is_lost_are_not_reported_one_by_one() -> None:
     """Their gap is reported as one. Of another feed they are; of a fresh connection once its samples are new ones."""
     second = 1_000_000
     made = selection()
@@ -206,7 +206,7 @@ def test_contracts_whose_connection_is_lost_are_not_told_one_by_one() -> None:
     assert dead(21, 23) == [BTC]
 
 
-def test_a_read_that_is_behind_vouches_for_nothing_and_ends_what_was_vouched_for() -> None:
+def test_a_read_that_is_behind_covers_nothing_and_ends_what_was_covered() -> None:
     made = selection()
     taken(made, frame(1), frame(1, ETH))
     assert taken(made, frame(2), at=2000, behind=True) == [(2, None)]
@@ -220,7 +220,7 @@ def test_no_more_records_than_were_asked_for(most: int, expected: int) -> None:
     assert made.has_enough
 
 
-def test_a_read_that_will_be_cut_short_vouches_for_nothing() -> None:
+def test_a_read_that_will_be_cut_short_covers_nothing() -> None:
     made = selection(most=5)
     assert taken(made, frame(1), frame(2)) == [(1, 1000), (2, 1000)]
     assert not made.has_enough
@@ -235,7 +235,7 @@ def test_known_updates_do_not_count_towards_the_limit() -> None:
     assert ids(made, frame(1), frame(2), frame(3), frame(4), frame(5)) == [3, 4]
 
 
-def test_what_is_left_out_is_told_and_costs_no_neighbour() -> None:
+def test_what_is_left_out_is_reported_and_costs_no_neighbour() -> None:
     made = selection()
     *sentences, first, second = taken(made, frame(1), b"no JSON", frame(2), b"{}", b"x", b"y", b"z")
     assert sentences[0].startswith("A malformed frame was left out (not JSON in UTF-8): no JSON")
@@ -277,7 +277,7 @@ def test_a_gap_of_a_feed_ends_the_promises_of_its_contracts() -> None:
     assert (made.tally.gaps, made.tally.silences) == ([2.0], [40.0])
 
 
-def test_a_counter_that_has_restarted_between_two_syncs_is_told_once() -> None:
+def test_a_counter_that_has_restarted_between_two_syncs_is_reported_once() -> None:
     made = selection(1000)
     later = MS + 60_001
     assert timed(made, frame(5, T=later), frame(6, T=later)) == [
@@ -289,7 +289,7 @@ def test_a_counter_that_has_restarted_between_two_syncs_is_told_once() -> None:
     assert made.tally.gaps == []
 
 
-def test_one_that_restarts_within_a_sync_is_told_with_what_it_cost() -> None:
+def test_one_that_restarts_within_a_sync_is_reported_with_what_it_cost() -> None:
     made = selection()
     timed(made, frame(1000, T=MS))
     timed(made, frame(1, T=MS + 1000), frame(1, T=MS + 61_000))
@@ -306,7 +306,7 @@ def test_one_that_restarts_within_a_sync_is_told_with_what_it_cost() -> None:
 
 
 @pytest.mark.parametrize("spoiling", [b"no JSON", None])
-def test_rows_vouch_for_nothing_where_a_restart_was_found_in_their_read(spoiling: Any) -> None:
+def test_rows_cover_nothing_where_a_restart_was_found_in_their_read(spoiling: Any) -> None:
     """What came in the minute before was left out. Also before an error."""
     made = selection()
     timed(made, frame(1000, T=MS), frame(1, ETH))
@@ -322,7 +322,7 @@ def test_rows_vouch_for_nothing_where_a_restart_was_found_in_their_read(spoiling
     assert found == [(BTC, None), (ETH, 1000)] * (1 if spoiling is None else 2)
 
 
-def test_lower_ids_that_are_newer_are_told_where_higher_ones_follow_within_a_minute() -> None:
+def test_lower_ids_that_are_newer_are_reported_where_higher_ones_follow_within_a_minute() -> None:
     """No restart came of it, and yet they were left out: nothing of them was ever heard before."""
     made = selection()
     timed(made, frame(1000, T=MS), frame(1, ETH, T=MS))
@@ -337,7 +337,7 @@ def test_lower_ids_that_are_newer_are_told_where_higher_ones_follow_within_a_min
 
 
 @pytest.mark.parametrize("made", [selection(), selection(1000)])
-def test_lower_ids_that_are_newer_are_told_where_the_window_ends_within_a_minute(made: Selection) -> None:
+def test_lower_ids_that_are_newer_are_reported_where_the_window_ends_within_a_minute(made: Selection) -> None:
     timed(made, frame(1000, T=MS), frame(5, T=MS + 1000), frame(6, T=MS + 1000))
     (found,) = made.end(MS * 1000)
     assert "Gap of 0.001 seconds" in str(found)

@@ -188,7 +188,7 @@ def test_an_answer_to_nothing_confirms_nothing() -> None:
     assert subscriptions.fault(NOW + 5), "it still waits"
 
 
-def test_what_is_not_answered_in_time_is_told_once() -> None:
+def test_what_is_not_answered_in_time_is_reported_once() -> None:
     subscriptions, streams = made(151)
     assert asked(subscriptions, NOW)
     assert subscriptions.fault(NOW + 4.9) is None

@@ -15,7 +15,7 @@ def test_quotations_are_short(payload: bytes) -> None:
     assert quoted(b"ab\xff") == "ab\ufffd", "what is no text is quoted all the same"
 
 
-def test_a_value_is_told_shortly_and_what_cannot_be_shown_in_words() -> None:
+def test_a_value_is_reported_shortly_and_what_cannot_be_shown_in_words() -> None:
     assert sanitized({"code": "A" * 500}) == "{'code': '" + "A" * 190
     deep: object = 1
     for _ in range(100_000):

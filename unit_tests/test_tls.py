@@ -174,7 +174,7 @@ NO_TLS = "failed: the server does not speak TLS on this port. Check the address 
         (b"\x15\x03\x03\x00\x02\x02\x28", "handshake failure. Try again. If it lasts"),
     ],
 )
-def test_a_handshake_that_fails_is_told_in_words_and_not_about_certificates(says: bytes, sentence: str) -> None:
+def test_a_handshake_that_fails_is_reported_in_words_and_not_about_certificates(says: bytes, sentence: str) -> None:
     with server_of(None, says) as port:
         failure = failure_at(port)
     assert isinstance(failure, TlsFailed)

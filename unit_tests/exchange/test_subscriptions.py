@@ -94,7 +94,7 @@ def test_control_messages_are_remembered(exchange: LocalExchange) -> None:
         ("{", 3, "Invalid JSON"),
     ],
 )
-def test_invalid_ones_are_told(exchange: LocalExchange, message: str, code: int, text: str) -> None:
+def test_invalid_ones_are_reported(exchange: LocalExchange, message: str, code: int, text: str) -> None:
     with listening(exchange) as client:
         answer = ask(client, message)
         assert answer["code"] == code

@@ -172,7 +172,7 @@ def test_what_a_book_ticker_holds_is_counted(changes: dict[str, Any], counter: s
     assert content(own(**changes), own())[counter] == counts
 
 
-def test_of_odd_kinds_only_so_many_are_told_apart_by_their_beginning() -> None:
+def test_of_odd_kinds_only_so_many_are_reported_apart_by_their_beginning() -> None:
     found = content(*[own("", **{f"{number:>70}": 1, "x" * 70: 1}) for number in range(100)])
     assert found["unknown_keys"] == {" " * 60: 100, "x" * 60: 100}
     assert len(content(*[own("", **{f"key{number}": 1}) for number in range(100)])["unknown_keys"]) == 30

@@ -64,7 +64,7 @@ class Schedule:
     bases: tuple[str, ...] = ("",)  # beginnings of paths at which COIN-M is looked for
     missing: tuple[str, ...] = ()  # beginnings of paths that are answered 404
     silent: tuple[str, ...] = ("/usds",)  # and that are acknowledged and bring nothing
-    is_told: bool = False  # by a test that does more to it than its faults
+    is_scripted: bool = False  # by a test that does more to it than its faults
     takes_after: float = 0.0  # seconds until a sync takes what has been read, as while it asks for prices
 
     @property
@@ -75,7 +75,7 @@ class Schedule:
     def is_undisturbed(self) -> bool:
         """Whether nothing goes wrong that could cost an update."""
         harmless = all(fault.kind == "one leap" for fault in self.faults) and self.takes_after < 1
-        return harmless and not self.is_told and self.rotate_after > self.seconds
+        return harmless and not self.is_scripted and self.rotate_after > self.seconds
 
     def has(self, *kinds: Kind) -> bool:
         """Whether any of these faults happens."""

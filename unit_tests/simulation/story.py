@@ -97,7 +97,7 @@ def tell(
         "backlog_bytes": 32 * 2**20,
         "rotate_after": 23 * 3600.0,
         "unsent_limit": 64 * 2**20,
-        "is_told": any(not isinstance(event, Fault) for event in events),
+        "is_scripted": any(not isinstance(event, Fault) for event in events),
         **changes,
     }
     described.setdefault("pauses", [0.0] + [1.0] * (len(described["windows"]) - 1))

@@ -1,7 +1,7 @@
 """hypothesis drives the machine, so that a failure shrinks to the few events that it takes.
 
-A shell in miniature: at most two lines, each a list of updates under way; what was pushed, emitted and told is compared
-at every step. And docs/failover.md draws the states: each that is drawn is stored, each arrow happens, and no other.
+A shell in miniature: at most two lines, each a list of updates under way. What was pushed, emitted and reported is
+compared at every step. docs/failover.md draws the states: each of them is stored, each arrow happens, and no other.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Exchange(RuleBasedStateMachine):
         self.dialling = False
         self.pushed: list[tuple[int, float]] = []
         self.emitted: list[int] = []
-        self.told: list[tuple[float, float]] = []
+        self.reported: list[tuple[float, float]] = []
         self.transitions: set[tuple[str, str]] = set()
         self.machine = Failover(
             Timing(),
@@ -67,7 +67,7 @@ class Exchange(RuleBasedStateMachine):
                 self.emitted += [int(payload) for payload in action.payloads]
             elif isinstance(action, Gap):
                 assert action.since < action.until
-                self.told.append((action.since - EPOCH, action.until - EPOCH))
+                self.reported.append((action.since - EPOCH, action.until - EPOCH))
             elif isinstance(action, Command):
                 self.carry_out(action)
             elif isinstance(action, LogLine) and action.level == "debug":
@@ -129,7 +129,7 @@ class Exchange(RuleBasedStateMachine):
         )
         self.act(self.machine.received(chosen, read, self.now))
 
-    @rule(number=st.integers(0, 1), happens=st.sampled_from(["lost", "mute", "doubted"]))
+    @rule(number=st.integers(0, 1), happens=st.sampled_from(["lost", "mute", "reconnect"]))
     def a_line_fails(self, number: int, happens: str) -> None:
         chosen = self.some_wire(number)
         if chosen is None:
@@ -164,8 +164,8 @@ class Exchange(RuleBasedStateMachine):
         newest, seen = -1, set()
         for update_id in self.emitted:
             at = self.pushed[update_id][1]
-            told = any(since - SLACK <= at <= until + SLACK for since, until in self.told)
-            assert update_id > newest or update_id in seen or told
+            reported = any(since - SLACK <= at <= until + SLACK for since, until in self.reported)
+            assert update_id > newest or update_id in seen or reported
             newest = max(newest, update_id)
             seen.add(update_id)
 
@@ -176,15 +176,15 @@ class Exchange(RuleBasedStateMachine):
         until = self.machine.watermark
         if until == -inf:
             return
-        begins = min([self.pushed[update_id][1] for update_id in seen] + [since for since, _ in self.told])
+        begins = min([self.pushed[update_id][1] for update_id in seen] + [since for since, _ in self.reported])
         lost = [
             update
             for update in self.pushed
             if update[0] not in seen
             and begins <= update[1] <= until - EPOCH - SLACK
-            and not any(since - SLACK <= update[1] <= told + SLACK for since, told in self.told)
+            and not any(since - SLACK <= update[1] <= reported + SLACK for since, reported in self.reported)
         ]
-        assert not lost, f"lost and not told: {lost}"
+        assert not lost, f"lost and not reported: {lost}"
 
 
 class ExchangeWithStandby(Exchange):
@@ -218,7 +218,7 @@ def walk(seed: int) -> set[tuple[str, str]]:
     for _ in range(STEPS):
         it.time_passes(rng.choice([0.01, 0.3, 1.0, 3.0, 11.0]))
         happens = rng.choice(
-            ["data", "data", "data", "read", "lost", "mute", "doubted", "dialled", "dialled", "outbox"]
+            ["data", "data", "data", "read", "lost", "mute", "reconnect", "dialled", "dialled", "outbox"]
         )
         number = rng.randrange(2)
         if happens == "data":
@@ -226,7 +226,7 @@ def walk(seed: int) -> set[tuple[str, str]]:
         if happens in ("data", "read"):
             for each in [0, 1] if rng.random() < 0.8 else [number]:
                 it.a_line_is_read(each, 100)
-        elif happens == "doubted" or (happens in ("lost", "mute") and rng.random() < 0.3):
+        elif happens == "reconnect" or (happens in ("lost", "mute") and rng.random() < 0.3):
             it.a_line_fails(number, happens)
         elif happens == "dialled" and it.dialling and rng.random() < 0.2:
             it.an_attempt_fails()

@@ -81,7 +81,7 @@ def test_a_server_that_accepts_and_closes_is_not_hammered() -> None:
     assert "before its first update" in str(story.sync.failure)
 
 
-def test_a_window_without_any_update_fails_and_its_gap_is_told_before_the_state() -> None:
+def test_a_window_without_any_update_fails_and_its_gap_is_reported_before_the_state() -> None:
     story = tell((0, lambda chain: chain.exchange.refuse(503, times=None)), windows=[20], breaks=True)
     assert story.sync.failure is not None
     assert len(story.gaps) == 1
@@ -229,7 +229,7 @@ def test_a_destination_that_reads_again_soon_after_the_end_gets_all(stop: list[F
 
 
 @pytest.mark.parametrize(("stop", "reads_again"), [([Fault(30, "stop")], 40), ([], 110)], ids=["stop", "window"])
-def test_what_it_is_too_late_to_write_is_counted_and_told(stop: list[Fault], reads_again: float) -> None:
+def test_what_it_is_too_late_to_write_is_counted_and_reported(stop: list[Fault], reads_again: float) -> None:
     story = tell(Fault(20, "stall", reads_again - 20.0), *stop, breaks=True)
     (line,) = story.logged("received frames could be written; they are lost")
     assert int(line.split()[4]) >= len(story.exchange.pushed) - len(story.rows) > 0
@@ -268,7 +268,7 @@ def test_a_first_sync_follows_every_contract_and_samples_run_ahead_of_nothing() 
     assert "Samples confirmed: " in story.summary
 
 
-def test_an_own_stream_that_dies_is_told_and_its_connection_replaced() -> None:
+def test_an_own_stream_that_dies_is_reported_and_its_connection_replaced() -> None:
     story = tell((20, lambda chain: chain.exchange.kill_stream(ETH, connection(chain))), windows=[60])
     reported = [gap for gap in story.gaps if f"{ETH} only: " in gap.text]
     assert reported
@@ -279,7 +279,7 @@ def test_an_own_stream_that_dies_is_told_and_its_connection_replaced() -> None:
     assert story.intervals == {BTC: 1, ETH: 2, ADA: 1}
 
 
-def test_a_stream_that_never_lives_is_told_and_not_asked_for_without_end() -> None:
+def test_a_stream_that_never_lives_is_reported_and_not_asked_for_without_end() -> None:
     def kill(chain: Any) -> None:
         for each in chain.exchange.market.open_connections:
             if not each.dead_streams:
@@ -315,7 +315,7 @@ def test_a_quiet_contract_has_its_row_from_a_sample_that_covers_nothing() -> Non
     assert row["symbol"] == BTC
 
 
-def test_a_subscription_that_fails_again_and_again_is_told() -> None:
+def test_a_subscription_that_fails_again_and_again_is_reported() -> None:
     def list_more(chain: Any) -> None:
         number = sum(len(each.streams) for each in chain.exchange.market.open_connections)
         (contract,) = coin_m_contracts([f"NEW{number}{round(chain.exchange.time.now)}USD_PERP"])
@@ -426,7 +426,7 @@ def test_a_silent_sync_gives_a_sign_of_life_every_quarter_of_an_hour() -> None:
     assert [round(moment - story.sync.began) for moment, _, _ in story.sync.states] == [900, 1800, 2000]
 
 
-def test_progress_is_told_every_ten_seconds_and_after_a_minute_every_minute() -> None:
+def test_progress_is_reported_every_ten_seconds_and_after_a_minute_every_minute() -> None:
     story = tell(windows=[200])
     moments = [round(moment) for moment in story.at("a second, ")]
     assert moments == [10, 20, 30, 40, 50, 60, 120, 180]
@@ -484,7 +484,7 @@ def test_a_sync_says_since_when_nothing_was_listened_to() -> None:
     assert not tell(state=known(BTC)).logged("The state ends with")
 
 
-def test_updates_of_ever_more_symbols_are_left_out_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_updates_of_ever_more_symbols_are_left_out_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cursor, "MAX_SYMBOLS", 2)
     story = tell(state={}, options={"book_ticker_symbols": [BTC, ETH, ADA]}, breaks=True)
     assert len({row["symbol"] for row in story.rows}) == 2
@@ -498,7 +498,7 @@ def test_where_enough_came_no_symbol_was_silent() -> None:
     assert "no update came for NOSUCHUSD_PERP" in tell(options=named).logged("Check the spelling")[0]
 
 
-def test_the_gap_before_an_error_is_told_and_then_the_state() -> None:
+def test_the_gap_before_an_error_is_reported_and_then_the_state() -> None:
     story = tell((20, lambda chain: chain.exchange.refuse(451, times=None)), Fault(20.1, "rst"), breaks=True)
     (gap,) = story.gaps
     assert "connection reset by peer" in gap.text
