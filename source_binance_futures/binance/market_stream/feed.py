@@ -197,7 +197,9 @@ class Feed:
         self._connections[number] = connection
         self.selector.register(connection.descriptor, selectors.EVENT_READ, (self, number))
         if self.machine.primary is None:
-            self._log("info", f"Connected to {host_of(connection.base)}.")
+            name, _, _ = self.machine.name.partition(" (")  # without its host, which follows
+            text = f"Connected to {host_of(connection.base)}."
+            self.outbox.put(LogLine("info", f"{name}: {text}" if name else text))
         self.do(self.machine.opened(number, now))
 
     def _dial(self) -> None:
