@@ -5,8 +5,8 @@ hours, when the server announces its end, when it falls silent or behind), and w
 there. All of that is one mechanism: a *standby* line keeps a backlog, and takes over from the *primary*.
 
 What was lost is decided by one number, the *watermark*: everything pushed before it has been emitted, or reported as
-missing. Only an update of the primary moves it, since silence, an answered ping and an acknowledgement prove nothing;
-back, too, where some contracts prove to be later than others.
+missing. A gap begins there (`_report_until`). An update of the primary moves it, back, too, where some contracts prove
+to be later than others (`Line.reached`), and the report of a gap; silence, pongs and acknowledgements prove nothing.
 """
 
 from __future__ import annotations
@@ -286,11 +286,11 @@ class Failover:
         """Reports what may be missing from the watermark `until` then, if anything may."""
         if self.missing is Missing.NOTHING:
             return
-        # The beginning is known by our own clock, and what the exchange's says then only after its first frame.
+        # Without any update, when the feed began: by the exchange's clock, as far as frames have shown it since.
         since = self._clock.now(self._began) if self.watermark == -inf else self.watermark
         self.watermark = self._floor = max(since, until)
         is_silence = self.missing is Missing.SILENCE
-        if until - since < SHORTEST_GAP and not is_silence:
+        if until - since < SHORTEST_GAP and not is_silence:  # something was lost, however alike both times are
             since = until - self._clock.uncertainty
         if until - since >= SHORTEST_GAP:
             self._do(Gap(self._feed, since, until, self.named(self._cause), is_silence))
@@ -309,7 +309,7 @@ class Failover:
         self._log(level, f"A fresh connection replaces the one in use: {why}.")
 
     def _lose(self, line: Line, cause: str) -> None:
-        """A line is over, or of no use. The standby takes over from a primary, or an outage begins."""
+        """A line is over, or of no use: a standby takes over from a primary, or what comes may be missing."""
         if line is self.standby:
             self._leave(line)
             self._log("warning", f"{self._name_of_standby} is missing, another is being opened. Cause: {cause}.")
