@@ -194,7 +194,7 @@ def test_what_is_refused_for_good_is_given_up() -> None:
     refusal = Refusal(PermissionError("forbidden."), for_good=True)
     assert machine.refused(BEGAN, refusal) == [
         warning("One of two: Connecting failed (attempt 1 in a row): forbidden."),
-        warning("One of two: forbidden. What else is connected goes on until the end."),
+        warning("One of two: forbidden. Whatever else is connected goes on until the end."),
     ]
     assert machine.it.failure is refusal.error
     assert machine.tick(BEGAN + 1000) == []

@@ -264,7 +264,7 @@ class Failover:
     def _give_up(self, error: Exception) -> None:
         self.failure = error
         if self.name:  # there are other feeds
-            self._log("warning", f"{error} What else is connected goes on until the end.")
+            self._log("warning", f"{error} Whatever else is connected goes on until the end.")
 
     # --- what may be missing ---
 
