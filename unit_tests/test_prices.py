@@ -262,7 +262,7 @@ def test_a_row_nested_too_deeply_to_be_written_again_fails_and_among_all_is_left
     rows, sentence = chosen_rows(found.rows, ())
     assert rows == [{"symbol": "B", "price": "1"}]
     assert sentence is not None
-    assert sentence.endswith("left out: nested too deeply: something nested too deeply.")
+    assert sentence.endswith("left out: nested too deeply: the row of A.")
 
 
 # --- the weight of requests ---

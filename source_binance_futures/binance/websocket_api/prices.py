@@ -90,7 +90,8 @@ def fault_of_row(row: Any) -> str | None:
     try:
         written = quoted(orjson.dumps(row))
     except orjson.JSONEncodeError:
-        return f"nested too deeply: {sanitized(row)}"
+        symbol = row.get("symbol") if isinstance(row, dict) else None
+        return f"nested too deeply: the row of {sanitized(symbol) if isinstance(symbol, str) else 'no symbol'}"
     for field in ("symbol", "price"):
         if not isinstance(row, dict) or not isinstance(row.get(field), str) or not row[field]:
             return f"`{field}` is missing in {written}"
