@@ -152,29 +152,31 @@ def accepted(request: object) -> bytes:
     return frame({"result": None, "id": request})
 
 
-def test_messages_of_a_hundred_names_each_once_the_one_before_is_answered() -> None:
+def test_messages_of_a_hundred_names_wait_for_no_answer() -> None:
     subscriptions, streams = made(212, named=2)
     assert asked(subscriptions, NOW) == (102, streams[2:102])
-    assert asked(subscriptions, NOW + 1) is None
+    assert asked(subscriptions, NOW + 0.25) == (202, streams[102:202])
     assert subscriptions.take_answers([DATA, accepted(102), DATA], NOW + 1) == [DATA, DATA]
-    assert asked(subscriptions, NOW + 1) == (202, streams[102:202])
-    subscriptions.take_answers([accepted(202)], NOW + 2)
-    assert asked(subscriptions, NOW + 2) == (212, streams[202:])
-    subscriptions.take_answers([accepted(212)], NOW + 3)
-    assert asked(subscriptions, NOW + 100) is None
+    assert asked(subscriptions, NOW + 1) == (212, streams[202:])
+    assert asked(subscriptions, NOW + 2) is None
+    assert subscriptions.take_answers([accepted(212), accepted(202)], NOW + 3) == []
     assert subscriptions.take_answers([accepted(212)], NOW + 100) == [accepted(212)], "nothing waits for it"
     streams.append("new")
     assert asked(subscriptions, NOW + 100) == (213, ["new"])
 
 
-def test_what_is_confirmed_counts_after_a_while() -> None:
-    subscriptions, streams = made(150, named=2)
-    assert subscriptions.unconfirmed(NOW, 30) == streams[2:]
-    assert asked(subscriptions, NOW)
+def test_an_answer_confirms_what_was_asked_before_the_oldest_that_still_waits() -> None:
+    subscriptions, streams = made(250, named=2)
+    for times in range(3):
+        assert asked(subscriptions, NOW + times)
+    assert subscriptions.unconfirmed(NOW + 3, 30) == streams[2:]
+    subscriptions.take_answers([accepted(202)], NOW + 3)
+    assert subscriptions.unconfirmed(NOW + 40, 30) == streams[2:], "the first is not answered"
     subscriptions.take_answers([accepted(102)], NOW + 4)
-    assert asked(subscriptions, NOW + 4)
-    assert subscriptions.unconfirmed(NOW + 33.9, 30) == streams[2:], "not for so long yet"
-    assert subscriptions.unconfirmed(NOW + 34, 30) == streams[102:], "the second is not answered"
+    assert subscriptions.unconfirmed(NOW + 40, 30) == streams[202:]
+    subscriptions.take_answers([accepted(250)], NOW + 5)
+    assert subscriptions.unconfirmed(NOW + 34.9, 30) == streams[2:], "not for so long yet"
+    assert subscriptions.unconfirmed(NOW + 35, 30) == []
 
 
 def test_an_answer_to_nothing_confirms_nothing() -> None:
@@ -189,29 +191,39 @@ def test_an_answer_to_nothing_confirms_nothing() -> None:
 
 
 def test_what_is_not_answered_in_time_is_reported_once() -> None:
-    subscriptions, streams = made(151)
+    subscriptions, streams = made(201)
     assert asked(subscriptions, NOW)
+    assert asked(subscriptions, NOW + 1)
     assert subscriptions.fault(NOW + 4.9) is None
     assert subscriptions.fault(NOW + 5) == "a subscription was not acknowledged within 5 seconds"
+    assert subscriptions.fault(NOW + 5.9) is None
     assert subscriptions.failed == streams[1:101]
-    assert asked(subscriptions, NOW + 6) == (151, streams[101:])
-    assert subscriptions.fault(NOW + 10.9) is None
-    assert subscriptions.fault(NOW + 11)
-    assert subscriptions.failed == subscriptions.unconfirmed(NOW + 11, 30) == streams[1:]
+    assert subscriptions.fault(NOW + 6)
+    assert subscriptions.failed == subscriptions.unconfirmed(NOW + 6, 30) == streams[1:]
     assert subscriptions.fault(NOW + 100) is None
 
 
-@pytest.mark.parametrize("request_id", [101, None])
-def test_a_refusal_is_of_the_message_that_waits(request_id: int | None) -> None:
+@pytest.mark.parametrize("request_id", [101, 201, None])
+def test_a_refusal_is_of_the_message_that_it_names_or_of_the_newest(request_id: int | None) -> None:
     subscriptions, streams = made(201)
     assert asked(subscriptions, NOW)
+    assert asked(subscriptions, NOW + 1)
     refusal = frame({"error": {"msg": "Too many subscriptions"}, "id": request_id})
     assert subscriptions.take_answers([refusal], NOW + 2) == []
     assert subscriptions.fault(NOW + 2) == "the exchange refused a subscription (Too many subscriptions)"
-    assert subscriptions.fault(NOW + 6) is None
-    assert subscriptions.failed == streams[1:101]
-    assert subscriptions.unconfirmed(NOW + 100, 30) == streams[1:]
-    assert asked(subscriptions, NOW + 2) == (201, streams[101:])
+    assert subscriptions.fault(NOW + 2) is None
+    expected = streams[1:101] if request_id == 101 else streams[101:]
+    assert subscriptions.failed == expected
+    assert set(expected) <= set(subscriptions.unconfirmed(NOW + 100, 30))
+    assert subscriptions.fault(NOW + 6), "the other one still waits"
+
+
+def test_a_refusal_of_nothing_that_was_asked_fails_nothing() -> None:
+    subscriptions, _ = made(3)
+    assert asked(subscriptions, NOW)
+    subscriptions.take_answers([frame({"error": "Invalid request", "id": 9})], NOW)
+    assert subscriptions.fault(NOW) == "the exchange refused a subscription (Invalid request)"
+    assert subscriptions.failed == []
 
 
 @pytest.mark.parametrize(

@@ -100,10 +100,6 @@ EXCUSED: Mapping[str, tuple[tuple[str, ...], ...]] = {
             "the newest time becomes what it is",
         ),
     ),
-    "binance/market_stream/subscriptions": (
-        ("_asked_at = 0.0", "self._asked_at = 0.0", "pass", UNREAD),
-        ("_asked_at = 0.0", "0.0", "1.0", "-1.0", UNREAD),
-    ),
 }
 
 

@@ -1,7 +1,7 @@
 """Which contracts there are, which of them are followed, over which feed, and what one connection listens to. Pure.
 
 A feed is one address with at most 200 streams, kept alive by connections of its own. A connection has the streams of
-its address, and asks for those that appear later by control messages [binance-facts 1, 2.5], of which these are few:
+its address, and asks for those that appear later by control messages [binance-facts 1, 2.5], at most four a second:
 
     {"method":"SUBSCRIBE","params":["btcusd_perp@bookTicker","ethusd_perp@bookTicker"],"id":1}
 """
@@ -97,30 +97,30 @@ def control_answer(payload: bytes) -> tuple[int, str | None] | None:
 class Subscriptions:
     """What one connection listens to: `streams`, which only grow; the first `named` of them stand in its address.
 
-    The rest is asked for by one message after the other, each once the one before is answered: far fewer than the 10 a
-    second that Binance takes. All moments are monotonic seconds.
+    The rest is asked for by messages, one at each look; none waits for the answer to another, or an answer that is lost
+    would hold back contracts that appear later. All moments are monotonic seconds.
     """
 
     def __init__(self, streams: list[str], named: int) -> None:
         self.failed: list[str] = []  # the streams that were asked for in vain
         self._streams = streams
-        self._named = self._asked = self._answered = named  # how many of the streams; what was asked last may wait
-        self._asked_at = 0.0
+        self._named = self._asked = named  # how many of the streams
+        self._waiting: dict[int, tuple[int, float]] = {}  # messages, by how many were asked then: and before, sent at
         self._confirmed_at = float("-inf")
         self._fault: str | None = None
 
     def message(self, now: float) -> str | None:
         """Return the control message that is due, if any."""
         names = self._streams[self._asked : self._asked + NAMES_A_MESSAGE]
-        if not names or self._asked > self._answered:
+        if not names:
             return None
-        self._asked += len(names)
-        self._asked_at = now
+        before, self._asked = self._asked, self._asked + len(names)
+        self._waiting[self._asked] = before, now
         return orjson.dumps({"method": "SUBSCRIBE", "params": names, "id": self._asked}).decode()
 
     def take_answers(self, payloads: list[bytes], now: float) -> list[bytes]:
         """Take note of the answers in a read, and return the rest of it."""
-        if self._asked == self._answered:
+        if not self._waiting:
             return payloads
         others = []
         for payload in payloads:
@@ -129,24 +129,28 @@ class Subscriptions:
                 others.append(payload)
                 continue
             request, error = answer
-            if error is not None:
-                self._fail(f"the exchange refused a subscription ({error})")
-            elif request == self._asked:
-                self._answered, self._confirmed_at = self._asked, now
+            if error is not None:  # one that names no message is of the newest
+                self._fail(request or self._asked, f"the exchange refused a subscription ({error})")
+            elif self._waiting.pop(request, None) is not None:
+                self._confirmed_at = now
         return others
 
     def fault(self, now: float) -> str | None:
         """Return what is wrong, once: a refusal, or a message that was not answered in time."""
-        if self._asked > self._answered and now - self._asked_at >= ANSWER_WITHIN:
-            self._fail(f"a subscription was not acknowledged within {ANSWER_WITHIN:g} seconds")
+        late = [request for request, (_, sent_at) in self._waiting.items() if now - sent_at >= ANSWER_WITHIN]
+        for request in late:
+            self._fail(request, f"a subscription was not acknowledged within {ANSWER_WITHIN:g} seconds")
         fault, self._fault = self._fault, None
         return fault
 
     def unconfirmed(self, now: float, seconds: float) -> list[str]:
         """Return the streams that are not known to have been listened to for so many seconds."""
-        since = self._named if now - self._confirmed_at < seconds else self._answered
+        since = min((before for before, _ in self._waiting.values()), default=self._asked)
+        if now - self._confirmed_at < seconds:
+            since = self._named
         return list(dict.fromkeys([*self.failed, *self._streams[since:]]))
 
-    def _fail(self, fault: str) -> None:
-        self.failed += self._streams[self._answered : self._asked]
-        self._answered, self._fault = self._asked, fault
+    def _fail(self, request: int, fault: str) -> None:
+        before, _ = self._waiting.pop(request, (request, 0.0))
+        self.failed += self._streams[before:request]
+        self._fault = fault
