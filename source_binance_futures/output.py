@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 CHUNK = 16384  # bytes in one write; smaller ones cost time, larger ones hide for long that a slow reader reads
+SMALL_CHUNK = 4096  # bytes, after a write that was slow
+SLOW = 1.0  # seconds for one write
 LOOK_EVERY = 1.0  # seconds
-PATIENCE = 60.0  # seconds in which stdout takes nothing
+PATIENCE = 60.0  # seconds in which stdout takes no byte
 STDOUT, STDERR = 1, 2
 WHY = {errno.EPIPE: "nobody reads it any more", errno.EBADF: "it is closed, or not open for writing"}
 
@@ -38,17 +40,18 @@ class Output(io.RawIOBase):
         self.failed = False
         self._descriptor = descriptor
         self._clock = clock
+        self._at_most = CHUNK
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write the beginning of `data`; return how many bytes. Raises `SystemExit` after an error."""
         view = memoryview(data)
         if self.failed:
             return view.nbytes
-        self.writing_since = self._clock.monotonic()
+        began = self.writing_since = self._clock.monotonic()
         try:
             while True:
                 with contextlib.suppress(BlockingIOError):
-                    return os.write(self._descriptor, view[:CHUNK])
+                    return os.write(self._descriptor, view[: self._at_most])
                 # It was opened for writes that do not wait, and this process has nothing better to do.
                 _takes_bytes(self._descriptor, LOOK_EVERY)
         except OSError as error:
@@ -57,6 +60,7 @@ class Output(io.RawIOBase):
             raise SystemExit(1) from error
         finally:
             self.writing_since = None
+            self._at_most = SMALL_CHUNK if self._clock.monotonic() - began > SLOW else CHUNK
 
     def write_all(self, data: bytes) -> None:
         """Write all of `data`, however often a signal interrupts it, so that no line is cut."""

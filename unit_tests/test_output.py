@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from source_binance_futures.binance.clock import Clock, Stop
 from source_binance_futures.entrypoint import RECORDS_OF_A_PIECE, lines_of
-from source_binance_futures.output import PATIENCE, blocked_for
+from source_binance_futures.output import PATIENCE, Output, blocked_for
 from source_binance_futures.streams.book_tickers import WRITE_AFTER_STOP, WRITE_AFTER_WINDOW, Block, LastWrites
 
 VALUES: Any = st.recursive(
@@ -38,6 +39,14 @@ def test_any_records(records: list[dict[str, Any]], emitted_at: int) -> None:
     assert b"".join(lines_of(block)) == lines_of_the_cdk(block)
 
 
+def test_a_row_that_is_not_covered_is_written_without_that_field() -> None:
+    odd = ',"covered_since_us":null'
+    rows: list[dict[str, Any]] = [{"symbol": odd, "covered_since_us": covered} for covered in (None, 5)]
+    for records in (rows, [*rows, {"symbol": "A", "pair": None, "covered_since_us": None}]):
+        block = Block("book_tickers", records, 3)
+        assert b"".join(lines_of(block)) == lines_of_the_cdk(block)
+
+
 @pytest.mark.parametrize("count", [1, RECORDS_OF_A_PIECE, RECORDS_OF_A_PIECE + 1, 3 * RECORDS_OF_A_PIECE - 1])
 def test_any_number_of_records(count: int) -> None:
     odd: list[Any] = [None, 2**64, {1: 2}, "\ud800"]  # a null, and what orjson cannot write
@@ -53,6 +62,17 @@ def test_to_whoever_knows_no_blocks_it_is_its_first_record() -> None:
     assert (block.type, block.record) == (Type.RECORD, first.record)
     assert second.record is not None
     assert (second.record.stream, second.record.data, second.record.emitted_at) == ("book_tickers", {"u": 2}, 3)
+
+
+def test_after_a_slow_write_the_next_is_small_so_that_a_slow_reader_shows() -> None:
+    moments = iter([0.0, 0.0, 1.5, 2.0, 2.5, 3.0, 3.0])
+    reader, writer = os.pipe()
+    try:
+        output = Output(writer, Clock(lambda: next(moments)))
+        assert [output.write(bytes(20_000)) for _ in range(3)] == [16384, 4096, 16384]
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 # --- the last writes ---
