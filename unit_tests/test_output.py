@@ -39,12 +39,12 @@ def test_any_records(records: list[dict[str, Any]], emitted_at: int) -> None:
     assert b"".join(lines_of(block)) == lines_of_the_cdk(block)
 
 
-def test_a_row_that_is_not_covered_is_written_without_that_field() -> None:
-    odd = ',"covered_since_us":null'
-    rows: list[dict[str, Any]] = [{"symbol": odd, "covered_since_us": covered} for covered in (None, 5)]
-    for records in (rows, [*rows, {"symbol": "A", "pair": None, "covered_since_us": None}]):
-        block = Block("book_tickers", records, 3)
-        assert b"".join(lines_of(block)) == lines_of_the_cdk(block)
+@pytest.mark.parametrize("symbol", ["A", ',"covered_since_us":null'])
+@pytest.mark.parametrize("other", [{}, {"pair": None, "covered_since_us": None}])
+def test_a_row_that_is_not_covered_is_written_without_that_field(symbol: str, other: dict[str, Any]) -> None:
+    rows: list[dict[str, Any]] = [{"symbol": symbol, "covered_since_us": covered} for covered in (None, 5)]
+    block = Block("book_tickers", [*rows, {"u": 1} | other], 3)
+    assert b"".join(lines_of(block)) == lines_of_the_cdk(block)
 
 
 @pytest.mark.parametrize("count", [1, RECORDS_OF_A_PIECE, RECORDS_OF_A_PIECE + 1, 3 * RECORDS_OF_A_PIECE - 1])
