@@ -361,6 +361,7 @@ BOTH: dict[str, Any] = {"usds_m": USDS_M[:2]}
 def test_each_market_is_asked_for_at_its_own_address() -> None:
     story = tell(options={"include_usds_margined": True}, **BOTH)
     assert set(story.intervals) == {*COIN_M[:3], *USDS_M[:2]}
+    assert sorted(story.logged("Connected to")) == [f"Connection {n} of 2: Connected to 127.0.0.1:1." for n in (1, 2)]
     for stream in story.exchange.streams:
         listening = stream.server.protocol
         assert {name.endswith("usdt@bookTicker") for name in listening.streams if name != "!bookTicker"} == {
