@@ -59,6 +59,8 @@ class Case:
 
 SOMEBODY_ELSES: list[Answer] = [
     {"id": "somebody-else", "status": 200, "result": [{"symbol": "WRONG", "price": "1", "time": 1}]},
+    {"id": "somebody-else", "status": 400, "error": {"code": -1121, "msg": "Invalid symbol."}},
+    {"id": 17, "result": None},
     '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}',
     {"id": None, "status": 200, "result": ROWS},
 ]
@@ -138,6 +140,9 @@ CASES = {
     ),
     "limited, said in three forms": Case(
         answers(in_ms, limited(2), banned(2)), requests=4, handshakes=4, weight=4 * (HANDSHAKE + ALL), waits=(9.5, 11)
+    ),
+    "limited for a minute and more, as it listens that long": Case(
+        answers(limited(40), limited(50)), options={"listen_seconds": 600}, requests=3, handshakes=3, waits=(91, 95)
     ),
     "banned for an hour": Case(answers(banned(3600)), says=("transient_error", f"{BANNED} again after ")),
     "banned at the door": Case(

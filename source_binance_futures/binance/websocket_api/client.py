@@ -22,7 +22,7 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # all prices are 60 kB in 2026
 CONNECT_TIMEOUT = 10.0
 ANSWER_TIMEOUT = 10.0
 ATTEMPTS = 4  # one, and three more
-LONGEST_WAIT = 60.0  # seconds for Binance's limits; beyond that the next sync is the better place
+LONGEST_WAIT = 60.0  # seconds at once for Binance's limits; beyond that the next sync is the better place
 AT_LEAST = 30.0  # seconds for a call, however short the window
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0  # seconds between tries
 
@@ -46,7 +46,7 @@ class WebSocketApi:
 
     def __post_init__(self) -> None:
         self._clock = self.stop.clock
-        self._wait_until = self._clock.deadline(min(self.window, LONGEST_WAIT))
+        self._wait_until = self._clock.deadline(self.window)
         self._end = self._clock.deadline(max(self.window, AT_LEAST))
 
     def latest_prices(self, symbols: Sequence[str]) -> Sequence[Any]:
@@ -99,18 +99,22 @@ class WebSocketApi:
     def _wait_for_weight(self, cost: int) -> None:
         """Wait for the next minute of the UTC clock where this request would bring the IP address near its limit."""
         used, wait = self.budget.used, self.budget.seconds_to_wait(cost, self._clock.epoch())
-        if 0 < wait <= self._wait_until.remaining():
+        if 0 < wait <= self._may_wait():
             self.logger.warning(
                 f"This IP address has used {used.count} of {used.limit} request weight in this minute. "
                 f"Waiting {wait:.0f} seconds for the next one."
             )
             self.stop.sleep(wait)
 
+    def _may_wait(self) -> float:
+        """Return how many seconds may be waited for Binance's limits now."""
+        return min(self._wait_until.remaining(), LONGEST_WAIT)
+
     # --- trying again ---
 
     def _is_worth_another_try(self, error: BaseException) -> bool:
         if isinstance(error, errors.RateLimited):
-            return error.retry_at - self._clock.epoch() <= self._wait_until.remaining()
+            return error.retry_at - self._clock.epoch() <= self._may_wait()
         is_temporary = isinstance(error, errors.BinanceError) and error.owner is errors.Owner.EXCHANGE
         return is_temporary and not isinstance(error, errors.Interrupted)
 
