@@ -9,7 +9,7 @@ import pytest
 
 from local_exchange import LocalExchange
 
-from .harness.connector import FULL_REFRESH, INCREMENTAL, Connector
+from .harness.connector import FULL_REFRESH, INCREMENTAL, Connector, state_message
 from .harness.warm import CONNECTOR
 
 SPOILED = f"""
@@ -96,6 +96,19 @@ def test_the_last_trace_says_whose_turn_it_is(
     assert "stream_descriptor" not in last
     assert output.exit_code == 1
     assert output.is_plain
+
+
+def test_the_log_does_not_repeat_the_state(connector: Connector) -> None:
+    """It has 25 kB and more; the CDK writes the whole of it into one line."""
+    known = {f"X{number}USD_PERP": number for number in range(1, 800)}
+    with LocalExchange(rate=200, sample_every=None) as exchange:
+        environment = f"custom {exchange.market_stream_url}"
+        state = [state_message({"environment": environment, "u": known, "newest_transaction_time": 1})]
+        config = {"environment": exchange.environment(), "listen_seconds": 60, "max_book_tickers": 1}
+        output = connector.read(config, book_tickers=INCREMENTAL, state=state)
+    assert output.exit_code == 0
+    assert known.items() <= output.last_state["u"].items()
+    assert not [line for line in output.logs() if "X7USD_PERP" in line]
 
 
 @pytest.mark.parametrize("name", ["connect to", "resolve"])

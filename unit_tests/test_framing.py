@@ -207,6 +207,23 @@ def test_a_message_of_too_many_fragments_is_refused(part: bytes, count: int) -> 
     assert cutter.violation.close_code == 1009
 
 
+def test_a_frame_in_tiny_chunks_costs_bounded_memory() -> None:
+    """Two bytes are the smallest that cost an object each: who kept them would hold twenty times the frame."""
+    limit = LIMIT // 8
+    frame = wire(Opcode.TEXT, b"xy" * (limit // 2))
+    cutter = FrameCutter(limit)
+    tracemalloc.start()
+    try:
+        found = [
+            payload for start in range(0, len(frame), 2) for payload in cutter.cut(frame[start : start + 2]).payloads
+        ]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [len(payload) for payload in found] == [limit]
+    assert peak < 8 * limit
+
+
 def test_nothing_is_kept_of_frames_that_are_through() -> None:
     cutter = FrameCutter(LIMIT)
     data = wire(Opcode.TEXT, b"x" * 180) * 1000
